@@ -1,0 +1,315 @@
+"""From the registry to tracked tables: what to log, by the columns that are there now.
+
+The columns come from the database, not from the models: in the middle of a migration, or in a
+rolling deploy, the two differ, and nothing may go unrecorded then.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.core.exceptions import FieldDoesNotExist
+from django.db import models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.dialects import dialect_of
+from django_customer_history.registry import SELF, Registration, Registry, is_password_name
+from django_customer_history.tables import (
+    Column,
+    ContentTypeTest,
+    Form,
+    Relation,
+    Step,
+    SubjectPath,
+    TrackedColumn,
+    TrackedTable,
+)
+from django_customer_history.values.encoding import AnyField, form_of, places_of
+
+Columns = Mapping[str, Sequence[Column]]
+
+
+class UnreachableSubjectError(Exception):
+    """A subject path that does not lead to a subject model; the text says where it breaks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """A subject path in terms of models: the foreign keys to follow, and where they lead."""
+
+    foreign_keys: tuple["models.ForeignKey[Any, Any]", ...]
+    target: type[models.Model]
+    generic: GenericForeignKey | None = None
+
+
+def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[TrackedTable]:
+    """Return what to track in one database, for each table that exists there."""
+    planned = [
+        registration
+        for registration in registry
+        if router.allow_migrate_model(connection.alias, registration.model)
+    ]
+    columns = dialect_of(connection).columns(connection, _names(planned, registry))
+    planner = _Planner(registry=registry, connection=connection, columns=columns)
+    tables: dict[str, TrackedTable] = {}
+    for registration in planned:
+        for table in planner.tables(registration):
+            tables.setdefault(table.name, table)
+    return list(tables.values())
+
+
+def routes(registration: Registration, registry: Registry) -> Iterator[Route]:
+    """Yield the ways from a model to its subjects, those to itself left out.
+
+    Raises `UnreachableSubjectError` for a path that leads to no subject model.
+    """
+    for path in registration.subject:
+        if path != SELF:
+            yield from _routes(registration.model, path, registry)
+
+
+def relations(registration: Registration, registry: Registry) -> list[Any]:
+    """Return the many-to-many fields whose links are logged as adding and removing.
+
+    A registered through model has entries of its own instead.
+    """
+    return [
+        field
+        for field in registration.model._meta.local_many_to_many
+        if field.remote_field.through not in registry
+        and (
+            registration.tracks(field.name)
+            if registration.m2m is None
+            else field.name in registration.m2m
+        )
+    ]
+
+
+def _routes(model: type[models.Model], path: str, registry: Registry) -> Iterator[Route]:
+    followed: list[models.ForeignKey[Any, Any]] = []
+    reached = model
+    for name in path.split("__"):
+        field = _field(reached, name, path)
+        if isinstance(field, GenericForeignKey) and reached is model and name == path:
+            yield from _generic_routes(field, registry)
+            return
+        if not isinstance(field, models.ForeignKey):
+            raise UnreachableSubjectError(
+                f"{reached._meta.label}.{name} is no foreign key, so {path!r} cannot follow it"
+            )
+        followed.append(field)
+        reached = cast(type[models.Model], field.related_model)
+    found = registry.find(reached._meta.label_lower)
+    if found is None or not found.is_subject:
+        raise UnreachableSubjectError(
+            f'{path!r} leads to {reached._meta.label}, which is not registered with subject="self"'
+        )
+    yield Route(foreign_keys=tuple(followed), target=reached)
+
+
+def _field(model: type[models.Model], name: str, path: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        raise UnreachableSubjectError(
+            f"{model._meta.label} has no field {name!r}, so {path!r} leads nowhere"
+        ) from None
+
+
+def _generic_routes(field: GenericForeignKey, registry: Registry) -> Iterator[Route]:
+    for registration in registry:
+        if registration.is_subject:
+            yield Route(foreign_keys=(), target=registration.model, generic=field)
+
+
+def _names(planned: Iterable[Registration], registry: Registry) -> set[str]:
+    names = set()
+    for registration in planned:
+        names.add(registration.model._meta.db_table)
+        names |= {
+            field.remote_field.through._meta.db_table for field in relations(registration, registry)
+        }
+        for route in _passable_routes(registration, registry):
+            names |= {key.related_model._meta.db_table for key in route.foreign_keys}
+    return names
+
+
+def _passable_routes(registration: Registration, registry: Registry) -> list[Route]:
+    # What cannot be reached is an error of the system checks; it must not stop capture here.
+    try:
+        return list(routes(registration, registry))
+    except UnreachableSubjectError:
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planner:
+    registry: Registry
+    connection: BaseDatabaseWrapper
+    columns: Columns
+
+    def tables(self, registration: Registration) -> Iterator[TrackedTable]:
+        """Yield the model's own table and those of its many-to-many fields."""
+        name = registration.model._meta.db_table
+        if name in self.columns:
+            yield self._own_table(registration)
+        for field in relations(registration, self.registry):
+            through = field.remote_field.through
+            if through._meta.db_table in self.columns and self._has(name):
+                yield self._relation_table(registration, field)
+
+    def _own_table(self, registration: Registration) -> TrackedTable:
+        meta = registration.model._meta
+        by_column = {field.column: field for field in meta.local_concrete_fields}
+        keys = {field.column for field in meta.pk_fields}
+        tracked, hidden = [], []
+        for column in self.columns[meta.db_table]:
+            field = by_column.get(column.name)
+            if column.name in keys or not _is_logged(registration, field):
+                hidden.append(column.name)
+            else:
+                tracked.append(self._column(column, field, registration))
+        return TrackedTable(
+            name=meta.db_table,
+            entity_model=meta.label_lower,
+            key=tuple(self._known(field) for field in meta.pk_fields),
+            columns=tuple(tracked),
+            hidden=tuple(hidden),
+            only_listed=registration.only is not None,
+            label=self._label(registration),
+            subjects=tuple(self._own_paths(registration)),
+        )
+
+    def _relation_table(self, registration: Registration, field: Any) -> TrackedTable:
+        through = field.remote_field.through._meta
+        source = self._known(through.get_field(field.m2m_field_name()))
+        target = self._known(through.get_field(field.m2m_reverse_field_name()))
+        own = registration.model._meta
+        first = Step(
+            table=own.db_table,
+            key=own.pk.column,
+            key_type=self._key_type(own.pk),
+            column="",
+        )
+        return TrackedTable(
+            name=through.db_table,
+            entity_model=own.label_lower,
+            key=(source,),
+            columns=(),
+            subjects=tuple(
+                _reached_through(
+                    path, first, source.column.name, is_self=path.column == own.pk.column
+                )
+                for path in self._own_paths(registration)
+                if path.only_for is None
+            ),
+            relation=Relation(field=field.name, source=source, target=target),
+        )
+
+    def _own_paths(self, registration: Registration) -> Iterator[SubjectPath]:
+        meta = registration.model._meta
+        if registration.is_subject and len(meta.pk_fields) == 1:
+            key = self._known(meta.pk)
+            yield SubjectPath(model=meta.label_lower, column=meta.pk.column, form=key.form)
+        for route in _passable_routes(registration, self.registry):
+            path = self._generic_path(route) if route.generic else self._path(route)
+            if all(self._has(step.table, step.key, step.column) for step in path.steps) and (
+                self._has(meta.db_table, path.column)
+            ):
+                yield path
+
+    def _path(self, route: Route) -> SubjectPath:
+        steps = []
+        for number, foreign_key in enumerate(route.foreign_keys):
+            target = foreign_key.target_field
+            following = route.foreign_keys[number + 1 : number + 2]
+            onward = following[0] if following else route.target._meta.pk
+            if following or target != onward:
+                steps.append(
+                    Step(
+                        table=target.model._meta.db_table,
+                        key=target.column,
+                        key_type=self._key_type(target),
+                        column=onward.column,
+                    )
+                )
+        return SubjectPath(
+            model=route.target._meta.label_lower,
+            column=route.foreign_keys[0].column,
+            form=self._known(route.target._meta.pk).form,
+            steps=tuple(steps),
+        )
+
+    def _generic_path(self, route: Route) -> SubjectPath:
+        generic, target = cast(GenericForeignKey, route.generic), route.target._meta
+        meta = generic.model._meta
+        content_type = apps.get_model("contenttypes", "ContentType")
+        return SubjectPath(
+            model=target.label_lower,
+            column=meta.get_field(generic.fk_field).column,
+            form=self._known(meta.get_field(generic.fk_field)).form,
+            only_for=ContentTypeTest(
+                table=content_type._meta.db_table,
+                column=meta.get_field(generic.ct_field).column,
+                app_label=target.app_label,
+                model=str(target.model_name),
+            ),
+        )
+
+    def _label(self, registration: Registration) -> tuple[TrackedColumn, ...]:
+        meta = registration.model._meta
+        fields = [field for field in meta.local_concrete_fields if field.name in registration.label]
+        fields.sort(key=lambda field: registration.label.index(field.name))
+        return tuple(
+            self._known(field)
+            for field in fields
+            if self._has(meta.db_table, field.column) and not registration.is_secret(field)
+        )
+
+    def _known(self, field: AnyField) -> TrackedColumn:
+        """Return a column that the model knows, with the type that the database has for it."""
+        named = {column.name: column for column in self.columns.get(field.model._meta.db_table, ())}
+        fallback = Column(name=field.column, type=field.db_type(self.connection) or "")
+        return self._column(named.get(field.column, fallback), field, None)
+
+    def _column(
+        self, column: Column, field: "AnyField | None", registration: Registration | None
+    ) -> TrackedColumn:
+        hint: Form | None = None
+        if field is not None:
+            hint = form_of(field, use_tz=settings.USE_TZ)
+        return TrackedColumn(
+            column=column,
+            field=column.name if field is None else field.name,
+            form=dialect_of(self.connection).form(column, hint),
+            places=0 if field is None else places_of(field),
+            secret=is_password_name(column.name)
+            if field is None or registration is None
+            else registration.is_secret(field),
+        )
+
+    def _key_type(self, field: AnyField) -> str:
+        return field.rel_db_type(self.connection) or "text"
+
+    def _has(self, table: str, *columns: str) -> bool:
+        names = {column.name for column in self.columns.get(table, ())}
+        return table in self.columns and names.issuperset(columns)
+
+
+def _is_logged(registration: Registration, field: "AnyField | None") -> bool:
+    if field is None:
+        return registration.only is None
+    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
+
+
+def _reached_through(path: SubjectPath, first: Step, column: str, *, is_self: bool) -> SubjectPath:
+    """Return the path of a row as seen from the table behind one of its relations."""
+    if is_self and not path.steps:
+        steps = path.steps
+    else:
+        hop = Step(table=first.table, key=first.key, key_type=first.key_type, column=path.column)
+        steps = (hop, *path.steps)
+    return SubjectPath(model=path.model, column=column, form=path.form, steps=steps)

@@ -1,0 +1,226 @@
+"""The context on its way to the connection: handed over just before a write is about to run.
+
+Each database has its own way: SQLite asks functions on the connection, PostgreSQL gets a
+setting that lives as long as the transaction, MariaDB and MySQL get user variables. What goes
+to the server goes past Django's query log, so a project's query counts stay what they were.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.capture.statements import may_write
+from django_customer_history.changes import Attribution
+from django_customer_history.context import current
+from django_customer_history.dialects.postgresql import CONTEXT_SETTING
+from django_customer_history.keys import datetime_of, next_microsecond, uuid_at
+from django_customer_history.tables import PREFIX
+
+Execute = Callable[[Any, Any, bool, Any], Any]
+
+VARIABLES: Sequence[str] = (
+    "actor_id",
+    "actor_label",
+    "source",
+    "ip_address",
+    "request_id",
+    "action",
+    "context",
+)
+
+
+class Session(Protocol):
+    """An `execute_wrapper` of a connection that knows the connection's life."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        """Belong to a connection of Django's."""
+
+    def connected(self) -> None:
+        """Begin anew: the connection to the server is a new one."""
+
+    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Run a statement, with the context in its place if the statement may write."""
+
+
+def attach(connection: BaseDatabaseWrapper) -> None:
+    """Let a connection take the context to its database; to be called at each connect."""
+    session_class = _SESSIONS.get(connection.vendor)
+    if session_class is None:
+        return  # Nothing is captured there; a system check says so.
+    for wrapper in connection.execute_wrappers:
+        if isinstance(wrapper, session_class):
+            wrapper.connected()
+            return
+    session = session_class(connection)
+    session.connected()
+    # First in the list: a block that is open now removes the last one when it ends.
+    connection.execute_wrappers.insert(0, session)
+
+
+class SQLiteSession:
+    """Functions on the connection that triggers call; no statement is added."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        self._attribution = Attribution()
+        self._microsecond = 0
+
+    def connected(self) -> None:
+        """Register the functions, which are gone with every reconnect."""
+        functions: dict[str, Callable[[], Any]] = {
+            "key": self._key,
+            "timestamp": lambda: str(datetime_of(self._microsecond).replace(tzinfo=None)),
+            "actor_id": lambda: self._attribution.actor_id,
+            "actor_label": lambda: self._attribution.actor_label,
+            "source": lambda: self._attribution.source,
+            "ip_address": lambda: self._attribution.ip_address,
+            "request_id": lambda: _hexadecimal(self._attribution),
+            "action": lambda: self._attribution.action,
+            "context": lambda: self._attribution.detail,
+        }
+        for name, function in functions.items():
+            self._connection.connection.create_function(PREFIX + name, 0, function)
+        self._connection.connection.create_function(
+            f"{PREFIX}float", 1, _float_text, deterministic=True
+        )
+
+    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Learn who acts before the statement runs: no query can run inside a trigger."""
+        if current().origin is not None and may_write(sql):
+            current().attribution()
+        return execute(sql, params, many, state)
+
+    def _key(self) -> str:
+        # The first function that a trigger calls: the context of now is that of the entry.
+        self._attribution = current().attribution()
+        self._microsecond = next_microsecond()
+        return uuid_at(self._microsecond).hex
+
+
+class PostgreSQLSession:
+    """A transaction-local setting, sent in one message with the write wherever possible.
+
+    As it is sent with every write it survives savepoints, poolers and reconnects, and no other
+    transaction can ever see it.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        self._known: tuple[Attribution, str] = (Attribution(), "")
+
+    def connected(self) -> None:
+        """Nothing is kept in the session on the server."""
+
+    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Set the context in front of the statement, or before it where that cannot be."""
+        if not may_write(sql) or self._nobody_acts():
+            return execute(sql, params, many, state)
+        attribution = current().attribution()
+        if many or not isinstance(sql, str) or not self._takes_several_statements():
+            with self._in_transaction():
+                self._send(attribution)
+                return execute(sql, params, many, state)
+        prefix = self._prefix(attribution)
+        if params is not None:
+            prefix = prefix.replace("%", "%%")
+        result = execute(prefix + sql, params, many, state)
+        if _has_result_sets(state["cursor"].cursor):
+            state["cursor"].nextset()
+        return result
+
+    def _nobody_acts(self) -> bool:
+        # Outside of a transaction no older context can be in force.
+        return not self._is_in_transaction() and current().attribution() == Attribution()
+
+    def _is_in_transaction(self) -> bool:
+        return self._connection.in_atomic_block or not self._connection.get_autocommit()
+
+    def _in_transaction(self) -> AbstractContextManager[Any]:
+        if self._is_in_transaction():
+            return nullcontext()
+        return transaction.atomic(using=self._connection.alias)
+
+    def _takes_several_statements(self) -> bool:
+        if getattr(self._connection.features, "uses_server_side_binding", False):
+            return False
+        pgconn = getattr(self._connection.connection, "pgconn", None)
+        return pgconn is None or not pgconn.pipeline_status
+
+    def _send(self, attribution: Attribution) -> None:
+        with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config(%s, %s, true)", [CONTEXT_SETTING, attribution.as_json()]
+            )
+
+    def _prefix(self, attribution: Attribution) -> str:
+        known, prefix = self._known
+        if not prefix or known != attribution:
+            literal = _quoted(attribution.as_json(), self._connection.connection)
+            prefix = f"SELECT set_config('{CONTEXT_SETTING}', {literal}, true); "
+            self._known = (attribution, prefix)
+        return prefix
+
+
+class MySQLSession:
+    """User variables of the session, set anew only when they change."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self._connection = connection
+        self._sent = Attribution()
+
+    def connected(self) -> None:
+        """Forget what was sent: variables of a new session are NULL."""
+        self._sent = Attribution()
+
+    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Set the variables first, if the statement may write and they are not right yet."""
+        if may_write(sql):
+            attribution = current().attribution()
+            if attribution is not self._sent and attribution != self._sent:
+                self._send(attribution)
+        return execute(sql, params, many, state)
+
+    def _send(self, attribution: Attribution) -> None:
+        request_id = attribution.request_id
+        values = [
+            attribution.actor_id,
+            attribution.actor_label,
+            attribution.source,
+            attribution.ip_address,
+            None if request_id is None else str(request_id),
+            attribution.action,
+            attribution.detail,
+        ]
+        assignments = ", ".join(f"@{PREFIX}{name} = %s" for name in VARIABLES)
+        with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
+            cursor.execute(f"SET {assignments}", values)
+        self._sent = attribution
+
+
+def _hexadecimal(attribution: Attribution) -> str | None:
+    return None if attribution.request_id is None else attribution.request_id.hex
+
+
+def _float_text(value: float | None) -> str | None:
+    return None if value is None else repr(value)
+
+
+def _has_result_sets(cursor: Any) -> bool:
+    # psycopg 3 stands at the first statement's result, psycopg 2 at the last one's.
+    return hasattr(cursor, "pgresult")
+
+
+def _quoted(text: str, connection: Any) -> str:
+    from django.db.backends.postgresql.psycopg_any import sql  # psycopg is an optional driver
+
+    return str(sql.Literal(text).as_string(connection))
+
+
+_SESSIONS: dict[str, type[SQLiteSession | PostgreSQLSession | MySQLSession]] = {
+    "sqlite": SQLiteSession,
+    "postgresql": PostgreSQLSession,
+    "mysql": MySQLSession,
+}

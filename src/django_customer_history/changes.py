@@ -1,0 +1,60 @@
+"""The frozen values that travel between the floors: who acts, and what a change is."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+Kind = Literal["create", "update", "delete", "add", "remove", "event"]
+
+KINDS: tuple[Kind, ...] = ("create", "update", "delete", "add", "remove", "event")
+
+DEFAULT_ACTIONS: Mapping[Kind, str] = {
+    "create": "Create",
+    "update": "Update",
+    "delete": "Delete",
+    "add": "Add",
+    "remove": "Remove",
+    "event": "Event",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts: the key of a user (or of an API key, a robot) and the name it has now."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """A context with every lazy part resolved: what an entry bears besides its change."""
+
+    actor_id: str | None = None
+    actor_label: str | None = None
+    source: str = "system"
+    ip_address: str | None = None
+    request_id: UUID | None = None
+    action: str | None = None
+    detail: str | None = None
+    """Canonical JSON text of the entry's `context` column, or None."""
+
+    @property
+    def context(self) -> dict[str, str] | None:
+        """The entry's `context` column as a dict, or None."""
+        return None if self.detail is None else json.loads(self.detail)
+
+    def as_json(self) -> str:
+        """Return the attribution as one JSON object, without what is None."""
+        values = {
+            "actor_id": self.actor_id,
+            "actor_label": self.actor_label,
+            "source": self.source,
+            "ip_address": self.ip_address,
+            "request_id": None if self.request_id is None else str(self.request_id),
+            "action": self.action,
+            "context": self.context,
+        }
+        return json.dumps({name: value for name, value in values.items() if value is not None})

@@ -1,0 +1,184 @@
+"""The system checks: every mistake in a registration or a setting, with its mend."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, router
+from django.utils.module_loading import import_string
+
+from django_customer_history.capture.install import difference
+from django_customer_history.capture.plan import UnreachableSubjectError, routes
+from django_customer_history.conf import SETTING, problems
+from django_customer_history.dialects import SUPPORTED_VENDORS
+from django_customer_history.middleware import HistoryMiddleware
+from django_customer_history.registry import OPTIONS, Registration, registry
+
+TAG = "customer_history"
+
+
+def register_checks() -> None:
+    """Add the checks to Django's."""
+    checks.register(check_settings, TAG)
+    checks.register(check_registrations, TAG)
+    checks.register(check_databases, TAG)
+    checks.register(check_middleware, TAG)
+    checks.register(check_triggers, TAG, checks.Tags.database)
+
+
+def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """E001: a wrong key or value in the settings."""
+    return [
+        checks.Error(problem.message, hint=problem.hint, obj=SETTING, id="customer_history.E001")
+        for problem in problems()
+    ]
+
+
+def check_registrations(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """E002 to E005 and E007: registrations that do not fit their model, or one another."""
+    found: list[checks.CheckMessage] = []
+    for registration in registry:
+        found += _unknown_names(registration)
+        found += _unreachable_subjects(registration)
+        found += _secrets_in_labels(registration)
+    return [*found, *_unknown_options(), *_conflicts(registry.conflicts)]
+
+
+def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """E006: a database on which changes cannot be captured."""
+    return [
+        checks.Error(
+            f"Changes cannot be captured in the database {alias!r}, which is"
+            f" {connections[alias].vendor!r}.",
+            hint=f"Keep the registered models on one of: {', '.join(SUPPORTED_VENDORS)}.",
+            id="customer_history.E006",
+        )
+        for alias in connections
+        if connections[alias].vendor not in SUPPORTED_VENDORS
+        and any(router.allow_migrate_model(alias, one.model) for one in registry)
+    ]
+
+
+def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """W001: without the middleware, changes in requests have no user and no address."""
+    for path in settings.MIDDLEWARE:
+        try:
+            middleware = import_string(path)
+        except ImportError:
+            continue  # Django itself says so, and better.
+        if isinstance(middleware, type) and issubclass(middleware, HistoryMiddleware):
+            return []
+    return [
+        checks.Warning(
+            "HistoryMiddleware is not in MIDDLEWARE: changes made in requests are shown as"
+            " System, without an address.",
+            hint='Add "django_customer_history.middleware.HistoryMiddleware" after'
+            " AuthenticationMiddleware.",
+            id="customer_history.W001",
+        )
+    ]
+
+
+def check_triggers(
+    databases: Sequence[str] | None = None, **_kwargs: Any
+) -> list[checks.CheckMessage]:
+    """W002: triggers in a database that are missing, stale or superfluous."""
+    return [
+        checks.Warning(
+            f"In the database {alias!r} the triggers that keep the history are not as they"
+            f" should be: {_listed(alias)}.",
+            hint="Run: manage.py history_triggers --mend",
+            id="customer_history.W002",
+        )
+        for alias in databases or ()
+        if connections[alias].vendor in SUPPORTED_VENDORS
+        and router.allow_migrate_model(alias, apps.get_model("customer_history", "Entry"))
+        and difference(connections[alias])
+    ]
+
+
+def _listed(alias: str) -> str:
+    found = difference(connections[alias])
+    parts = {
+        "missing": found.missing,
+        "stale": found.stale,
+        "superfluous": found.superfluous,
+    }
+    return "; ".join(
+        f"{word} on {', '.join(sorted({one.table for one in triggers}))}"
+        for word, triggers in parts.items()
+        if triggers
+    )
+
+
+def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
+    options: dict[str, Iterable[str]] = {
+        "label": registration.label,
+        "exclude": registration.exclude,
+        "only": registration.only or (),
+        "confidential": registration.confidential,
+        "secret": registration.secret,
+        "m2m": registration.m2m or (),
+    }
+    known = {field.name for field in registration.model._meta.get_fields()}
+    relations = {field.name for field in registration.model._meta.many_to_many}
+    for option, names in options.items():
+        for name in sorted(set(names) - (relations if option == "m2m" else known)):
+            yield checks.Error(
+                f"{option}={name!r} names no field of {registration.model._meta.label}.",
+                hint=f"Its fields are: {', '.join(sorted(relations if option == 'm2m' else known))}.",
+                obj=registration.model,
+                id="customer_history.E002",
+            )
+
+
+def _unknown_options() -> Iterator[checks.CheckMessage]:
+    for model, name in registry.unknown_options:
+        yield checks.Error(
+            f"{model._meta.label}.History has the unknown option {name!r}.",
+            hint=f"Known options: {', '.join(OPTIONS)}.",
+            obj=model,
+            id="customer_history.E007",
+        )
+
+
+def _unreachable_subjects(registration: Registration) -> Iterator[checks.CheckMessage]:
+    try:
+        list(routes(registration, registry))
+    except UnreachableSubjectError as error:
+        yield checks.Error(
+            f"The subject of {registration.model._meta.label} cannot be found: {error}.",
+            hint='Give "self", or foreign keys that lead to a model registered with'
+            ' subject="self".',
+            obj=registration.model,
+            id="customer_history.E003",
+        )
+
+
+def _secrets_in_labels(registration: Registration) -> Iterator[checks.CheckMessage]:
+    for name in registration.label:
+        try:
+            field = registration.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            continue
+        if field.concrete and registration.is_secret(field):
+            yield checks.Error(
+                f"The label of {registration.model._meta.label} would show the secret"
+                f" field {name!r}.",
+                hint="Name another field as label.",
+                obj=registration.model,
+                id="customer_history.E005",
+            )
+
+
+def _conflicts(conflicts: Iterable[Registration]) -> Iterator[checks.CheckMessage]:
+    for conflict in conflicts:
+        yield checks.Error(
+            f"{conflict.model._meta.label} is registered twice, with different options.",
+            hint="Keep one of the two registrations.",
+            obj=conflict.model,
+            id="customer_history.E004",
+        )

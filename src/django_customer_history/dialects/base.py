@@ -1,0 +1,376 @@
+"""What every database has to offer, and the part of a trigger that is the same on all."""
+
+import hashlib
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.changes import DEFAULT_ACTIONS, Kind
+from django_customer_history.tables import (
+    PREFIX,
+    Column,
+    Event,
+    Form,
+    InstalledTrigger,
+    SubjectPath,
+    TrackedColumn,
+    TrackedTable,
+    Trigger,
+)
+
+LOG_COLUMNS: Sequence[str] = (
+    "id",
+    "timestamp",
+    "kind",
+    "action",
+    "subject_model",
+    "subject_id",
+    "entity_model",
+    "entity_id",
+    "entity_label",
+    "changes",
+    "actor_id",
+    "actor_label",
+    "source",
+    "ip_address",
+    "request_id",
+    "context",
+)
+
+LABEL_LENGTH = 255
+_NAME_LENGTH = 28
+REFUSAL = "customer history is append-only: {} refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A subject that an entry may belong to."""
+
+    model: str
+    id: str
+    """SQL of the subject's key as text, or of NULL."""
+    condition: str | None = None
+    """SQL that must hold for it to differ from the candidates before it at all."""
+
+
+class Dialect(ABC):
+    """The SQL of one family of databases. Every method returns SQL; none of them runs it
+    except those that are given a connection."""
+
+    vendors: ClassVar[tuple[str, ...]]
+    events: ClassVar[tuple[Event, ...]] = ("insert", "update", "delete")
+    ddl_is_transactional: ClassVar[bool]
+    error_ends_transaction: ClassVar[bool] = False
+    """Whether nothing more can run in a transaction in which a statement failed."""
+
+    # -- what stands in the database -----------------------------------------------------
+
+    @abstractmethod
+    def columns(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, tuple[Column, ...]]:
+        """Return the columns of each of the tables that exists, as they are now."""
+
+    @abstractmethod
+    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
+        """Return the triggers of this package in the database."""
+
+    @abstractmethod
+    def form(self, column: Column, hint: Form | None) -> Form:
+        """Return how to make text of a column; `hint` is what its model field would say."""
+
+    # -- triggers -------------------------------------------------------------------------
+
+    @abstractmethod
+    def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
+        """Return the trigger that logs one kind of event on one table."""
+
+    @abstractmethod
+    def guards(self, log: str) -> Sequence[Trigger]:
+        """Return the triggers that refuse to change or remove entries."""
+
+    @abstractmethod
+    def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
+        """Return the SQL that removes a trigger."""
+
+    def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
+        """Return the SQL that creates a trigger or puts it in the place of an older one."""
+        return trigger.statements
+
+    @abstractmethod
+    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+        """Return Django's SQL that empties the tables, so that the guarded log is emptied too.
+
+        The log comes last, as emptying the other tables may still write to it; `guards` are
+        the guards that stand.
+        """
+
+    def suspend(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str]
+    ) -> Sequence[InstalledTrigger]:
+        """Return the triggers that must be gone before the schema of the tables can change.
+
+        No tables stand for any table.
+        """
+        return ()
+
+    # -- the context ----------------------------------------------------------------------
+
+    @abstractmethod
+    def context(self, name: str) -> str:
+        """Return the SQL of one part of the context inside a trigger."""
+
+    # -- pieces of SQL --------------------------------------------------------------------
+
+    @abstractmethod
+    def quote(self, name: str) -> str:
+        """Return a quoted identifier."""
+
+    @abstractmethod
+    def cell(self, row: str, column: str) -> str:
+        """Return the SQL of a column of the row `NEW` or `OLD`."""
+
+    @abstractmethod
+    def text(self, value: str, column: TrackedColumn) -> str:
+        """Return the SQL that makes canonical text of a value."""
+
+    @abstractmethod
+    def step(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+        """Return the SQL of the column of the row of `table` whose key is `value`."""
+
+    @abstractmethod
+    def differs(self, one: str, other: str, *, form: Form = Form.TEXT) -> str:
+        """Return the SQL that tells two texts or cells apart, NULL included."""
+
+    @abstractmethod
+    def changes(self, table: TrackedTable, event: Event) -> str:
+        """Return the SQL of the `changes` of an entry."""
+
+    @abstractmethod
+    def pair(self, old: str, new: str) -> str:
+        """Return the SQL of a JSON array of two texts, as text."""
+
+    @abstractmethod
+    def concatenate(self, parts: Sequence[str]) -> str:
+        """Return the SQL that joins texts none of which is NULL."""
+
+    @abstractmethod
+    def join_words(self, parts: Sequence[str]) -> str:
+        """Return the SQL that joins texts by a blank, leaving NULLs out."""
+
+    @abstractmethod
+    def insert(
+        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+    ) -> str:
+        """Return the statement that writes an entry in a trigger, if the condition holds."""
+
+    def literal(self, text: str) -> str:
+        """Return a quoted text."""
+        return "'" + text.replace("'", "''") + "'"
+
+    # -- the same on all ------------------------------------------------------------------
+
+    def triggers(self, table: TrackedTable, *, log: str) -> tuple[Trigger, ...]:
+        """Return all triggers of a table."""
+        return tuple(self.trigger(table, event, log=log) for event in self.events)
+
+    def name(self, table: str, purpose: str) -> str:
+        """Return the name of a trigger: readable, unique, within 63 ASCII characters."""
+        slug = re.sub(r"[^A-Za-z0-9_]", "_", table)[:_NAME_LENGTH]
+        if slug != table:
+            slug += "_" + hashlib.sha256(table.encode()).hexdigest()[:6]
+        return f"{PREFIX}{slug}_{purpose}"
+
+    def entries(self, table: TrackedTable, event: Event, *, log: str) -> list[str]:
+        """Return the statements that write the entries of one event: one for each subject."""
+        both: tuple[Event, ...] = ("delete", "insert")
+        parts = both if table.relation is not None and event == "update" else (event,)
+        written = [entry for part in parts for entry in self._entries(table, part)]
+        return [
+            self.insert(log, {**self.clock(number), **values}, event=event, condition=condition)
+            for number, (values, condition) in enumerate(written)
+        ]
+
+    @abstractmethod
+    def clock(self, number: int) -> Mapping[str, str]:
+        """Return the SQL of `id` and `timestamp` of the trigger's entry with that number."""
+
+    def _entries(
+        self, table: TrackedTable, event: Event
+    ) -> list[tuple[dict[str, str], str | None]]:
+        rows = {"insert": ("NEW",), "update": ("NEW", "OLD"), "delete": ("OLD",)}[event]
+        kind = self._kind(table, event)
+        common = {
+            "kind": self.literal(kind),
+            "action": f"COALESCE({self.context('action')}, {self.literal(DEFAULT_ACTIONS[kind])})",
+            "entity_model": self.literal(table.entity_model),
+            "entity_id": self._key(table, rows[0]),
+            "entity_label": self._label(table, rows[0]),
+            "changes": self.changes(table, event),
+            "actor_id": self.context("actor_id"),
+            "actor_label": self.context("actor_label"),
+            "source": f"COALESCE({self.context('source')}, 'system')",
+            "ip_address": self.context("ip_address"),
+            "request_id": self.context("request_id"),
+            "context": self.context("context"),
+        }
+        candidates = [
+            candidate
+            for path in table.subjects
+            for candidate in self._candidates(path, rows, is_key=self._is_key(table, path))
+        ]
+        return [
+            ({**common, **subject}, condition) for subject, condition in self._subjects(candidates)
+        ]
+
+    def _kind(self, table: TrackedTable, event: Event) -> Kind:
+        if table.relation is not None:
+            return "remove" if event == "delete" else "add"
+        kinds: dict[Event, Kind] = {"insert": "create", "update": "update", "delete": "delete"}
+        return kinds[event]
+
+    def _is_key(self, table: TrackedTable, path: SubjectPath) -> bool:
+        return not path.steps and [key.column.name for key in table.key] == [path.column]
+
+    def _key(self, table: TrackedTable, row: str) -> str:
+        parts = [self.text(self.cell(row, key.column.name), key) for key in table.key]
+        if len(parts) == 1:
+            return parts[0]
+        quoted = [self.json_string(part) for part in parts]
+        separated = [piece for part in quoted for piece in (self.literal(","), part)][1:]
+        return self.concatenate([self.literal("["), *separated, self.literal("]")])
+
+    @abstractmethod
+    def json_string(self, text: str) -> str:
+        """Return the SQL of a text as a JSON string, quotes included."""
+
+    def _label(self, table: TrackedTable, row: str) -> str:
+        if not table.label:
+            return "NULL"
+        parts = [self.text(self.cell(row, part.column.name), part) for part in table.label]
+        return f"SUBSTR({self.join_words(parts)}, 1, {LABEL_LENGTH})"
+
+    def _candidates(
+        self, path: SubjectPath, rows: Sequence[str], *, is_key: bool
+    ) -> list[Candidate]:
+        moved = None
+        if len(rows) > 1:
+            moved = self.differs(*(self.cell(row, path.column) for row in rows))
+            if path.only_for is not None:
+                types = (self.cell(row, path.only_for.column) for row in rows)
+                moved = f"({moved} OR {self.differs(*types)})"
+        return [
+            Candidate(
+                model=path.model,
+                id=self._subject(path, row),
+                condition=moved if number else None,
+            )
+            for number, row in enumerate(rows[:1] if is_key else rows)
+        ]
+
+    def _subject(self, path: SubjectPath, row: str) -> str:
+        value = self.cell(row, path.column)
+        for step in path.steps:
+            value = self.step(
+                value,
+                table=step.table,
+                key=step.key,
+                key_type=step.key_type,
+                column=step.column,
+            )
+        column = Column(name=path.column, type="")
+        text = self.text(value, TrackedColumn(column=column, field="", form=path.form))
+        if (test := path.only_for) is None:
+            return text
+        content_type = self.cell(row, test.column)
+        table = self.quote(test.table)
+        return (
+            f"CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE id = {self.number(content_type)}"
+            f" AND app_label = {self.literal(test.app_label)}"
+            f" AND model = {self.literal(test.model)}) THEN {text} END"
+        )
+
+    def number(self, value: str) -> str:
+        """Return the SQL of a cell as an integer."""
+        return value
+
+    def _subjects(self, candidates: Sequence[Candidate]) -> list[tuple[dict[str, str], str | None]]:
+        """Return subject columns and condition for each statement: each subject once.
+
+        The first statement takes the first subject that there is, or none; each further
+        one writes only where its candidate exists and was not served before.
+        """
+        if not candidates:
+            return [({"subject_model": "NULL", "subject_id": "NULL"}, None)]
+        whens = " ".join(
+            f"WHEN {one.id} IS NOT NULL THEN {self.literal(one.model)}" for one in candidates
+        )
+        first = {
+            "subject_model": f"CASE {whens} END",
+            "subject_id": _coalesce([one.id for one in candidates]),
+        }
+        statements: list[tuple[dict[str, str], str | None]] = [(first, None)]
+        for number, one in enumerate(candidates[1:], start=1):
+            before = candidates[:number]
+            tests = [one.condition] if one.condition else []
+            tests += [
+                f"{one.id} IS NOT NULL",
+                f"{_coalesce([other.id for other in before])} IS NOT NULL",
+                *(self.differs(one.id, other.id) for other in before if other.model == one.model),
+            ]
+            subject = {"subject_model": self.literal(one.model), "subject_id": one.id}
+            statements.append((subject, " AND ".join(tests)))
+        return statements
+
+
+class RowDialect(Dialect):
+    """A database whose triggers can only name columns, one by one."""
+
+    def changes(self, table: TrackedTable, event: Event) -> str:
+        """Return the SQL of a JSON object of the changed fields, built as text."""
+        if table.relation is not None:
+            target = table.relation.target
+            row = "OLD" if event == "delete" else "NEW"
+            text = self.text(self.cell(row, target.column.name), target)
+            old, new = (text, "NULL") if event == "delete" else ("NULL", text)
+            name = self.literal(json.dumps(table.relation.field) + ":")
+            return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
+        pieces = [self._piece(column, event) for column in table.columns]
+        return self.object_of(pieces)
+
+    def any_change(self, table: TrackedTable) -> str:
+        """Return the SQL that tells whether an UPDATE changed any logged column."""
+        columns = table.columns
+        if table.relation is not None:
+            columns = (table.relation.source, table.relation.target)
+        return " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+
+    @abstractmethod
+    def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
+        """Return the SQL of a JSON object from pairs of a condition and a member's text."""
+
+    def _differs_in(self, column: TrackedColumn) -> str:
+        cells = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
+        return self.differs(*cells, form=column.form)
+
+    def _piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
+        cells = {row: self.cell(row, column.column.name) for row in ("OLD", "NEW")}
+        texts = {row: self.text(cell, column) for row, cell in cells.items()}
+        conditions = {
+            "insert": f"{cells['NEW']} IS NOT NULL",
+            "update": self._differs_in(column),
+            "delete": f"{cells['OLD']} IS NOT NULL",
+        }
+        old = "NULL" if column.secret or event == "insert" else texts["OLD"]
+        new = "NULL" if column.secret or event == "delete" else texts["NEW"]
+        member = self.literal(json.dumps(column.field) + ":")
+        return conditions[event], self.concatenate([member, self.pair(old, new)])
+
+
+def _coalesce(expressions: Sequence[str]) -> str:
+    return expressions[0] if len(expressions) == 1 else f"COALESCE({', '.join(expressions)})"

@@ -1,0 +1,204 @@
+"""SQLite: row triggers; key, clock and context come from functions on the connection."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, RowDialect
+from django_customer_history.tables import (
+    PREFIX,
+    Column,
+    Event,
+    Form,
+    InstalledTrigger,
+    TrackedColumn,
+    TrackedTable,
+    Trigger,
+)
+
+
+class SQLiteDialect(RowDialect):
+    """The SQL of SQLite.
+
+    A program that does not register the functions of `capture.session` cannot write to a
+    tracked table at all ("no such function"): nothing goes unrecorded.
+    """
+
+    vendors = ("sqlite",)
+    ddl_is_transactional = True
+
+    def columns(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, tuple[Column, ...]]:
+        found = {}
+        with connection.cursor() as cursor:
+            for table in tables:
+                # table_xinfo, unlike table_info, lists generated columns too.
+                cursor.execute("SELECT name, type FROM pragma_table_xinfo(%s)", [table])
+                if rows := cursor.fetchall():
+                    found[table] = tuple(
+                        Column(name=name, type=type_.lower()) for name, type_ in rows
+                    )
+        return found
+
+    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tbl_name, name, sql FROM sqlite_master"
+                " WHERE type = 'trigger' AND substr(name, 1, %s) = %s",
+                [len(PREFIX), PREFIX],
+            )
+            return [
+                InstalledTrigger(table=table, name=name, body=sql)
+                for table, name, sql in cursor.fetchall()
+            ]
+
+    def form(self, column: Column, hint: Form | None) -> Form:
+        # SQLite's types are only names: what the model field says is the better knowledge.
+        return hint or _FORMS.get(column.type.partition("(")[0].strip(), Form.TEXT)
+
+    def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
+        name = self.name(table.name, event)
+        when = f" WHEN {self.any_change(table)}" if event == "update" else ""
+        body = ";\n".join(self.entries(table, event, log=log))
+        sql = (
+            f"CREATE TRIGGER {self.quote(name)} AFTER {event.upper()} ON {self.quote(table.name)}"
+            f" FOR EACH ROW{when}\nBEGIN\n{body};\nEND"
+        )
+        return self._replacing(table.name, name, sql)
+
+    def guards(self, log: str) -> Sequence[Trigger]:
+        quoted = self.quote(log)
+        # Without recursive_triggers, REPLACE removes the old row past the DELETE guard.
+        heads = {
+            "UPDATE": f"BEFORE UPDATE ON {quoted}",
+            "DELETE": f"BEFORE DELETE ON {quoted}",
+            "REPLACE": f"BEFORE INSERT ON {quoted}"
+            f" WHEN EXISTS (SELECT 1 FROM {quoted} WHERE id = NEW.id)",
+        }
+        triggers = []
+        for verb, head in heads.items():
+            name = self.name(log, f"guard_{verb.lower()}")
+            refusal = self.literal(REFUSAL.format(verb))
+            sql = (
+                f"CREATE TRIGGER {self.quote(name)} {head}\n"
+                f"BEGIN SELECT RAISE(ABORT, {refusal}); END"
+            )
+            triggers.append(self._replacing(log, name, sql))
+        return triggers
+
+    def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
+        return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
+
+    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+        is_log = [self.quote(log) in statement for statement in statements]
+        return [
+            *(one for one, last in zip(statements, is_log, strict=True) if not last),
+            *(f"DROP TRIGGER IF EXISTS {self.quote(guard.name)}" for guard in guards),
+            *(one for one, last in zip(statements, is_log, strict=True) if last),
+            *(guard.body for guard in guards),
+        ]
+
+    def suspend(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str]
+    ) -> Sequence[InstalledTrigger]:
+        # Remaking or renaming a table fails while any trigger on another table reads it, and
+        # the triggers on the table itself are lost with it.
+        names = [self.quote(table) for table in tables]
+        return [
+            trigger
+            for trigger in self.installed(connection)
+            if not names or trigger.table in tables or any(name in trigger.body for name in names)
+        ]
+
+    def context(self, name: str) -> str:
+        return f"{PREFIX}{name}()"
+
+    def clock(self, number: int) -> Mapping[str, str]:
+        # `key` is the first column: it takes the context of this very moment for the others.
+        return {"id": f"{PREFIX}key()", "timestamp": f"{PREFIX}timestamp()"}
+
+    def quote(self, name: str) -> str:
+        return '"' + name.replace('"', '""') + '"'
+
+    def cell(self, row: str, column: str) -> str:
+        return f"{row}.{self.quote(column)}"
+
+    def text(self, value: str, column: TrackedColumn) -> str:
+        pattern = _TEXTS.get(column.form, "CAST({0} AS TEXT)")
+        return pattern.format(value, places=column.places)
+
+    def step(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+        return (
+            f"(SELECT {self.quote(column)} FROM {self.quote(table)}"
+            f" WHERE {self.quote(key)} = {value})"
+        )
+
+    def differs(self, one: str, other: str, *, form: Form = Form.TEXT) -> str:
+        # A column's own collation may take 'abc' and 'ABC' for the same.
+        return f"{one} IS NOT {other} COLLATE BINARY"
+
+    def pair(self, old: str, new: str) -> str:
+        return f"json_array({old}, {new})"
+
+    def concatenate(self, parts: Sequence[str]) -> str:
+        return " || ".join(parts)
+
+    def join_words(self, parts: Sequence[str]) -> str:
+        words = " || ".join(f"COALESCE(' ' || {part}, '')" for part in parts)
+        return f"LTRIM({words})"
+
+    def json_string(self, text: str) -> str:
+        return f"json_quote({text})"
+
+    def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
+        members = " || ".join(
+            f"\n    CASE WHEN {condition} THEN ',' || {member} ELSE '' END"
+            for condition, member in pieces
+        )
+        return f"'{{' || substr({members or repr('')}, 2) || '}}'"
+
+    def insert(
+        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+    ) -> str:
+        where = f"\n  WHERE {condition}" if condition else ""
+        columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
+        expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
+        return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{where}"
+
+    def _replacing(self, table: str, name: str, sql: str) -> Trigger:
+        drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"
+        return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
+
+
+_FORMS: Mapping[str, Form] = {
+    "integer": Form.INTEGER,
+    "bigint": Form.INTEGER,
+    "smallint": Form.INTEGER,
+    "bool": Form.BOOLEAN,
+    "date": Form.DATE,
+    "datetime": Form.DATETIME,
+    "time": Form.TIME,
+    "real": Form.FLOAT,
+    "blob": Form.BINARY,
+}
+
+# Django stores moments as "2026-01-02 03:04:05[.ffffff]", times likewise, UUIDs as 32 digits.
+_TEXTS: Mapping[Form, str] = {
+    Form.DECIMAL: "CASE WHEN {0} IS NOT NULL THEN printf('%.{places}f', {0}) END",
+    Form.FLOAT: "customer_history_float({0})",
+    Form.BOOLEAN: "CASE WHEN {0} IS NULL THEN NULL WHEN {0} THEN 'true' ELSE 'false' END",
+    Form.DATETIME: (
+        "replace(substr({0}, 1, 19), ' ', 'T') || '.'"
+        " || substr(substr({0}, 21) || '000000', 1, 6) || 'Z'"
+    ),
+    Form.LOCAL_DATETIME: (
+        "replace(substr({0}, 1, 19), ' ', 'T') || '.' || substr(substr({0}, 21) || '000000', 1, 6)"
+    ),
+    Form.TIME: "substr({0}, 1, 8) || '.' || substr(substr({0}, 10) || '000000', 1, 6)",
+    Form.UUID: (
+        "substr({0}, 1, 8) || '-' || substr({0}, 9, 4) || '-' || substr({0}, 13, 4)"
+        " || '-' || substr({0}, 17, 4) || '-' || substr({0}, 21)"
+    ),
+    Form.BINARY: "CASE WHEN {0} IS NOT NULL THEN lower(hex({0})) END",
+}

@@ -1,0 +1,92 @@
+"""The public face: register models, say who acts, record events, read the log.
+
+    from django_customer_history import history
+
+It can be imported before Django is set up.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from django.apps import apps
+from django.db import models
+
+from django_customer_history.context import acting, action, current
+from django_customer_history.masks import Mask
+from django_customer_history.querysets import EntryQuerySet
+from django_customer_history.recording import record
+from django_customer_history.registry import Names, registration_of, registry
+
+__all__ = ["acting", "action", "current", "entries_for", "record", "register", "unregister"]
+
+AnyModel = TypeVar("AnyModel", bound=type[models.Model])
+
+
+@overload
+def register(
+    model: AnyModel,
+    /,
+    *,
+    subject: Names = None,
+    label: Names = None,
+    exclude: Names = None,
+    only: Names = None,
+    confidential: Mapping[str, Mask] | None = None,
+    secret: Names = None,
+    m2m: Names = None,
+) -> AnyModel: ...
+
+
+@overload
+def register(
+    *,
+    subject: Names = None,
+    label: Names = None,
+    exclude: Names = None,
+    only: Names = None,
+    confidential: Mapping[str, Mask] | None = None,
+    secret: Names = None,
+    m2m: Names = None,
+) -> Callable[[AnyModel], AnyModel]: ...
+
+
+def register(model: AnyModel | None = None, /, **options: Any) -> Any:
+    """Keep the history of a model: as a call, or as a decorator of the model's class.
+
+    - `subject`: on whose History tab changes show: "self", the name of a foreign key or of a
+      path over several ("invoice__customer"), of a generic foreign key, several of those, or
+      None: logged, on nobody's tab.
+    - `label`: field or fields that name a row; entries keep the name it had then.
+    - `exclude`: fields that are not logged. Fields with `auto_now` never are, unless `only`
+      names them.
+    - `only`: the fields that are logged, and no others.
+    - `confidential`: field to mask; shown masked without the permission for that field.
+    - `secret`: fields of which only "changed" is logged, never a value. Fields called
+      `password`, or ending in `_password`, always are.
+    - `m2m`: the many-to-many fields whose links are logged; all of them by default.
+
+    Names are checked by `manage.py check`, not here. The same registration twice is one; two
+    different ones of a model are an error of the checks.
+    """
+
+    def add(registered: AnyModel) -> AnyModel:
+        registry.add(registration_of(registered, **options))
+        return registered
+
+    return add if model is None else add(model)
+
+
+def unregister(model: type[models.Model]) -> None:
+    """Stop keeping the history of a model from the next `migrate` on; its entries stay."""
+    registry.remove(model)
+
+
+def entries_for(record_or_model: Any, key: object = None) -> EntryQuerySet:
+    """Return the entries on the History tab of a record, newest first.
+
+    Give the record, or, for one that is gone, its model and key.
+    """
+    entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
+    if isinstance(record_or_model, models.Model):
+        record_or_model, key = type(record_or_model), record_or_model.pk
+    return entries.of_subject(record_or_model, key).newest_first()

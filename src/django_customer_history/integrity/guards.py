@@ -1,0 +1,32 @@
+"""The guards of the log and `flush`: what Django empties on purpose, it may empty."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.capture.install import log_table
+from django_customer_history.dialects import SUPPORTED_VENDORS, dialect_of
+
+
+def let_flush_pass(connection: BaseDatabaseWrapper) -> None:
+    """Let `manage.py flush` and `TransactionTestCase` empty the log with the other tables.
+
+    The guards are lifted for the very statements of `flush`, and stand again after them.
+    """
+    operations: Any = connection.ops
+    if connection.vendor not in SUPPORTED_VENDORS or hasattr(operations, "_flush_before_guards"):
+        return
+    operations._flush_before_guards = operations.sql_flush
+
+    def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
+        statements = operations._flush_before_guards(style, tables, **options)
+        log = log_table()
+        if log not in tables:
+            return list(statements)
+        dialect = dialect_of(connection)
+        standing = {one.name for one in dialect.installed(connection) if one.table == log}
+        guards = [guard for guard in dialect.guards(log) if guard.name in standing]
+        return dialect.flush(statements, log=log, guards=guards)
+
+    operations.sql_flush = sql_flush

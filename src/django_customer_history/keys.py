@@ -1,0 +1,56 @@
+"""Keys of entries: UUIDs of version 7 (RFC 9562) whose order is the order of time.
+
+The first 48 bits are milliseconds since 1970 in UTC; the 12 bits after the version are the
+fraction of the millisecond (RFC 9562, section 6.2, method 3), so a key holds its microsecond.
+"""
+
+import secrets
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP_BACK_TOLERATED = 1_000_000
+"""Microseconds: so far the clock may seem to stand or run back before it is believed."""
+
+_lock = threading.Lock()
+_last_microsecond = 0
+
+
+def time_ordered_uuid() -> UUID:
+    """Return a new key for this moment, greater than each made before in this process."""
+    return uuid_at(next_microsecond())
+
+
+def next_microsecond() -> int:
+    """Return the microseconds since 1970 now, never the same number twice in a process."""
+    global _last_microsecond  # noqa: PLW0603 - one clock per process is the point
+    now = time.time_ns() // 1000
+    with _lock:
+        if 0 <= _last_microsecond - now < _STEP_BACK_TOLERATED:
+            now = _last_microsecond + 1
+        _last_microsecond = now
+    return now
+
+
+def uuid_at(microseconds: int, *, tail: int | None = None) -> UUID:
+    """Return a key for a moment, in microseconds since 1970; its last 62 bits are random.
+
+    With `tail` 0 it is the smallest key of that microsecond: a bound for a range of time.
+    """
+    milliseconds, rest = divmod(microseconds, 1000)
+    if tail is None:
+        tail = secrets.randbits(62)
+    fraction = rest * 4096 // 1000
+    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | tail)
+
+
+def lowest_uuid_at(moment: datetime) -> UUID:
+    """Return the lower bound of all keys made at or after `moment` (with a time zone)."""
+    return uuid_at((moment - _EPOCH) // timedelta(microseconds=1), tail=0)
+
+
+def datetime_of(microseconds: int) -> datetime:
+    """Return microseconds since 1970 as a moment in UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)

@@ -1,0 +1,85 @@
+"""The log, one table; and the mixin that registers a model by inheritance."""
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_customer_history.changes import KINDS
+from django_customer_history.exceptions import AppendOnlyError
+from django_customer_history.keys import time_ordered_uuid
+from django_customer_history.querysets import EntryQuerySet
+
+
+class Entry(models.Model):
+    """One action on one entity, with every field that it changed.
+
+    References are soft: text, no foreign keys. So nothing can cascade into the log, and it
+    outlives users, rows, models and apps.
+    """
+
+    id = models.UUIDField(_("entry"), primary_key=True, default=time_ordered_uuid, editable=False)
+    timestamp = models.DateTimeField(_("timestamp"))
+    kind = models.CharField(_("kind"), max_length=10, choices=[(kind, kind) for kind in KINDS])
+    action = models.CharField(_("action"), max_length=100)
+    subject_model = models.CharField(_("subject model"), max_length=100, null=True)
+    subject_id = models.CharField(_("subject"), max_length=255, null=True)
+    entity_model = models.CharField(_("entity model"), max_length=100)
+    entity_id = models.CharField(_("entity"), max_length=255)
+    entity_label = models.CharField(_("entity label"), max_length=255, null=True)
+    changes = models.JSONField(_("changes"), default=dict)
+    actor_id = models.CharField(_("user key"), max_length=255, null=True)
+    actor_label = models.CharField(_("user"), max_length=255, null=True)
+    source = models.CharField(_("source"), max_length=32)
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True)
+    request_id = models.UUIDField(_("request"), null=True)
+    context = models.JSONField(_("context"), null=True)
+
+    objects = EntryQuerySet.as_manager()
+
+    class Meta:
+        app_label = "customer_history"
+        verbose_name = _("history entry")
+        verbose_name_plural = _("history entries")
+        default_permissions = ("view",)
+        permissions = [
+            ("view_confidential", _("Can view every confidential value in the history")),
+        ]
+        # Each further index is paid for by every write.
+        indexes = [
+            models.Index(
+                fields=["subject_model", "subject_id", "id"], name="customer_history_subject"
+            ),
+            models.Index(
+                fields=["entity_model", "entity_id", "id"], name="customer_history_entity"
+            ),
+            models.Index(fields=["actor_id", "id"], name="customer_history_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.entity_model} {self.entity_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Write a new entry; refuse to change one, with `AppendOnlyError`."""
+        if not self._state.adding:
+            raise AppendOnlyError("An entry of the customer history cannot be changed.")
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse, with `AppendOnlyError`."""
+        raise AppendOnlyError("An entry of the customer history cannot be removed.")
+
+
+class AuditedModel(models.Model):
+    """A model that is tracked, with its options in an inner `class History`.
+
+    The options are those of `history.register()`:
+
+        class Note(AuditedModel):
+            class History:
+                subject = "customer"
+    """
+
+    class Meta:
+        abstract = True

@@ -1,0 +1,90 @@
+"""The one way into the log from Python: events that change no row."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.db import models, router
+from django.utils import timezone
+
+from django_customer_history.changes import Kind
+from django_customer_history.context import current
+from django_customer_history.exceptions import NotRegisteredError
+from django_customer_history.keys import datetime_of, next_microsecond, uuid_at
+from django_customer_history.registry import registry
+from django_customer_history.values.encoding import encode
+
+if TYPE_CHECKING:
+    from django_customer_history.models import Entry
+
+Changes = Mapping[str, tuple[Any, Any]]
+
+
+def record(
+    action: str,
+    *,
+    subject: models.Model | None = None,
+    entity: models.Model | None = None,
+    changes: Changes | None = None,
+    using: str | None = None,
+) -> "Entry":
+    """Write an entry for something that happened without any row being changed.
+
+    `entity` is what it happened to, by default the subject; `changes` maps names to a pair of
+    old and new value. Values of fields that are registered as secret are not kept. The entry
+    is part of the transaction that is open on the subject's database, or on `using`.
+
+    Raises `ValueError` without subject and entity, `TypeError` for a value that has no text
+    and `NotRegisteredError` for an entity whose model is not registered.
+    """
+    entity = subject if entity is None else entity
+    if entity is None:
+        raise ValueError("An event needs a subject, an entity, or both.")
+    if type(entity) not in registry:
+        raise NotRegisteredError(
+            f"{type(entity)._meta.label} has no history. Register it with history.register()."
+        )
+    microsecond = next_microsecond()
+    attribution = current().attribution()
+    kind: Kind = "event"
+    log = apps.get_model("customer_history", "Entry")
+    entry: Entry = log(
+        id=uuid_at(microsecond),
+        timestamp=_stored(microsecond),
+        kind=kind,
+        action=action,
+        subject_model=None if subject is None else subject._meta.label_lower,
+        subject_id=None if subject is None else encode(subject.pk),
+        entity_model=entity._meta.label_lower,
+        entity_id=encode(entity.pk),
+        entity_label=_label(entity),
+        changes=_texts(entity, changes or {}),
+        actor_id=attribution.actor_id,
+        actor_label=attribution.actor_label,
+        source=attribution.source,
+        ip_address=attribution.ip_address,
+        request_id=attribution.request_id,
+        context=attribution.context,
+    )
+    entry.save(using=using or router.db_for_write(type(entity), instance=entity), force_insert=True)
+    return entry
+
+
+def _stored(microsecond: int) -> Any:
+    moment = datetime_of(microsecond)
+    return moment if timezone.is_aware(timezone.now()) else moment.replace(tzinfo=None)
+
+
+def _label(entity: models.Model) -> str | None:
+    names = registry.of(type(entity)).label
+    texts = [encode(getattr(entity, name, None)) for name in names]
+    return " ".join(text for text in texts if text)[:255] or None
+
+
+def _texts(entity: models.Model, changes: Changes) -> dict[str, list[str | None]]:
+    registration = registry.of(type(entity))
+    secret = {field.name for field in entity._meta.fields if registration.is_secret(field)}
+    return {
+        name: [None, None] if name in secret else [encode(old), encode(new)]
+        for name, (old, new) in changes.items()
+    }

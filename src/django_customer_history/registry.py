@@ -1,0 +1,136 @@
+"""Which models are tracked, and how: the one list that everything else asks.
+
+Registering never fails for a wrong name: apps are still loading then. What does not fit is
+found by the system checks.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from django.db import models
+
+from django_customer_history.exceptions import NotRegisteredError
+from django_customer_history.masks import Mask
+
+SELF = "self"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """How one model is tracked."""
+
+    model: type[models.Model]
+    subject: tuple[str, ...] = ()
+    """Paths to the records on whose tab the changes show; `("self",)` for a subject model."""
+    label: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+    confidential: Mapping[str, Mask] = field(default_factory=lambda: MappingProxyType({}))
+    secret: frozenset[str] = frozenset()
+    m2m: tuple[str, ...] | None = None
+    """Many-to-many fields to track; None: all of them."""
+
+    @property
+    def is_subject(self) -> bool:
+        """Whether rows of this model have a History tab of their own."""
+        return SELF in self.subject
+
+    def tracks(self, name: str, *, auto_now: bool = False) -> bool:
+        """Return whether changes of the field `name` are logged."""
+        if self.only is not None:
+            return name in self.only
+        return name not in self.exclude and not auto_now
+
+    def is_secret(self, model_field: models.Field) -> bool:  # type: ignore[type-arg]
+        """Return whether values of the field must never reach the log."""
+        holds_text = isinstance(model_field, models.CharField | models.TextField)
+        return model_field.name in self.secret or (
+            holds_text and is_password_name(model_field.name)
+        )
+
+
+Names = str | Iterable[str] | None
+
+OPTIONS = ("subject", "label", "exclude", "only", "confidential", "secret", "m2m")
+
+
+def registration_of(
+    model: type[models.Model],
+    *,
+    subject: Names = None,
+    label: Names = None,
+    exclude: Names = None,
+    only: Names = None,
+    confidential: Mapping[str, Mask] | None = None,
+    secret: Names = None,
+    m2m: Names = None,
+) -> Registration:
+    """Return a registration from options as people write them: one name or several."""
+    return Registration(
+        model=model,
+        subject=_several(subject),
+        label=_several(label),
+        exclude=frozenset(_several(exclude)),
+        only=None if only is None else frozenset(_several(only)),
+        confidential=MappingProxyType(dict(confidential or {})),
+        secret=frozenset(_several(secret)),
+        m2m=None if m2m is None else _several(m2m),
+    )
+
+
+class Registry:
+    """The registrations of a project, by model."""
+
+    def __init__(self) -> None:
+        self._registrations: dict[type[models.Model], Registration] = {}
+        self.conflicts: list[Registration] = []
+        """Second registrations with other options than the first: an error of the checks."""
+        self.unknown_options: list[tuple[type[models.Model], str]] = []
+        """Options of an inner `class History` that do not exist: an error of the checks."""
+
+    def __iter__(self) -> Iterator[Registration]:
+        return iter(tuple(self._registrations.values()))
+
+    def __contains__(self, model: object) -> bool:
+        return model in self._registrations
+
+    def add(self, registration: Registration) -> None:
+        """Add a registration; the same once more is nothing, another one is a conflict."""
+        first = self._registrations.setdefault(registration.model, registration)
+        if first != registration:
+            self.conflicts.append(registration)
+
+    def remove(self, model: type[models.Model]) -> None:
+        """Forget a model; its triggers go with the next `migrate`."""
+        self._registrations.pop(model, None)
+
+    def of(self, model: type[models.Model]) -> Registration:
+        """Return the registration of a model, or raise `NotRegisteredError`."""
+        try:
+            return self._registrations[model]
+        except KeyError:
+            raise NotRegisteredError(
+                f"{model._meta.label} has no history. Register it with history.register()."
+            ) from None
+
+    def find(self, label: str) -> Registration | None:
+        """Return the registration of the model called `crm.customer`, if there is one."""
+        for registration in self._registrations.values():
+            if registration.model._meta.label_lower == label:
+                return registration
+        return None
+
+
+registry = Registry()
+
+
+def _several(names: Names) -> tuple[str, ...]:
+    if names is None:
+        return ()
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def is_password_name(name: str) -> bool:
+    """Return whether a field of that name holds a password."""
+    return name == "password" or name.endswith("_password")

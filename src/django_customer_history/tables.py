@@ -1,0 +1,134 @@
+"""A tracked table as the dialects see it: columns, the way to the subject, triggers.
+
+Nothing here knows Django's models or a database's SQL.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Literal
+
+PREFIX = "customer_history_"
+"""Every trigger, function and session variable of this package starts with it."""
+
+Event = Literal["insert", "update", "delete"]
+
+
+class Form(Enum):
+    """How a column's value becomes canonical text, the same text on every database."""
+
+    TEXT = auto()
+    INTEGER = auto()
+    DECIMAL = auto()
+    FLOAT = auto()
+    BOOLEAN = auto()
+    DATE = auto()
+    DATETIME = auto()
+    LOCAL_DATETIME = auto()
+    TIME = auto()
+    DURATION = auto()
+    UUID = auto()
+    BINARY = auto()
+    JSON = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column of a table as it stands in the database now."""
+
+    name: str
+    type: str
+    """The type in the database's own words, lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedColumn:
+    """A column whose value goes into entries."""
+
+    column: Column
+    field: str
+    """The name under which entries show it: the model field's, else the column's."""
+    form: Form
+    places: int = 0
+    """Digits after the decimal point (`Form.DECIMAL` only)."""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One hop on the way to the subject: in `table`, from `key` to `column`."""
+
+    table: str
+    key: str
+    key_type: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectPath:
+    """How to find the subject of a row: start at a column, follow the steps."""
+
+    model: str
+    """Label of the subject's model: `crm.customer`."""
+    column: str
+    form: Form
+    """Form of the subject's key."""
+    steps: tuple[Step, ...] = ()
+    only_for: "ContentTypeTest | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentTypeTest:
+    """A generic foreign key leads to the subject only where the content type is this one."""
+
+    table: str
+    column: str
+    app_label: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedTable:
+    """Everything that a dialect needs to write the triggers of one table."""
+
+    name: str
+    entity_model: str
+    key: tuple[TrackedColumn, ...]
+    columns: tuple[TrackedColumn, ...]
+    hidden: tuple[str, ...] = ()
+    """Columns that are not logged: excluded ones and the key."""
+    only_listed: bool = False
+    """Whether columns that are neither listed nor hidden stay out of the log."""
+    label: tuple[TrackedColumn, ...] = ()
+    subjects: tuple[SubjectPath, ...] = ()
+    relation: "Relation | None" = None
+    """Set for the table behind a many-to-many field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A many-to-many field: a row of its table is an `add`, its removal a `remove`."""
+
+    field: str
+    source: TrackedColumn
+    target: TrackedColumn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """A trigger as it should stand in the database."""
+
+    table: str
+    name: str
+    body: str
+    """What the database keeps of it and gives back, to tell a stale one from a good one."""
+    statements: tuple[str, ...]
+    """The SQL that creates or replaces it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledTrigger:
+    """A trigger of this package as it was found in the database."""
+
+    table: str
+    name: str
+    body: str

@@ -1,0 +1,1 @@
+"""Values on their way into the log and out of it."""

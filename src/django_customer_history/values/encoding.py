@@ -1,0 +1,115 @@
+"""Python values to the canonical text of the log, equal on every database.
+
+Moments are UTC with six digits and a `Z`; decimals keep their places; durations are whole
+microseconds; binary is hexadecimal; containers are JSON.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils.functional import Promise
+
+from django_customer_history.tables import Form
+
+_FORMS: Mapping[str, Form] = {
+    "AutoField": Form.INTEGER,
+    "BigAutoField": Form.INTEGER,
+    "SmallAutoField": Form.INTEGER,
+    "IntegerField": Form.INTEGER,
+    "BigIntegerField": Form.INTEGER,
+    "SmallIntegerField": Form.INTEGER,
+    "PositiveIntegerField": Form.INTEGER,
+    "PositiveBigIntegerField": Form.INTEGER,
+    "PositiveSmallIntegerField": Form.INTEGER,
+    "BinaryField": Form.BINARY,
+    "BooleanField": Form.BOOLEAN,
+    "CharField": Form.TEXT,
+    "TextField": Form.TEXT,
+    "SlugField": Form.TEXT,
+    "FileField": Form.TEXT,
+    "FilePathField": Form.TEXT,
+    "GenericIPAddressField": Form.TEXT,
+    "DateField": Form.DATE,
+    "DecimalField": Form.DECIMAL,
+    "DurationField": Form.DURATION,
+    "FloatField": Form.FLOAT,
+    "JSONField": Form.JSON,
+    "TimeField": Form.TIME,
+    "UUIDField": Form.UUID,
+}
+
+AnyField: TypeAlias = "models.Field[Any, Any]"
+
+
+def form_of(field: AnyField, *, use_tz: bool) -> Form | None:
+    """Return the form of a model field's values; None: only the database knows."""
+    field = _stored_field(field)
+    internal_type = field.get_internal_type()
+    if internal_type == "DateTimeField":
+        return Form.DATETIME if use_tz else Form.LOCAL_DATETIME
+    return _FORMS.get(internal_type)
+
+
+def places_of(field: AnyField) -> int:
+    """Return the digits after the decimal point of a decimal field, 0 for others."""
+    return int(getattr(_stored_field(field), "decimal_places", None) or 0)
+
+
+def _stored_field(field: AnyField) -> AnyField:
+    while True:
+        if isinstance(field, models.ForeignKey):
+            field = field.target_field
+        elif isinstance(field, models.GeneratedField):
+            field = field.output_field
+        else:
+            return field
+
+
+def encode(value: Any) -> str | None:
+    """Return the canonical text of a Python value, None for None.
+
+    Raises `TypeError` for a value of a type that the log has no text for.
+    """
+    if value is None:
+        return None
+    for kind, encoder in _ENCODERS.items():
+        if isinstance(value, kind):
+            return encoder(value)
+    raise TypeError(f"The history cannot keep a {type(value).__name__}: give a text instead.")
+
+
+def _encode_datetime(value: datetime) -> str:
+    if value.tzinfo is None:
+        return value.isoformat(timespec="microseconds")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _encode_json(value: object) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+# The order matters: bool is an int, datetime is a date.
+_ENCODERS: Mapping[type, Callable[[Any], str | None]] = {
+    str: str,
+    bool: lambda value: "true" if value else "false",
+    int: str,
+    Decimal: lambda value: format(value, "f"),
+    float: repr,
+    datetime: _encode_datetime,
+    date: date.isoformat,
+    time: lambda value: value.isoformat(timespec="microseconds"),
+    timedelta: lambda value: str(value // timedelta(microseconds=1)),
+    UUID: str,
+    bytes: bytes.hex,
+    dict: _encode_json,
+    list: _encode_json,
+    tuple: _encode_json,
+    models.Model: lambda value: encode(value.pk),
+    Promise: str,
+}

@@ -1,0 +1,18 @@
+from django.contrib import admin
+from django.urls import include, path
+
+from django_customer_history.views import HistoryView
+from tests.crm import views
+from tests.crm.models import Customer
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/history/", include("django_customer_history.rest_framework.urls")),
+    path("api/customers/<int:pk>/", views.CustomerAPIView.as_view()),
+    path("customers/<int:pk>/", views.rename),
+    path("customers/<int:pk>/async/", views.rename_async),
+    path("customers/<int:pk>/read/", views.read),
+    path("customers/<int:pk>/page/", views.page),
+    path("customers/<int:pk>/history/", HistoryView.as_view(model=Customer), name="history"),
+    path("log-in/", views.log_in),
+]
