@@ -102,15 +102,15 @@ def check_triggers(
 
 def _listed(alias: str) -> str:
     found = difference(connections[alias])
-    parts = {
-        "missing": found.missing,
-        "stale": found.stale,
-        "superfluous": found.superfluous,
+    tables: dict[str, Iterable[str]] = {
+        "missing": (one.table for one in found.missing),
+        "stale": (one.table for one in found.stale),
+        "superfluous": (one.table for one in found.superfluous),
     }
     return "; ".join(
-        f"{word} on {', '.join(sorted({one.table for one in triggers}))}"
-        for word, triggers in parts.items()
-        if triggers
+        f"{word} on {', '.join(listed)}"
+        for word, names in tables.items()
+        if (listed := sorted(set(names)))
     )
 
 
@@ -126,10 +126,11 @@ def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
     known = {field.name for field in registration.model._meta.get_fields()}
     relations = {field.name for field in registration.model._meta.many_to_many}
     for option, names in options.items():
-        for name in sorted(set(names) - (relations if option == "m2m" else known)):
+        fitting = relations if option == "m2m" else known
+        for name in sorted(set(names) - fitting):
             yield checks.Error(
                 f"{option}={name!r} names no field of {registration.model._meta.label}.",
-                hint=f"Its fields are: {', '.join(sorted(relations if option == 'm2m' else known))}.",
+                hint=f"Its fields are: {', '.join(sorted(fitting))}.",
                 obj=registration.model,
                 id="customer_history.E002",
             )

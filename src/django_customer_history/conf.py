@@ -9,6 +9,9 @@ from django.conf import settings
 
 SETTING = "CUSTOMER_HISTORY"
 
+LARGEST_PAGE = 200
+"""Entries that one page may have, whoever asks."""
+
 DEFAULTS: Mapping[str, Any] = {
     "TRUSTED_PROXIES": (),
     "PAGE_SIZE": 50,
@@ -78,9 +81,9 @@ def _networks_rule(value: object) -> str | None:
 
 
 def _page_size_rule(value: object) -> str | None:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 200:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_PAGE:
         return None
-    return "Give a whole number from 1 to 200."
+    return f"Give a whole number from 1 to {LARGEST_PAGE}."
 
 
 def _boolean_rule(value: object) -> str | None:

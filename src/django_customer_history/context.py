@@ -40,6 +40,9 @@ SOURCES: Mapping[str, str] = {
 """The closed list of sources: code to name."""
 
 
+LONGEST_ACTION = 100
+
+
 class Origin(Protocol):
     """Someone who knows actor and source only when a write happens, such as a request."""
 
@@ -58,7 +61,7 @@ class Context:
     one the actor is nobody (System) and the source is "system".
     """
 
-    actor: Actor | None | Unset = UNSET
+    actor: Actor | Unset | None = UNSET
     source: str | Unset = UNSET
     ip_address: str | None = None
     request_id: UUID | None = None
@@ -112,8 +115,8 @@ def acting(
     *,
     user: Any = UNSET,
     source: str | Unset = UNSET,
-    ip: str | None | Unset = UNSET,
-    reason: str | None | Unset = UNSET,
+    ip: str | Unset | None = UNSET,
+    reason: str | Unset | None = UNSET,
     request_id: UUID | Unset = UNSET,
     origin: Origin | None = None,
     **extra: str,
@@ -149,8 +152,8 @@ def acting(
 @contextmanager
 def action(name: str) -> Iterator[Context]:
     """Let the entries written in the block be called `name`, such as "Invoice Generated"."""
-    if not name or len(name) > 100:
-        raise InvalidContextError("An action needs a name of 1 to 100 characters.")
+    if not name or len(name) > LONGEST_ACTION:
+        raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
     with _in_force(replace(_current.get(), action=name, _known={})) as context:
         yield context
 

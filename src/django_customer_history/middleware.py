@@ -43,7 +43,7 @@ class HistoryMiddleware:
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         with acting(origin=RequestOrigin(request), ip=client_address(request)):
-            return await cast(Awaitable[HttpResponseBase], self.get_response(request))
+            return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
 
 
 class RequestOrigin:

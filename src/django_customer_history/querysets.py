@@ -10,7 +10,7 @@ from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.keys import lowest_uuid_at
 
 if TYPE_CHECKING:
-    from django_customer_history.models import Entry
+    from django_customer_history.models import Entry  # noqa: F401 - named in a base class
 
 _REFUSAL = "The customer history is append-only: {} is refused. Nothing in it can be changed."
 

@@ -56,7 +56,7 @@ def record(
         subject_model=None if subject is None else subject._meta.label_lower,
         subject_id=None if subject is None else encode(subject.pk),
         entity_model=entity._meta.label_lower,
-        entity_id=encode(entity.pk),
+        entity_id=encode(entity.pk) or "",
         entity_label=_label(entity),
         changes=_texts(entity, changes or {}),
         actor_id=attribution.actor_id,

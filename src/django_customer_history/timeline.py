@@ -162,6 +162,9 @@ class Timeline:
         return tuple(_EntryView(entry, self.reader, names).shown() for entry in entries)
 
 
+_KEY_LENGTH = 16
+
+
 def _entries(using: str | None) -> EntryQuerySet:
     return Entry.objects.using(using) if using else Entry.objects.all()
 
@@ -180,9 +183,10 @@ def _key_of(cursor: str, question: str) -> UUID:
         raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if len(raw) != 24 or raw[16:] != _digest(question):
+    key, digest = raw[:_KEY_LENGTH], raw[_KEY_LENGTH:]
+    if digest != _digest(question):
         raise InvalidCursorError("The cursor does not belong to this list. Start without one.")
-    return UUID(bytes=raw[:16])
+    return UUID(bytes=key)
 
 
 def _digest(question: str) -> bytes:

@@ -37,7 +37,7 @@ class HistoryView(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """Give the template the page of entries and the record they are about."""
         model, key = self._subject_model(), self.kwargs["pk"]
-        timeline = Timeline.of_subject(cast(Reader, self.request.user), model, key)
+        timeline = Timeline.of_subject(cast("Reader", self.request.user), model, key)
         try:
             page = timeline.page(cursor=self.request.GET.get("before"))
         except InvalidCursorError as error:

@@ -1,8 +1,9 @@
 """The triggers as they should be, set against those in the database, and the difference mended."""
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
@@ -130,7 +131,7 @@ def _superfluous(
             yield one
 
 
-def _all_or_nothing(connection: BaseDatabaseWrapper):  # type: ignore[no-untyped-def]
+def _all_or_nothing(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
     if dialect_of(connection).ddl_is_transactional:
         return transaction.atomic(using=connection.alias)
     return nullcontext()

@@ -101,7 +101,7 @@ def _routes(model: type[models.Model], path: str, registry: Registry) -> Iterato
                 f"{reached._meta.label}.{name} is no foreign key, so {path!r} cannot follow it"
             )
         followed.append(field)
-        reached = cast(type[models.Model], field.related_model)
+        reached = field.related_model
     found = registry.find(reached._meta.label_lower)
     if found is None or not found.is_subject:
         raise UnreachableSubjectError(
@@ -190,7 +190,7 @@ class _Planner:
         own = registration.model._meta
         first = Step(
             table=own.db_table,
-            key=own.pk.column,
+            key=_stored_in(own.pk),
             key_type=self._key_type(own.pk),
             column="",
         )
@@ -201,7 +201,7 @@ class _Planner:
             columns=(),
             subjects=tuple(
                 _reached_through(
-                    path, first, source.column.name, is_self=path.column == own.pk.column
+                    path, first, source.column.name, is_self=path.column == _stored_in(own.pk)
                 )
                 for path in self._own_paths(registration)
                 if path.only_for is None
@@ -213,7 +213,7 @@ class _Planner:
         meta = registration.model._meta
         if registration.is_subject and len(meta.pk_fields) == 1:
             key = self._known(meta.pk)
-            yield SubjectPath(model=meta.label_lower, column=meta.pk.column, form=key.form)
+            yield SubjectPath(model=meta.label_lower, column=_stored_in(meta.pk), form=key.form)
         for route in _passable_routes(registration, self.registry):
             path = self._generic_path(route) if route.generic else self._path(route)
             if all(self._has(step.table, step.key, step.column) for step in path.steps) and (
@@ -231,20 +231,20 @@ class _Planner:
                 steps.append(
                     Step(
                         table=target.model._meta.db_table,
-                        key=target.column,
+                        key=_stored_in(target),
                         key_type=self._key_type(target),
-                        column=onward.column,
+                        column=_stored_in(onward),
                     )
                 )
         return SubjectPath(
             model=route.target._meta.label_lower,
-            column=route.foreign_keys[0].column,
+            column=_stored_in(route.foreign_keys[0]),
             form=self._known(route.target._meta.pk).form,
             steps=tuple(steps),
         )
 
     def _generic_path(self, route: Route) -> SubjectPath:
-        generic, target = cast(GenericForeignKey, route.generic), route.target._meta
+        generic, target = cast("GenericForeignKey", route.generic), route.target._meta
         meta = generic.model._meta
         content_type = apps.get_model("contenttypes", "ContentType")
         return SubjectPath(
@@ -266,14 +266,15 @@ class _Planner:
         return tuple(
             self._known(field)
             for field in fields
-            if self._has(meta.db_table, field.column) and not registration.is_secret(field)
+            if self._has(meta.db_table, _stored_in(field)) and not registration.is_secret(field)
         )
 
     def _known(self, field: AnyField) -> TrackedColumn:
         """Return a column that the model knows, with the type that the database has for it."""
-        named = {column.name: column for column in self.columns.get(field.model._meta.db_table, ())}
-        fallback = Column(name=field.column, type=field.db_type(self.connection) or "")
-        return self._column(named.get(field.column, fallback), field, None)
+        name, table = _stored_in(field), field.model._meta.db_table
+        named = {column.name: column for column in self.columns.get(table, ())}
+        fallback = Column(name=name, type=field.db_type(self.connection) or "")
+        return self._column(named.get(name, fallback), field, None)
 
     def _column(
         self, column: Column, field: "AnyField | None", registration: Registration | None
@@ -297,6 +298,10 @@ class _Planner:
     def _has(self, table: str, *columns: str) -> bool:
         names = {column.name for column in self.columns.get(table, ())}
         return table in self.columns and names.issuperset(columns)
+
+
+def _stored_in(field: AnyField) -> str:
+    return str(field.column)
 
 
 def _is_logged(registration: Registration, field: "AnyField | None") -> bool:

@@ -214,7 +214,7 @@ def _has_result_sets(cursor: Any) -> bool:
 
 
 def _quoted(text: str, connection: Any) -> str:
-    from django.db.backends.postgresql.psycopg_any import sql  # psycopg is an optional driver
+    from django.db.backends.postgresql.psycopg_any import sql  # noqa: PLC0415 - optional
 
     return str(sql.Literal(text).as_string(connection))
 

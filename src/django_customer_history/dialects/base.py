@@ -59,8 +59,10 @@ class Candidate:
 
 
 class Dialect(ABC):
-    """The SQL of one family of databases. Every method returns SQL; none of them runs it
-    except those that are given a connection."""
+    """The SQL of one family of databases.
+
+    Every method returns SQL; only those that are given a connection run any.
+    """
 
     vendors: ClassVar[tuple[str, ...]]
     events: ClassVar[tuple[Event, ...]] = ("insert", "update", "delete")

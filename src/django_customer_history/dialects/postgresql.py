@@ -72,8 +72,8 @@ class PostgreSQLDialect(Dialect):
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT coalesce(c.relname, ''), p.proname, p.prosrc"
-                " FROM pg_proc p LEFT JOIN pg_trigger t ON t.tgfoid = p.oid AND t.tgname = p.proname"
-                " AND t.tgenabled <> 'D'"
+                " FROM pg_proc p LEFT JOIN pg_trigger t"
+                " ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgenabled <> 'D'"
                 " LEFT JOIN pg_class c ON c.oid = t.tgrelid"
                 " WHERE p.pronamespace = to_regnamespace(current_schema())"
                 " AND starts_with(p.proname, %s)",

@@ -19,7 +19,7 @@ class RecordSerializer(serializers.Serializer[Any]):
 
     model = serializers.CharField()
     id = serializers.CharField()
-    label = serializers.CharField(allow_null=True)
+    label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     name = serializers.CharField()
 
 
@@ -27,14 +27,14 @@ class SourceSerializer(serializers.Serializer[Any]):
     """Where a change came from."""
 
     code = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
 
 
 class ChangeSerializer(serializers.Serializer[TimelineChange]):
     """One field of an entry; `old` and `new` are typed and never there when masked."""
 
     field = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     type = serializers.CharField()
     old = serializers.JSONField(allow_null=True)
     new = serializers.JSONField(allow_null=True)
@@ -62,7 +62,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     subject = RecordSerializer(allow_null=True)
     entity = RecordSerializer()
     changes = ChangeSerializer(many=True)
-    source = SourceSerializer()
+    source = SourceSerializer()  # type: ignore[assignment]
     ip_address = serializers.CharField(allow_null=True)
     request_id = serializers.UUIDField(allow_null=True)
     reason = serializers.CharField(allow_null=True)

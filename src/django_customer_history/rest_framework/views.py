@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from django_customer_history.conf import page_size
+from django_customer_history.conf import LARGEST_PAGE, page_size
 from django_customer_history.exceptions import InvalidCursorError
 from django_customer_history.registry import registry
 from django_customer_history.rest_framework.problems import (
@@ -21,8 +21,6 @@ from django_customer_history.rest_framework.problems import (
 )
 from django_customer_history.rest_framework.serializers import EntrySerializer
 from django_customer_history.timeline import Timeline
-
-LARGEST_PAGE = 200
 
 
 class HistoryAPIView(APIView):

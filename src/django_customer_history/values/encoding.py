@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -66,7 +66,7 @@ def _stored_field(field: AnyField) -> AnyField:
         if isinstance(field, models.ForeignKey):
             field = field.target_field
         elif isinstance(field, models.GeneratedField):
-            field = field.output_field
+            field = cast("AnyField", field.output_field)
         else:
             return field
 

@@ -1,7 +1,8 @@
 """Texts of the log as a person, or a program that speaks JSON, wants to read them."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -63,17 +64,20 @@ def display(text: str | None, field: Any, form: Form | None) -> str | None:
     for choice, label in getattr(field, "flatchoices", None) or ():
         if choice == value:
             return str(label)
-    if isinstance(value, bool):
-        return gettext("Yes") if value else gettext("No")
-    if isinstance(value, datetime):
-        return _display_moment(value)
-    if isinstance(value, timedelta):
-        return str(value)
-    if form in (Form.TEXT, Form.UUID, Form.JSON, Form.BINARY, None):
-        return text
-    return str(formats.localize(value, use_l10n=True))
+    for kind, write in _WRITERS.items():
+        if isinstance(value, kind):
+            return write(value)
+    return text
 
 
 def _display_moment(value: datetime) -> str:
     local = timezone.localtime(value) if timezone.is_aware(value) else value
     return str(formats.date_format(local, "DATETIME_FORMAT"))
+
+
+_WRITERS: Mapping[Any, Callable[[Any], str]] = {
+    bool: lambda value: gettext("Yes") if value else gettext("No"),
+    datetime: _display_moment,
+    timedelta: str,
+    date | time | int | float | Decimal: lambda value: str(formats.localize(value, use_l10n=True)),
+}
