@@ -1,0 +1,233 @@
+"""Who, through what, from where: every entry bears it, and never another's."""
+
+import threading
+import uuid
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.db.utils import DatabaseError
+
+from django_customer_history import history
+from django_customer_history.changes import Actor
+from django_customer_history.exceptions import InvalidContextError, NotRegisteredError
+from django_customer_history.models import Entry
+from tests.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
+
+pytestmark = pytest.mark.django_db
+
+ANN = Actor(id="1", label="ann")
+BOB = Actor(id="2", label='bob\'s "%s" \\ 🚨')
+
+
+def rename(name):
+    Customer.objects.update(name=name)
+
+
+def test_without_a_context_the_system_acts(customer, log):
+    rename("x")
+    entry = log.only()
+    assert (entry.actor_id, entry.actor_label, entry.source) == (None, None, "system")
+    assert (entry.ip_address, entry.request_id, entry.context) == (None, None, None)
+
+
+def test_everything_that_the_context_says_is_on_the_entry(user, log):
+    with history.acting(
+        user=user, source="workflow", ip="2001:db8::7", reason="dunning run", job="nightly"
+    ):
+        rename("x")
+    entry = log.only()
+    assert (entry.actor_id, entry.actor_label) == (str(user.pk), "ann")
+    assert (entry.source, entry.ip_address) == ("workflow", "2001:db8::7")
+    assert entry.context == {"reason": "dunning run", "job": "nightly"}
+    assert isinstance(entry.request_id, uuid.UUID)
+
+
+def test_blocks_nest_and_the_outer_context_is_back_afterwards(customer, log):
+    with history.acting(user=ANN, source="web", ip="203.0.113.9"):
+        rename("1")
+        with pytest.raises(RuntimeError), history.acting(user=BOB, reason="inner"):
+            rename("2")
+            raise RuntimeError
+        rename("3")
+        with history.acting(user=None):
+            rename("4")
+    rename("5")
+    told = log.told("actor_label", "source", "ip_address", "context")
+    assert told == [
+        ("ann", "web", "203.0.113.9", None),
+        (BOB.label, "web", "203.0.113.9", {"reason": "inner"}),
+        ("ann", "web", "203.0.113.9", None),
+        (None, "web", "203.0.113.9", None),
+        (None, "system", None, None),
+    ]
+    requests = [entry.request_id for entry in log.entries()]
+    assert len(set(requests[:4])) == 1
+    assert requests[4] is None
+
+
+def test_the_context_as_a_decorator(customer, log):
+    @history.acting(user=ANN)
+    def work():
+        rename("decorated")
+
+    work()
+    assert log.told("actor_label") == [("ann",)]
+
+
+def test_no_context_lingers_in_an_open_transaction(customer, log):
+    with transaction.atomic():
+        with history.acting(user=ANN):
+            rename("1")
+        rename("2")
+        with history.acting(user=BOB):
+            rename("3")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE crm_customer SET name = '4'")
+    assert log.told("actor_label") == [("ann",), (None,), (BOB.label,), (None,)]
+
+
+def test_the_context_survives_a_savepoint_that_is_rolled_back(customer, log):
+    with history.acting(user=ANN), transaction.atomic():
+        with pytest.raises(RuntimeError), transaction.atomic():
+            rename("rolled back")
+            raise RuntimeError
+        rename("kept")
+    assert log.told("actor_label", "changes") == [("ann", {"name": ["Acme", "kept"]})]
+
+
+def test_every_way_of_writing_bears_the_context(customer, log):
+    with history.acting(user=ANN, source="import"):
+        Customer.objects.bulk_create([Customer(name="B"), Customer(name="C")])
+        customer.tags.add(Tag.objects.create(name="t"))
+        with connection.cursor() as cursor:
+            cursor.execute("/* a comment */ UPDATE crm_customer SET rate = 1")
+            cursor.executemany("UPDATE crm_customer SET rate = %s", [(2,), (3,)])
+        customer.delete()
+    told = set(log.told("actor_label", "source"))
+    assert told == {("ann", "import")}
+
+
+def test_a_named_action_covers_all_entries_of_the_block(customer, log):
+    with history.action("Invoice Generated"):
+        invoice = Invoice.objects.create(customer=customer, number="1")
+        InvoiceLine.objects.create(invoice=invoice, product="Siren")
+    invoice.number = "2"
+    invoice.save()
+    assert log.told("kind", "action") == [
+        ("create", "Invoice Generated"),
+        ("create", "Invoice Generated"),
+        ("update", "Update"),
+    ]
+
+
+def test_an_event_is_recorded_without_any_row_being_changed(user, customer, log):
+    note = Note.objects.create(customer=customer, text="t")
+    log.clear()
+    with history.acting(user=user, source="integration", ip="203.0.113.9", reason="hook"):
+        history.record(
+            "Envelope Signed",
+            subject=customer,
+            entity=note,
+            changes={"signer": (None, "Ann"), "pages": (1, 2)},
+        )
+    entry = log.only()
+    assert (entry.kind, entry.action) == ("event", "Envelope Signed")
+    assert (entry.subject_id, entry.entity_model) == (str(customer.pk), "crm.note")
+    assert entry.changes == {"signer": [None, "Ann"], "pages": ["1", "2"]}
+    assert (entry.actor_label, entry.source, entry.ip_address) == (
+        "ann",
+        "integration",
+        "203.0.113.9",
+    )
+    assert entry.context == {"reason": "hook"}
+
+
+def test_an_event_keeps_no_secret_and_needs_something_to_be_about(customer, log):
+    history.record("Token sent", subject=customer, changes={"api_token": (None, "tok-1")})
+    assert log.only().changes == {"api_token": [None, None]}
+    with pytest.raises(ValueError, match="subject, an entity"):
+        history.record("Nothing")
+    with pytest.raises(NotRegisteredError, match=r"ContentType has no history"):
+        history.record("Unknown", entity=ContentType.objects.first())
+
+
+def test_what_cannot_be_a_context_is_refused(django_user_model):
+    with (
+        pytest.raises(InvalidContextError, match="Unknown source 'fax'"),
+        history.acting(source="fax"),
+    ):
+        pass
+    with (
+        pytest.raises(InvalidContextError, match="never saved"),
+        history.acting(user=django_user_model(username="new")),
+    ):
+        pass
+    with pytest.raises(InvalidContextError, match="1 to 100"), history.action(""):
+        pass
+
+
+def test_an_entry_that_cannot_be_written_fails_the_write(customer, log):
+    if connection.vendor == "sqlite":
+        # As in a program that does not know the functions of this package.
+        connection.connection.create_function("customer_history_key", 0, None)
+        nobody = ANN
+    else:
+        nobody = Actor(id="1" * 300, label="an id that is longer than its column")
+    with history.acting(user=nobody), pytest.raises(DatabaseError), transaction.atomic():
+        rename("refused")
+    connection.execute_wrappers[0].connected()
+    assert Customer.objects.get().name == "Acme"
+    assert log.entries() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_write_outside_of_any_transaction_bears_its_own_context_only(customer, log):
+    with history.acting(user=ANN):
+        rename("1")
+        Customer.objects.bulk_create([Customer(name="B")])
+        with connection.cursor() as cursor:
+            cursor.executemany("UPDATE crm_customer SET rate = %s", [(2,)])
+    rename("2")
+    told = {
+        (entry.action, entry.changes.get("name", [0, 0])[1], entry.actor_label)
+        for entry in log.entries()
+    }
+    assert told == {
+        ("Update", "1", "ann"),
+        ("Create", "B", "ann"),
+        ("Update", 0, "ann"),
+        ("Update", "2", None),
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_do_not_take_one_anothers_context():
+    if connection.vendor == "sqlite":
+        return _threads_in_turn()
+    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+
+    def work(number):
+        with history.acting(user=Actor(id=str(number), label=f"u{number}")):
+            for count in range(20):
+                Customer.objects.filter(pk=customers[number].pk).update(name=f"{count}")
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, changed in enumerate(customers):
+        entries = Entry.objects.of_entity(Customer, changed.pk).filter(kind="update")
+        assert set(entries.values_list("actor_label", flat=True)) == {f"u{number}"}
+        assert entries.count() == 20
+    return None
+
+
+def _threads_in_turn():
+    """An SQLite database in memory lives in one connection: there is no second writer."""
+    with history.acting(user=ANN):
+        Tag.objects.create(name="a")
+    Tag.objects.create(name="b")
+    assert list(Entry.objects.order_by("id").values_list("actor_label", flat=True)) == ["ann", None]

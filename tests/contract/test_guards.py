@@ -1,0 +1,108 @@
+"""The log is append-only, in Python and in the database."""
+
+import pytest
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django.test import TransactionTestCase
+
+from django_customer_history.capture.install import difference
+from django_customer_history.exceptions import AppendOnlyError
+from django_customer_history.models import Entry
+from tests.crm.models import Customer
+
+
+@pytest.mark.django_db
+class TestPython:
+    def test_an_entry_cannot_be_saved_again_or_deleted(self, customer):
+        entry = Entry.objects.latest("id")
+        with pytest.raises(AppendOnlyError):
+            entry.save()
+        with pytest.raises(AppendOnlyError):
+            entry.delete()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda entries: entries.update(action="x"),
+            lambda entries: entries.delete(),
+            lambda entries: entries._raw_delete("default"),
+            lambda entries: entries.bulk_update(list(entries), ["action"]),
+            lambda entries: entries.bulk_create(
+                list(entries), update_conflicts=True, update_fields=["action"]
+            ),
+        ],
+    )
+    def test_a_queryset_refuses_to_change_entries(self, customer, change):
+        with pytest.raises(AppendOnlyError, match="append-only"):
+            change(Entry.objects.all())
+        assert Entry.objects.latest("id").action != "x"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE customer_history_entry SET action = 'x'",
+        "DELETE FROM customer_history_entry",
+    ],
+)
+def test_the_database_refuses_to_change_entries(customer, statement):
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+    assert Entry.objects.exclude(action="x").exists()
+
+
+@pytest.mark.django_db
+def test_the_database_refuses_to_replace_an_entry(customer):
+    if connection.vendor == "postgresql":
+        upsert = (
+            "INSERT INTO customer_history_entry SELECT * FROM customer_history_entry"
+            " ON CONFLICT (id) DO UPDATE SET action = 'x'"
+        )
+    else:
+        upsert = "REPLACE INTO customer_history_entry SELECT * FROM customer_history_entry"
+    with (
+        pytest.raises(IntegrityError, match="append-only"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(upsert)
+
+
+@pytest.mark.django_db
+def test_truncate_is_refused_where_the_database_can_refuse_it(customer):
+    """MariaDB and MySQL run no trigger on TRUNCATE: there only privileges help."""
+    if connection.vendor == "postgresql":
+        with (
+            pytest.raises(IntegrityError, match="TRUNCATE refused"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("TRUNCATE customer_history_entry")
+    assert Entry.objects.exists()
+
+
+class TestHostsTests(TransactionTestCase):
+    """What a host's own test cases do to the database goes on working."""
+
+    def test_a_test_may_write_and_leaves_nothing_behind(self):
+        assert not Entry.objects.exists()
+        Customer.objects.create(name="Acme")
+        assert Entry.objects.count() == 1
+
+    def test_another_test_may_too(self):
+        assert not Entry.objects.exists()
+        Customer.objects.create(name="Acme")
+
+    def test_flush_empties_the_log_and_leaves_the_guards(self):
+        Customer.objects.create(name="Acme")
+        call_command("flush", interactive=False, verbosity=0)
+        assert not Entry.objects.exists()
+        assert not difference(connection)
+        Customer.objects.create(name="Acme")
+        with pytest.raises(IntegrityError), connection.cursor() as cursor:
+            cursor.execute("DELETE FROM customer_history_entry")

@@ -1,0 +1,135 @@
+"""Values reach the log as canonical text: the same text on every database."""
+
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from django_customer_history.values.decoding import decode
+from django_customer_history.values.encoding import encode, form_of
+from tests.crm.models import Account, Customer, Specimen
+
+pytestmark = pytest.mark.django_db
+
+EXAMPLES = [
+    ("big", 2**63 - 1, "9223372036854775807"),
+    ("big", -(2**53) - 1, "-9007199254740993"),
+    ("small", 0, "0"),
+    ("binary", b"\x00\xff'\"", "00ff2722"),
+    ("boolean", True, "true"),
+    ("boolean", False, "false"),
+    ("char", "", ""),
+    ("char", 'it\'s "so" \\ 100%\n\t✓ 🚨 é', 'it\'s "so" \\ 100%\n\t✓ 🚨 é'),
+    ("char", "null", "null"),
+    ("date", date(2026, 2, 28), "2026-02-28"),
+    ("date", date(9999, 12, 31), "9999-12-31"),
+    ("datetime", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+    ("datetime", datetime(2026, 1, 2, 3, 4, 5, 120, tzinfo=UTC), "2026-01-02T03:04:05.000120Z"),
+    (
+        "datetime",
+        datetime(2026, 7, 1, 1, 0, tzinfo=timezone(timedelta(hours=2))),
+        "2026-06-30T23:00:00.000000Z",
+    ),
+    ("decimal", Decimal("12.50"), "12.50"),
+    ("decimal", Decimal("-0.01"), "-0.01"),
+    ("decimal", Decimal("1234567890.12"), "1234567890.12"),
+    ("duration", timedelta(days=2, seconds=3, microseconds=4), "172803000004"),
+    ("duration", timedelta(microseconds=-1), "-1"),
+    ("email", "ann@example.com", "ann@example.com"),
+    ("ip", "203.0.113.9", "203.0.113.9"),
+    ("ip", "2001:db8::7", "2001:db8::7"),
+    ("text", "x" * 1_000_000, "x" * 1_000_000),
+    ("time", time(3, 4, 5), "03:04:05.000000"),
+    ("time", time(23, 59, 59, 999999), "23:59:59.999999"),
+    ("url", "https://example.com/?a=1&b=%20", "https://example.com/?a=1&b=%20"),
+    (
+        "uuid",
+        UUID("01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"),
+        "01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
+def test_a_value_is_its_canonical_text_on_create_update_and_delete(log, name, value, text):
+    specimen = Specimen.objects.create(**{name: value})
+    Specimen.objects.filter(pk=specimen.pk).update(**{name: None})
+    Specimen.objects.filter(pk=specimen.pk).update(**{name: value})
+    specimen.delete()
+    assert log.changes() == [
+        {name: [None, text]},
+        {name: [text, None]},
+        {name: [None, text]},
+        {name: [text, None]},
+    ]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
+def test_python_writes_the_same_text_and_reads_the_value_back(name, value, text):
+    form = form_of(Specimen._meta.get_field(name), use_tz=True)
+    assert encode(value) == text
+    assert decode(text, form) == value
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e20, -2.5e-10, 100.0, 1.7976931348623157e308])
+def test_floats_come_back_exactly(log, value):
+    Specimen.objects.create(float=value)
+    (old, new) = log.only().changes["float"]
+    assert old is None
+    assert float(new) == value
+
+
+@pytest.mark.parametrize(
+    "value", [{"a": [1, None, "é"], "b": {"c": 1.5}}, [], {}, "text", 0, False]
+)
+def test_json_comes_back_equal(log, value):
+    specimen = Specimen.objects.create(json=value)
+    Specimen.objects.filter(pk=specimen.pk).update(json=["other"])
+    created, updated = log.changes()
+    assert (
+        decode(created["json"][1], form_of(Specimen._meta.get_field("json"), use_tz=True)) == value
+    )
+    assert (
+        decode(updated["json"][0], form_of(Specimen._meta.get_field("json"), use_tz=True)) == value
+    )
+
+
+def test_null_and_the_empty_text_are_told_apart(log):
+    specimen = Specimen.objects.create(char="x")
+    Specimen.objects.filter(pk=specimen.pk).update(char="")
+    Specimen.objects.filter(pk=specimen.pk).update(char=None)
+    assert log.changes()[1:] == [{"char": ["x", ""]}, {"char": ["", None]}]
+
+
+def test_a_decimal_with_other_places_is_no_change(customer, log):
+    Customer.objects.filter(pk=customer.pk).update(rate=Decimal("39.990"))
+    assert log.entries() == []
+
+
+def test_a_secret_value_is_nowhere_in_the_log_only_that_it_changed(customer, log):
+    Customer.objects.filter(pk=customer.pk).update(api_token="tok-123", portal_password="pw-456")
+    Customer.objects.filter(pk=customer.pk).update(api_token="tok-789")
+    customer.delete()
+    assert log.changes()[:2] == [
+        {"api_token": [None, None], "portal_password": [None, None]},
+        {"api_token": [None, None]},
+    ]
+    assert log.changes()[2]["portal_password"] == [None, None]
+    text = str(log.told("changes", "entity_label", "context"))
+    assert not any(secret in text for secret in ("tok-", "pw-", "s3cret"))
+
+
+def test_a_users_password_is_secret_without_a_word(django_user_model, log):
+    user = django_user_model.objects.create_user("bob", password="open sesame")
+    user.set_password("another")
+    user.save()
+    assert log.changes()[1] == {"password": [None, None]}
+
+
+def test_a_column_with_another_name_goes_by_the_name_of_its_field(log):
+    specimen = Specimen.objects.create()
+    account = Account.objects.create(label="A", kept="K")
+    Specimen.objects.filter(pk=specimen.pk).update(account=account)
+    assert log.changes()[1] == {"label": [None, "A"], "kept": [None, "K"]}
+    assert log.changes()[2] == {"account": [None, str(account.pk)]}
