@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "tests.crm",
+    "tests.evolving",
     "django_customer_history",
 ]
 MIDDLEWARE = [

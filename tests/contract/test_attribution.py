@@ -176,7 +176,8 @@ def test_an_entry_that_cannot_be_written_fails_the_write(customer, log):
         nobody = Actor(id="1" * 300, label="an id that is longer than its column")
     with history.acting(user=nobody), pytest.raises(DatabaseError), transaction.atomic():
         rename("refused")
-    connection.execute_wrappers[0].connected()
+    if connection.vendor == "sqlite":
+        connection.execute_wrappers[0].connected()
     assert Customer.objects.get().name == "Acme"
     assert log.entries() == []
 

@@ -230,4 +230,6 @@ _TEXTS: Mapping[Form, str] = {
         " 13, 0, '-'), 9, 0, '-'), CAST({0} AS CHAR))"
     ),
     Form.BINARY: "LOWER(HEX({0}))",
+    # MariaDB's JSON_ARRAY would nest a JSON column's value instead of quoting its text.
+    Form.JSON: "CONCAT(CONVERT({0} USING utf8mb4), '')",
 }

@@ -1,0 +1,1 @@
+"""The project around the CRM: settings, URLs and entry points of servers."""

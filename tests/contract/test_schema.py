@@ -1,0 +1,228 @@
+"""Triggers follow the schema: writes go on working and are recorded, whatever a migration does."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, migrations, models
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.state import ProjectState
+
+from django_customer_history.capture.install import difference, remove_all, synchronise
+from django_customer_history.models import Entry
+from tests.conftest import Log
+from tests.crm.models import Customer
+from tests.evolving.models import Reply, Ticket
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATEST = "0006_constrain"
+
+
+def migrate(name):
+    """Bring the app to a migration, as `migrate` does it but for its signals."""
+    executor = MigrationExecutor(connection)
+    executor.migrate([("evolving", name)])
+    return MigrationExecutor(connection).loader.project_state([("evolving", name)]).apps
+
+
+@pytest.fixture
+def back_to_latest():
+    yield
+    migrate(LATEST)
+    synchronise(connection)
+
+
+@pytest.fixture
+def customer_row(back_to_latest):
+    return Customer.objects.create(name="Acme")
+
+
+def test_after_migrate_every_trigger_is_as_it_should_be():
+    assert not difference(connection)
+    assert difference(connection).good
+
+
+def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
+    apps = migrate("0001_initial")
+    log = Log()
+    model, reply = (apps.get_model("evolving", name) for name in ("Ticket", "Reply"))
+    ticket = model.objects.create(customer_id=customer_row.pk, name="Siren", pin="1234")
+    reply.objects.create(ticket_id=ticket.pk, text="On it")
+    model.objects.update(priority="7", obsolete="x")
+
+    model = migrate("0002_add").get_model("evolving", "Ticket")
+    model.objects.update(remark="added", urgent=True)
+
+    model = migrate("0003_rename").get_model("evolving", "Ticket")
+    model.objects.update(title="Renamed", pin_code="9999")
+
+    model = migrate("0004_retype").get_model("evolving", "Ticket")
+    model.objects.update(priority=8)
+
+    apps = migrate("0005_remove")
+    apps.get_model("evolving", "Ticket").objects.update(urgent=False)
+    apps.get_model("evolving", "Reply").objects.update(text="Done")
+
+    apps = migrate("0006_constrain")
+    Ticket.objects.all().delete()
+
+    subject = str(customer_row.pk)
+    assert {entry.subject_id for entry in log.entries()} == {subject}
+    told = [
+        (kind, model, changes)
+        for kind, model, changes in log.told("kind", "entity_model", "changes")
+    ]
+    assert told == [
+        (
+            "create",
+            "evolving.ticket",
+            {
+                "customer": [None, subject],
+                "name": [None, "Siren"],
+                "priority": [None, "0"],
+                "obsolete": [None, ""],
+                "pin": [None, "1234"],
+            },
+        ),
+        (
+            "create",
+            "evolving.reply",
+            {"ticket": [None, str(ticket.pk)], "text": [None, "On it"]},
+        ),
+        ("update", "evolving.ticket", {"priority": ["0", "7"], "obsolete": ["", "x"]}),
+        ("update", "evolving.ticket", {"remark": [None, "added"], "urgent": ["false", "true"]}),
+        (
+            "update",
+            "evolving.ticket",
+            {"title": ["Siren", "Renamed"], "pin_code": [None, None]},
+        ),
+        ("update", "evolving.ticket", {"priority": ["7", "8"]}),
+        ("update", "evolving.ticket", {"urgent": ["true", "false"]}),
+        ("update", "evolving.reply", {"text": ["On it", "Done"]}),
+        ("delete", "evolving.reply", {"ticket": [str(ticket.pk), None], "text": ["Done", None]}),
+        (
+            "delete",
+            "evolving.ticket",
+            {
+                "customer": [subject, None],
+                "title": ["Renamed", None],
+                "priority": ["8", None],
+                "urgent": ["false", None],
+                "remark": ["added", None],
+                "pin_code": [None, None],
+            },
+        ),
+    ]
+    assert not difference(connection)
+
+
+def test_going_back_is_recorded_too(customer_row):
+    Ticket.objects.create(customer=customer_row, title="Siren")
+    model = migrate("0001_initial").get_model("evolving", "Ticket")
+    log = Log()
+    model.objects.update(name="Old code", obsolete="o")
+    assert log.changes() == [{"name": ["Siren", "Old code"], "obsolete": ["", "o"]}]
+
+
+def test_a_failed_change_of_the_schema_leaves_capture_on(customer_row):
+    ticket = Ticket.objects.create(customer=customer_row, title="Siren")
+    Ticket.objects.create(customer=customer_row, title="Keypad")
+    log = Log()
+    with pytest.raises(DatabaseError), connection.schema_editor() as editor:
+        editor.add_constraint(
+            Ticket, models.UniqueConstraint(fields=["customer"], name="evolving_cannot_hold")
+        )
+    ticket.title = "Still recorded"
+    ticket.save()
+    Reply.objects.create(ticket=ticket, text="also")
+    assert log.told("kind", "entity_model") == [
+        ("update", "evolving.ticket"),
+        ("create", "evolving.reply"),
+    ]
+    assert not difference(connection)
+
+
+def test_a_migration_of_plain_sql_is_followed(customer_row):
+    operation = migrations.RunSQL(
+        "ALTER TABLE evolving_ticket RENAME COLUMN remark TO comment",
+        "ALTER TABLE evolving_ticket RENAME COLUMN comment TO remark",
+    )
+    ticket = Ticket.objects.create(customer=customer_row, title="Siren")
+    log = Log()
+    state = ProjectState()
+    with connection.schema_editor() as editor:
+        operation.database_forwards("evolving", editor, state, state)
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE evolving_ticket SET comment = 'by SQL'")
+    with connection.schema_editor() as editor:
+        operation.database_backwards("evolving", editor, state, state)
+    Ticket.objects.filter(pk=ticket.pk).update(remark="by ORM")
+    assert log.changes() == [
+        {"comment": [None, "by SQL"]},
+        {"remark": ["by SQL", "by ORM"]},
+    ]
+
+
+def test_a_table_that_is_renamed_and_renamed_back(customer_row):
+    with connection.schema_editor() as editor:
+        editor.alter_db_table(Ticket, "evolving_ticket", "evolving_other")
+        editor.alter_db_table(Ticket, "evolving_other", "evolving_ticket")
+    log = Log()
+    ticket = Ticket.objects.create(customer=customer_row, title="Siren")
+    Reply.objects.create(ticket=ticket, text="t")
+    assert log.told("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
+    assert not difference(connection)
+
+
+def test_a_model_that_is_deleted_leaves_nothing_and_its_entries_stay(customer_row):
+    Ticket.objects.create(customer=customer_row, title="Siren")
+    with connection.schema_editor() as editor:
+        editor.delete_model(Reply)
+        editor.delete_model(Ticket)
+    assert Entry.objects.filter(entity_model="evolving.ticket").exists()
+    synchronise(connection)
+    assert not difference(connection)
+    with connection.schema_editor() as editor:
+        editor.create_model(Ticket)
+        editor.create_model(Reply)
+    log = Log()
+    Ticket.objects.create(customer=customer_row, title="Again")
+    assert log.told("kind", "entity_label") == [("create", "Again")]
+
+
+def test_the_command_lists_mends_and_removes(customer_row, capsys):
+    call_command("history_triggers")
+    assert "missing" not in capsys.readouterr().out
+    count = remove_all(connection)
+    with pytest.raises(CommandError, match="--mend"):
+        call_command("history_triggers")
+    assert capsys.readouterr().out.count("missing") == count
+    call_command("history_triggers", mend=True)
+    assert capsys.readouterr().out.count("good") == count
+    call_command("history_triggers", remove=True)
+    assert capsys.readouterr().out == f"Removed {count} triggers.\n"
+    call_command("migrate", verbosity=0)
+    assert not difference(connection)
+
+
+def test_check_tells_of_stale_triggers(customer_row, capsys):
+    remove_all(connection)
+    call_command("check", databases=["default"])
+    assert "customer_history.W002" in capsys.readouterr().err
+    synchronise(connection)
+    call_command("check", databases=["default"])
+    assert "customer_history.W002" not in capsys.readouterr().err
+
+
+def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
+    call_command("migrate", "evolving", "zero", verbosity=0)
+    call_command("migrate", "customer_history", "zero", verbosity=0)
+    Customer.objects.update(name="written without a log")
+    call_command("migrate", verbosity=0)
+    Customer.objects.update(name="logged again")
+    assert Entry.objects.latest("id").changes == {"name": ["written without a log", "logged again"]}
+    assert not difference(connection)
+
+
+def test_sqlmigrate_changes_nothing(capsys):
+    call_command("sqlmigrate", "evolving", "0002")
+    assert not difference(connection)

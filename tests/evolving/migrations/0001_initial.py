@@ -1,0 +1,35 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [("crm", "0001_initial"), ("customer_history", "0001_initial")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Ticket",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                (
+                    "customer",
+                    models.ForeignKey("crm.Customer", models.CASCADE, related_name="+"),
+                ),
+                ("name", models.CharField(max_length=50)),
+                ("priority", models.CharField(max_length=10, default="0")),
+                ("obsolete", models.CharField(max_length=10, default="")),
+                ("pin", models.CharField(max_length=10, null=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Reply",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                (
+                    "ticket",
+                    models.ForeignKey("evolving.Ticket", models.CASCADE, related_name="+"),
+                ),
+                ("text", models.TextField()),
+            ],
+        ),
+    ]
