@@ -10,7 +10,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Ticket",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "customer",
                     models.ForeignKey("crm.Customer", models.CASCADE, related_name="+"),
@@ -24,7 +29,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="Reply",
             fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
                 (
                     "ticket",
                     models.ForeignKey("evolving.Ticket", models.CASCADE, related_name="+"),
