@@ -1,6 +1,7 @@
 """The forms of the pages."""
 
 from datetime import timedelta
+from typing import ClassVar
 
 from django import forms
 from django.utils import timezone
@@ -41,7 +42,7 @@ class CustomerForm(forms.ModelForm):
             "ssn",
             "bank_account",
         )
-        help_texts = {"monthly_rate": "In US dollars.", "ssn": "Like 900-12-3456."}
+        help_texts: ClassVar = {"monthly_rate": "In US dollars.", "ssn": "Like 900-12-3456."}
 
     def __init__(self, *args, user, **kwargs):
         super().__init__(*args, **kwargs)
@@ -55,7 +56,7 @@ class NoteForm(forms.ModelForm):
     class Meta:
         model = Note
         fields = ("text",)
-        widgets = {"text": forms.Textarea({"rows": 4})}
+        widgets: ClassVar = {"text": forms.Textarea({"rows": 4})}
 
 
 class InvoiceForm(forms.ModelForm):
@@ -64,7 +65,7 @@ class InvoiceForm(forms.ModelForm):
     class Meta:
         model = Invoice
         fields = ("issued_on", "due_on")
-        widgets = {"issued_on": DateInput(), "due_on": DateInput()}
+        widgets: ClassVar = {"issued_on": DateInput(), "due_on": DateInput()}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -98,7 +99,7 @@ class PaymentForm(forms.ModelForm):
     class Meta:
         model = Payment
         fields = ("amount", "method", "received_on")
-        widgets = {"received_on": DateInput()}
+        widgets: ClassVar = {"received_on": DateInput()}
 
 
 class AttachmentForm(forms.ModelForm):

@@ -8,6 +8,7 @@ from crm.confidential import confidential_values
 from crm.forms import CustomerFilterForm, CustomerForm, TagForm
 from crm.models import Customer, Tag
 from django_customer_history import history
+from django_customer_history.views import HistoryView
 
 
 def customer_list(request):
@@ -53,9 +54,17 @@ def restore_customer(request, pk):
 
 
 def customer_history(request, pk):
-    """Show the History tab of a customer."""
-    context = {"customer": get_object_or_404(Customer, pk=pk), "tab": "history"}
+    """Show the History tab of a customer; of a deleted one, what is known of it."""
+    found = Customer.objects.filter(pk=pk).first()
+    if found is None:
+        return deleted_customer_history(request, pk=pk)
+    context = {"customer": found, "tab": "history"}
     return render(request, "crm/customer_history.html", context)
+
+
+deleted_customer_history = HistoryView.as_view(
+    model=Customer, template_name="crm/deleted_customer_history.html"
+)
 
 
 def _edited(request, instance, message):

@@ -1,0 +1,84 @@
+"""`demo`: bring the example project to life, then serve it."""
+
+from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.urls import reverse
+
+from crm.models import Customer
+from demo import people, story
+from demo.server import running_site
+from django_customer_history.models import Entry
+
+DEFAULT_PORT = 8000
+
+
+class Command(BaseCommand):
+    """Prepare database and users, tell the story once, and serve the site."""
+
+    help = (
+        "Prepares the database, lets a few users do some work through real requests if there are"
+        " no customers yet, and serves the site."
+    )
+
+    def add_arguments(self, parser):
+        """Take the port, and whether to serve at all."""
+        parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+        parser.add_argument(
+            "--no-serve", action="store_true", help="Stop when everything is ready."
+        )
+
+    def handle(self, *args, port, no_serve, **options):
+        """Run the demo."""
+        call_command("migrate", verbosity=0)
+        people.ensure_people()
+        if Customer.objects.exists():
+            self.stdout.write("There are customers already; they are kept as they are.")
+        else:
+            self._tell_story()
+        self.stdout.write(
+            f"Customers: {Customer.objects.count()}. Entries in the log: {Entry.objects.count()}."
+        )
+        self.stdout.flush()
+        if not no_serve:
+            call_command(DemoServer(stdout=self.stdout), str(port), use_reloader=False)
+
+    def _tell_story(self):
+        self.stdout.write("Users and programs now do some work on the site, over HTTP:")
+        with running_site() as site:
+            story.tell(site, stdout=self.stdout)
+
+
+class DemoServer(Runserver):
+    """The development server, with a word of welcome once it listens."""
+
+    def on_bind(self, server_port):
+        """Print where the site is, who can log in, and what to open first."""
+        site = f"http://{self.addr}:{server_port}"
+        logins = "\n".join(
+            f"  {person.name:<12}{people.PASSWORD:<8}{person.rights}"
+            for person in people.PEOPLE
+            if not person.is_program
+        )
+        self.stdout.write(
+            f"\nThe site is at {site}/\n\n"
+            f"  User        Password\n{logins}\n\n"
+            f"Open first: {site}{_first_page()}\n"
+            f"{_api_hint(site)}"
+            "Stop with Ctrl-C.\n"
+        )
+        self.stdout.flush()
+
+
+def _first_page():
+    customer = Customer.objects.filter(name=story.FIRST_CUSTOMER).first()
+    if customer is None:
+        return reverse("customers")
+    return reverse("customer_history", args=[customer.pk])
+
+
+def _api_hint(site):
+    key = people.token()
+    if key is None:
+        return ""
+    return f'API: curl -H "Authorization: Token {key}" {site}/api/customers/\n'

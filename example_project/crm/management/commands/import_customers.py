@@ -1,0 +1,58 @@
+"""`import_customers FILE.csv`: add customers from a file."""
+
+import csv
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from crm.models import Customer
+from django_customer_history import history
+
+
+class Command(BaseCommand):
+    """Add all customers of a CSV file, or none."""
+
+    help = "Adds the customers of a CSV file whose first line names the fields."
+
+    def add_arguments(self, parser):
+        """Take the file, and in whose name it is imported."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--user", help="The name of the user who imports; nobody by default.")
+
+    def handle(self, *args, file, user, **options):
+        """Import the file."""
+        customers = list(_customers(file))
+        reason = f"Import of {file.name}"
+        with history.acting(source="import", user=_user(user), reason=reason):
+            Customer.objects.bulk_create(customers)
+        self.stdout.write(f"{len(customers)} customers imported from {file.name}.")
+
+
+def _customers(file):
+    try:
+        with file.open(encoding="utf-8", newline="") as lines:
+            reader = csv.DictReader(lines)
+            for row in reader:
+                yield _customer(row, f"{file.name}, line {reader.line_num}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"The file cannot be read: {error}") from error
+
+
+def _customer(row, place):
+    try:
+        customer = Customer(**row)
+        customer.full_clean()
+    except (TypeError, ValidationError) as error:
+        raise CommandError(f"{place}: {error}") from error
+    return customer
+
+
+def _user(name):
+    if name is None:
+        return None
+    try:
+        return User.objects.get_by_natural_key(name)
+    except User.DoesNotExist as error:
+        raise CommandError(f"There is no user {name!r}.") from error

@@ -1,0 +1,1 @@
+"""The demo: users, and a story that is told through requests to a running server."""

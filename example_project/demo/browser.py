@@ -1,0 +1,94 @@
+"""People and programs that use the site over HTTP, each from an address of their own.
+
+The address is told in `X-Forwarded-For`, as a reverse proxy in front of the site would.
+"""
+
+import json
+from http.cookiejar import CookieJar
+from urllib.parse import urlencode, urljoin
+from urllib.request import HTTPCookieProcessor, ProxyHandler, Request, build_opener
+from uuid import uuid4
+
+from demo.pages import Page
+
+
+class FormRefusedError(Exception):
+    """The site showed a form again instead of accepting what was filled in."""
+
+
+class Browser:
+    """A person's browser: it keeps cookies, follows redirects and fills in forms."""
+
+    def __init__(self, site, *, address):
+        self.site = site
+        self._address = address
+        # Requests stay on this machine, whatever proxy the environment names.
+        self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
+
+    def log_in(self, name, password):
+        """Log in with the form of the site."""
+        self.submit("/log-in", "Log in", {"username": name, "password": password})
+
+    def open(self, path):
+        """Return a page; raise `HTTPError` if the site does not answer with one."""
+        return self._page(Request(urljoin(self.site, path)))
+
+    def submit(self, path, button, changes=None, *, files=None):
+        """Open a page, fill in the form of a button and press it; return where that leads.
+
+        `changes` are the fields to fill in: the others stay as the page has them. `files` maps
+        fields to names and contents. Raises `FormRefusedError` if the form comes back.
+        """
+        form = self.open(path).form(button)
+        fields = form.filled(changes or {})
+        content_type, body = _multipart(fields, files) if files else _urlencoded(fields)
+        request = Request(form.action, data=body, headers={"Content-Type": content_type})
+        answer = self._page(request)
+        if answer.url == form.action and 'class="errorlist' in answer.text:
+            raise FormRefusedError(f"{form.action} refused {changes}.")
+        return answer
+
+    def _page(self, request):
+        request.add_header("X-Forwarded-For", self._address)
+        with self._opener.open(request, timeout=30) as response:
+            return Page(response.geturl(), response.read().decode())
+
+
+class Program:
+    """A program that uses the API with a token."""
+
+    def __init__(self, site, *, address, token):
+        self.site = site
+        self._headers = {
+            "X-Forwarded-For": address,
+            "Authorization": f"Token {token}",
+            "Content-Type": "application/json",
+        }
+        self._opener = build_opener(ProxyHandler({}))
+
+    def send(self, method, path, data=None):
+        """Return what the API answers; raise `HTTPError` if it refuses."""
+        body = None if data is None else json.dumps(data).encode()
+        request = Request(urljoin(self.site, path), data=body, headers=self._headers, method=method)
+        with self._opener.open(request, timeout=30) as response:
+            return json.load(response)
+
+
+def _urlencoded(fields):
+    return "application/x-www-form-urlencoded", urlencode(fields).encode()
+
+
+def _multipart(fields, files):
+    boundary = uuid4().hex
+    parts = [
+        f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
+        for name, value in fields
+    ]
+    parts += [
+        f'Content-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+        f"Content-Type: application/octet-stream\r\n\r\n".encode()
+        + content
+        for name, (filename, content) in files.items()
+    ]
+    body = b"".join(b"--%b\r\n%b\r\n" % (boundary.encode(), part) for part in parts)
+    return f"multipart/form-data; boundary={boundary}", body + b"--%b--\r\n" % boundary.encode()

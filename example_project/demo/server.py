@@ -1,0 +1,33 @@
+"""A server of this project in a thread, on a port that the system picks."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+from django.core.servers.basehttp import (
+    ThreadedWSGIServer,
+    WSGIRequestHandler,
+    get_internal_wsgi_application,
+)
+
+
+class QuietHandler(WSGIRequestHandler):
+    """A handler that does not print each request."""
+
+    def log_message(self, format, *args):  # noqa: A002 - the name that the base class gave
+        """Print nothing; errors still reach Django's own logger."""
+
+
+@contextmanager
+def running_site() -> Iterator[str]:
+    """Serve the project while the block runs; give the URL of the site."""
+    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
+    server.set_app(get_internal_wsgi_application())
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,196 @@
+"""Mistakes are found by the system checks, with an id and a hint; none is a traceback."""
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections, models
+
+from django_customer_history import checks, history, masks
+from django_customer_history.capture.install import remove_all, synchronise
+from django_customer_history.dialects import dialect_of
+from django_customer_history.exceptions import (
+    CaptureError,
+    NotRegisteredError,
+    UnsupportedDatabaseError,
+)
+from django_customer_history.inheritance import register_audited_models
+from django_customer_history.models import AuditedModel
+from django_customer_history.registry import Registry, registration_of, registry
+from tests.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Put registrations in the place of those of the project."""
+    fresh = Registry()
+    monkeypatch.setattr(checks, "registry", fresh)
+
+    def register(model, **options):
+        fresh.add(registration_of(model, **options))
+        return fresh
+
+    return register
+
+
+def found(messages):
+    return [(message.id, message.msg) for message in messages]
+
+
+def test_the_registrations_of_the_tests_are_right():
+    assert checks.check_registrations() == []
+    assert checks.check_settings() == []
+    assert checks.check_middleware() == []
+    assert checks.check_databases() == []
+    call_command("check")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"label": "nmae"}, "label='nmae' names no field of crm.Customer."),
+        ({"exclude": ["x"]}, "exclude='x' names no field of crm.Customer."),
+        ({"only": ["x"]}, "only='x' names no field of crm.Customer."),
+        ({"secret": "x"}, "secret='x' names no field of crm.Customer."),
+        ({"m2m": ["name"]}, "m2m='name' names no field of crm.Customer."),
+        ({"confidential": {"x": masks.FULL}}, "confidential='x' names no field of crm.Customer."),
+    ],
+)
+def test_an_unknown_field(registered, options, message):
+    registered(Customer, subject="self", **options)
+    (error,) = checks.check_registrations()
+    assert (error.id, error.msg) == ("customer_history.E002", message)
+    assert "tags" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("subject", "reason"),
+    [
+        ("cutsomer", "crm.InvoiceLine has no field 'cutsomer', so 'cutsomer' leads nowhere"),
+        ("invoice__x", "crm.Invoice has no field 'x', so 'invoice__x' leads nowhere"),
+        ("product", "crm.InvoiceLine.product is no foreign key, so 'product' cannot follow it"),
+        ("invoice", "'invoice' leads to crm.Invoice, which is not registered with subject="),
+    ],
+)
+def test_a_subject_path_that_reaches_no_subject_model(registered, subject, reason):
+    registered(Customer, subject="self")
+    registered(Invoice, subject="customer")
+    registered(InvoiceLine, subject=subject)
+    (error,) = checks.check_registrations()
+    assert error.id == "customer_history.E003"
+    assert reason in error.msg
+    assert 'subject="self"' in error.hint
+
+
+def test_registering_twice_with_other_options_is_an_error_and_with_the_same_is_not(registered):
+    registered(Tag, label="name")
+    registered(Tag, label=["name"])
+    assert checks.check_registrations() == []
+    registered(Tag, exclude="name")
+    assert found(checks.check_registrations()) == [
+        ("customer_history.E004", "crm.Tag is registered twice, with different options.")
+    ]
+
+
+def test_a_secret_as_a_label(registered):
+    registered(Customer, subject="self", label="portal_password")
+    assert [one.id for one in checks.check_registrations()] == ["customer_history.E005"]
+
+
+def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
+    class Misspelt(AuditedModel):
+        class History:
+            subjekt = "customer"
+
+        class Meta:
+            abstract = False
+            app_label = "crm"
+            managed = False
+
+    fresh = registered(Customer, subject="self")
+    monkeypatch.setattr("django_customer_history.inheritance.registry", fresh)
+    register_audited_models([Misspelt, Note])
+    (error,) = checks.check_registrations()
+    assert error.id == "customer_history.E007"
+    assert "'subjekt'" in error.msg
+    assert Misspelt in fresh
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("on", "CUSTOMER_HISTORY is not a dict."),
+        ({"PAGE_SIZES": 5}, "CUSTOMER_HISTORY has the unknown key 'PAGE_SIZES'."),
+        ({"PAGE_SIZE": 0}, "CUSTOMER_HISTORY['PAGE_SIZE'] is 0."),
+        ({"PAGE_SIZE": "50"}, "CUSTOMER_HISTORY['PAGE_SIZE'] is '50'."),
+        ({"GUARDS": 1}, "CUSTOMER_HISTORY['GUARDS'] is 1."),
+        ({"TRUSTED_PROXIES": "10.0.0.1"}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is '10.0.0.1'."),
+        ({"TRUSTED_PROXIES": ["10.x"]}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is ['10.x']."),
+    ],
+)
+def test_a_wrong_setting(settings, value, message):
+    settings.CUSTOMER_HISTORY = value
+    (error,) = checks.check_settings()
+    assert (error.id, error.msg) == ("customer_history.E001", message)
+    assert error.hint
+
+
+def test_a_missing_middleware_is_a_warning(settings):
+    settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
+    (warning,) = checks.check_middleware()
+    assert warning.id == "customer_history.W001"
+    assert "HistoryMiddleware" in warning.hint
+
+
+def test_an_unsupported_database(monkeypatch):
+    monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
+    (error,) = checks.check_databases()
+    assert error.id == "customer_history.E006"
+    with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
+        dialect_of(connection)
+
+
+def test_a_model_that_is_not_registered():
+    class Unregistered(models.Model):
+        class Meta:
+            app_label = "crm"
+            managed = False
+
+    with pytest.raises(NotRegisteredError, match=r"history\.register"):
+        registry.of(Unregistered)
+    history.unregister(Unregistered)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_role_that_may_not_create_triggers_is_told_the_table_and_the_mend():
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite knows no privileges")
+    role = "customer_history_weak"
+    quoted = connection.settings_dict["NAME"]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"DROP ROLE IF EXISTS {role}")
+            cursor.execute(f"CREATE ROLE {role} LOGIN")
+            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+            cursor.execute(f"REVOKE TRIGGER ON ALL TABLES IN SCHEMA public FROM {role}")
+            cursor.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
+        else:
+            cursor.execute(f"CREATE OR REPLACE USER {role}@'%'")
+            cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{quoted}`.* TO {role}@'%'")
+    remove_all(connection)
+    connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
+    weak = connections["weak"]
+    try:
+        with pytest.raises(CaptureError) as error:
+            synchronise(weak)
+    finally:
+        weak.close()
+        del connections["weak"], connections.settings["weak"]
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(f"DROP OWNED BY {role}")
+                cursor.execute(f"DROP ROLE {role}")
+            else:
+                cursor.execute(f"DROP USER {role}@'%'")
+        synchronise(connection)
+    assert "'auth_user'" in str(error.value) or "'crm_" in str(error.value)
+    assert "TRIGGER privilege" in str(error.value)
+    assert "GRANT" in str(error.value)

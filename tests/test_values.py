@@ -1,0 +1,68 @@
+"""Keys, masks and the small print of values."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from django_customer_history import masks
+from django_customer_history.keys import lowest_uuid_at, time_ordered_uuid, uuid_at
+from django_customer_history.tables import Form
+from django_customer_history.values.decoding import decode
+from django_customer_history.values.encoding import encode
+from django_customer_history.values.rendering import json_value
+
+
+def test_keys_are_version_7_and_in_the_order_of_their_making():
+    keys = [time_ordered_uuid() for _ in range(10_000)]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == 10_000
+    assert {(key.version, key.variant) for key in keys[:10]} == {(7, "specified in RFC 4122")}
+
+
+def test_the_lowest_key_of_a_moment_bounds_those_made_then():
+    moment = datetime(2026, 11, 23, 14, 2, 11, 482913, tzinfo=UTC)
+    microseconds = 1795442531482913
+    lowest = lowest_uuid_at(moment)
+    assert lowest == UUID("01a208b6-dc9a-7e9b-8000-000000000000")
+    assert lowest <= uuid_at(microseconds) < lowest_uuid_at(moment + timedelta(microseconds=1))
+    assert uuid_at(microseconds - 1) < lowest
+
+
+@pytest.mark.parametrize(
+    ("mask", "value", "shown"),
+    [
+        (masks.SSN, "123-45-6789", "***-**-6789"),
+        (masks.SSN, "123456789", "***-**-6789"),
+        (masks.SSN, "6789", "***-**-****"),
+        (masks.CARD, "4111 1111 1111 1234", "**** **** **** 1234"),
+        (masks.ACCOUNT, "DE02120300000000202051", "*****2051"),
+        (masks.EMAIL, "ann.longname@example.com", "a***@example.com"),
+        (masks.EMAIL, "nonsense", "*****"),
+        (masks.FULL, "x", "*****"),
+        (masks.FULL, "a much longer text", "*****"),
+        (masks.FULL, "", ""),
+        (masks.FULL, None, None),
+    ],
+)
+def test_a_mask_shows_what_it_may_and_not_the_length(mask, value, shown):
+    assert mask(value) == shown
+
+
+def test_text_that_does_not_fit_its_form_stays_text():
+    assert decode("draft", Form.INTEGER) == "draft"
+    assert decode("maybe", Form.BOOLEAN) == "maybe"
+    assert decode("x", None) == "x"
+    assert decode(None, Form.DATE) is None
+
+
+def test_json_values_are_typed():
+    assert json_value("7", Form.INTEGER) == 7
+    assert json_value("12.50", Form.DECIMAL) == "12.50"
+    assert json_value("172803000004", Form.DURATION) == "P2DT00H00M03.000004S"
+    assert json_value('{"a": 1}', Form.JSON) == {"a": 1}
+
+
+def test_a_value_without_a_text_is_refused():
+    with pytest.raises(TypeError, match="cannot keep a object"):
+        encode(object())
