@@ -178,6 +178,7 @@ def test_a_role_that_may_not_create_triggers_is_told_the_table_and_the_mend():
     remove_all(connection)
     connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
     weak = connections["weak"]
+    weak.connect()
     try:
         with pytest.raises(CaptureError) as error:
             synchronise(weak)
