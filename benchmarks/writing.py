@@ -1,0 +1,141 @@
+"""`python -m benchmarks.writing`: create, save, bulk_create and update(), plain and audited.
+
+`DATABASE_URL` names the database server; tables are made in a test database and removed. The two
+kinds of work take turns within each round, and the figure is the median of the rounds' ratios.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+import dj_database_url
+import django
+from django.conf import settings
+
+
+def configure():
+    """Set Django up with this package and the benchmark's models only."""
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+    url = os.environ.get("DATABASE_URL", "sqlite:///benchmark.sqlite3")
+    settings.configure(
+        DATABASES={"default": dj_database_url.parse(url)},
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "benchmarks",
+            "django_customer_history",
+        ],
+        USE_TZ=True,
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        SILENCED_SYSTEM_CHECKS=["customer_history.W001"],
+    )
+    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        settings.DATABASES["default"]["TEST"] = {"NAME": "benchmark-test.sqlite3"}
+        settings.DATABASES["default"]["OPTIONS"] = {
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        }
+    django.setup()
+
+
+class Work:
+    """One kind of work on a model, several times over."""
+
+    def __init__(self, model, count):
+        self.model, self.count = model, count
+        self.model.objects.bulk_create([model(name=f"c{n}") for n in range(count)])
+        self.keys = list(self.model.objects.values_list("pk", flat=True)[:count])
+        self.turn = 0
+
+    def create(self):
+        from django.db import transaction
+
+        with transaction.atomic():
+            for number in range(self.count):
+                self.model.objects.create(name=f"new {number}")
+
+    def save_two_fields(self):
+        from django.db import transaction
+
+        self.turn += 1
+        rows = list(self.model.objects.filter(pk__in=self.keys))
+        with transaction.atomic():
+            for row in rows:
+                row.rate, row.status = f"{self.turn}.50", f"status {self.turn}"
+                row.save()
+
+    def save_in_autocommit(self):
+        self.turn += 1
+        for row in self.model.objects.filter(pk__in=self.keys):
+            row.rate, row.status = f"{self.turn}.50", f"status {self.turn}"
+            row.save()
+
+    def bulk_create(self):
+        self.model.objects.bulk_create([self.model(name=f"b{n}") for n in range(self.count * 5)])
+
+    def update(self):
+        self.turn += 1
+        rows = self.model.objects.filter(pk__in=self.keys)
+        rows.update(rate=f"{self.turn}.50", status=f"status {self.turn}")
+
+
+WORKS = ("create", "save_two_fields", "save_in_autocommit", "bulk_create", "update")
+
+
+def measure(rounds, count):
+    """Return for each kind of work the medians of plain time, audited time and their ratio."""
+    from benchmarks.models import AuditedCustomer, PlainCustomer
+
+    plain, audited = Work(PlainCustomer, count), Work(AuditedCustomer, count)
+    figures = {}
+    for name in WORKS:
+        taken = []
+        for number in range(rounds + 1):
+            order = (False, True) if number % 2 else (True, False)
+            seconds = {kept: _timed(audited if kept else plain, name, kept=kept) for kept in order}
+            taken.append((seconds[False], seconds[True], seconds[True] / seconds[False]))
+        figures[name] = [statistics.median(column) for column in zip(*taken[1:], strict=True)]
+    return figures
+
+
+def _timed(work, name, *, kept):
+    from django.db import connection
+
+    from django_customer_history import history
+    from django_customer_history.changes import Actor
+
+    wrappers = connection.execute_wrappers[:]
+    if not kept:
+        connection.execute_wrappers.clear()
+    try:
+        with history.acting(user=Actor(id="7", label="ann"), source="web", ip="203.0.113.9"):
+            start = time.perf_counter()
+            getattr(work, name)()
+            return time.perf_counter() - start
+    finally:
+        connection.execute_wrappers[:] = wrappers
+
+
+def main():
+    """Print a table of the figures, in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--count", type=int, default=100)
+    options = parser.parse_args()
+    configure()
+    from django.db import connection
+
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        print(f"| {connection.vendor} | plain ms | audited ms | ratio |\n|---|---|---|---|")
+        for work, (plain, audited, ratio) in measure(options.rounds, options.count).items():
+            print(f"| {work} | {plain * 1e3:.1f} | {audited * 1e3:.1f} | {ratio:.2f} |")
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+if __name__ == "__main__":
+    main()
