@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from crm.models import Invoice
 from django_customer_history import history
@@ -51,7 +52,7 @@ def _remind(invoice):
     customer = invoice.customer
     customer.notes.create(
         text=f"Payment reminder for invoice {invoice.number}: {invoice.balance} USD was due on"
-        f" {invoice.due_on:%B %d, %Y}. To be called if nothing comes in within 10 days."
+        f" {date_format(invoice.due_on)}. To be called if nothing comes in within 10 days."
     )
     history.record(
         "Workflow Advanced",

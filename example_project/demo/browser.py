@@ -51,7 +51,7 @@ class Browser:
     def _page(self, request):
         request.add_header("X-Forwarded-For", self._address)
         with self._opener.open(request, timeout=30) as response:
-            return Page(response.geturl(), response.read().decode())
+            return Page(response.geturl(), response.read().decode(), response.headers)
 
 
 class Program:

@@ -24,9 +24,10 @@ class Form:
 class Page(HTMLParser):
     """A page that a server sent."""
 
-    def __init__(self, url, text):
+    def __init__(self, url, text, headers):
         super().__init__()
         self.url = url
+        self.headers = headers
         self.text = text
         self.forms = []
         self.links = {}

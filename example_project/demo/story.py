@@ -25,6 +25,7 @@ def tell(site, *, stdout):
     integration = Program(site, address=INTEGRATION.address, token=token())
     customer = _sell(manager)
     call_command("import_customers", DATA / "customers.csv", user=ADMIN.name, stdout=stdout)
+    _sort(clerk)
     _install(clerk, customer)
     _correct(manager, customer)
     _bill(manager, customer)
@@ -70,6 +71,11 @@ def _sell(manager):
     for tag in ("New install", "VIP"):
         manager.submit(customer, "Add", {"name": tag})
     return customer
+
+
+def _sort(clerk):
+    for name in ("Riverbend Self Storage", "Pine Hollow School", "Old Mill Brewing"):
+        clerk.submit(_page_of(clerk, name), "Add", {"name": "Commercial"})
 
 
 def _install(clerk, customer):

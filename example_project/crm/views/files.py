@@ -1,7 +1,7 @@
 """Files of a customer. They are sent as downloads, never shown in the site's own name."""
 
 from django.contrib import messages
-from django.http import FileResponse
+from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404, redirect, render
 
 from crm.forms import AttachmentForm
@@ -23,9 +23,13 @@ def files(request, pk):
 
 
 def download_file(request, pk, file_pk):
-    """Send a file."""
+    """Send a file; 404 where the record is there but the file itself is not."""
     attachment = _attachment(pk, file_pk)
-    return FileResponse(attachment.file.open(), as_attachment=True, filename=attachment.name)
+    try:
+        content = attachment.file.open()
+    except FileNotFoundError as error:
+        raise Http404 from error
+    return FileResponse(content, as_attachment=True, filename=attachment.name)
 
 
 def delete_file(request, pk, file_pk):
