@@ -40,6 +40,8 @@ class Attribution:
     action: str | None = None
     detail: str | None = None
     """Canonical JSON text of the entry's `context` column, or None."""
+    paused: bool = False
+    """Whether triggers shall log nothing."""
 
     @property
     def context(self) -> dict[str, str] | None:
@@ -56,5 +58,6 @@ class Attribution:
             "request_id": None if self.request_id is None else str(self.request_id),
             "action": self.action,
             "context": self.context,
+            "paused": self.paused or None,
         }
         return json.dumps({name: value for name, value in values.items() if value is not None})

@@ -53,6 +53,13 @@ class Origin(Protocol):
         """Return the code of the source."""
 
 
+@dataclass(slots=True)
+class Pause:
+    """A stretch of code whose changes are not logged; it counts the rows they wrote."""
+
+    rows: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What entries written now will bear.
@@ -69,6 +76,7 @@ class Context:
     reason: str | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
     origin: Origin | None = None
+    pause: Pause | None = None
     _known: dict[tuple[Actor | None, str], Attribution] = field(
         default_factory=dict, compare=False, repr=False
     )
@@ -98,6 +106,7 @@ class Context:
             request_id=self.request_id,
             action=self.action,
             detail=json.dumps(detail, sort_keys=True) if detail else None,
+            paused=self.pause is not None,
         )
 
 
@@ -156,6 +165,14 @@ def action(name: str) -> Iterator[Context]:
         raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
     with _in_force(replace(_current.get(), action=name, _known={})) as context:
         yield context
+
+
+@contextmanager
+def pausing() -> Iterator[Pause]:
+    """Let nothing that is written in the block be logged; `recording.paused` says so itself."""
+    pause = Pause()
+    with _in_force(replace(_current.get(), pause=pause, _known={})):
+        yield pause
 
 
 def as_actor(user: Any) -> Actor | None:

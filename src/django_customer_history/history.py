@@ -15,7 +15,7 @@ from django_customer_history.context import acting, action, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
 from django_customer_history.recording import record
-from django_customer_history.registry import Names, registration_of, registry
+from django_customer_history.registry import Events, Names, registration_of, registry
 
 __all__ = ["acting", "action", "current", "entries_for", "record", "register", "unregister"]
 
@@ -34,6 +34,8 @@ def register(
     confidential: Mapping[str, Mask] | None = None,
     secret: Names = None,
     m2m: Names = None,
+    events: Events | None = None,
+    json_keys: Names = None,
 ) -> AnyModel: ...
 
 
@@ -47,6 +49,8 @@ def register(
     confidential: Mapping[str, Mask] | None = None,
     secret: Names = None,
     m2m: Names = None,
+    events: Events | None = None,
+    json_keys: Names = None,
 ) -> Callable[[AnyModel], AnyModel]: ...
 
 
@@ -64,6 +68,10 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
     - `secret`: fields of which only "changed" is logged, never a value. Fields called
       `password`, or ending in `_password`, always are.
     - `m2m`: the many-to-many fields whose links are logged; all of them by default.
+    - `events`: what people call a change: `{"status": {"closed": "Ticket Closed"}}` when a
+      field gets a value, `{"assigned_to": "Ticket Reassigned"}` when it changes at all,
+      `{"create": "Invoice Generated"}` for a whole kind. Of several that match, the first wins.
+    - `json_keys`: JSON fields, such as user-defined fields, that are logged key by key.
 
     Names are checked by `manage.py check`, not here. The same registration twice is one; two
     different ones of a model are an error of the checks.

@@ -7,13 +7,26 @@ found by the system checks.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from django.db import models
 
 from django_customer_history.exceptions import NotRegisteredError
 from django_customer_history.masks import Mask
+from django_customer_history.values.encoding import encode
 
 SELF = "self"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventName:
+    """What people call a change: of a field, of a field to a value, or of a whole kind."""
+
+    field: str
+    """A field's name, or one of the kinds `create`, `update` and `delete`."""
+    value: str | None
+    """The field's new value as canonical text; None: any."""
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +43,9 @@ class Registration:
     secret: frozenset[str] = frozenset()
     m2m: tuple[str, ...] | None = None
     """Many-to-many fields to track; None: all of them."""
+    events: tuple["EventName", ...] = ()
+    json_keys: frozenset[str] = frozenset()
+    """JSON fields of which each key is logged as a field of its own."""
 
     @property
     def is_subject(self) -> bool:
@@ -52,7 +68,19 @@ class Registration:
 
 Names = str | Iterable[str] | None
 
-OPTIONS = ("subject", "label", "exclude", "only", "confidential", "secret", "m2m")
+Events = Mapping[str, str | Mapping[Any, str]]
+
+OPTIONS = (
+    "subject",
+    "label",
+    "exclude",
+    "only",
+    "confidential",
+    "secret",
+    "m2m",
+    "events",
+    "json_keys",
+)
 
 
 def registration_of(
@@ -65,6 +93,8 @@ def registration_of(
     confidential: Mapping[str, Mask] | None = None,
     secret: Names = None,
     m2m: Names = None,
+    events: Events | None = None,
+    json_keys: Names = None,
 ) -> Registration:
     """Return a registration from options as people write them: one name or several."""
     return Registration(
@@ -76,6 +106,8 @@ def registration_of(
         confidential=MappingProxyType(dict(confidential or {})),
         secret=frozenset(_several(secret)),
         m2m=None if m2m is None else _several(m2m),
+        events=tuple(_event_names(events or {})),
+        json_keys=frozenset(_several(json_keys)),
     )
 
 
@@ -123,6 +155,15 @@ class Registry:
 
 
 registry = Registry()
+
+
+def _event_names(events: Events) -> Iterator[EventName]:
+    for name, meaning in events.items():
+        if isinstance(meaning, str):
+            yield EventName(field=name, value=None, action=meaning)
+        else:
+            for value, action in meaning.items():
+                yield EventName(field=name, value=encode(value), action=action)
 
 
 def _several(names: Names) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Literal
 PREFIX = "customer_history_"
 """Every trigger, function and session variable of this package starts with it."""
 
-Event = Literal["insert", "update", "delete"]
+Event = Literal["insert", "update", "delete", "truncate"]
 
 
 class Form(Enum):
@@ -51,6 +51,19 @@ class TrackedColumn:
     places: int = 0
     """Digits after the decimal point (`Form.DECIMAL` only)."""
     secret: bool = False
+    by_key: bool = False
+    """Whether each key of the JSON object is logged as a field of its own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What an event is called, where a column has changed, or has got a value."""
+
+    event: Event
+    action: str
+    column: TrackedColumn | None = None
+    """None: whatever changed."""
+    value: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +74,9 @@ class Step:
     key: str
     key_type: str
     column: str
+    entity_model: str = ""
+    """The label under which the log knows rows of the table, where `key` is their key."""
+    key_form: Form = Form.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +116,8 @@ class TrackedTable:
     """Whether columns that are neither listed nor hidden stay out of the log."""
     label: tuple[TrackedColumn, ...] = ()
     subjects: tuple[SubjectPath, ...] = ()
+    meanings: tuple[Meaning, ...] = ()
+    """The first that fits names the action."""
     relation: "Relation | None" = None
     """Set for the table behind a many-to-many field."""
 
@@ -111,6 +129,8 @@ class Relation:
     field: str
     source: TrackedColumn
     target: TrackedColumn
+    owner: Step
+    """The way to the row whose field it is; its label stands there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,11 @@ def synchronise(
     return found
 
 
+def prepare_log(connection: BaseDatabaseWrapper) -> None:
+    """Give the table of the log, newly made, what Django's migrations have no word for."""
+    _run(connection, dialect_of(connection).prepare_log(log_table()), log_table())
+
+
 def remove_all(connection: BaseDatabaseWrapper) -> int:
     """Remove every trigger of this package from a database; return how many there were."""
     dialect = dialect_of(connection)

@@ -5,7 +5,7 @@ rolling deploy, the two differ, and nothing may go unrecorded then.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.apps import apps
@@ -14,13 +14,16 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.text import capfirst
 
 from django_customer_history.dialects import dialect_of
 from django_customer_history.registry import SELF, Registration, Registry, is_password_name
 from django_customer_history.tables import (
     Column,
     ContentTypeTest,
+    Event,
     Form,
+    Meaning,
     Relation,
     Step,
     SubjectPath,
@@ -28,6 +31,12 @@ from django_customer_history.tables import (
     TrackedTable,
 )
 from django_customer_history.values.encoding import AnyField, form_of, places_of
+
+_EVENTS_OF_KINDS: Mapping[str, Event] = {
+    "create": "insert",
+    "update": "update",
+    "delete": "delete",
+}
 
 Columns = Mapping[str, Sequence[Column]]
 
@@ -181,6 +190,7 @@ class _Planner:
             only_listed=registration.only is not None,
             label=self._label(registration),
             subjects=tuple(self._own_paths(registration)),
+            meanings=tuple(_meanings(registration, tracked)),
         )
 
     def _relation_table(self, registration: Registration, field: Any) -> TrackedTable:
@@ -193,6 +203,8 @@ class _Planner:
             key=_stored_in(own.pk),
             key_type=self._key_type(own.pk),
             column="",
+            entity_model=own.label_lower,
+            key_form=self._known(own.pk).form,
         )
         return TrackedTable(
             name=through.db_table,
@@ -206,7 +218,8 @@ class _Planner:
                 for path in self._own_paths(registration)
                 if path.only_for is None
             ),
-            relation=Relation(field=field.name, source=source, target=target),
+            label=self._label(registration),
+            relation=Relation(field=field.name, source=source, target=target, owner=first),
         )
 
     def _own_paths(self, registration: Registration) -> Iterator[SubjectPath]:
@@ -234,6 +247,8 @@ class _Planner:
                         key=_stored_in(target),
                         key_type=self._key_type(target),
                         column=_stored_in(onward),
+                        entity_model=target.model._meta.label_lower if target.primary_key else "",
+                        key_form=self._known(target).form,
                     )
                 )
         return SubjectPath(
@@ -290,6 +305,9 @@ class _Planner:
             secret=is_password_name(column.name)
             if field is None or registration is None
             else registration.is_secret(field),
+            by_key=field is not None
+            and registration is not None
+            and field.name in registration.json_keys,
         )
 
     def _key_type(self, field: AnyField) -> str:
@@ -298,6 +316,22 @@ class _Planner:
     def _has(self, table: str, *columns: str) -> bool:
         names = {column.name for column in self.columns.get(table, ())}
         return table in self.columns and names.issuperset(columns)
+
+
+def _meanings(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Meaning]:
+    by_field = {column.field: column for column in columns}
+    for named in registration.events:
+        column = by_field.get(named.field)
+        if column is not None:
+            yield Meaning(event="update", action=named.action, column=column, value=named.value)
+            if named.value is not None:
+                yield Meaning(event="insert", action=named.action, column=column, value=named.value)
+        elif named.field in _EVENTS_OF_KINDS:
+            yield Meaning(event=_EVENTS_OF_KINDS[named.field], action=named.action)
+    for column in by_field.values():
+        if column.secret:
+            words = column.field.replace("_", " ")
+            yield Meaning(event="update", action=f"{capfirst(words)} changed", column=column)
 
 
 def _stored_in(field: AnyField) -> str:
@@ -315,6 +349,5 @@ def _reached_through(path: SubjectPath, first: Step, column: str, *, is_self: bo
     if is_self and not path.steps:
         steps = path.steps
     else:
-        hop = Step(table=first.table, key=first.key, key_type=first.key_type, column=path.column)
-        steps = (hop, *path.steps)
+        steps = (replace(first, column=path.column), *path.steps)
     return SubjectPath(model=path.model, column=column, form=path.form, steps=steps)

@@ -5,6 +5,7 @@ setting that lives as long as the transaction, MariaDB and MySQL get user variab
 to the server goes past Django's query log, so a project's query counts stay what they were.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
@@ -29,6 +30,7 @@ VARIABLES: Sequence[str] = (
     "request_id",
     "action",
     "context",
+    "paused",
 )
 
 
@@ -70,6 +72,8 @@ class SQLiteSession:
 
     def connected(self) -> None:
         """Register the functions, which are gone with every reconnect."""
+        # Without it REPLACE removes the old row past its DELETE trigger.
+        self._connection.connection.execute("PRAGMA recursive_triggers = ON")
         functions: dict[str, Callable[[], Any]] = {
             "key": self._key,
             "timestamp": lambda: str(datetime_of(self._microsecond).replace(tzinfo=None)),
@@ -80,18 +84,25 @@ class SQLiteSession:
             "request_id": lambda: _hexadecimal(self._attribution),
             "action": lambda: self._attribution.action,
             "context": lambda: self._attribution.detail,
+            "paused": lambda: current().pause is not None,
         }
         for name, function in functions.items():
             self._connection.connection.create_function(PREFIX + name, 0, function)
-        self._connection.connection.create_function(
-            f"{PREFIX}float", 1, _float_text, deterministic=True
-        )
+        helpers: dict[str, Callable[..., Any]] = {
+            "float": _float_text,
+            "json_differs": _json_differs,
+            "members": _members_by_key,
+        }
+        for name, helper in helpers.items():
+            self._connection.connection.create_function(
+                PREFIX + name, helper.__code__.co_argcount, helper, deterministic=True
+            )
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Learn who acts before the statement runs: no query can run inside a trigger."""
         if current().origin is not None and may_write(sql):
             current().attribution()
-        return execute(sql, params, many, state)
+        return _counted(execute(sql, params, many, state), sql, state)
 
     def _key(self) -> str:
         # The first function that a trigger calls: the context of now is that of the entry.
@@ -122,14 +133,14 @@ class PostgreSQLSession:
         if many or not isinstance(sql, str) or not self._takes_several_statements():
             with self._in_transaction():
                 self._send(attribution)
-                return execute(sql, params, many, state)
+                return _counted(execute(sql, params, many, state), sql, state)
         prefix = self._prefix(attribution)
         if params is not None:
             prefix = prefix.replace("%", "%%")
         result = execute(prefix + sql, params, many, state)
         if _has_result_sets(state["cursor"].cursor):
             state["cursor"].nextset()
-        return result
+        return _counted(result, sql, state)
 
     def _nobody_acts(self) -> bool:
         # Outside of a transaction no older context can be in force.
@@ -181,7 +192,7 @@ class MySQLSession:
             attribution = current().attribution()
             if attribution is not self._sent and attribution != self._sent:
                 self._send(attribution)
-        return execute(sql, params, many, state)
+        return _counted(execute(sql, params, many, state), sql, state)
 
     def _send(self, attribution: Attribution) -> None:
         request_id = attribution.request_id
@@ -193,11 +204,19 @@ class MySQLSession:
             None if request_id is None else str(request_id),
             attribution.action,
             attribution.detail,
+            1 if attribution.paused else None,
         ]
         assignments = ", ".join(f"@{PREFIX}{name} = %s" for name in VARIABLES)
         with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
             cursor.execute(f"SET {assignments}", values)
         self._sent = attribution
+
+
+def _counted(result: Any, sql: Any, state: Any) -> Any:
+    """Count the rows that were written while the history is paused."""
+    if (pause := current().pause) is not None and may_write(sql):
+        pause.rows += max(0, state["cursor"].rowcount)
+    return result
 
 
 def _hexadecimal(attribution: Attribution) -> str | None:
@@ -206,6 +225,39 @@ def _hexadecimal(attribution: Attribution) -> str | None:
 
 def _float_text(value: float | None) -> str | None:
     return None if value is None else repr(value)
+
+
+def _json_differs(one: str | None, other: str | None) -> bool:
+    return (
+        one is None
+        or other is None
+        or _sorted_json(json.loads(one)) != _sorted_json(json.loads(other))
+    )
+
+
+def _sorted_json(value: Any) -> str:
+    # Not the values themselves: in Python 1, 1.0 and True are equal.
+    return json.dumps(value, sort_keys=True)
+
+
+def _members_by_key(field: str, old: str | None, new: str | None) -> str:
+    """Return `"field.key":[old, new]` for each key that differs, as JSON without braces."""
+    objects = [{} if text is None else json.loads(text) for text in (old, new)]
+    if not all(isinstance(one, dict) for one in objects):
+        return f"{json.dumps(field)}:{json.dumps([old, new])}"
+    before, after = objects
+    pairs = {
+        f"{field}.{key}": [_json_text(one, key) for one in objects]
+        for key in {**before, **after}
+        if key not in before
+        or key not in after
+        or _sorted_json(before[key]) != _sorted_json(after[key])
+    }
+    return json.dumps(pairs)[1:-1]
+
+
+def _json_text(values: dict[str, Any], key: str) -> str | None:
+    return json.dumps(values[key], ensure_ascii=False) if key in values else None
 
 
 def _has_result_sets(cursor: Any) -> bool:

@@ -20,7 +20,7 @@ SUPPORTED_VENDORS = tuple(_DIALECTS)
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
     """Return the dialect of a connection, or raise `UnsupportedDatabaseError`."""
     try:
-        return _DIALECTS[connection.vendor]
+        return _DIALECTS[connection.vendor].for_server(connection)
     except KeyError:
         raise UnsupportedDatabaseError(
             f"The database {connection.alias!r} is {connection.vendor!r}; changes can be "

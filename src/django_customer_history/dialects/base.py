@@ -17,6 +17,7 @@ from django_customer_history.tables import (
     Event,
     Form,
     InstalledTrigger,
+    Meaning,
     SubjectPath,
     TrackedColumn,
     TrackedTable,
@@ -70,6 +71,10 @@ class Dialect(ABC):
     error_ends_transaction: ClassVar[bool] = False
     """Whether nothing more can run in a transaction in which a statement failed."""
 
+    def for_server(self, connection: BaseDatabaseWrapper) -> "Dialect":
+        """Return the dialect that fits the version of the server."""
+        return self
+
     # -- what stands in the database -----------------------------------------------------
 
     @abstractmethod
@@ -99,6 +104,10 @@ class Dialect(ABC):
     @abstractmethod
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         """Return the SQL that removes a trigger."""
+
+    def prepare_log(self, log: str) -> Sequence[str]:
+        """Return the SQL that a new table for the log still needs."""
+        return ()
 
     def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
         """Return the SQL that creates a trigger or puts it in the place of an older one."""
@@ -167,7 +176,13 @@ class Dialect(ABC):
 
     @abstractmethod
     def insert(
-        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+        self,
+        log: str,
+        values: Mapping[str, str],
+        *,
+        table: str,
+        event: Event,
+        condition: str | None,
     ) -> str:
         """Return the statement that writes an entry in a trigger, if the condition holds."""
 
@@ -192,9 +207,17 @@ class Dialect(ABC):
         """Return the statements that write the entries of one event: one for each subject."""
         both: tuple[Event, ...] = ("delete", "insert")
         parts = both if table.relation is not None and event == "update" else (event,)
-        written = [entry for part in parts for entry in self._entries(table, part)]
+        # What TRUNCATE removes is deleted, as far as the log is concerned.
+        parts = ("delete",) if event == "truncate" else parts
+        written = [entry for part in parts for entry in self._entries(table, part, log=log)]
         return [
-            self.insert(log, {**self.clock(number), **values}, event=event, condition=condition)
+            self.insert(
+                log,
+                {**self.clock(number), **values},
+                table=table.name,
+                event=event,
+                condition=condition,
+            )
             for number, (values, condition) in enumerate(written)
         ]
 
@@ -203,15 +226,16 @@ class Dialect(ABC):
         """Return the SQL of `id` and `timestamp` of the trigger's entry with that number."""
 
     def _entries(
-        self, table: TrackedTable, event: Event
+        self, table: TrackedTable, event: Event, *, log: str
     ) -> list[tuple[dict[str, str], str | None]]:
         rows = {"insert": ("NEW",), "update": ("NEW", "OLD"), "delete": ("OLD",)}[event]
         kind = self._kind(table, event)
         common = {
             "kind": self.literal(kind),
-            "action": f"COALESCE({self.context('action')}, {self.literal(DEFAULT_ACTIONS[kind])})",
+            "action": self._action(table, event, kind),
             "entity_model": self.literal(table.entity_model),
-            "entity_id": self._key(table, rows[0]),
+            # The key that the row had, should this very update change it.
+            "entity_id": self._key(table, rows[-1]),
             "entity_label": self._label(table, rows[0]),
             "changes": self.changes(table, event),
             "actor_id": self.context("actor_id"),
@@ -224,7 +248,7 @@ class Dialect(ABC):
         candidates = [
             candidate
             for path in table.subjects
-            for candidate in self._candidates(path, rows, is_key=self._is_key(table, path))
+            for candidate in self._candidates(path, rows, log=log)
         ]
         return [
             ({**common, **subject}, condition) for subject, condition in self._subjects(candidates)
@@ -236,8 +260,27 @@ class Dialect(ABC):
         kinds: dict[Event, Kind] = {"insert": "create", "update": "update", "delete": "delete"}
         return kinds[event]
 
-    def _is_key(self, table: TrackedTable, path: SubjectPath) -> bool:
-        return not path.steps and [key.column.name for key in table.key] == [path.column]
+    def _action(self, table: TrackedTable, event: Event, kind: Kind) -> str:
+        """Return the SQL of the action: the context's, else what it means, else the kind's."""
+        whens = "".join(
+            f" WHEN {self._means(meaning)} THEN {self.literal(meaning.action)}"
+            for meaning in table.meanings
+            if meaning.event == event
+        )
+        default = self.literal(DEFAULT_ACTIONS[kind])
+        named = f"CASE{whens} ELSE {default} END" if whens else default
+        return f"COALESCE({self.context('action')}, {named})"
+
+    def _means(self, meaning: Meaning) -> str:
+        if (column := meaning.column) is None:
+            return "1 = 1"
+        new, old = (self.cell(row, column.column.name) for row in ("NEW", "OLD"))
+        tests = []
+        if meaning.event == "update":
+            tests.append(self.differs(old, new, form=column.form))
+        if meaning.value is not None:
+            tests.append(f"{self.text(new, column)} = {self.literal(meaning.value)}")
+        return " AND ".join(tests)
 
     def _key(self, table: TrackedTable, row: str) -> str:
         parts = [self.text(self.cell(row, key.column.name), key) for key in table.key]
@@ -254,12 +297,21 @@ class Dialect(ABC):
     def _label(self, table: TrackedTable, row: str) -> str:
         if not table.label:
             return "NULL"
-        parts = [self.text(self.cell(row, part.column.name), part) for part in table.label]
+        parts = [self.text(self._label_cell(table, row, part), part) for part in table.label]
         return f"SUBSTR({self.join_words(parts)}, 1, {LABEL_LENGTH})"
 
-    def _candidates(
-        self, path: SubjectPath, rows: Sequence[str], *, is_key: bool
-    ) -> list[Candidate]:
+    def _label_cell(self, table: TrackedTable, row: str, part: TrackedColumn) -> str:
+        if (relation := table.relation) is None:
+            return self.cell(row, part.column.name)
+        return self.step(
+            self.cell(row, relation.source.column.name),
+            table=relation.owner.table,
+            key=relation.owner.key,
+            key_type=relation.owner.key_type,
+            column=part.column.name,
+        )
+
+    def _candidates(self, path: SubjectPath, rows: Sequence[str], *, log: str) -> list[Candidate]:
         moved = None
         if len(rows) > 1:
             moved = self.differs(*(self.cell(row, path.column) for row in rows))
@@ -269,13 +321,14 @@ class Dialect(ABC):
         return [
             Candidate(
                 model=path.model,
-                id=self._subject(path, row),
+                id=self._subject(path, row, log=log if rows == ("OLD",) else None),
                 condition=moved if number else None,
             )
-            for number, row in enumerate(rows[:1] if is_key else rows)
+            for number, row in enumerate(rows)
         ]
 
-    def _subject(self, path: SubjectPath, row: str) -> str:
+    def _subject(self, path: SubjectPath, row: str, *, log: str | None) -> str:
+        """Return the SQL of the subject's key; with `log`, found there where parents are gone."""
         value = self.cell(row, path.column)
         for step in path.steps:
             value = self.step(
@@ -287,6 +340,8 @@ class Dialect(ABC):
             )
         column = Column(name=path.column, type="")
         text = self.text(value, TrackedColumn(column=column, field="", form=path.form))
+        if log is not None and path.steps and path.steps[0].entity_model:
+            text = self._unless_gone(text, path, row, log=log)
         if (test := path.only_for) is None:
             return text
         content_type = self.cell(row, test.column)
@@ -296,6 +351,29 @@ class Dialect(ABC):
             f" AND app_label = {self.literal(test.app_label)}"
             f" AND model = {self.literal(test.model)}) THEN {text} END"
         )
+
+    def _unless_gone(self, text: str, path: SubjectPath, row: str, *, log: str) -> str:
+        """Return the SQL of a subject, as it was last logged where the row's parent is gone.
+
+        A cascade of the database's own removes the parent before its children.
+        """
+        parent, cell = path.steps[0], self.cell(row, path.column)
+        exists = self.step(
+            cell, table=parent.table, key=parent.key, key_type=parent.key_type, column=parent.key
+        )
+        column = Column(name=path.column, type="")
+        key = self.text(cell, TrackedColumn(column=column, field="", form=parent.key_form))
+        return (
+            f"CASE WHEN {exists} IS NOT NULL THEN {text} ELSE"
+            f" (SELECT subject_id FROM {self.quote(log)}"
+            f" WHERE entity_model = {self.literal(parent.entity_model)}"
+            f" AND entity_id = {self.in_log(key)}"
+            f" AND subject_model = {self.literal(path.model)} ORDER BY id DESC LIMIT 1) END"
+        )
+
+    def in_log(self, text: str) -> str:
+        """Return the SQL of a text that is compared with a column of the log."""
+        return text
 
     def number(self, value: str) -> str:
         """Return the SQL of a cell as an integer."""
@@ -342,12 +420,12 @@ class RowDialect(Dialect):
             old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
             return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
-        pieces = [self._piece(column, event) for column in table.columns]
-        return self.object_of(pieces)
+        columns = (*table.key, *table.columns) if event == "update" else table.columns
+        return self.object_of([self._piece(column, event) for column in columns])
 
     def any_change(self, table: TrackedTable) -> str:
         """Return the SQL that tells whether an UPDATE changed any logged column."""
-        columns = table.columns
+        columns = (*table.key, *table.columns)
         if table.relation is not None:
             columns = (table.relation.source, table.relation.target)
         return " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
@@ -355,6 +433,14 @@ class RowDialect(Dialect):
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
         """Return the SQL of a JSON object from pairs of a condition and a member's text."""
+
+    @abstractmethod
+    def members_by_key(self, field: str, old: str, new: str) -> str:
+        """Return the SQL of a member `"field.key":[old, new]` for each key that differs.
+
+        `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. Where one of
+        them holds no object, it is one member for the field as a whole.
+        """
 
     def _differs_in(self, column: TrackedColumn) -> str:
         cells = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
@@ -368,6 +454,10 @@ class RowDialect(Dialect):
             "update": self._differs_in(column),
             "delete": f"{cells['OLD']} IS NOT NULL",
         }
+        if column.by_key:
+            old = "NULL" if event == "insert" else cells["OLD"]
+            new = "NULL" if event == "delete" else cells["NEW"]
+            return conditions[event], self.members_by_key(column.field, old, new)
         old = "NULL" if column.secret or event == "insert" else texts["OLD"]
         new = "NULL" if column.secret or event == "delete" else texts["NEW"]
         member = self.literal(json.dumps(column.field) + ":")

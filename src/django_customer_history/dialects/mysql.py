@@ -1,11 +1,13 @@
 """MariaDB and MySQL: row triggers; the context comes from user variables of the session."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, RowDialect
+from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect, RowDialect
 from django_customer_history.tables import (
     PREFIX,
     Column,
@@ -40,6 +42,15 @@ _DUPLICATE_OF_FOREIGN_KEY = 1451
 
 class MySQLDialect(RowDialect):
     """The SQL of MariaDB and MySQL."""
+
+    def __init__(self, json_equals: str = "") -> None:
+        self._json_equals = json_equals
+
+    def for_server(self, connection: BaseDatabaseWrapper) -> Dialect:
+        server: Any = connection
+        if not server.mysql_is_mariadb:
+            return MySQLDialect("CAST({0} AS JSON) = CAST({1} AS JSON)")
+        return MySQLDialect("JSON_EQUALS({0}, {1})") if server.mysql_version >= (10, 7) else self
 
     vendors = ("mysql",)
     ddl_is_transactional = False
@@ -89,8 +100,10 @@ class MySQLDialect(RowDialect):
         entries = self.entries(table, event, log=log)
         advance = _ADVANCE.format(more=len(entries) - 1)
         work = advance + "".join(f"{entry};\n" for entry in entries)
+        when = f"{self.context('paused')} IS NULL"
         if event == "update":
-            work = f"  IF {self.any_change(table)} THEN\n{work}  END IF;\n"
+            when += f" AND ({self.any_change(table)})"
+        work = f"  IF {when} THEN\n{work}  END IF;\n"
         body = f"BEGIN\n{_DECLARE}{work}END"
         return self._replacing(table.name, name, f"AFTER {event.upper()}", body)
 
@@ -113,7 +126,18 @@ class MySQLDialect(RowDialect):
 
     def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
         kept = [statement for statement in statements if self.quote(log) not in statement]
-        return [*kept, f"TRUNCATE TABLE {self.quote(log)};"]
+        return [
+            f"SET {self.context('paused')} = 1;",
+            *kept,
+            f"TRUNCATE TABLE {self.quote(log)};",
+            f"SET {self.context('paused')} = NULL;",
+        ]
+
+    def prepare_log(self, log: str) -> Sequence[str]:
+        # Most collations take 'abc' and 'ABC' for the same key.
+        return [
+            f"ALTER TABLE {self.quote(log)} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        ]
 
     def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
         if getattr(connection, "mysql_is_mariadb", False):
@@ -129,6 +153,9 @@ class MySQLDialect(RowDialect):
             "id": f"LOWER({_KEY.format(microsecond)})",
             "timestamp": f"TIMESTAMP '1970-01-01 00:00:00' + INTERVAL {microsecond} MICROSECOND",
         }
+
+    def in_log(self, text: str) -> str:
+        return f"{text} COLLATE utf8mb4_bin"
 
     def quote(self, name: str) -> str:
         return "`" + name.replace("`", "``") + "`"
@@ -151,8 +178,40 @@ class MySQLDialect(RowDialect):
     def differs(self, one: str, other: str, *, form: Form = Form.TEXT) -> str:
         if form not in (Form.TEXT, Form.JSON):
             return f"NOT ({one} <=> {other})"
+        if form is Form.JSON and self._json_equals:
+            # JSON may be written in another order and mean the same.
+            equal = self._json_equals.format(one, other)
+            return f"(NOT (BINARY {one} <=> BINARY {other}) AND NOT ({equal} <=> 1))"
         # Most collations take 'abc', 'ABC' and 'abc ' for the same.
         return f"NOT (BINARY {one} <=> BINARY {other})"
+
+    def members_by_key(self, field: str, old: str, new: str) -> str:
+        is_object = " AND ".join(
+            f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')" for value in (old, new)
+        )
+        keys = " UNION ".join(
+            f"SELECT k FROM JSON_TABLE(JSON_KEYS({value}), '$[*]'"
+            " COLUMNS (k VARCHAR(255) PATH '$')) AS one_key"
+            for value in (old, new)
+            if value != "NULL"
+        )
+        # CONCAT makes JSON_ARRAY take the values as texts.
+        texts = ", ".join(
+            "NULL"
+            if value == "NULL"
+            else f"CONCAT(JSON_EXTRACT({value}, CONCAT('$.', JSON_QUOTE(k))), '') AS {name}"
+            for value, name in ((old, "o"), (new, "n"))
+        )
+        texts = texts.replace("NULL,", "NULL AS o,").replace(", NULL", ", NULL AS n")
+        prefix = self.literal(field + ".")
+        whole = self.concatenate(
+            [self.literal(json.dumps(field) + ":"), self.pair(*map(_json_text, (old, new)))]
+        )
+        return (
+            f"IF({is_object}, (SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT({prefix}, k)), ':',"
+            f" JSON_ARRAY(o, n) SEPARATOR ',') FROM (SELECT k, {texts} FROM ({keys}) AS every_key)"
+            f" AS both_values WHERE NOT (BINARY o <=> BINARY n)), {whole})"
+        )
 
     def pair(self, old: str, new: str) -> str:
         return f"JSON_ARRAY({old}, {new})"
@@ -171,7 +230,13 @@ class MySQLDialect(RowDialect):
         return f"CONCAT('{{', CONCAT_WS(','{members}), '}}')" if pieces else "'{}'"
 
     def insert(
-        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+        self,
+        log: str,
+        values: Mapping[str, str],
+        *,
+        table: str,
+        event: Event,
+        condition: str | None,
     ) -> str:
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
@@ -186,6 +251,10 @@ class MySQLDialect(RowDialect):
             f" FOR EACH ROW\n{body}"
         )
         return Trigger(table=table, name=name, body=body, statements=(create,))
+
+
+def _json_text(value: str) -> str:
+    return _TEXTS[Form.JSON].format(value)
 
 
 def _as_text(body: str | bytes) -> str:

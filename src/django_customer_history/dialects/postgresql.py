@@ -23,8 +23,10 @@ from django_customer_history.tables import (
 )
 
 CONTEXT_SETTING = "customer_history.context"
+TRANSITION_TABLE = "customer_history_rows"
 
 _CONTEXT = f"nullif(current_setting('{CONTEXT_SETTING}', true), '')::jsonb"
+_UNLESS_PAUSED = "  IF context ? 'paused' THEN\n    RETURN NULL;\n  END IF;\n"
 _MICROSECOND = "round(date_part('epoch', {0}) * 1000000)::bigint"
 # The first 8 bytes are 48 bits of milliseconds, version 7 (0x7000) and 12 bits of fraction;
 # gen_random_uuid() gives the other 8, with its variant.
@@ -40,6 +42,7 @@ _HEADS: Mapping[Event, str] = {
     "update": "AFTER UPDATE ON {table} FOR EACH ROW WHEN (OLD.* *<> NEW.*)",
     "delete": "AFTER DELETE ON {table} REFERENCING OLD TABLE AS customer_history_rows"
     " FOR EACH STATEMENT",
+    "truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
 }
 
 
@@ -49,6 +52,7 @@ class PostgreSQLDialect(Dialect):
     vendors = ("postgresql",)
     ddl_is_transactional = True
     error_ends_transaction = True
+    events = ("insert", "update", "delete", "truncate")
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -92,7 +96,7 @@ class PostgreSQLDialect(Dialect):
         variables, body = self._body(table, event, log=log)
         source = (
             f"\n-- {_HEADS[event]}\nDECLARE\n  context jsonb := {_CONTEXT};\n{variables}"
-            f"BEGIN\n{body}  RETURN NULL;\nEND "
+            f"BEGIN\n{_UNLESS_PAUSED}{body}  RETURN NULL;\nEND "
         )
         return self._replacing(table.name, name, _HEADS[event], source)
 
@@ -125,6 +129,7 @@ class PostgreSQLDialect(Dialect):
         table = f"ALTER TABLE {self.quote(log)}"
         names = [self.quote(guard.name) for guard in guards]
         return [
+            f"SELECT set_config('{CONTEXT_SETTING}', '{{\"paused\": true}}', true)",
             *(f"{table} DISABLE TRIGGER {name}" for name in names),
             *statements,
             *(f"{table} ENABLE ALWAYS TRIGGER {name}" for name in names),
@@ -189,12 +194,19 @@ class PostgreSQLDialect(Dialect):
         return f"to_json({text})"
 
     def insert(
-        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+        self,
+        log: str,
+        values: Mapping[str, str],
+        *,
+        table: str,
+        event: Event,
+        condition: str | None,
     ) -> str:
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         where = f"\n  WHERE {condition}" if condition else ""
-        source = _SOURCES.get(event, "")
+        rows = self.quote(table if event == "truncate" else TRANSITION_TABLE)
+        source = _SOURCES.get(event, "").format(rows=rows)
         return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{source}{where}"
 
     def _body(self, table: TrackedTable, event: Event, *, log: str) -> tuple[str, str]:
@@ -216,17 +228,47 @@ class PostgreSQLDialect(Dialect):
             "delete": ((value, "NULL"), f"{value} IS NOT NULL", "old_row"),
         }[event]
         texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
-        return (
-            f"SELECT jsonb_object_agg({self._field_by_key(table)}, {self.pair(*texts)})"
+        members = (
+            f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
             f" FROM jsonb_each_text({row}) AS member(key, value)"
-            f" WHERE {condition} AND {self._is_logged(table)}"
+            f" WHERE {condition} AND {self._is_logged(table, event)}"
+        )
+        for column in table.columns:
+            if column.by_key:
+                members += self._members_by_key(column, event)
+        return f"SELECT jsonb_object_agg(field, pair) FROM ({members}) AS changed"
+
+    def _members_by_key(self, column: TrackedColumn, event: Event) -> str:
+        """Return queries for the keys of a JSON column: for objects by key, else as a whole."""
+        name, field = self.literal(column.column.name), column.field
+        old = "NULL::jsonb" if event == "insert" else f"(old_row -> {name})"
+        new = "NULL::jsonb" if event == "delete" else f"(new_row -> {name})"
+        is_object = " AND ".join(
+            f"coalesce(jsonb_typeof({value}), 'null') IN ('object', 'null')" for value in (old, new)
+        )
+        one, other = (
+            f"jsonb_each(CASE jsonb_typeof({value}) WHEN 'object' THEN {value} ELSE '{{}}' END)"
+            for value in (old, new)
+        )
+        return (
+            f" UNION ALL SELECT {self.literal(field + '.')} || key,"
+            f" jsonb_build_array(o.value::text, n.value::text)"
+            f" FROM {one} AS o FULL JOIN {other} AS n USING (key)"
+            f" WHERE {is_object} AND o.value IS DISTINCT FROM n.value"
+            f" UNION ALL SELECT {self.literal(field)}, jsonb_build_array({old}::text, {new}::text)"
+            f" WHERE NOT ({is_object}) AND {old} IS DISTINCT FROM {new}"
         )
 
-    def _is_logged(self, table: TrackedTable) -> str:
-        # Columns that are added later are logged at once, unless only some were asked for.
+    def _is_logged(self, table: TrackedTable, event: Event) -> str:
+        # Columns that are added later are logged at once, unless only some were asked for. The
+        # key is the entity's own; only that it changed is worth a word.
+        by_key = [column.column.name for column in table.columns if column.by_key]
+        key = [column.column.name for column in table.key] if event == "update" else []
         if table.only_listed:
-            return f"member.key = ANY ({self._array(c.column.name for c in table.columns)})"
-        return f"member.key <> ALL ({self._array(table.hidden)})"
+            listed = {*(column.column.name for column in table.columns), *key} - set(by_key)
+            return f"member.key = ANY ({self._array(sorted(listed))})"
+        hidden = [name for name in table.hidden if name not in key]
+        return f"member.key <> ALL ({self._array([*hidden, *by_key])})"
 
     def _array(self, names: Iterable[str]) -> str:
         return f"ARRAY[{', '.join(self.literal(name) for name in names)}]::text[]"
@@ -276,10 +318,10 @@ _TAKE_TIME = f"""  moment := clock_timestamp();
 # OFFSET 0 keeps the planner from evaluating the clock, or the row's JSON, once for each use.
 _SOURCES: Mapping[str, str] = {
     event: f"""
-  FROM (SELECT clock_timestamp() AS moment, to_jsonb(customer_history_rows) AS {row}
-    FROM customer_history_rows OFFSET 0) AS stamped
+  FROM (SELECT clock_timestamp() AS moment, to_jsonb({TRANSITION_TABLE}) AS {row}
+    FROM {{rows}} AS {TRANSITION_TABLE} OFFSET 0) AS stamped
   CROSS JOIN LATERAL (SELECT {_MICROSECOND.format("moment")} AS microsecond OFFSET 0) AS clock"""
-    for event, row in (("insert", "new_row"), ("delete", "old_row"))
+    for event, row in (("insert", "new_row"), ("delete", "old_row"), ("truncate", "old_row"))
 }
 
 _FORMS: Mapping[str, Form] = {

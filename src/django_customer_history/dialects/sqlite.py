@@ -59,11 +59,13 @@ class SQLiteDialect(RowDialect):
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name = self.name(table.name, event)
-        when = f" WHEN {self.any_change(table)}" if event == "update" else ""
+        when = f"NOT {self.context('paused')}"
+        if event == "update":
+            when += f" AND ({self.any_change(table)})"
         body = ";\n".join(self.entries(table, event, log=log))
         sql = (
             f"CREATE TRIGGER {self.quote(name)} AFTER {event.upper()} ON {self.quote(table.name)}"
-            f" FOR EACH ROW{when}\nBEGIN\n{body};\nEND"
+            f" FOR EACH ROW WHEN {when}\nBEGIN\n{body};\nEND"
         )
         return self._replacing(table.name, name, sql)
 
@@ -135,8 +137,15 @@ class SQLiteDialect(RowDialect):
         )
 
     def differs(self, one: str, other: str, *, form: Form = Form.TEXT) -> str:
-        # A column's own collation may take 'abc' and 'ABC' for the same.
-        return f"{one} IS NOT {other} COLLATE BINARY"
+        # A column's own collation may take 'abc' and 'ABC' for the same; JSON may be written
+        # in another order and mean the same.
+        different = f"{one} IS NOT {other} COLLATE BINARY"
+        if form is not Form.JSON:
+            return different
+        return f"({different} AND customer_history_json_differs({one}, {other}))"
+
+    def members_by_key(self, field: str, old: str, new: str) -> str:
+        return f"customer_history_members({self.literal(field)}, {old}, {new})"
 
     def pair(self, old: str, new: str) -> str:
         return f"json_array({old}, {new})"
@@ -159,7 +168,13 @@ class SQLiteDialect(RowDialect):
         return f"'{{' || substr({members or repr('')}, 2) || '}}'"
 
     def insert(
-        self, log: str, values: Mapping[str, str], *, event: Event, condition: str | None
+        self,
+        log: str,
+        values: Mapping[str, str],
+        *,
+        table: str,
+        event: Event,
+        condition: str | None,
     ) -> str:
         where = f"\n  WHERE {condition}" if condition else ""
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)

@@ -1,7 +1,14 @@
 from django.db import connections, migrations, models
 
 import django_customer_history.keys
-from django_customer_history.capture.install import remove_all
+from django_customer_history.capture.install import prepare_log, remove_all
+from django_customer_history.dialects import SUPPORTED_VENDORS
+
+
+def prepare(apps, schema_editor):
+    """Make keys in the log be compared to the letter, on every database."""
+    if schema_editor.connection.vendor in SUPPORTED_VENDORS:
+        prepare_log(connections[schema_editor.connection.alias])
 
 
 def remove_triggers(apps, schema_editor):
@@ -83,5 +90,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(migrations.RunPython.noop, remove_triggers),
+        migrations.RunPython(prepare, remove_triggers),
     ]
