@@ -191,19 +191,16 @@ class TestRest:
         assert shown == {
             "id": str(entry.id),
             "user": {"id": str(user.pk), "name": "ann"},
-            "action": "Update",
+            "impersonator": None,
+            "action": entry.action,
             "kind": "update",
-            "subject": {
-                "model": "crm.customer",
-                "id": str(customer.pk),
-                "label": "Acme",
-                "name": "customer",
-            },
+            "subject": {"model": "crm.customer", "id": str(customer.pk), "label": "Acme"},
             "entity": {
                 "model": "crm.customer",
                 "id": str(customer.pk),
                 "label": "Acme",
                 "name": "customer",
+                "url": None,
             },
             "changes": [
                 {

@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, post_save
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -30,6 +30,9 @@ class CustomerHistoryConfig(AppConfig):
         follow_schema_editors()
         connection_created.connect(_connected, dispatch_uid="customer_history")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="customer_history")
+        post_save.connect(
+            _marked, sender=self.get_model("ConfidentialField"), dispatch_uid="customer_history"
+        )
         for connection in connections.all(initialized_only=True):
             if connection.connection is not None:
                 _connected(connection=connection)
@@ -51,3 +54,9 @@ def _migrated(*, using: str, **_kwargs: Any) -> None:
     if connections[using].vendor in SUPPORTED_VENDORS:
         synchronise(connections[using])
     create_permissions(using)
+
+
+def _marked(*, instance: Any, using: str, **_kwargs: Any) -> None:
+    from django_customer_history.permissions import create_permission_of
+
+    create_permission_of(instance, using=using)

@@ -16,6 +16,7 @@ DEFAULTS: Mapping[str, Any] = {
     "TRUSTED_PROXIES": (),
     "PAGE_SIZE": 50,
     "GUARDS": True,
+    "MASK_UNTIL_REVEALED": False,
 }
 
 
@@ -35,6 +36,14 @@ def page_size() -> int:
 def guards_wanted() -> bool:
     """Return whether triggers shall refuse to change or remove entries."""
     return bool(_read("GUARDS"))
+
+
+def masked_until_revealed() -> bool:
+    """Return whether confidential values stay masked, also for those who may see them.
+
+    They are then shown by an explicit look only, which is an entry of the log.
+    """
+    return bool(_read("MASK_UNTIL_REVEALED"))
 
 
 def trusted_proxies() -> Sequence[IPv4Network | IPv6Network]:
@@ -94,4 +103,5 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "TRUSTED_PROXIES": _networks_rule,
     "PAGE_SIZE": _page_size_rule,
     "GUARDS": _boolean_rule,
+    "MASK_UNTIL_REVEALED": _boolean_rule,
 }

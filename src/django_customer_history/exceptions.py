@@ -1,5 +1,7 @@
 """Every error of this package; all of them descend from `HistoryError`."""
 
+from collections.abc import Mapping
+
 
 class HistoryError(Exception):
     """Something about the history could not be done."""
@@ -23,6 +25,22 @@ class NotRegisteredError(HistoryError):
 
 class InvalidCursorError(HistoryError):
     """A page was asked for with a cursor that does not fit the question."""
+
+
+class InvalidFilterError(HistoryError):
+    """The log was asked with filters that are unknown or malformed; `errors` names each."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        self.errors = dict(errors)
+        super().__init__(" ".join(f"{name}: {text}" for name, text in self.errors.items()))
+
+
+class UnknownFormatError(HistoryError):
+    """An export was asked for in a format that is unknown or not installed."""
+
+
+class OutOfReachError(HistoryError):
+    """For this reader the record does not exist: the host's own permissions say so."""
 
 
 class InvalidContextError(HistoryError):

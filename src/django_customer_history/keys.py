@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HIGHEST_TAIL = 2**62 - 1
 _STEP_BACK_TOLERATED = 1_000_000
 """Microseconds: so far the clock may seem to stand or run back before it is believed."""
 
@@ -49,6 +50,11 @@ def uuid_at(microseconds: int, *, tail: int | None = None) -> UUID:
 def lowest_uuid_at(moment: datetime) -> UUID:
     """Return the lower bound of all keys made at or after `moment` (with a time zone)."""
     return uuid_at((moment - _EPOCH) // timedelta(microseconds=1), tail=0)
+
+
+def highest_uuid_at(moment: datetime) -> UUID:
+    """Return the upper bound of all keys made at or before `moment` (with a time zone)."""
+    return uuid_at((moment - _EPOCH) // timedelta(microseconds=1), tail=_HIGHEST_TAIL)
 
 
 def datetime_of(microseconds: int) -> datetime:

@@ -3,7 +3,7 @@
 A mask shows a fixed number of places for what it hides, so not even the length is told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SHORTEST = 8
@@ -45,3 +45,11 @@ SSN = Mask("ssn", _last_four("***-**-{}"))
 CARD = Mask("card", _last_four("**** **** **** {}"))
 ACCOUNT = Mask("account", _last_four("*****{}"))
 EMAIL = Mask("email", _email)
+
+MASKS: Mapping[str, Mask] = {mask.name: mask for mask in (FULL, SSN, CARD, ACCOUNT, EMAIL)}
+"""The masks that staff can choose by name."""
+
+
+def as_mask(given: Mask | Callable[[str], str]) -> Mask:
+    """Return a registered mask, which may be a function of the host's own, as a `Mask`."""
+    return given if isinstance(given, Mask) else Mask(getattr(given, "__name__", "own"), given)

@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from django_customer_history.changes import KINDS
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.keys import time_ordered_uuid
+from django_customer_history.masks import FULL, MASKS
 from django_customer_history.querysets import EntryQuerySet
+from django_customer_history.registry import registration_of, registry
 
 
 class Entry(models.Model):
@@ -44,6 +46,7 @@ class Entry(models.Model):
         default_permissions = ("view",)
         permissions = [
             ("view_confidential", _("Can view every confidential value in the history")),
+            ("export_entry", _("Can export the history of everything")),
         ]
         # Each further index is paid for by every write.
         indexes = [
@@ -69,6 +72,48 @@ class Entry(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse, with `AppendOnlyError`."""
         raise AppendOnlyError("An entry of the customer history cannot be removed.")
+
+
+class ConfidentialField(models.Model):
+    """A field, or a key of a JSON field, that staff marked confidential at run time.
+
+    It is masked in all entries, the old ones too, for readers without its permission, which
+    exists from then on.
+    """
+
+    model = models.CharField(
+        _("model"), max_length=100, help_text=_('Such as "crm.customer", in lower case.')
+    )
+    field = models.CharField(
+        _("field"),
+        max_length=255,
+        help_text=_('A field, such as "ssn", or a key of a JSON field, such as "udf.colour".'),
+    )
+    label = models.CharField(
+        _("label"), max_length=100, blank=True, help_text=_("Shown instead of the field's name.")
+    )
+    mask = models.CharField(
+        _("mask"),
+        max_length=20,
+        choices=[(name, name) for name in MASKS],
+        default=FULL.name,
+    )
+
+    class Meta:
+        app_label = "customer_history"
+        verbose_name = _("confidential field")
+        verbose_name_plural = _("confidential fields")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["model", "field"], name="customer_history_one_mark_a_field"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.field}"
+
+
+registry.add(registration_of(ConfidentialField, label=("model", "field")))
 
 
 class AuditedModel(models.Model):

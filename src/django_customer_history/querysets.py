@@ -34,6 +34,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         """Keep what comes after the entry `key` when read newest first."""
         return self.filter(id__lt=key)
 
+    def newer_than(self, key: UUID) -> Self:
+        """Keep what comes before the entry `key` when read newest first."""
+        return self.filter(id__gt=key)
+
     def between(self, start: datetime | None, end: datetime | None) -> Self:
         """Keep start <= time < end; both are moments with a time zone, None: no bound."""
         entries = self

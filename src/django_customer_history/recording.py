@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.apps import apps
 from django.db import models, router
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from django_customer_history.models import Entry
 
 Changes = Mapping[str, tuple[Any, Any]]
+Record = tuple[str, str]
+"""The label of a model and the key of one of its rows."""
 
 
 def record(
@@ -44,6 +47,47 @@ def record(
         raise NotRegisteredError(
             f"{type(entity)._meta.label} has no history. Register it with history.register()."
         )
+    return _write(
+        action,
+        subject=None if subject is None else (subject._meta.label_lower, encode(subject.pk) or ""),
+        entity=(entity._meta.label_lower, encode(entity.pk) or ""),
+        entity_label=_label(entity),
+        changes=_texts(entity, changes or {}),
+        using=using or router.db_for_write(type(entity), instance=entity),
+    )
+
+
+def record_look(
+    action: str,
+    *,
+    subject: Record | None = None,
+    entry: UUID | None = None,
+    changes: Changes,
+    using: str,
+) -> "Entry":
+    """Write an entry for a look into the log itself, at one entry or at many.
+
+    `subject` is the label and key of the record whose history was looked at; None: of all.
+    """
+    return _write(
+        action,
+        subject=subject,
+        entity=("customer_history.entry", "*" if entry is None else str(entry)),
+        entity_label=None,
+        changes={name: [encode(old), encode(new)] for name, (old, new) in changes.items()},
+        using=using,
+    )
+
+
+def _write(
+    action: str,
+    *,
+    subject: Record | None,
+    entity: Record,
+    entity_label: str | None,
+    changes: dict[str, list[str | None]],
+    using: str,
+) -> "Entry":
     microsecond = next_microsecond()
     attribution = current().attribution()
     kind: Kind = "event"
@@ -53,12 +97,12 @@ def record(
         timestamp=_stored(microsecond),
         kind=kind,
         action=action,
-        subject_model=None if subject is None else subject._meta.label_lower,
-        subject_id=None if subject is None else encode(subject.pk),
-        entity_model=entity._meta.label_lower,
-        entity_id=encode(entity.pk) or "",
-        entity_label=_label(entity),
-        changes=_texts(entity, changes or {}),
+        subject_model=None if subject is None else subject[0],
+        subject_id=None if subject is None else subject[1],
+        entity_model=entity[0],
+        entity_id=entity[1],
+        entity_label=entity_label,
+        changes=changes,
         actor_id=attribution.actor_id,
         actor_label=attribution.actor_label,
         source=attribution.source,
@@ -66,7 +110,7 @@ def record(
         request_id=attribution.request_id,
         context=attribution.context,
     )
-    entry.save(using=using or router.db_for_write(type(entity), instance=entity), force_insert=True)
+    entry.save(using=using, force_insert=True)
     return entry
 
 

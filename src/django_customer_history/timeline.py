@@ -4,102 +4,46 @@ The tab, REST, the admin and the exports all take their rows from here, so that 
 forget a permission or a mask.
 """
 
-import base64
-import binascii
-import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
-from django.conf import settings
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
-from django.utils.text import capfirst
 
-from django_customer_history.changes import Actor
 from django_customer_history.conf import page_size
-from django_customer_history.context import SOURCES
-from django_customer_history.exceptions import InvalidCursorError
-from django_customer_history.masks import FULL, Mask
+from django_customer_history.confidentiality import Sight
+from django_customer_history.cursors import Cursor
+from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.filters import NO_FILTERS, Filters
 from django_customer_history.models import Entry
+from django_customer_history.names import label_now, records_of
 from django_customer_history.permissions import (
-    VIEW_EVERY_CONFIDENTIAL_VALUE,
     Reader,
-    confidential_permission,
+    exportable_models,
+    is_vetoed,
+    may_export,
     may_read,
-    may_see,
+    object_permissions_are_in_play,
     readable_models,
 )
+from django_customer_history.presentation import present
 from django_customer_history.querysets import EntryQuerySet
-from django_customer_history.registry import Registration, registry
-from django_customer_history.tables import Form
-from django_customer_history.values.encoding import form_of
-from django_customer_history.values.rendering import display, json_value, type_of
+from django_customer_history.registry import registry
+from django_customer_history.rows import (
+    Page,
+    RecordName,
+    Source,
+    TimelineChange,
+    TimelineEntry,
+)
+from django_customer_history.values.encoding import encode
 
+__all__ = ["Page", "RecordName", "Source", "Timeline", "TimelineChange", "TimelineEntry"]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordName:
-    """A record as an entry speaks of it."""
-
-    model: str
-    id: str
-    label: str | None
-    name: str
-    """What records of the model are called: "invoice"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a change came from."""
-
-    code: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineChange:
-    """One field of an entry, ready to be shown to the reader it was made for."""
-
-    field: str
-    label: str
-    type: str
-    old: Any
-    new: Any
-    old_display: str | None
-    new_display: str | None
-    masked: bool = False
-    permission: str | None = None
-    """The permission that would show a masked value; None: nothing would."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineEntry:
-    """One entry, ready to be shown to the reader it was made for."""
-
-    id: UUID
-    timestamp: datetime
-    user: Actor | None
-    action: str
-    kind: str
-    subject: RecordName | None
-    entity: RecordName
-    changes: tuple[TimelineChange, ...]
-    source: Source
-    ip_address: str | None
-    request_id: UUID | None
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Some entries, newest first, and the cursor of those that come after them."""
-
-    entries: tuple[TimelineEntry, ...]
-    older: str | None
+_CHUNK = 500
+"""Entries that are read at once, where each must be looked at before it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +54,13 @@ class Timeline:
     queryset: EntryQuerySet
     question: str
     """Names what was asked, so that a cursor fits no other question."""
+    model: type[models.Model] | None = None
+    key: str | None = None
+    subject: models.Model | None = None
+    """The record whose history it is; None: all, or one that is gone."""
+    filters: Filters = NO_FILTERS
+    is_revealing: bool = False
+    _vetoes: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of_subject(
@@ -117,27 +68,82 @@ class Timeline:
     ) -> "Timeline":
         """Return the timeline of one record, which need not exist any more.
 
-        Raises `PermissionDenied` for a reader who may not read it.
+        Raises `PermissionDenied` for a reader who may not read it, `OutOfReachError` for one
+        for whom the record does not exist, and for what can be no key of the model.
         """
-        subject = _existing(model, key)
+        text = _canonical(model, key)
+        subject = _existing(model, text)
         if not may_read(reader, model, subject=subject):
             raise PermissionDenied
-        entries = _entries(using).of_subject(model, key)
-        return cls(reader=reader, queryset=entries, question=f"{model._meta.label_lower}/{key}")
+        return cls(
+            reader=reader,
+            queryset=_entries(using).of_subject(model, text),
+            question=f"{model._meta.label_lower}/{text}",
+            model=model,
+            key=text,
+            subject=subject,
+        )
 
     @classmethod
     def of_everything(cls, reader: Reader, *, using: str | None = None) -> "Timeline":
-        """Return the timeline of all that the reader may see.
+        """Return the timeline of all that the reader may see by permissions for whole models.
 
         Raises `PermissionDenied` for a reader who may see nothing.
         """
-        labels = readable_models(reader)
-        if labels == []:
-            raise PermissionDenied
-        entries = _entries(using)
-        if labels is not None:
-            entries = entries.filter(subject_model__in=labels)
+        entries = _limited(_entries(using), readable_models(reader))
         return cls(reader=reader, queryset=entries, question="*")
+
+    @classmethod
+    def of_entry(cls, reader: Reader, key: UUID, *, using: str | None = None) -> "Timeline":
+        """Return the timeline on which one entry stands, that entry alone.
+
+        Raises `OutOfReachError` where there is none that the reader may see.
+        """
+        entries = _entries(using).filter(id=key)
+        entry = entries.first()
+        registration = registry.find(entry.subject_model or "") if entry else None
+        try:
+            if entry is None or registration is None:
+                timeline = cls.of_everything(reader, using=using)
+            else:
+                timeline = cls.of_subject(reader, registration.model, entry.subject_id, using=using)
+        except PermissionDenied as error:
+            raise OutOfReachError("There is no such entry.") from error
+        return replace(timeline, queryset=timeline.queryset.filter(id=key), question=str(key))
+
+    def filtered(self, filters: Filters) -> "Timeline":
+        """Return the timeline of what also fits the filters."""
+        return replace(
+            self,
+            queryset=filters.applied(self.queryset),
+            filters=filters,
+            question=f"{self.question}?{filters.question}",
+        )
+
+    def exported(self) -> "Timeline":
+        """Return the timeline of what the reader may export, unmasked where they may see it.
+
+        Raises `PermissionDenied` for a reader who may export nothing of it.
+        """
+        if self.model is None:
+            entries = _limited(self.queryset, exportable_models(self.reader))
+        elif may_export(self.reader, self.model, subject=self.subject):
+            entries = self.queryset
+        else:
+            raise PermissionDenied
+        return replace(self, queryset=entries, is_revealing=True)
+
+    def revealed(self) -> "Timeline":
+        """Return the timeline with values that stay masked until someone looks on purpose."""
+        return replace(self, is_revealing=True)
+
+    @property
+    def subject_label(self) -> str | None:
+        """The name of the subject as the reader may see it; None where it is gone."""
+        if self.subject is None:
+            return None
+        label, model = label_now(self.subject), self.subject._meta.label_lower
+        return self._sight().label(model, label, record=self.subject)
 
     def page(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
         """Return a page of entries, newest first.
@@ -145,260 +151,145 @@ class Timeline:
         Raises `InvalidCursorError` for a cursor that belongs to another question or to none.
         """
         limit = page_size() if limit is None else limit
-        entries = self.queryset.newest_first()
-        if cursor is not None:
-            entries = entries.older_than(_key_of(cursor, self.question))
-        found = list(entries[: limit + 1])
-        older = _cursor_of(found[limit - 1].id, self.question) if len(found) > limit else None
-        return Page(entries=self._shown(found[:limit]), older=older)
+        place = None if cursor is None else Cursor.read(cursor, question=self.question)
+        sight = self._sight()
+        found = self._found(place, limit + 1, sight)
+        has_more, kept = len(found) > limit, found[:limit]
+        if place is not None and place.is_newer:
+            kept = kept[::-1]
+            has_newer, has_older = has_more, True
+        else:
+            has_newer, has_older = place is not None, has_more
+        return Page(
+            entries=self._shown(kept, sight),
+            older=self._cursor(kept[-1:], place, is_newer=False) if has_older else None,
+            newer=self._cursor(kept[:1], place, is_newer=True) if has_newer else None,
+        )
 
     def entry(self, key: UUID) -> TimelineEntry | None:
         """Return one entry, or None where there is none that the reader may see."""
-        found = list(self.queryset.filter(id=key))
-        return self._shown(found)[0] if found else None
+        sight = self._sight()
+        found = self._fitting(list(self.queryset.filter(id=key)), sight)
+        return self._shown(found, sight)[0] if found else None
 
-    def _shown(self, entries: Sequence[Entry]) -> tuple[TimelineEntry, ...]:
-        names = _Names(entries)
-        return tuple(_EntryView(entry, self.reader, names).shown() for entry in entries)
+    def has_entries(self) -> bool:
+        """Return whether anything ever happened here, whatever the filters."""
+        return self.queryset.exists()
 
+    def sample(self, count: int) -> tuple[list[Entry], Sight, bool]:
+        """Return what fits among the newest entries as stored, and whether there are no more.
 
-_KEY_LENGTH = 16
+        With it comes what the reader may see of them, which is for the caller to ask.
+        """
+        sight = self._sight()
+        stored = list(self._side(None)[: count + 1])
+        return self._fitting(stored[:count], sight), sight, len(stored) <= count
+
+    def chunks(self, size: int = _CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
+        """Yield all entries, newest first, so many at a time."""
+        place: Cursor | None = None
+        while True:
+            sight = self._sight()
+            entries = self._side(place)[:size]
+            stored = list(entries)
+            found = self._fitting(stored, sight)
+            if found:
+                yield self._shown(found, sight)
+            if len(stored) < size:
+                return
+            place = Cursor(key=stored[-1].id)
+
+    def up_to(self, key: UUID) -> "Timeline":
+        """Return the timeline of what was written before the entry `key`."""
+        return replace(self, queryset=self.queryset.older_than(key))
+
+    def _sight(self) -> Sight:
+        return Sight(self.reader, is_revealing=self.is_revealing, using=self.queryset.db)
+
+    def _side(self, place: Cursor | None) -> EntryQuerySet:
+        if place is None:
+            return self.queryset.newest_first()
+        if place.is_newer:
+            return self.queryset.newer_than(place.key).order_by("id")
+        return self.queryset.older_than(place.key).newest_first()
+
+    def _found(self, place: Cursor | None, wanted: int, sight: Sight) -> list[Entry]:
+        if not self._looks_at_each:
+            return list(self._side(place)[:wanted])
+        found: list[Entry] = []
+        while True:
+            stored = list(self._side(place)[:_CHUNK])
+            found += self._fitting(stored, sight)
+            if len(found) >= wanted or len(stored) < _CHUNK:
+                return found[:wanted]
+            place = Cursor(key=stored[-1].id, is_newer=place is not None and place.is_newer)
+
+    @property
+    def _looks_at_each(self) -> bool:
+        """Whether the database alone cannot tell what belongs to the answer."""
+        return bool(self.filters.search) or self._asks_for_objects
+
+    @property
+    def _asks_for_objects(self) -> bool:
+        # Of one subject it was asked before.
+        return self.model is None and object_permissions_are_in_play()
+
+    def _fitting(self, entries: Sequence[Entry], sight: Sight) -> list[Entry]:
+        if self._asks_for_objects:
+            self._ask_for(entries)
+        return [entry for entry in entries if self._is_fit(entry, sight)]
+
+    def _is_fit(self, entry: Entry, sight: Sight) -> bool:
+        if self._vetoes.get((entry.subject_model or "", entry.subject_id or "")):
+            return False
+        return self.filters.search.fits(entry, sight)
+
+    def _ask_for(self, entries: Sequence[Entry]) -> None:
+        asked: dict[str, set[str]] = {}
+        for entry in entries:
+            if entry.subject_model and entry.subject_id:
+                known = (entry.subject_model, entry.subject_id) in self._vetoes
+                if not known:
+                    asked.setdefault(entry.subject_model, set()).add(entry.subject_id)
+        for label, keys in asked.items():
+            self._vetoes.update({(label, key): False for key in keys})
+            for subject in records_of(label, "pk", keys):
+                self._vetoes[label, encode(subject.pk) or ""] = is_vetoed(self.reader, subject)
+
+    def _shown(self, entries: Sequence[Entry], sight: Sight) -> tuple[TimelineEntry, ...]:
+        known = () if self.subject is None else (self.subject,)
+        return present(entries, sight, known=known)
+
+    def _cursor(self, edge: Sequence[Entry], place: Cursor | None, *, is_newer: bool) -> str:
+        if edge:
+            key = edge[0].id
+        elif place is not None:
+            # Nothing on this side: back to where it was asked from, that entry included.
+            key = UUID(int=place.key.int + (-1 if is_newer else 1))
+        return Cursor(key=key, is_newer=is_newer).write(question=self.question)
 
 
 def _entries(using: str | None) -> EntryQuerySet:
     return Entry.objects.using(using) if using else Entry.objects.all()
 
 
-def _existing(model: type[models.Model], key: object) -> models.Model | None:
+def _limited(entries: EntryQuerySet, labels: Sequence[str] | None) -> EntryQuerySet:
+    if labels is not None and not labels:
+        raise PermissionDenied
+    return entries if labels is None else entries.filter(subject_model__in=labels)
+
+
+def _canonical(model: type[models.Model], key: Any) -> str:
+    """Return a key as the log writes it: 7 for 007, a UUID in lower case."""
+    try:
+        text = encode(model._meta.pk.to_python(key))
+    except (ValidationError, ValueError, TypeError) as error:
+        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.") from error
+    if not text or "\x00" in text:
+        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
+    return text
+
+
+def _existing(model: type[models.Model], key: str) -> models.Model | None:
     # The base manager: a host's own may hide archived records.
     return model._base_manager.filter(pk=key).first()
-
-
-def _cursor_of(key: UUID, question: str) -> str:
-    return base64.urlsafe_b64encode(key.bytes + _digest(question)).decode()
-
-
-def _key_of(cursor: str, question: str) -> UUID:
-    try:
-        raw = base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        raw = b""
-    key, digest = raw[:_KEY_LENGTH], raw[_KEY_LENGTH:]
-    if digest != _digest(question):
-        raise InvalidCursorError("The cursor does not belong to this list. Start without one.")
-    return UUID(bytes=key)
-
-
-def _digest(question: str) -> bytes:
-    return hashlib.sha256(question.encode()).digest()[:8]
-
-
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What is known of a field of an entry, and what the reader may see of it."""
-
-    field: Any
-    label: str
-    form: Form | None = None
-    mask: Mask | None = None
-    permission: str | None = None
-    secret: bool = False
-
-
-@dataclass(slots=True)
-class _EntryView:
-    entry: Entry
-    reader: Reader
-    names: "_Names"
-    registration: Registration | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.registration = registry.find(self.entry.entity_model)
-
-    def shown(self) -> TimelineEntry:
-        entry = self.entry
-        actor = None
-        if entry.actor_id is not None:
-            actor = Actor(id=entry.actor_id, label=entry.actor_label or entry.actor_id)
-        return TimelineEntry(
-            id=entry.id,
-            timestamp=entry.timestamp,
-            user=actor,
-            action=entry.action,
-            kind=entry.kind,
-            subject=self._subject(),
-            entity=_named(entry.entity_model, entry.entity_id, self._entity_label()),
-            changes=tuple(
-                self._change(name, *values)
-                for name, values in sorted(entry.changes.items(), key=self._position)
-            ),
-            source=Source(code=entry.source, label=SOURCES.get(entry.source, entry.source)),
-            ip_address=entry.ip_address,
-            request_id=entry.request_id,
-            reason=(entry.context or {}).get("reason"),
-        )
-
-    def _subject(self) -> RecordName | None:
-        entry = self.entry
-        if entry.subject_model is None or entry.subject_id is None:
-            return None
-        label = self.names.label_of(entry.subject_model, entry.subject_id, self.reader)
-        return _named(entry.subject_model, entry.subject_id, label)
-
-    def _entity_label(self) -> str | None:
-        return _readable_label(self.registration, self.entry.entity_label, self.reader)
-
-    def _position(self, item: tuple[str, object]) -> tuple[int, str]:
-        # In the model's own order; what it does not know comes last.
-        names = self.names.positions(self.entry.entity_model)
-        return names.get(item[0], len(names)), item[0]
-
-    def _change(self, name: str, old: str | None, new: str | None) -> TimelineChange:
-        rule = self._rule(name)
-        if rule.secret:
-            return TimelineChange(
-                field=name, label=rule.label, type="secret", masked=True,
-                old=None, new=None, old_display=None, new_display=None,
-            )  # fmt: skip
-        if rule.mask is not None:
-            return TimelineChange(
-                field=name,
-                label=rule.label,
-                type=type_of(rule.field, rule.form),
-                old=None,
-                new=None,
-                old_display=rule.mask(old),
-                new_display=rule.mask(new),
-                masked=True,
-                permission=rule.permission,
-            )
-        return TimelineChange(
-            field=name,
-            label=rule.label,
-            type=type_of(rule.field, rule.form),
-            old=json_value(old, rule.form),
-            new=json_value(new, rule.form),
-            old_display=self._display(old, rule),
-            new_display=self._display(new, rule),
-        )
-
-    def _display(self, text: str | None, rule: _Rule) -> str | None:
-        related = getattr(rule.field, "related_model", None)
-        if text is not None and related is not None:
-            label = self.names.label_of(related._meta.label_lower, text, self.reader)
-            return label or f"#{text}"
-        return display(text, rule.field, rule.form)
-
-    def _rule(self, name: str) -> _Rule:
-        registration = self.registration
-        if registration is None:
-            return self._unknown(name)
-        known = _field_of(registration.model, name)
-        if known is None:
-            # An event may speak of what is no field; its project chose to write it down.
-            is_free = self.entry.kind == "event" and name not in registration.confidential
-            return _Rule(field=None, label=_words(name)) if is_free else self._unknown(name)
-        label = capfirst(str(known.verbose_name))
-        if registration.is_secret(known):
-            return _Rule(field=known, label=label, secret=True)
-        mask, permission = registration.confidential.get(name), None
-        if mask is not None:
-            permission = confidential_permission(registration.model, name)
-            if may_see(self.reader, permission):
-                mask, permission = None, None
-        form = None if known.many_to_many else form_of(known, use_tz=settings.USE_TZ)
-        return _Rule(field=known, label=label, form=form, mask=mask, permission=permission)
-
-    def _unknown(self, name: str) -> _Rule:
-        # The rule that once held is gone with the field or the model: hide it, to be safe.
-        if self.reader.has_perm(VIEW_EVERY_CONFIDENTIAL_VALUE):
-            return _Rule(field=None, label=_words(name))
-        return _Rule(
-            field=None,
-            label=_words(name),
-            mask=FULL,
-            permission=VIEW_EVERY_CONFIDENTIAL_VALUE,
-        )
-
-
-class _Names:
-    """The names of the records that some entries point to: one query for each model."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._positions: dict[str, Mapping[str, int]] = {}
-        wanted: dict[str, set[str]] = defaultdict(set)
-        for entry in entries:
-            if entry.subject_model and entry.subject_id:
-                wanted[entry.subject_model].add(entry.subject_id)
-            registration = registry.find(entry.entity_model)
-            for name, values in entry.changes.items():
-                known = _field_of(registration.model, name) if registration else None
-                if known is not None and known.is_relation:
-                    label = known.related_model._meta.label_lower
-                    wanted[label].update(value for value in values if value is not None)
-        self._labels = {
-            (model, key): label
-            for model, keys in wanted.items()
-            for key, label in _labels(model, keys)
-        }
-
-    def label_of(self, model: str, key: str, reader: Reader) -> str | None:
-        """Return the name that a record bears now, as far as the reader may see it."""
-        return _readable_label(registry.find(model), self._labels.get((model, key)), reader)
-
-    def positions(self, model: str) -> Mapping[str, int]:
-        """Return the places of a model's fields in its own order."""
-        if model not in self._positions:
-            registration = registry.find(model)
-            fields = registration.model._meta.get_fields() if registration else []
-            self._positions[model] = {one.name: number for number, one in enumerate(fields)}
-        return self._positions[model]
-
-
-def _labels(label: str, keys: Iterable[str]) -> Iterable[tuple[str, str]]:
-    try:
-        model = apps.get_model(label)
-    except LookupError:
-        return
-    registration = registry.find(label)
-    records = model._base_manager.filter(pk__in=keys)
-    for record in records:
-        if registration is not None and registration.label:
-            texts = (getattr(record, name, None) for name in registration.label)
-            yield str(record.pk), " ".join(str(text) for text in texts if text not in (None, ""))
-        else:
-            yield str(record.pk), str(record)
-
-
-def _readable_label(
-    registration: Registration | None, label: str | None, reader: Reader
-) -> str | None:
-    """Return a record's name, hidden where one of the fields that make it is confidential."""
-    if registration is None or not label:
-        return label
-    for name in registration.label:
-        if name in registration.confidential and not may_see(
-            reader, confidential_permission(registration.model, name)
-        ):
-            return FULL(label)
-    return label
-
-
-def _field_of(model: type[models.Model], name: str) -> Any:
-    try:
-        found = model._meta.get_field(name)
-    except FieldDoesNotExist:
-        return None
-    return found if isinstance(found, models.Field) else None
-
-
-def _named(model: str, key: str, label: str | None) -> RecordName:
-    try:
-        name = str(apps.get_model(model)._meta.verbose_name)
-    except LookupError:
-        name = model
-    return RecordName(model=model, id=key, label=label, name=name)
-
-
-def _words(name: str) -> str:
-    return str(capfirst(name.replace("_", " ")))

@@ -1,26 +1,29 @@
 """Errors as problem documents, `application/problem+json` (RFC 9457)."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
+MEDIA_TYPE = "application/problem+json"
 
-class InvalidParameter(APIException):
-    """A parameter of the query that is unknown or does not fit."""
+
+class InvalidParameters(APIException):
+    """Parameters of the query that are unknown or do not fit, each with what is wrong."""
 
     status_code = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, parameter: str, detail: str) -> None:
-        super().__init__(detail)
-        self.parameter = parameter
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(" ".join(f"{name}: {text}" for name, text in errors.items()))
+        self.errors = dict(errors)
 
 
 class ProblemRenderer(JSONRenderer):
     """JSON under the media type of problem documents."""
 
-    media_type = "application/problem+json"
+    media_type = MEDIA_TYPE
 
 
 def problem_response(response: Response, error: Exception) -> Response:
@@ -33,8 +36,10 @@ def problem_response(response: Response, error: Exception) -> Response:
         "status": response.status_code,
         "detail": str(detail),
     }
-    if isinstance(error, InvalidParameter):
-        problem["errors"] = [{"parameter": error.parameter, "detail": str(detail)}]
+    if isinstance(error, InvalidParameters):
+        problem["errors"] = [
+            {"parameter": name, "detail": text} for name, text in error.errors.items()
+        ]
     response.data = problem
-    response.content_type = ProblemRenderer.media_type
+    response.content_type = MEDIA_TYPE
     return response

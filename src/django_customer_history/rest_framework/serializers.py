@@ -1,26 +1,34 @@
 """The JSON of an entry; made for `timeline.TimelineEntry`, so it shows what that shows."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
 from django_customer_history.timeline import TimelineChange
+from django_customer_history.values.rendering import utc_text
 
 
 class ActorSerializer(serializers.Serializer[Any]):
     """Who acted."""
 
-    id = serializers.CharField()
+    id = serializers.CharField(allow_blank=True)
     name = serializers.CharField(source="label")
 
 
-class RecordSerializer(serializers.Serializer[Any]):
-    """A record that an entry speaks of."""
+class SubjectSerializer(serializers.Serializer[Any]):
+    """The record on whose tab an entry shows."""
 
     model = serializers.CharField()
     id = serializers.CharField()
     label = serializers.CharField(allow_null=True)  # type: ignore[assignment]
+
+
+class EntitySerializer(SubjectSerializer):
+    """The record that changed."""
+
     name = serializers.CharField()
+    url = serializers.CharField(allow_null=True)
 
 
 class SourceSerializer(serializers.Serializer[Any]):
@@ -36,12 +44,12 @@ class ChangeSerializer(serializers.Serializer[TimelineChange]):
     field = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     type = serializers.CharField()
-    old = serializers.JSONField(allow_null=True)
-    new = serializers.JSONField(allow_null=True)
-    old_display = serializers.CharField(allow_null=True)
-    new_display = serializers.CharField(allow_null=True)
+    old = serializers.JSONField(help_text="Any JSON, null included.")
+    new = serializers.JSONField(help_text="Any JSON, null included.")
+    old_display = serializers.CharField(allow_null=True, allow_blank=True)
+    new_display = serializers.CharField(allow_null=True, allow_blank=True)
     masked = serializers.BooleanField()
-    permission = serializers.CharField(allow_null=True)
+    permission = serializers.CharField(required=False)
 
     def to_representation(self, instance: TimelineChange) -> dict[str, Any]:
         """Leave the permission out where there is nothing that it would show."""
@@ -51,18 +59,71 @@ class ChangeSerializer(serializers.Serializer[TimelineChange]):
         return shown
 
 
+class MomentField(serializers.DateTimeField):
+    """A moment in UTC, whatever the project's time zone and formats are."""
+
+    def to_representation(self, value: datetime) -> str:
+        """Return it with a Z and all six digits."""
+        return utc_text(value)
+
+
 class EntrySerializer(serializers.Serializer[Any]):
     """One entry."""
 
     id = serializers.UUIDField()
-    timestamp = serializers.DateTimeField(default_timezone=None)
+    timestamp = MomentField()
     user = ActorSerializer(allow_null=True)
+    impersonator = ActorSerializer(allow_null=True)
     action = serializers.CharField()
     kind = serializers.CharField()
-    subject = RecordSerializer(allow_null=True)
-    entity = RecordSerializer()
+    subject = SubjectSerializer(allow_null=True)
+    entity = EntitySerializer()
     changes = ChangeSerializer(many=True)
     source = SourceSerializer()  # type: ignore[assignment]
     ip_address = serializers.CharField(allow_null=True)
     request_id = serializers.UUIDField(allow_null=True)
-    reason = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(allow_null=True, allow_blank=True)
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """A page of entries, newest first."""
+
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = EntrySerializer(many=True)
+
+
+class ParameterErrorSerializer(serializers.Serializer[Any]):
+    """What is wrong with one parameter."""
+
+    parameter = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    """A problem document (RFC 9457)."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    errors = ParameterErrorSerializer(many=True, required=False)  # type: ignore[assignment]
+
+
+class ChoiceSerializer(serializers.Serializer[Any]):
+    """A value that a filter can be given."""
+
+    value = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+
+
+class FacetsSerializer(serializers.Serializer[Any]):
+    """What occurs in the newest entries; `complete` tells whether those are all."""
+
+    users = ChoiceSerializer(many=True)
+    actions = ChoiceSerializer(many=True)
+    kinds = ChoiceSerializer(many=True)
+    entities = ChoiceSerializer(many=True)
+    fields = ChoiceSerializer(many=True)  # type: ignore[assignment]
+    sources = ChoiceSerializer(many=True)
+    complete = serializers.BooleanField()

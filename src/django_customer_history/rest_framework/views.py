@@ -1,114 +1,123 @@
-"""The read-only endpoints: all entries, those of one subject, and one entry."""
+"""The read-only endpoints: entries of all or of one subject, one entry, facets, exports."""
 
 from typing import Any
 from uuid import UUID
 
-from django.apps import apps
-from django.core.exceptions import ValidationError
-from django.db import models
-from django.http import Http404
-from rest_framework.permissions import IsAuthenticated
+from django.core.handlers.asgi import ASGIRequest
+from django.http import Http404, StreamingHttpResponse
+from django.utils.http import content_disposition_header
 from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from django_customer_history.conf import LARGEST_PAGE, page_size
-from django_customer_history.exceptions import InvalidCursorError
-from django_customer_history.registry import registry
-from django_customer_history.rest_framework.problems import (
-    InvalidParameter,
-    problem_response,
+from django_customer_history.export import start_export
+from django_customer_history.facets import facets
+from django_customer_history.rest_framework.base import (
+    HistoryAPIView,
+    OverAll,
+    OverOneSubject,
+    filters_of,
+    limit_of,
 )
-from django_customer_history.rest_framework.serializers import EntrySerializer
+from django_customer_history.rest_framework.serializers import EntrySerializer, FacetsSerializer
+from django_customer_history.rest_framework.throttling import HistoryExportThrottle
+from django_customer_history.revealing import reveal
 from django_customer_history.timeline import Timeline
 
 
-class HistoryAPIView(APIView):
-    """What all endpoints share: log-in, problem documents, no caching by others."""
-
-    permission_classes = (IsAuthenticated,)
-    http_method_names = ("get", "head", "options")
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer with a problem document (RFC 9457)."""
-        return problem_response(super().handle_exception(exc), exc)
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Forbid shared caches to keep what this reader may see."""
-        final = super().finalize_response(request, response, *args, **kwargs)
-        final["Cache-Control"] = "private, no-store"
-        return final
-
-
-class EntryListView(HistoryAPIView):
+class EntryListView(OverAll, HistoryAPIView):
     """Entries over all subjects that the reader may see, newest first."""
 
-    def get(self, request: Request, **kwargs: Any) -> Response:
+    def get(self, request: Request, **kwargs: Any) -> Any:
         """Answer with a page: `next`, `previous` and `results`."""
-        parameters = _parameters(request)
-        timeline = self.timeline(request)
-        try:
-            page = timeline.page(
-                cursor=parameters.get("cursor"), limit=_limit(parameters.get("limit"))
-            )
-        except InvalidCursorError as error:
-            raise InvalidParameter("cursor", str(error)) from error
-        results = EntrySerializer(page.entries, many=True).data
-        following = None if page.older is None else _link(request, page.older)
-        return Response({"next": following, "previous": None, "results": results})
-
-    def timeline(self, request: Request) -> Timeline:
-        """Return the entries to list."""
-        return Timeline.of_everything(request.user)
+        filters, limit = filters_of(request, besides=("cursor", "limit")), limit_of(request)
+        cursor = request.query_params.get("cursor")
+        page = self.timeline(request).filtered(filters).page(cursor=cursor, limit=limit)
+        shown = {
+            "next": _link(request, page.older),
+            "previous": _link(request, page.newer),
+            "results": EntrySerializer(page.entries, many=True).data,
+        }
+        return self.answer(request, shown)
 
 
-class SubjectEntryListView(EntryListView):
+class SubjectEntryListView(OverOneSubject, EntryListView):
     """Entries of one subject, also of one that is deleted."""
 
-    def timeline(self, request: Request) -> Timeline:
-        """Return the entries of the subject of the URL."""
-        model = _subject_model(self.kwargs["model"])
-        try:
-            return Timeline.of_subject(request.user, model, self.kwargs["key"])
-        except (ValueError, ValidationError) as error:
-            raise Http404 from error
+
+class FacetsView(OverAll, HistoryAPIView):
+    """What occurs in the history, for the menus of filters."""
+
+    def get(self, request: Request, **kwargs: Any) -> Any:
+        """Answer with the values that filters can be given."""
+        filters = filters_of(request)
+        found = facets(self.timeline(request).filtered(filters))
+        return self.answer(request, FacetsSerializer(found).data)
+
+
+class SubjectFacetsView(OverOneSubject, FacetsView):
+    """What occurs in the history of one subject."""
+
+
+class ExportView(OverAll, HistoryAPIView):
+    """The history as a file: CSV, NDJSON or XLSX, streamed."""
+
+    throttle_class = HistoryExportThrottle
+
+    def get(self, request: Request, **kwargs: Any) -> StreamingHttpResponse:
+        """Answer with the file; that it was exported is an entry of the history."""
+        filters = filters_of(request, besides=("format",))
+        format_name = request.query_params.get("format", "csv")
+        timeline = self.timeline(request).filtered(filters)
+        export = start_export(timeline, format_name=format_name)
+        return StreamingHttpResponse(
+            export.pieces() if isinstance(request._request, ASGIRequest) else export,
+            content_type=export.format.media_type,
+            headers={
+                "Content-Disposition": content_disposition_header(
+                    as_attachment=True, filename=export.file_name
+                )
+            },
+        )
+
+
+class SubjectExportView(OverOneSubject, ExportView):
+    """The history of one subject as a file."""
 
 
 class EntryView(HistoryAPIView):
     """One entry, under a link that stays."""
 
-    def get(self, request: Request, key: UUID, **kwargs: Any) -> Response:
+    def get(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer with the entry, or 404 where there is none that the reader may see."""
-        entry = Timeline.of_everything(request.user).entry(key)
+        filters_of(request)
+        entry_key = _key(key)
+        entry = Timeline.of_entry(request.user, entry_key).entry(entry_key)
         if entry is None:
             raise Http404
-        return Response(EntrySerializer(entry).data)
+        return self.answer(request, EntrySerializer(entry).data)
 
 
-def _subject_model(label: str) -> type[models.Model]:
-    registration = registry.find(label.lower())
-    if registration is None or not registration.is_subject:
+class RevealView(HistoryAPIView):
+    """One entry with the confidential values that the reader may see; the look is recorded."""
+
+    def get(self, request: Request, key: str, **kwargs: Any) -> Any:
+        """Answer with the entry; 403 for a reader who may see none of its hidden values."""
+        filters_of(request)
+        return self.answer(request, EntrySerializer(reveal(request.user, _key(key))).data)
+
+
+def _key(text: str) -> UUID:
+    try:
+        key = UUID(text)
+    except ValueError:
+        raise Http404 from None
+    if str(key) != text.lower():
         raise Http404
-    return apps.get_model(label)
+    return key
 
 
-def _parameters(request: Request) -> dict[str, str]:
-    known = ("cursor", "limit", "format")
-    for name in request.query_params:
-        if name not in known:
-            raise InvalidParameter(name, f"Unknown parameter. Known ones: {', '.join(known)}.")
-    return {name: str(value) for name, value in request.query_params.items()}
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return page_size()
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
-        raise InvalidParameter("limit", f"Give a whole number from 1 to {LARGEST_PAGE}.")
-    return int(text)
-
-
-def _link(request: Request, cursor: str) -> str:
+def _link(request: Request, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
     query = request.query_params.copy()
     query["cursor"] = cursor
     return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")

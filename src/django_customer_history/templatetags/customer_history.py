@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.template.context import Context
 
-from django_customer_history.exceptions import InvalidCursorError
+from django_customer_history.exceptions import InvalidCursorError, OutOfReachError
 from django_customer_history.timeline import Page, Timeline
 
 register = template.Library()
@@ -24,7 +24,7 @@ def history_tab(context: Context, subject: models.Model) -> dict[str, Any]:
     try:
         timeline = Timeline.of_subject(request.user, type(subject), subject.pk)
         page = _page(timeline, request.GET.get("before"))
-    except PermissionDenied:
+    except (PermissionDenied, OutOfReachError):
         refusal = "permission"
     return {"page": page, "subject": subject, "refusal": refusal, "request": request}
 

@@ -1,8 +1,9 @@
 """Texts of the log as a person, or a program that speaks JSON, wants to read them."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import models
@@ -56,10 +57,18 @@ def json_value(text: str | None, form: Form | None) -> Any:
     return text
 
 
+def utc_text(moment: datetime) -> str:
+    """Return a moment in UTC: 2026-11-23T14:02:11.482913Z. A naive one is in UTC already."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def display(text: str | None, field: Any, form: Form | None) -> str | None:
     """Return a text as a reader of the current language and time zone would write it."""
     if text is None:
         return None
+    if isinstance(field, models.FileField):
+        return PurePosixPath(text).name
     value = decode(text, form)
     for choice, label in getattr(field, "flatchoices", None) or ():
         if choice == value:
@@ -67,7 +76,7 @@ def display(text: str | None, field: Any, form: Form | None) -> str | None:
     for kind, write in _WRITERS.items():
         if isinstance(value, kind):
             return write(value)
-    return text
+    return value if form is Form.JSON and isinstance(value, str) else text
 
 
 def _display_moment(value: datetime) -> str:

@@ -1,0 +1,156 @@
+"""`python -m benchmarks.reading`: pages and exports of a long history, and what they cost.
+
+A log of `--entries` entries, of which one customer has 5,000. `DATABASE_URL` names the database
+server; tables are made in a test database and removed.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+
+from benchmarks.writing import configure
+
+OF_THE_CUSTOMER = 5_000
+PAGE = 50
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Operator:
+    """Whoever may read everything that is not confidential."""
+
+    is_superuser = True
+
+    def has_perm(self, permission, obj=None):
+        return permission in ("customer_history.view_entry", "customer_history.export_entry")
+
+
+def fill(customer, others, count):
+    """Log `count` entries, 5,000 of them, evenly spread, of one customer."""
+    from django_customer_history.models import Entry
+
+    every = max(count // OF_THE_CUSTOMER, 1)
+    for start in range(0, count, 5_000):
+        numbers = range(start, min(start + 5_000, count))
+        owners = [customer if n % every == 0 else others[n % len(others)] for n in numbers]
+        Entry.objects.bulk_create(
+            entry_of(owner, number) for owner, number in zip(owners, numbers, strict=True)
+        )
+
+
+def entry_of(owner, number):
+    from django_customer_history.keys import uuid_at
+    from django_customer_history.models import Entry
+
+    moment = START + timedelta(seconds=number)
+    return Entry(
+        id=uuid_at(int(moment.timestamp()) * 1_000_000),
+        timestamp=moment,
+        kind="update",
+        action="Update",
+        subject_model="benchmarks.auditedcustomer",
+        subject_id=str(owner.pk),
+        entity_model="benchmarks.auditedcustomer",
+        entity_id=str(owner.pk),
+        entity_label=owner.name,
+        changes={"rate": [f"{number}.00", f"{number}.50"], "status": ["new", "active"]},
+        actor_id=str(number % 7),
+        actor_label=f"user {number % 7}",
+        source="web",
+        ip_address="203.0.113.9",
+    )
+
+
+def measure(label, work, *, rounds=9):
+    """Print the median time of some work and the statements that it takes."""
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    median = statistics.median(times) * 1000
+    print(f"{label:<44} {median:8.1f} ms  {len(captured)} statements")
+
+
+def cursor_after(timeline, count):
+    """Return the cursor of the page that begins after so many entries."""
+    from django_customer_history.cursors import Cursor
+
+    key = timeline.queryset.newest_first().values_list("id", flat=True)[count - 1]
+    return Cursor(key=key).write(question=timeline.question)
+
+
+def read(customer, count):
+    """Measure pages of one customer and of all."""
+    from benchmarks.models import AuditedCustomer
+    from django_customer_history.facets import facets
+    from django_customer_history.filters import Filters
+    from django_customer_history.timeline import Timeline
+
+    one = Timeline.of_subject(Operator(), AuditedCustomer, customer.pk)
+    everything = Timeline.of_everything(Operator())
+    last_week = everything.filtered(
+        Filters.of(user="3", from_=START + timedelta(seconds=count // 2))
+    )
+
+    def opened(**options):
+        Timeline.of_subject(Operator(), AuditedCustomer, customer.pk).page(limit=PAGE, **options)
+
+    deep = cursor_after(one, 4_000)
+    measure("a customer, first page", opened)
+    measure("a customer, page at the 4,000th row", lambda: opened(cursor=deep))
+    measure("all, first page", lambda: everything.page(limit=PAGE))
+    measure("all that one user changed since half-way", lambda: last_week.page(limit=PAGE))
+    measure("facets of a customer", lambda: facets(one), rounds=3)
+
+
+def export(count):
+    """Measure the export of everything: its speed, and the memory it needs above the base."""
+    from django_customer_history.export import start_export
+    from django_customer_history.timeline import Timeline
+
+    for name in ("csv", "ndjson"):
+        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        exporting = start_export(Timeline.of_everything(Operator()), format_name=name)
+        start = time.perf_counter()
+        size = sum(len(piece) for piece in exporting)
+        seconds = time.perf_counter() - start
+        above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024
+        print(
+            f"export of {count} entries as {name:<7} {seconds:8.1f} s  "
+            f"{size / 1e6:.1f} MB, {above:.1f} MB of memory above the base"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="20,000 entries.")
+    arguments = parser.parse_args()
+    count = 20_000 if arguments.quick else arguments.entries
+    configure()
+    from django.db import connection
+
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        from benchmarks.models import AuditedCustomer
+
+        names = [AuditedCustomer(name=f"customer {number}") for number in range(500)]
+        AuditedCustomer.objects.bulk_create(names)
+        customer, *others = AuditedCustomer.objects.order_by("pk")
+        fill(customer, others, count)
+        print(f"{connection.vendor}, {count} entries, pages of {PAGE}")
+        read(customer, count)
+        export(count)
+    finally:
+        connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Exports: a whole timeline as a file, streamed, and each of them an entry of the log."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.utils import timezone, translation
+
+from django_customer_history.formats import Format, format_called
+from django_customer_history.recording import record_look
+from django_customer_history.rows import TimelineEntry
+from django_customer_history.timeline import Timeline
+
+ACTION = "History exported"
+
+_WITHHELD = ("q", "-q")
+"""Filters whose text may itself be a confidential value: the log does not keep it."""
+
+
+@dataclass(kw_only=True)
+class Export:
+    """One export under way: iterate over it for the bytes, then ask for count and digest."""
+
+    chunks: Callable[[], Iterator[Sequence[TimelineEntry]]]
+    format: Format
+    name: str
+    progress: Callable[[int], object] | None = None
+    count: int = 0
+    """Entries written so far."""
+    _digest: Any = field(default_factory=hashlib.sha256, repr=False)
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the file, a piece at a time."""
+        for piece in self.format.write(self._counted()):
+            self._digest.update(piece)
+            yield piece
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """Yield the file for ASGI, the database being asked in a thread."""
+        unread = iter(self)
+        while (piece := await sync_to_async(lambda: next(unread, None))()) is not None:
+            yield piece
+
+    @property
+    def sha256(self) -> str:
+        """The digest, in hexadecimal digits, of what was yielded so far."""
+        return str(self._digest.hexdigest())
+
+    @property
+    def file_name(self) -> str:
+        """A name for the file."""
+        return f"history-{self.name}.{self.format.name}"
+
+    def _counted(self) -> Iterator[Sequence[TimelineEntry]]:
+        for chunk in self.chunks():
+            self.count += len(chunk)
+            yield chunk
+            if self.progress is not None:
+                self.progress(self.count)
+
+
+def start_export(timeline: Timeline, *, format_name: str, using: str | None = None) -> Export:
+    """Record that the history is exported and return the export, of what was there before.
+
+    Raises `UnknownFormatError`, and `PermissionDenied` for a reader who may not export it.
+    """
+    wanted = format_called(format_name)
+    exported = timeline.exported()
+    entry = record_look(
+        ACTION,
+        subject=_subject(timeline),
+        changes={"format": (None, format_name), "filters": (None, _filters(timeline))},
+        using=using or timeline.queryset.db,
+    )
+    return Export(
+        chunks=_in_the_same_words(exported.up_to(entry.id)),
+        format=wanted,
+        name=_name(timeline),
+    )
+
+
+def _in_the_same_words(timeline: Timeline) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:
+    """Return what reads the timeline in the language and time zone of now.
+
+    A response is streamed when those of its request may be gone.
+    """
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    def chunks() -> Iterator[Sequence[TimelineEntry]]:
+        unread = timeline.chunks()
+        while True:
+            with translation.override(language), timezone.override(zone):
+                chunk = next(unread, None)
+            if chunk is None:
+                return
+            yield chunk
+
+    return chunks
+
+
+def _name(timeline: Timeline) -> str:
+    return "all" if timeline.model is None else f"{timeline.model._meta.label_lower}-{timeline.key}"
+
+
+def _subject(timeline: Timeline) -> tuple[str, str] | None:
+    if timeline.model is None or timeline.key is None:
+        return None
+    return timeline.model._meta.label_lower, timeline.key
+
+
+def _filters(timeline: Timeline) -> str | None:
+    asked = [
+        f"{name}={'*****' if name in _WITHHELD else value}"
+        for name, values in timeline.filters.asked
+        for value in values
+    ]
+    return "; ".join(asked) or None

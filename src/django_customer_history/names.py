@@ -1,0 +1,177 @@
+"""The names of the records that entries speak of: a statement for each model, not each row."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.urls import NoReverseMatch
+
+from django_customer_history.confidentiality import Sight, field_of
+from django_customer_history.models import Entry
+from django_customer_history.permissions import is_vetoed, object_permissions_are_in_play
+from django_customer_history.registry import registry
+from django_customer_history.rows import RecordName
+from django_customer_history.values.encoding import encode
+
+_Wanted = dict[tuple[str, str], set[str]]
+"""Model and the attribute that is its key here, to the keys."""
+
+
+class Names:
+    """The names and addresses of what some entries point to, as one reader may see them.
+
+    A record that is gone has the name under which the log saw it go.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
+    ) -> None:
+        self._sight = sight
+        self._positions: dict[str, Mapping[str, int]] = {}
+        self._records: dict[tuple[str, str, str], models.Model | None] = {
+            (record._meta.label_lower, "pk", encode(record.pk) or ""): record for record in known
+        }
+        wanted = self._wanted(entries)
+        for (model, key), values in wanted.items():
+            for record in records_of(model, key, values - self._keys_known(model, key)):
+                text = encode(getattr(record, key))
+                self._records[model, key, text or ""] = record
+        self._remove_out_of_reach()
+        self._last_labels = self._labels_of_the_gone(wanted)
+
+    def label_of(self, model: str, value: str, *, key: str = "pk") -> str | None:
+        """Return the name that a record bears now, or had last."""
+        record = self._records.get((model, key, value))
+        if record is None and (model, key, value) in self._records:
+            return None  # There, and out of the reader's reach: so is its name.
+        if record is None:
+            return self._sight.label(model, self._last_labels.get((model, value)))
+        return self._sight.label(model, label_now(record), record=record)
+
+    def named(self, model: str, key: str, label: str | None) -> RecordName:
+        """Return a record as an entry speaks of it."""
+        try:
+            name = str(apps.get_model(model)._meta.verbose_name)
+        except LookupError:
+            name = model
+        return RecordName(model=model, id=key, label=label, name=name, url=self._url(model, key))
+
+    def positions(self, model: str) -> Mapping[str, int]:
+        """Return the places of a model's fields in its own order."""
+        if model not in self._positions:
+            registration = registry.find(model)
+            fields = registration.model._meta.get_fields() if registration else []
+            self._positions[model] = {one.name: number for number, one in enumerate(fields)}
+        return self._positions[model]
+
+    def _url(self, model: str, key: str) -> str | None:
+        record: Any = self._records.get((model, "pk", key))
+        if not hasattr(record, "get_absolute_url"):
+            return None
+        try:
+            return str(record.get_absolute_url())
+        except NoReverseMatch:
+            return None  # The host has no page for this one.
+
+    def _wanted(self, entries: Iterable[Entry]) -> _Wanted:
+        wanted: _Wanted = defaultdict(set)
+        for entry in entries:
+            if entry.subject_model and entry.subject_id:
+                wanted[entry.subject_model, "pk"].add(entry.subject_id)
+            if _has_address(entry.entity_model):
+                wanted[entry.entity_model, "pk"].add(entry.entity_id)
+            for name, values in entry.changes.items():
+                rule = self._sight.rule(entry, name)
+                if not rule.is_hidden and (target := target_of(rule.field)):
+                    wanted[target].update(value for value in values if value is not None)
+        return wanted
+
+    def _remove_out_of_reach(self) -> None:
+        if not object_permissions_are_in_play():
+            return
+        for place, record in self._records.items():
+            if record is not None and is_vetoed(self._sight.reader, record):
+                self._records[place] = None
+
+    def _keys_known(self, model: str, key: str) -> set[str]:
+        return {value for known, by, value in self._records if (known, by) == (model, key)}
+
+    def _labels_of_the_gone(self, wanted: _Wanted) -> dict[tuple[str, str], str]:
+        gone = Q()
+        for (model, key), values in wanted.items():
+            missing = values - self._keys_known(model, key)
+            if missing and key == "pk" and registry.find(model) is not None:
+                gone |= Q(entity_model=model, entity_id__in=missing)
+        if not gone:
+            return {}
+        found = Entry.objects.using(self._sight.using).filter(
+            gone, kind="delete", entity_label__isnull=False
+        )
+        return {
+            (model, key): str(label)
+            for model, key, label in found.order_by("id").values_list(
+                "entity_model", "entity_id", "entity_label"
+            )
+        }
+
+
+def target_of(field: Any) -> tuple[str, str] | None:
+    """Return the model that a field refers to, and the attribute that it holds; or None."""
+    related = getattr(field, "related_model", None)
+    if related is None:
+        return None
+    target = getattr(field, "target_field", None) if field.many_to_one else None
+    is_key = target is None or target.primary_key
+    return related._meta.label_lower, "pk" if is_key else str(getattr(target, "attname", ""))
+
+
+def _has_address(label: str) -> bool:
+    registration = registry.find(label)
+    return registration is not None and hasattr(registration.model, "get_absolute_url")
+
+
+def records_of(label: str, key: str, values: Iterable[str]) -> Iterable[models.Model]:
+    """Return the records of a model whose attribute `key` has one of the texts."""
+    try:
+        model = apps.get_model(label)
+    except LookupError:
+        return []
+    field = model._meta.pk if key == "pk" else field_of(model, key)
+    fitting = [value for value in values if _fits(field, value)]
+    # The base manager: a host's own may hide archived records.
+    records = model._base_manager.select_related(*_named_after(model))
+    return records.filter(**{f"{key}__in": fitting}) if fitting else []
+
+
+def _named_after(model: type[models.Model]) -> list[str]:
+    """Return the relations that a record's name or address may be made of.
+
+    A model's own `__str__` or `get_absolute_url` may follow any of its foreign keys; without
+    them at hand, each row would cost a statement.
+    """
+    registration = registry.find(model._meta.label_lower)
+    related = [field.name for field in model._meta.fields if field.is_relation]
+    if registration is None or not registration.label or hasattr(model, "get_absolute_url"):
+        return related
+    return [name for name in related if name in registration.label]
+
+
+def _fits(field: Any, value: str) -> bool:
+    try:
+        field.to_python(value)
+    except (ValidationError, ValueError):
+        return False
+    return True
+
+
+def label_now(record: models.Model) -> str:
+    """Return the name of a record as it is, for no reader in particular."""
+    registration = registry.find(record._meta.label_lower)
+    if registration is None or not registration.label:
+        return str(record)
+    texts = (getattr(record, name, None) for name in registration.label)
+    return " ".join(str(text) for text in texts if text not in (None, ""))

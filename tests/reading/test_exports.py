@@ -1,0 +1,304 @@
+"""Exports: CSV, NDJSON and XLSX, over HTTP and by command, streamed and recorded."""
+
+import csv
+import hashlib
+import io
+import json
+import tracemalloc
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.management import CommandError, call_command
+from django.http import StreamingHttpResponse
+from django.test import AsyncClient
+from openpyxl import load_workbook
+
+from django_customer_history import history
+from django_customer_history.export import start_export
+from django_customer_history.models import Entry
+from django_customer_history.timeline import Timeline
+from tests.crm.models import Account, Customer, Note
+from tests.reading.conftest import grant
+from tests.reading.test_paging import fill
+
+pytestmark = pytest.mark.django_db
+
+HEAD = (
+    "timestamp,user,action,entity,entity_id,field,old_value,new_value,source,ip_address,"
+    "customer,reason,entry_id"
+)
+
+
+def download(client, customer, query="format=csv"):
+    return client.get(f"/api/history/subjects/crm.customer/{customer.pk}/export/?{query}")
+
+
+def rows(content):
+    return list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
+
+
+def test_csv_has_a_row_for_each_change(reader, user, customer):
+    with history.acting(user=user, source="import", ip="203.0.113.9", reason="asked, by phone"):
+        Customer.objects.filter(pk=customer.pk).update(rate="44.99", status="canceled")
+    entry = Entry.objects.order_by("-id").first()
+    answer = download(reader, customer)
+    assert isinstance(answer, StreamingHttpResponse)
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer["Cache-Control"] == "private, no-store"
+    assert answer["Content-Disposition"] == (
+        f'attachment; filename="history-crm.customer-{customer.pk}.csv"'
+    )
+    content = answer.getvalue()
+    assert content.startswith(f"{HEAD}\r\n".encode())
+    told = rows(content)
+    moment = entry.timestamp.isoformat(timespec="microseconds")
+    assert moment.endswith("+00:00")
+    tail = ["Import", "203.0.113.9", "Acme", "asked, by phone", str(entry.id)]
+    head = [moment, "ann", entry.action, "Customer Acme", str(customer.pk)]
+    assert told[1:3] == [
+        [*head, "Status", "Active customer", "Canceled", *tail],
+        [*head, "Rate", "39.99", "44.99", *tail],
+    ]
+    masked = next(row for row in told if row[5] == "Ssn")
+    assert masked[6:8] == ["", "***-**-6789"]
+    secret = next(row for row in told if row[5] == "Portal password")
+    assert secret[6:8] == ["(not stored)", "(not stored)"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_csv_holds_nothing_that_a_spreadsheet_would_run(reader, customer, start):
+    text = f'{start}HYPERLINK("http://example.com","x")\r\n, "quoted"'
+    with history.acting(reason=text):
+        Note.objects.create(customer=customer, text=text)
+        history.record(f"{start}cmd", subject=customer)
+    told = rows(download(reader, customer).getvalue())
+    for row in told:
+        assert len(row) == 13
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) for cell in row)
+    note = next(row for row in told if row[5] == "Text")
+    assert note[7] == f"'{text}"
+
+
+def test_an_entry_without_changes_has_a_row_too(reader, customer):
+    history.record("Envelope Signed", subject=customer)
+    told = rows(download(reader, customer).getvalue())
+    assert told[1][2] == "Envelope Signed"
+    assert told[1][5:8] == ["", "", ""]
+
+
+def test_ndjson_has_an_entry_a_line_as_rest_shows_it(reader, customer):
+    Customer.objects.filter(pk=customer.pk).update(name="Zoë\u2028", rate="1.10")
+    listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"]
+    answer = download(reader, customer, "format=ndjson")
+    assert answer["Content-Type"] == "application/x-ndjson"
+    lines = answer.getvalue().decode().split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line) for line in lines] == listed
+
+
+def test_xlsx_holds_the_same_rows_as_text(reader, customer):
+    Note.objects.create(customer=customer, text="=1+1")
+    Note.objects.create(customer=customer, text="https://example.com/ & <b>")
+    expected = rows(download(reader, customer).getvalue())
+    content = download(reader, customer, "format=xlsx&-action=History exported").getvalue()
+    sheet = load_workbook(io.BytesIO(content)).active
+    told = [[cell or "" for cell in row] for row in sheet.iter_rows(values_only=True)]
+    assert told == [[cell.removeprefix("'") for cell in row] for row in expected]
+    cells = [cell for row in sheet.iter_rows() for cell in row if cell.value == "=1+1"]
+    assert [cell.data_type for cell in cells] == ["s"]
+
+
+def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
+    Note.objects.create(customer=customer, text="x" * 40_000)
+    content = download(reader, customer, "format=xlsx&entity=crm.note&field=text").getvalue()
+    cells = [cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row]
+    assert "x" * 32_766 + "…" in cells
+
+
+def test_filters_are_those_of_the_list(reader, customer):
+    Note.objects.create(customer=customer, text="t")
+    told = rows(download(reader, customer, "entity=crm.note").getvalue())
+    assert {row[3] for row in told[1:]} == {"Note"}
+
+
+def test_an_unknown_format_is_a_problem_that_names_it(reader, customer, log):
+    for query in ("format=pdf", "format=csv&format=xlsx", "format="):
+        answer = download(reader, customer, query)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["parameter"] == "format"
+    assert log.entries() == []
+
+
+def test_xlsx_without_its_extra_is_a_problem_that_says_what_to_install(
+    reader, customer, monkeypatch
+):
+    monkeypatch.setattr("django_customer_history.formats.find_spec", lambda name: None)
+    answer = download(reader, customer, "format=xlsx")
+    assert answer.status_code == 400
+    assert "django-customer-history[xlsx]" in answer.json()["errors"][0]["detail"]
+
+
+def test_an_export_needs_its_permission(stranger, reader, user, customer, django_user_model):
+    grant(django_user_model.objects.get(username="eve"), "view_customer_history")
+    assert download(stranger, customer).status_code == 403
+    assert stranger.get("/api/history/export/").status_code == 403
+    Account.objects.create(label="may be read, not exported")
+    grant(user, "view_account_history")
+    told = rows(reader.get("/api/history/export/").getvalue())
+    assert {row[3].split()[0] for row in told[1:]} == {"Customer"}
+
+
+def test_an_export_is_an_entry_of_the_log_which_keeps_no_searched_text(reader, customer, log):
+    download(reader, customer, "format=ndjson&kind=update&q=123-45-6789&-user=system")
+    entry = log.only()
+    assert entry.action == "History exported"
+    assert (entry.kind, entry.source, entry.actor_label) == ("event", "api", "ann")
+    assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(customer.pk))
+    assert entry.changes == {
+        "format": [None, "ndjson"],
+        "filters": [None, "-user=system; kind=update; q=*****"],
+    }
+    log.clear()
+    reader.get("/api/history/export/")
+    assert log.only().subject_model is None
+    shown = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"][0]
+    assert shown["entity"]["name"] == "history entry"
+    assert [change["masked"] for change in shown["changes"]] == [False, False]
+
+
+def test_an_export_holds_what_was_there_before_it(reader, customer):
+    answer = download(reader, customer, "format=ndjson")
+    Note.objects.create(customer=customer, text="after")
+    content = answer.getvalue().decode()
+    assert "after" not in content
+    assert "History exported" not in content
+    assert "Acme" in content
+
+
+@async_to_sync
+async def over_asgi(user):
+    await sync_to_async(grant)(user, "view_customer_history", "export_customer_history")
+    client = AsyncClient()
+    await client.aforce_login(user)
+    answer = await client.get("/api/history/export/?format=ndjson&entity=crm.customer")
+    assert answer.is_async
+    return b"".join([piece async for piece in answer.streaming_content])
+
+
+def test_an_export_streams_under_asgi_too(user):
+    assert json.loads(over_asgi(user))["entity"]["label"] == "Acme"
+
+
+def test_the_language_and_zone_are_those_of_the_request(reader, customer, settings):
+    settings.TIME_ZONE = "America/New_York"
+    answer = download(reader, customer, "format=ndjson")
+    listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/?kind=create").json()
+    assert json.loads(answer.getvalue()) == listed["results"][0]
+
+
+def test_memory_stays_flat_however_long_the_history_is(reader, user, customer):
+    fill(customer, 6_000)
+    export = start_export(Timeline.of_subject(user, Customer, customer.pk), format_name="csv")
+    pieces = iter(export)
+    for _ in range(4):
+        next(pieces)
+    tracemalloc.start()
+    try:
+        base = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        size = sum(len(piece) for piece in pieces)
+        peak = tracemalloc.get_traced_memory()[1] - base
+    finally:
+        tracemalloc.stop()
+    assert export.count == 6_001
+    assert size > 500_000
+    assert peak < 6_000_000
+
+
+class TestCommand:
+    def test_it_writes_a_file_and_tells_count_and_digest(self, customer, user, tmp_path, log):
+        fill(customer, 600)
+        log.clear()
+        path, out, err = tmp_path / "history.csv", io.StringIO(), io.StringIO()
+        record = f"crm.customer:{customer.pk}"
+        call_command("history_export", record, "--output", str(path), stdout=out, stderr=err)
+        content = path.read_bytes()
+        assert len(rows(content)) > 601
+        digest = hashlib.sha256(content).hexdigest()
+        assert out.getvalue().splitlines()[-1] == f"601 entries, SHA-256 {digest}"
+        assert err.getvalue().splitlines() == ["500 entries ...", "601 entries ..."]
+        entry = log.only()
+        assert (entry.action, entry.source) == ("History exported", "command")
+
+    def test_values_are_masked_unless_asked_for(self, customer):
+        told = self.exported(f"crm.customer:{customer.pk}")
+        assert "***-**-6789" in told
+        assert "123-45" not in told
+        assert "123-45-6789" in self.exported(f"crm.customer:{customer.pk}", "--unmasked")
+
+    def test_it_exports_with_the_eyes_of_a_user(self, reader, customer):
+        Account.objects.create(label="account")
+        told = self.exported("--as", "ann", "--format", "ndjson")
+        assert {json.loads(line)["subject"]["model"] for line in told.splitlines()} == {
+            "crm.customer"
+        }
+        assert "account" in self.exported("--format", "ndjson")
+
+    def test_it_has_the_filters_of_rest(self, customer):
+        Note.objects.create(customer=customer, text="a note")
+        told = self.exported("--entity", "crm.note", "--from", "2020-01-01", "--not-kind", "delete")
+        assert {row[3] for row in rows(told.encode())[1:]} == {"Note"}
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (["nothing"], "is no model"),
+            (["crm.customer"], "Give the key"),
+            (["crm.customer:x"], "There is no such customer"),
+            (["--as", "nobody"], "There is no user 'nobody'"),
+            (["--as", "ann"], "may not export"),
+            (["--kind", "updte"], "Did you mean 'update'?"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, user, arguments, complaint):
+        with pytest.raises(CommandError, match=complaint.replace("?", r"\?")):
+            self.exported(*arguments)
+
+    def exported(self, *arguments):
+        out = io.StringIO()
+        call_command("history_export", *arguments, stdout=out, stderr=io.StringIO())
+        return out.getvalue()
+
+
+def test_facets_name_what_occurs(reader, user, customer):
+    with history.acting(user=user, source="import"):
+        Note.objects.create(customer=customer, text="t")
+    found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
+    assert found.pop("fields")[-1]
+    assert found == {
+        "users": [
+            {"value": "system", "label": "System"},
+            {"value": str(user.pk), "label": "ann"},
+        ],
+        "actions": [{"value": "Create", "label": "Create"}],
+        "kinds": [{"value": "create", "label": "Create"}],
+        "entities": [
+            {"value": "crm.customer", "label": "Customer"},
+            {"value": "crm.note", "label": "Note"},
+        ],
+        "sources": [
+            {"value": "import", "label": "Import"},
+            {"value": "system", "label": "System"},
+        ],
+        "complete": True,
+    }
+
+
+def test_facets_cost_the_same_however_long_the_history_is(
+    reader, user, customer, django_assert_num_queries
+):
+    fill(customer, 2_001)
+    with django_assert_num_queries(7):  # session, user, permissions, subject, marks, entries
+        found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
+    assert found["complete"] is False
+    assert [one["value"] for one in found["kinds"]] == ["update"]

@@ -1,0 +1,280 @@
+"""Filters: the same names in every door, each with its contrary, and none ever ignored."""
+
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.http import QueryDict
+from django.utils import timezone
+
+from django_customer_history import history
+from django_customer_history.exceptions import InvalidFilterError
+from django_customer_history.filters import DEFINITIONS, NAMES, Filters
+from django_customer_history.keys import uuid_at
+from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.timeline import Timeline
+from tests.crm.models import Account, Customer, Note, Specimen, Tag
+from tests.reading.conftest import grant
+
+pytestmark = pytest.mark.django_db
+
+REQUEST = UUID("0190f6a8-0000-7000-8000-000000000001")
+
+
+@pytest.fixture
+def everything(user):
+    user.is_superuser = True
+    user.save()
+    return Timeline.of_everything(user)
+
+
+@pytest.fixture
+def told(customer, user, log):
+    """Six entries, each unlike the others; their names are the tests' own."""
+    with history.acting(user=user, source="web", ip="203.0.113.9", request_id=REQUEST):
+        Customer.objects.filter(pk=customer.pk).update(rate="44.99")
+        note = Note.objects.create(customer=customer, text="Called about the siren")
+    with history.acting(user=None, source="import", ip="2001:db8::7"):
+        Customer.objects.filter(pk=customer.pk).update(name="Renamed")
+    rate, text, name = log.entries()
+    other = get_user_model().objects.create_user("bob")
+    log.clear()
+    with history.acting(user=other, source="api"):
+        account = Account.objects.create(label="Account")
+        history.record("Invoice Generated", subject=customer)
+        note.delete()
+    made, event, gone = log.entries()
+    keys = {"rate": rate, "text": text, "name": name, "made": made, "event": event, "gone": gone}
+    assert len({entry.id for entry in keys.values()}) == 6
+    return {
+        "keys": {entry.id: name for name, entry in keys.items()},
+        "user": user,
+        "other": other,
+        "customer": customer,
+        "account": account,
+        "note": gone.entity_id,
+    }
+
+
+def kept(timeline, told, query):
+    """Return the names of the told entries that fit a query string, oldest first."""
+    page = timeline.filtered(Filters.read(QueryDict(query))).page(limit=200)
+    names = [told["keys"].get(entry.id) for entry in reversed(page.entries)]
+    return " ".join(name for name in names if name)
+
+
+ALL = "rate text name made event gone"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ALL),
+        ("user={user}", "rate text"),
+        ("user=system", "name"),
+        ("user={user}&user=system", "rate text name"),
+        ("-user={user}", "name made event gone"),
+        ("-user=system", "rate text made event gone"),
+        ("kind=update", "rate name"),
+        ("kind=update&kind=delete", "rate name gone"),
+        ("-kind=update&-kind=delete", "text made event"),
+        ("action=Invoice+Generated", "event"),
+        ("-action=Update", "text made event gone"),
+        ("entity=crm.note", "text gone"),
+        ("entity=CRM.Note", "text gone"),
+        ("entity=crm.note:{note}", "text gone"),
+        ("entity=crm.note:999999", ""),
+        ("-entity=crm.note&-entity=crm.account", "rate name event"),
+        ("field=rate", "rate"),
+        ("field=text", "text gone"),
+        ("field=label&field=name", "name made"),
+        ("-field=rate", "text name made event gone"),
+        ("source=web", "rate text"),
+        ("-source=web&-source=import", "made event gone"),
+        ("ip=203.0.113.9", "rate text"),
+        ("ip=2001:DB8:0::7", "name"),
+        ("-ip=203.0.113.9", "name made event gone"),
+        ("request=0190f6a8-0000-7000-8000-000000000001", "rate text"),
+        ("-request=0190f6a8-0000-7000-8000-000000000001", "name made event gone"),
+        ("subject=crm.customer", "rate text name event gone"),
+        ("subject=crm.customer:{customer}", "rate text name event gone"),
+        ("-subject=crm.customer", "made"),
+        ("q=SIREN", "text gone"),
+        ("q=about the", "text gone"),
+        ("q=siren&q=44.99", "rate text gone"),
+        ("-q=siren", "rate name made event"),
+        ("q=e&-q=renamed", "text gone"),
+        ("q=rate", ""),
+        ("user={user}&kind=update", "rate"),
+    ],
+)
+def test_each_filter_keeps_what_fits_and_its_contrary_the_rest(everything, told, query, expected):
+    given = query.format(user=told["user"].pk, customer=told["customer"].pk, note=told["note"])
+    assert kept(everything, told, given) == expected
+
+
+def test_text_is_found_whatever_its_letters_and_however_it_was_written(everything, customer, log):
+    Customer.objects.filter(pk=customer.pk).update(name='Café "Größe" 100%_')
+    history.record("Noted", subject=customer, changes={"what": (None, 'Café "Größe" 100%_')})
+    account = Account.objects.create(label="a")
+    Specimen.objects.create(account=account, json={"colour": "Größe"})
+    Note.objects.create(customer=customer, text="Привет Мир")
+    Note.objects.create(customer=customer, text="привет")
+    history.record("Greeted", subject=customer, changes={"what": ("ПРИВЕТ!", None)})
+    for text, count in (
+        ("café", 2), ("GRÖßE", 3), ('"Größe" 1', 2), ("100%_", 2), ("_%", 0), ("ö", 3),
+        ("ПРИВет", 3), ("приВЕТ мир", 1),
+    ):  # fmt: skip
+        page = everything.filtered(Filters.of(q=text)).page(limit=200)
+        assert (text, len(page.entries)) == (text, count)
+
+
+def test_a_date_means_the_day_of_the_user(everything, customer, log):
+    for hour in (4, 5, 28, 29):
+        moment = datetime(2026, 3, 10, tzinfo=UTC) + timedelta(hours=hour)
+        microseconds = int(moment.timestamp()) * 1_000_000
+        Entry.objects.create(
+            id=uuid_at(microseconds), timestamp=moment, kind="event", action=str(hour),
+            entity_model="crm.customer", entity_id=str(customer.pk), source="web",
+        )  # fmt: skip
+
+    def told(**asked):
+        page = everything.filtered(Filters.of(**asked)).page()
+        return [entry.action for entry in page.entries if entry.action.isdigit()]
+
+    with timezone.override(ZoneInfo("Etc/GMT+5")):
+        assert told(from_="2026-03-10", to="2026-03-10") == ["28", "5"]
+        assert told(from_=date(2026, 3, 11)) == ["29"]
+        assert told(not_from="2026-03-10") == ["4"]
+        assert told(not_to="2026-03-10") == ["29"]
+        assert told(to="2026-03-10T00:00:00") == ["5", "4"]
+    assert told(from_="2026-03-10", to="2026-03-10") == ["5", "4"]
+    assert told(from_="2026-03-10T04:00:00Z", to="2026-03-10T05:00:00+00:00") == ["5", "4"]
+    assert told(from_="2026-03-10T04:00:00.000001Z", to="2026-03-10T04:59:59.999999Z") == []
+    assert told(from_="0001-01-01", to="9999-12-31") == ["29", "28", "5", "4"]
+
+
+def test_a_range_of_dates_is_a_range_of_the_primary_key(everything):
+    timeline = everything.filtered(Filters.of(from_="2026-03-10", to="2026-03-12"))
+    condition = str(timeline.queryset.query).partition("WHERE")[2]
+    assert [part.split(".")[1].strip('`"') for part in condition.split()[::4]] == ["id", "id"]
+
+
+def test_in_python_a_filter_takes_records_and_dates(everything, told, user):
+    assert Filters.of(user=user, not_kind="create", entity=Note) == Filters.of(
+        user=str(user.pk), not_kind=["create"], entity=["crm.note"]
+    )
+    assert Filters.of(user=None) == Filters.of(user="system")
+    timeline = everything.filtered(Filters.of(entity=told["account"], from_=date.today()))  # noqa: DTZ011
+    assert [told["keys"][entry.id] for entry in timeline.page().entries] == ["made"]
+
+
+def test_all_that_one_user_changed_over_all_customers(customer, reader, user):
+    with history.acting(user=user):
+        for name in ("One", "Two"):
+            Customer.objects.create(name=name)
+        Tag.objects.create(name="on nobody's tab")
+    found = reader.get(f"/api/history/?user={user.pk}&kind=create").json()["results"]
+    assert [entry["entity"]["label"] for entry in found] == ["Two", "One"]
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter", "detail"),
+    [
+        ("acton=Update", "acton", "Did you mean 'action'?"),
+        ("-sorce=web", "-sorce", "Did you mean '-source'?"),
+        ("zzz=1", "zzz", "Unknown filter."),
+        ("kind=updte", "kind", "Did you mean 'update'?"),
+        ("source=wbe", "source", "Did you mean 'web'?"),
+        ("-kind=nonsense", "-kind", "Give one of: create, update"),
+        ("from=yesterday", "from", "Give a date, like 2026-11-23"),
+        ("from=2026-02-30", "from", "Give a date"),
+        ("to=2026-13-01T00:00:00Z", "to", "Give a date"),
+        ("from=2026-01-01&from=2026-02-01", "from", "Given too often."),
+        ("entity=note", "entity", 'Give a model, like "crm.customer"'),
+        ("entity=crm.note:", "entity", "or a record"),
+        ("subject=.", "subject", "Give a model"),
+        ("ip=10.0.0", "ip", "Give an IP address"),
+        ("request=7", "request", "a UUID"),
+        ("user=", "user", "Give a value of 1 to 500 characters."),
+        ("q=%00", "q", "Give a value of 1 to 500 characters."),
+        ("q=" + "x" * 501, "q", "Give a value of 1 to 500 characters."),
+        ("&".join(["user=1"] * 51), "user", "Given too often."),
+        ("limit=5&limit=6", "limit", "Given too often."),
+    ],
+)
+def test_what_is_unknown_or_malformed_is_a_problem_that_names_it(
+    reader, customer, query, parameter, detail
+):
+    for address in ("/api/history/", f"/api/history/subjects/crm.customer/{customer.pk}/"):
+        response = reader.get(f"{address}?{query}")
+        assert response.status_code == 400
+        assert response["Content-Type"] == "application/problem+json"
+        (error,) = response.json()["errors"]
+        assert error["parameter"] == parameter
+        assert detail in error["detail"]
+
+
+@pytest.mark.parametrize("door", ["page", "facets", "export"])
+def test_every_door_refuses_the_same_filters(door, reader, customer):
+    address = {
+        "page": f"/customers/{customer.pk}/history/",
+        "facets": "/api/history/facets/",
+        "export": "/api/history/export/",
+    }[door]
+    response = reader.get(f"{address}?acton=Update&kind=x")
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    assert {error["parameter"] for error in response.json()["errors"]} == {"acton", "kind"}
+
+
+def test_the_page_has_the_filters_of_rest_and_keeps_them_while_paging(reader, customer, settings):
+    settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
+    for text in ("first", "second"):
+        Note.objects.create(customer=customer, text=text)
+    address = f"/customers/{customer.pk}/history/"
+    response = reader.get(f"{address}?entity=crm.note")
+    assert response["Cache-Control"] == "private, no-store"
+    assert "second" in response.content.decode()
+    link = response.content.decode().partition('rel="next" href="')[2].partition('"')[0]
+    older = reader.get(address + link.replace("&amp;", "&"))
+    assert "first" in older.content.decode()
+    assert older.context["page"].older is None
+
+
+def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user, customer):
+    assert len(reader.get("/api/history/?field=ssn").json()["results"]) == 1
+    assert reader.get("/api/history/?q=123-45").json()["results"] == []
+    grant(user, "view_confidential_customer_ssn")
+    assert len(reader.get("/api/history/?q=123-45").json()["results"]) == 1
+    ConfidentialField.objects.create(model="crm.customer", field="name")
+    assert reader.get("/api/history/?q=Acme").json()["results"] == []
+
+
+def test_pages_of_a_search_are_whole_though_most_entries_do_not_fit(reader, customer, monkeypatch):
+    monkeypatch.setattr("django_customer_history.timeline._CHUNK", 3)
+    for number in range(10):
+        Customer.objects.filter(pk=customer.pk).update(ssn=f"needle {number}")
+        if number % 3 == 0:
+            Note.objects.create(customer=customer, text=f"needle {number}")
+    address, found = "/api/history/?q=needle&limit=2", []
+    pages = 0
+    while address:
+        page = reader.get(address).json()
+        found += [entry["changes"][-1]["new"] for entry in page["results"]]
+        address, pages = page["next"], pages + 1
+    assert found == ["needle 9", "needle 6", "needle 3", "needle 0"]
+    assert pages == 2
+
+
+def test_every_name_has_a_description_and_a_contrary():
+    assert set(NAMES) == {f"{sign}{name}" for name in DEFINITIONS for sign in ("", "-")}
+    assert all(definition.description for definition in DEFINITIONS.values())
+
+
+def test_several_errors_are_told_at_once():
+    with pytest.raises(InvalidFilterError) as raised:
+        Filters.read({"acton": "x", "kind": ["x"], "user": "7"})
+    assert set(raised.value.errors) == {"acton", "kind"}

@@ -1,0 +1,229 @@
+"""Marks: what staff declare confidential at run time is masked from then on, everywhere."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from django_customer_history.masks import as_mask
+from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.permissions import create_permissions
+from django_customer_history.registry import Registration, registry
+from tests.crm.models import Account, Customer, Note, Specimen
+from tests.reading.conftest import grant
+
+pytestmark = pytest.mark.django_db
+
+
+def changes(client, query):
+    entries = client.get(f"/api/history/?{query}").json()["results"]
+    return {change["field"]: change for change in entries[0]["changes"]}
+
+
+@pytest.fixture
+def staff(django_user_model):
+    client = Client()
+    client.force_login(django_user_model.objects.create_superuser("root"))
+    return client
+
+
+def test_a_marked_field_is_masked_in_old_entries_and_its_permission_shows_it(
+    reader, user, customer
+):
+    Note.objects.create(customer=customer, text="4111 1111 1111 1234")
+    assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
+    ConfidentialField.objects.create(
+        model="crm.note", field="text", label="Card number", mask="card"
+    )
+    assert changes(reader, "entity=crm.note")["text"] == {
+        "field": "text",
+        "label": "Card number",
+        "type": "text",
+        "old": None,
+        "new": None,
+        "old_display": None,
+        "new_display": "**** **** **** 1234",
+        "masked": True,
+        "permission": "crm.view_confidential_note_text",
+    }
+    grant(user, "view_confidential_note_text")
+    assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
+
+
+def test_a_key_of_a_json_field_is_masked_in_the_whole_value_and_logged_alone(reader, user):
+    grant(user, "view_account_history")
+    account = Account.objects.create(label="a")
+    Specimen.objects.create(account=account, json={"colour": "mauve", "size": 7})
+    Entry.objects.create(
+        timestamp=Entry.objects.first().timestamp,
+        kind="update",
+        action="Update",
+        subject_model="crm.account",
+        subject_id=str(account.pk),
+        entity_model="crm.specimen",
+        entity_id="1",
+        changes={"json.colour": ['"red"', '"mauve"'], "json.size": ["6", "7"]},
+        source="web",
+    )
+    ConfidentialField.objects.create(model="crm.specimen", field="json.colour", label="Colour")
+    whole = changes(reader, "entity=crm.specimen&kind=create")["json"]
+    assert whole["masked"]
+    assert whole["new"] is None
+    assert json.loads(whole["new_display"]) == {"colour": "*****", "size": 7}
+    assert whole["permission"] == "crm.view_confidential_specimen_json__colour"
+    alone = changes(reader, "entity=crm.specimen&kind=update")
+    assert (alone["json.colour"]["label"], alone["json.colour"]["new_display"]) == (
+        "Colour",
+        "*****",
+    )
+    assert alone["json.size"] == {
+        "field": "json.size",
+        "label": "Json: size",
+        "type": "json",
+        "old": 6,
+        "new": 7,
+        "old_display": "6",
+        "new_display": "7",
+        "masked": False,
+    }
+    assert reader.get("/api/history/?q=mauve").json()["results"] == []
+    grant(user, "view_confidential_specimen_json__colour")
+    shown = changes(reader, "entity=crm.specimen&kind=update")["json.colour"]
+    assert (shown["new"], shown["new_display"]) == ("mauve", "mauve")
+    assert len(reader.get("/api/history/?q=mauve").json()["results"]) == 2
+
+
+def test_a_mark_of_the_whole_field_hides_each_of_its_keys(reader, user):
+    grant(user, "view_account_history")
+    account = Account.objects.create(label="a")
+    Entry.objects.create(
+        timestamp=Entry.objects.first().timestamp,
+        kind="update",
+        action="Update",
+        subject_model="crm.account",
+        subject_id=str(account.pk),
+        entity_model="crm.specimen",
+        entity_id="1",
+        changes={"json.colour": [None, '"ann@example.com"']},
+        source="web",
+    )
+    ConfidentialField.objects.create(model="crm.specimen", field="json", mask="email")
+    shown = changes(reader, "entity=crm.specimen")["json.colour"]
+    assert (shown["old_display"], shown["new_display"]) == (None, "a***@example.com")
+    assert shown["permission"] == "crm.view_confidential_specimen_json"
+
+
+def test_marking_and_unmarking_are_in_the_log(staff, log):
+    answer = staff.post(
+        "/admin/customer_history/confidentialfield/add/",
+        {"model": "crm.customer", "field": "rate", "label": "Price", "mask": "full"},
+    )
+    assert answer.status_code == 302
+    entry = next(one for one in log.entries() if one.kind == "create")
+    assert entry.entity_model == "customer_history.confidentialfield"
+    assert entry.entity_label == "crm.customer rate"
+    assert (entry.source, entry.actor_label) == ("admin", "root")
+    assert entry.changes["mask"] == [None, "full"]
+    ConfidentialField.objects.all().delete()
+    assert log.entries()[-1].kind == "delete"
+
+
+@pytest.mark.parametrize(
+    ("model", "field", "complaint"),
+    [
+        ("crm.customer", "nonsense", "No such field"),
+        ("crm.customer", "name.first", "Only a JSON field has keys"),
+        ("crm.nothing", "name", "Select a valid choice"),
+    ],
+)
+def test_the_admin_refuses_what_could_not_be_masked(staff, model, field, complaint):
+    answer = staff.post(
+        "/admin/customer_history/confidentialfield/add/",
+        {"model": model, "field": field, "label": "", "mask": "full"},
+    )
+    assert complaint in answer.content.decode()
+    assert not ConfidentialField.objects.exists()
+
+
+def test_the_admin_takes_a_json_key_and_lists_the_marks(staff):
+    staff.post(
+        "/admin/customer_history/confidentialfield/add/",
+        {"model": "crm.specimen", "field": "json.colour", "label": "", "mask": "full"},
+    )
+    content = staff.get("/admin/customer_history/confidentialfield/").content.decode()
+    assert "json.colour" in content
+
+
+def test_the_permission_of_a_mark_survives_a_migrate_and_a_mark_of_nothing_does_no_harm():
+    ConfidentialField.objects.create(model="gone.model", field="x")
+    ConfidentialField.objects.create(model="crm.customer", field="rate", label="Price")
+    names = Permission.objects.filter(codename="view_confidential_customer_rate")
+    assert [one.name for one in names] == ["Can see the Price of customer unmasked"]
+    names.delete()
+    create_permissions("default")
+    assert names.count() == 1
+
+
+def test_a_mask_may_be_a_function_of_the_hosts_own(reader, customer, monkeypatch):
+    def first_letter(value):
+        return f"{value[0]}..."
+
+    given = registry.of(Customer)
+    own = Registration(
+        model=Customer, subject=("self",), label=("name",), confidential={"ssn": first_letter}
+    )
+    monkeypatch.setitem(registry._registrations, Customer, own)
+    assert given != own
+    assert changes(reader, "entity=crm.customer")["ssn"]["new_display"] == "1..."
+    assert as_mask(first_letter)("") == ""
+
+
+def test_an_unlabelled_record_is_not_named_after_what_is_confidential(reader, user, customer):
+    monkey = Customer.__str__
+    Customer.__str__ = lambda self: f"{self.name} {self.ssn}"
+    given = registry.of(Customer)
+    own = Registration(model=Customer, subject=("self",), confidential=given.confidential)
+    registry._registrations[Customer] = own
+    try:
+        content = reader.get("/api/history/").content.decode()
+        page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
+    finally:
+        Customer.__str__, registry._registrations[Customer] = monkey, given
+    assert "123-45" not in content + page
+
+
+class TestReveal:
+    def test_a_look_is_an_entry_of_the_log(self, reader, user, customer, log):
+        grant(user, "view_confidential_customer_ssn")
+        log.clear()
+        entry = Entry.objects.get(entity_model="crm.customer")
+        answer = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        assert "123-45-6789" in answer.content.decode()
+        look = log.only()
+        assert look.action == "Confidential values revealed"
+        assert (look.kind, look.source, look.actor_label) == ("event", "api", "ann")
+        assert look.entity_id == str(entry.id)
+        assert look.subject_id == str(customer.pk)
+        assert look.changes == {"fields": [None, "ssn"]}
+        shown = reader.get("/api/history/").json()["results"][0]
+        assert shown["changes"][0]["new"] == "ssn"
+
+    def test_who_may_see_nothing_of_it_is_refused_and_nothing_is_logged(
+        self, reader, customer, log
+    ):
+        log.clear()
+        entry = Entry.objects.get(entity_model="crm.customer")
+        answer = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        assert answer.status_code == 403
+        assert log.entries() == []
+
+    def test_values_may_stay_masked_until_a_look(self, reader, user, customer, settings):
+        settings.CUSTOMER_HISTORY = {"MASK_UNTIL_REVEALED": True}
+        grant(user, "view_confidential_customer_ssn")
+        entry = Entry.objects.get(entity_model="crm.customer")
+        assert "123-45" not in reader.get("/api/history/").content.decode()
+        assert reader.get("/api/history/?q=123-45").json()["results"] == []
+        revealed = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        assert "123-45-6789" in revealed.content.decode()
+        assert "123-45" not in reader.get("/api/history/").content.decode()

@@ -1,0 +1,221 @@
+"""One contract over every door: what a reader may not see is in no byte of any answer."""
+
+import io
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from openpyxl import load_workbook
+
+from django_customer_history import history
+from django_customer_history.models import ConfidentialField, Entry
+from tests.crm.models import Account, Customer, Invoice, Note, Specimen
+from tests.reading.conftest import grant
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
+
+SSN = "987-65-4321"
+HIDDEN = ("987-65", "98765", "4711-secret", "Very Private Ltd", "mauve", "5f4dcc3b")
+
+
+def _page(client, customer):
+    return client.get(f"/customers/{customer.pk}/history/").content
+
+
+def _tab(client, customer):
+    text = client.get(f"/customers/{customer.pk}/page/").content.decode()
+    return text[text.index("customer-history") :].encode()  # Above it stands the host's own.
+
+
+def _subject(client, customer):
+    return client.get(f"/api/history/subjects/crm.customer/{customer.pk}/?limit=200").content
+
+
+def _viewset(client, customer):
+    return client.get(f"/host/customers/{customer.pk}/history/?limit=200").content
+
+
+def _all(client, customer):
+    return client.get("/api/history/?limit=200").content
+
+
+def _entries(client, customer):
+    keys = Entry.objects.values_list("id", flat=True)
+    return b"".join(client.get(f"/api/history/entries/{key}/").content for key in keys)
+
+
+def _reveal(client, customer):
+    keys = Entry.objects.values_list("id", flat=True)
+    return b"".join(client.get(f"/api/history/entries/{key}/reveal/").content for key in keys)
+
+
+def _facets(client, customer):
+    address = f"/api/history/subjects/crm.customer/{customer.pk}/facets/"
+    return client.get("/api/history/facets/").content + client.get(address).content
+
+
+def _search(client, customer):
+    answers = [
+        client.get("/api/history/", {"q": text}).content for text in (*HIDDEN, SSN, "4321", "-65-")
+    ]
+    assert all(json.loads(answer)["results"] == [] for answer in answers)
+    return b"".join(answers)
+
+
+def _negated_search(client, customer):
+    everything = client.get("/api/history/?limit=200").json()["results"]
+    answer = client.get("/api/history/", {"-q": "98765", "limit": "200"})
+    assert len(answer.json()["results"]) == len(everything)
+    return answer.content
+
+
+def _errors(client, customer):
+    addresses = (
+        "/api/history/?kind=x",
+        "/api/history/?ssn=x",
+        "/api/history/subjects/crm.customer/nobody/",
+        "/api/history/subjects/crm.note/1/",
+        "/api/history/?cursor=x",
+        f"/customers/{customer.pk}/history/?fields=ssn",
+    )
+    return b"".join(client.get(address).content for address in addresses)
+
+
+def _csv(client, customer):
+    return client.get("/api/history/export/?format=csv").getvalue()
+
+
+def _ndjson(client, customer):
+    address = f"/api/history/subjects/crm.customer/{customer.pk}/export/?format=ndjson"
+    return client.get(address).getvalue()
+
+
+def _xlsx(client, customer):
+    content = client.get("/api/history/export/?format=xlsx").getvalue()
+    sheet = load_workbook(io.BytesIO(content)).active
+    return "\n".join(str(row) for row in sheet.iter_rows(values_only=True)).encode()
+
+
+def _command(client, customer):
+    out, err = io.StringIO(), io.StringIO()
+    call_command("history_export", stdout=out, stderr=err)
+    call_command("history_export", "--as", "ann", "--format", "ndjson", stdout=out, stderr=err)
+    return (out.getvalue() + err.getvalue()).encode()
+
+
+def _admin(client, customer):
+    _be_staff(customer)
+    address = "/admin/customer_history/entry/"
+    keys = Entry.objects.values_list("id", flat=True)
+    answers = [client.get(address), *(client.get(f"{address}{key}/change/") for key in keys)]
+    assert answers[0].status_code == 200
+    return b"".join(answer.content for answer in answers)
+
+
+def _admin_search(client, customer):
+    _be_staff(customer)
+    answers = [client.get("/admin/customer_history/entry/?q=" + text) for text in ("-65-", "auve")]
+    assert all(b"customer-history-entry" not in answer.content for answer in answers)
+    return b"".join(answer.content for answer in answers)
+
+
+def _be_staff(customer):
+    get_user_model().objects.filter(username="ann").update(is_staff=True)
+
+
+DOORS = {
+    "page": _page,
+    "tab": _tab,
+    "subject": _subject,
+    "viewset": _viewset,
+    "all": _all,
+    "entries": _entries,
+    "reveal": _reveal,
+    "facets": _facets,
+    "search": _search,
+    "negated search": _negated_search,
+    "errors": _errors,
+    "csv": _csv,
+    "ndjson": _ndjson,
+    "xlsx": _xlsx,
+    "command": _command,
+    "admin": _admin,
+    "admin search": _admin_search,
+}
+
+WITHOUT_VALUES = {"search", "negated search", "errors", "facets", "command", "admin search"}
+
+
+@pytest.fixture(params=DOORS)
+def door(request):
+    return DOORS[request.param]
+
+
+@pytest.fixture
+def told(customer, user):
+    """A history with a confidential value in every place where one could be."""
+    other = Customer.objects.create(name="Very Private Ltd", ssn=SSN)
+    Customer.objects.filter(pk=customer.pk).update(ssn=SSN, portal_password="5f4dcc3b")
+    Note.objects.create(customer=other, text="moves")
+    Note.objects.filter(text="moves").update(customer=customer)
+    invoice = Invoice.objects.create(customer=other, number="4711-secret")
+    Invoice.objects.filter(pk=invoice.pk).update(customer=customer)
+    invoice.delete()
+    account = Account.objects.create(label="x")
+    Specimen.objects.create(account=account, json={"colour": "mauve", "size": "extra large"})
+    Specimen.objects.update(json={"inner": [{"colour": "mauve"}], "colour": "mauve"})
+    history.record("Credit checked", subject=customer, changes={"ssn": (None, SSN)})
+    with history.acting(user=user, source="api"):
+        customer.tags.create(name="tagged")
+    ConfidentialField.objects.create(model="crm.customer", field="name")
+    ConfidentialField.objects.create(model="crm.invoice", field="number", label="Number")
+    ConfidentialField.objects.create(model="crm.specimen", field="json.colour")
+    ConfidentialField.objects.create(model="crm.specimen", field="json.inner.colour")
+    grant(user, "view_account_history", "export_account_history")
+    return customer
+
+
+def test_a_confidential_value_is_in_no_byte_of_any_answer(door, reader, told):
+    content = door(reader, told).decode()
+    assert content
+    for hidden in HIDDEN:
+        assert hidden not in content
+
+
+@pytest.mark.parametrize("name", sorted(DOORS.keys() - WITHOUT_VALUES))
+def test_a_confidential_value_is_there_for_who_may_see_it(name, reader, user, told):
+    grant(user, "view_confidential", "view_entry", "export_entry")
+    content = DOORS[name](reader, told).decode()
+    assert SSN in content
+    assert "5f4dcc3b" not in content
+
+
+def test_the_permission_of_one_field_shows_that_one_alone(reader, user, told):
+    grant(user, "view_confidential_customer_ssn")
+    content = _subject(reader, told).decode()
+    assert SSN in content
+    assert "4711-secret" not in content
+    assert "Very Private Ltd" not in content
+
+
+def test_a_search_finds_a_value_for_who_may_see_it(reader, user, told):
+    grant(user, "view_confidential_customer_ssn")
+    found = reader.get("/api/history/", {"q": SSN}).json()["results"]
+    assert [entry["action"] for entry in found][-1:] == ["Create"]
+    assert len(found) == 3
+
+
+def test_every_permission_to_see_a_value_exists_and_reads_well(told):
+    names = dict(
+        Permission.objects.filter(codename__startswith="view_confidential_").values_list(
+            "codename", "name"
+        )
+    )
+    assert names["view_confidential_customer_ssn"] == "Can see the ssn of customer unmasked"
+    assert names["view_confidential_invoice_number"] == "Can see the Number of invoice unmasked"
+    assert (
+        names["view_confidential_specimen_json__colour"]
+        == "Can see the json.colour of specimen unmasked"
+    )

@@ -1,0 +1,258 @@
+"""Who may read: permissions for a model, for one object, and what is out of reach."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.test import Client
+
+from django_customer_history.models import Entry
+from django_customer_history.permissions import confidential_permission
+from tests.crm.models import Account, Customer, Note, Specimen
+from tests.reading.backends import PerObjectBackend
+from tests.reading.conftest import grant
+
+pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
+
+DJANGO = "django.contrib.auth.backends.ModelBackend"
+PER_OBJECT = "tests.reading.backends.PerObjectBackend"
+TENANTS = "tests.reading.backends.TenantBackend"
+
+
+@pytest.fixture
+def per_object(settings, monkeypatch):
+    """Put a backend for object permissions into play, and return what it grants."""
+    settings.AUTHENTICATION_BACKENDS = [DJANGO, PER_OBJECT]
+    granted = set()
+    monkeypatch.setattr(PerObjectBackend, "granted", granted)
+    return granted
+
+
+@pytest.fixture
+def client(user):
+    client = Client()
+    client.force_login(user, backend=DJANGO)
+    return client
+
+
+def rest(customer):
+    return f"/api/history/subjects/crm.customer/{customer.pk}/"
+
+
+def page(customer):
+    return f"/customers/{customer.pk}/history/"
+
+
+def test_the_permissions_exist_with_names_that_people_can_read():
+    names = dict(Permission.objects.values_list("codename", "name"))
+    assert names["view_customer_history"] == "Can view the history of customer"
+    assert names["export_customer_history"] == "Can export the history of customer"
+    assert names["view_confidential_customer_ssn"] == "Can see the ssn of customer unmasked"
+    assert names["view_entry"] == "Can view history entry"
+    assert names["view_confidential"] == "Can view every confidential value in the history"
+    assert names["export_entry"] == "Can export the history of everything"
+    assert "view_note_history" not in names
+    assert "export_note_history" not in names
+
+
+def test_they_are_made_once():
+    before = Permission.objects.count()
+    call_command("migrate", verbosity=0)
+    assert Permission.objects.count() == before
+
+
+def test_the_name_of_a_permission_is_never_too_long_and_stays_its_own():
+    names = {confidential_permission(Specimen, "json." + "x" * 100 + end) for end in "ab"}
+    assert {len(name.removeprefix("crm.")) for name in names} == {100}
+    assert len(names) == 2
+
+
+class TestOfAModel:
+    def test_without_any_the_answer_is_403_and_to_strangers_401(self, client, customer):
+        assert client.get(rest(customer)).status_code == 403
+        assert client.get(page(customer)).status_code == 403
+        answer = Client().get(rest(customer))
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"]
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer.json()["title"] == "Unauthorized"
+        assert Client().get(page(customer)).status_code == 302
+
+    def test_it_opens_the_history_of_that_model_alone(self, client, user, customer):
+        account = Account.objects.create(label="a")
+        grant(user, "view_customer_history")
+        assert client.get(rest(customer)).status_code == 200
+        other = f"/api/history/subjects/crm.account/{account.pk}/"
+        assert client.get(other).status_code == 403
+
+    def test_view_entry_opens_everything(self, client, user, customer):
+        account = Account.objects.create(label="a")
+        grant(user, "view_entry")
+        address = f"/api/history/subjects/crm.account/{str(account.pk).upper()}/"
+        assert len(client.get(address).json()["results"]) == 1
+        found = client.get("/api/history/?limit=200").json()["results"]
+        assert {None} < {entry["subject"] and entry["subject"]["model"] for entry in found}
+
+    def test_the_history_of_a_deleted_record_stays_readable(self, client, user, customer):
+        grant(user, "view_customer_history")
+        address = rest(customer)
+        customer.delete()
+        assert len(client.get(address).json()["results"]) == 2
+        assert client.get(address + "facets/").status_code == 200
+
+    @pytest.mark.parametrize("key", ["987654", "no-number", "9" * 40, "%00", "-1"])
+    def test_what_never_was_is_not_found(self, client, user, key):
+        grant(user, "view_customer_history", "export_customer_history")
+        for door in ("", "facets/", "export/"):
+            answer = client.get(f"/api/history/subjects/crm.customer/{key}/{door}")
+            assert answer.status_code == 404
+            assert answer["Content-Type"] == "application/problem+json"
+
+    def test_a_key_is_known_in_each_way_to_write_it(self, client, user, customer):
+        grant(user, "view_customer_history")
+        answer = client.get(f"/api/history/subjects/CRM.Customer/00{customer.pk}/")
+        assert len(answer.json()["results"]) == 1
+
+
+class TestOfAnObject:
+    def test_a_backend_may_grant_one_record(self, per_object, client, customer):
+        per_object.add(("crm.view_customer_history", customer.pk))
+        for address in (rest(customer), page(customer)):
+            assert client.get(address).status_code == 200
+        entry = Entry.objects.get(entity_model="crm.customer")
+        assert client.get(f"/api/history/entries/{entry.id}/").status_code == 200
+
+    def test_a_record_that_the_reader_cannot_see_is_not_found(self, per_object, client, customer):
+        other = Customer.objects.create(name="Other")
+        per_object.add(("crm.view_customer_history", customer.pk))
+        for address in (rest(other), page(other), rest(other) + "export/"):
+            assert client.get(address).status_code == 404
+        entry = Entry.objects.get(entity_model="crm.customer", entity_id=str(other.pk))
+        assert client.get(f"/api/history/entries/{entry.id}/").status_code == 404
+
+    def test_a_record_that_the_reader_can_see_without_its_history_is_forbidden(
+        self, per_object, client, user, customer
+    ):
+        per_object.add(("crm.view_customer", customer.pk))
+        assert client.get(rest(customer)).status_code == 403
+        other = Customer.objects.create(name="Other")
+        grant(user, "view_customer")
+        assert client.get(rest(other)).status_code == 403
+
+    def test_an_export_may_be_granted_for_one_record(self, per_object, client, customer):
+        per_object.add(("crm.view_customer_history", customer.pk))
+        assert client.get(rest(customer) + "export/").status_code == 403
+        per_object.add(("crm.export_customer_history", customer.pk))
+        assert client.get(rest(customer) + "export/").status_code == 200
+
+
+class TestOutOfReach:
+    @pytest.fixture(autouse=True)
+    def tenants(self, settings, user):
+        settings.AUTHENTICATION_BACKENDS = [DJANGO, TENANTS]
+        grant(user, "view_customer_history", "export_customer_history")
+
+    @pytest.fixture
+    def theirs(self, user):
+        record = Customer.objects.create(name="Theirs")
+        Note.objects.create(customer=record, text="their secret plan")
+        return record
+
+    def test_a_record_refused_for_good_is_not_found(self, client, theirs, customer):
+        assert client.get(rest(customer)).status_code == 200
+        for address in (rest(theirs), page(theirs), rest(theirs) + "facets/"):
+            answer = client.get(address)
+            assert answer.status_code == 404
+            assert b"Theirs" not in answer.content
+        for entry in Entry.objects.filter(subject_id=str(theirs.pk)):
+            assert client.get(f"/api/history/entries/{entry.id}/").status_code == 404
+
+    def test_its_entries_are_in_no_list(self, client, theirs, customer):
+        Note.objects.create(customer=customer, text="ours")
+        content = client.get("/api/history/").content.decode()
+        content += client.get("/api/history/export/").getvalue().decode()
+        content += client.get("/api/history/facets/").content.decode()
+        assert "ours" in content
+        assert "Theirs" not in content
+        assert "their secret plan" not in content
+
+    def test_its_name_is_in_no_entry_of_another_record(self, client, theirs, customer):
+        Note.objects.filter(customer=theirs).update(customer=customer)
+        (moved,) = client.get(f"{rest(customer)}?entity=crm.note").json()["results"]
+        (change,) = moved["changes"]
+        assert (change["old_display"], change["new_display"]) == (f"#{theirs.pk}", "Acme")
+
+    def test_pages_are_whole_nevertheless(self, client, theirs, customer):
+        for number in range(3):
+            Note.objects.create(customer=customer, text=str(number))
+            Note.objects.create(customer=theirs, text=str(number))
+        address, seen = "/api/history/?limit=2&entity=crm.note", []
+        while address:
+            answer = client.get(address).json()
+            seen.append([entry["changes"][-1]["new"] for entry in answer["results"]])
+            address = answer["next"]
+        assert seen == [["2", "1"], ["0"]]
+
+    def test_superusers_are_not_asked_about(self, client, user, theirs):
+        user.is_superuser = True
+        user.save()
+        assert client.get(rest(theirs)).status_code == 200
+
+
+class TestViewSet:
+    def test_the_history_is_beside_the_object(self, client, user, customer):
+        grant(user, "view_customer_history")
+        answer = client.get(f"/host/customers/{customer.pk}/history/?limit=1")
+        assert answer.status_code == 200
+        assert answer.json()["results"][0]["entity"]["label"] == "Acme"
+        assert answer["Cache-Control"] == "private, no-store"
+
+    def test_what_the_viewset_does_not_know_is_not_found(self, client, user):
+        grant(user, "view_customer_history")
+        kept = Customer.objects.create(name="Kept from everybody")
+        assert client.get(f"/host/customers/{kept.pk}/history/").status_code == 404
+        assert client.get(rest(kept)).status_code == 200
+
+    def test_its_permission_and_its_filters_are_those_of_the_history(self, client, user, customer):
+        address = f"/host/customers/{customer.pk}/history/"
+        assert client.get(address).status_code == 403
+        assert Client().get(address).status_code == 401
+        grant(user, "view_customer_history")
+        answer = client.get(f"{address}?acton=x")
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "application/problem+json"
+        assert client.post(address).status_code == 405
+
+
+class TestAdmin:
+    ADDRESS = "/admin/customer_history/entry/"
+
+    @pytest.fixture(autouse=True)
+    def staff(self, user):
+        user.is_staff = True
+        user.save()
+
+    def test_the_log_can_be_read_and_nothing_else(self, client, user, customer):
+        grant(user, "view_customer_history")
+        key = Entry.objects.get(entity_model="crm.customer").id
+        assert "Acme" in client.get(self.ADDRESS).content.decode()
+        assert "Acme" in client.get(f"{self.ADDRESS}{key}/change/").content.decode()
+        assert client.get(f"{self.ADDRESS}add/").status_code == 403
+        assert client.post(f"{self.ADDRESS}{key}/delete/", {"post": "yes"}).status_code == 403
+        for nothing in ("x", "00000000-0000-0000-0000-000000000000"):
+            assert client.get(f"{self.ADDRESS}{nothing}/change/").status_code == 404
+
+    def test_it_needs_permission_and_shows_what_that_opens(self, client, user, customer):
+        assert client.get(self.ADDRESS).status_code == 403
+        Account.objects.create(label="not theirs to read")
+        grant(user, "view_customer_history")
+        assert "not theirs" not in client.get(self.ADDRESS).content.decode()
+        hidden = Entry.objects.get(entity_model="crm.account").id
+        assert client.get(f"{self.ADDRESS}{hidden}/change/").status_code == 404
+
+    def test_a_wrong_filter_is_named(self, client, user, customer):
+        grant(user, "view_customer_history")
+        answer = client.get(f"{self.ADDRESS}?acton=x")
+        assert answer.status_code == 400
+        assert "Did you mean 'action'?" in answer.content.decode()
+        assert client.get(f"{self.ADDRESS}?before=x").status_code == 400
+        assert "Acme" not in client.get(f"{self.ADDRESS}?entity=crm.note").content.decode()
