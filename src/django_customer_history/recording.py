@@ -1,16 +1,22 @@
 """The one way into the log from Python: events that change no row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.db import models, router
+from django.db import DEFAULT_DB_ALIAS, models, router
 from django.utils import timezone
 
 from django_customer_history.changes import Kind
-from django_customer_history.context import current
+from django_customer_history.context import acting, current, pausing
 from django_customer_history.exceptions import NotRegisteredError
-from django_customer_history.keys import datetime_of, next_microsecond, uuid_at
+from django_customer_history.keys import (
+    datetime_of,
+    next_microsecond,
+    time_ordered_uuid,
+    uuid_at,
+)
 from django_customer_history.registry import registry
 from django_customer_history.values.encoding import encode
 
@@ -44,6 +50,57 @@ def record(
         raise NotRegisteredError(
             f"{type(entity)._meta.label} has no history. Register it with history.register()."
         )
+    return _write(
+        action,
+        subject=(None, None)
+        if subject is None
+        else (subject._meta.label_lower, encode(subject.pk)),
+        entity=(entity._meta.label_lower, encode(entity.pk) or ""),
+        label=_label(entity),
+        changes=_texts(entity, changes or {}),
+        using=using or router.db_for_write(type(entity), instance=entity),
+    )
+
+
+@contextmanager
+def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Log nothing that is written in the block, but that it was paused, by whom and why.
+
+    The log of the database `using` gets one entry before and, unless the block fails, one
+    after it, with the number of rows that its statements wrote; rows that the database itself
+    changed in their wake are not counted. Raises `ValueError` without a reason.
+    """
+    if not reason.strip():
+        raise ValueError("A pause of the history needs a reason.")
+    pause = ("customer_history.pause", str(time_ordered_uuid()))
+    with acting(reason=reason):
+        _write("History Paused", entity=pause, using=using)
+        with pausing() as counted:
+            yield
+        changes: dict[str, list[str | None]] = {"rows": [None, str(counted.rows)]}
+        _write("History Resumed", entity=pause, changes=changes, using=using)
+
+
+def note(
+    action: str,
+    *,
+    about: tuple[str, str],
+    changes: Mapping[str, list[str | None]],
+    using: str,
+) -> None:
+    """Write an entry about the history itself; `about` is a kind of thing and its name."""
+    _write(action, entity=about, changes=changes, using=using)
+
+
+def _write(
+    action: str,
+    *,
+    entity: tuple[str, str],
+    using: str,
+    subject: tuple[str | None, str | None] = (None, None),
+    label: str | None = None,
+    changes: Mapping[str, list[str | None]] | None = None,
+) -> "Entry":
     microsecond = next_microsecond()
     attribution = current().attribution()
     kind: Kind = "event"
@@ -53,12 +110,12 @@ def record(
         timestamp=_stored(microsecond),
         kind=kind,
         action=action,
-        subject_model=None if subject is None else subject._meta.label_lower,
-        subject_id=None if subject is None else encode(subject.pk),
-        entity_model=entity._meta.label_lower,
-        entity_id=encode(entity.pk) or "",
-        entity_label=_label(entity),
-        changes=_texts(entity, changes or {}),
+        subject_model=subject[0],
+        subject_id=subject[1],
+        entity_model=entity[0],
+        entity_id=entity[1],
+        entity_label=label,
+        changes=changes or {},
         actor_id=attribution.actor_id,
         actor_label=attribution.actor_label,
         source=attribution.source,
@@ -66,7 +123,7 @@ def record(
         request_id=attribution.request_id,
         context=attribution.context,
     )
-    entry.save(using=using or router.db_for_write(type(entity), instance=entity), force_insert=True)
+    entry.save(using=using, force_insert=True)
     return entry
 
 

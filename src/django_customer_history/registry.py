@@ -98,7 +98,7 @@ def registration_of(
 ) -> Registration:
     """Return a registration from options as people write them: one name or several."""
     return Registration(
-        model=model,
+        model=model._meta.concrete_model or model,
         subject=_several(subject),
         label=_several(label),
         exclude=frozenset(_several(exclude)),
