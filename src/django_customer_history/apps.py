@@ -43,11 +43,20 @@ def _connected(*, connection: Any, **_kwargs: Any) -> None:
     let_flush_pass(connection)
 
 
-def _migrated(*, using: str, **_kwargs: Any) -> None:
+def _migrated(*, using: str, **details: Any) -> None:
     from django_customer_history.capture.install import synchronise
     from django_customer_history.dialects import SUPPORTED_VENDORS
     from django_customer_history.permissions import create_permissions
+    from django_customer_history.registrations import log_registrations
 
     if connections[using].vendor in SUPPORTED_VENDORS:
         synchronise(connections[using])
+        # `flush` sends the signal too, without a plan; it leaves the log empty.
+        if "plan" in details and _has_log(using):
+            log_registrations(using)
     create_permissions(using)
+
+
+def _has_log(using: str) -> bool:
+    log = apps.get_model("customer_history", "Entry")._meta.db_table
+    return log in connections[using].introspection.table_names()

@@ -221,16 +221,16 @@ class PostgreSQLDialect(Dialect):
 
     def _members(self, table: TrackedTable, event: Event) -> str:
         """Return the query that makes one JSON object of the changed members of the row."""
-        value, old_value = "member.value", "(old_row ->> member.key)"
+        new, old = "member.value", "(old_row -> member.key)"
         pair, condition, row = {
-            "insert": (("NULL", value), f"{value} IS NOT NULL", "new_row"),
-            "update": ((old_value, value), f"{value} IS DISTINCT FROM {old_value}", "new_row"),
-            "delete": ((value, "NULL"), f"{value} IS NOT NULL", "old_row"),
+            "insert": (("NULL", new), f"{new} <> 'null'", "new_row"),
+            "update": ((old, new), f"{new} IS DISTINCT FROM {old}", "new_row"),
+            "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
         }[event]
         texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
         members = (
             f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
-            f" FROM jsonb_each_text({row}) AS member(key, value)"
+            f" FROM jsonb_each({row}) AS member(key, value)"
             f" WHERE {condition} AND {self._is_logged(table, event)}"
         )
         for column in table.columns:
@@ -282,13 +282,21 @@ class PostgreSQLDialect(Dialect):
         return f"CASE member.key{whens} ELSE member.key END" if whens else "member.key"
 
     def _text_by_key(self, table: TrackedTable, value: str) -> str:
+        """Return the SQL of the canonical text of the member, a JSON value, by its column."""
+        text = f"{value} #>> '{{}}'"
         whens = "".join(
             f" WHEN {self.literal(one.column.name)}"
-            f" THEN {'NULL' if one.secret else self.text(value, one)}"
+            f" THEN {'NULL' if one.secret else self._text_of_json(value, one)}"
             for one in table.columns
-            if one.secret or one.form in _TEXTS
+            if one.secret or one.form is Form.JSON or one.form in _TEXTS
         )
-        return f"CASE member.key{whens} ELSE {value} END" if whens else value
+        return f"CASE member.key{whens} ELSE {text} END" if whens else text
+
+    def _text_of_json(self, value: str, column: TrackedColumn) -> str:
+        if column.form is Form.JSON:
+            # The text of a JSON string has its quotes; that of NULL is NULL.
+            return f"nullif({value}, 'null')::text"
+        return self.text(f"({value} #>> '{{}}')", column)
 
     def _replacing(self, table: str, name: str, head: str, source: str) -> Trigger:
         function, quoted = self.quote(name), self.quote(table)
@@ -330,6 +338,8 @@ _FORMS: Mapping[str, Form] = {
     "time without time zone": Form.TIME,
     "interval": Form.DURATION,
     "bytea": Form.BINARY,
+    "json": Form.JSON,
+    "jsonb": Form.JSON,
 }
 
 # What to_jsonb makes of a value depends on the session (time zone) or is not the common form.
