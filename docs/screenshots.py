@@ -6,7 +6,7 @@ The demo must be running (`make demo`); `--site` says where, `--chromium` which 
 import argparse
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 IMAGES = Path(__file__).resolve().parent / "images"
 
@@ -14,7 +14,7 @@ WIDTHS = {"wide": 1280, "narrow": 390}
 HEIGHTS = {"wide": 1000, "narrow": 1100}
 
 
-def main():
+def main() -> None:
     """Log in as the manager and take a picture for each width and color scheme."""
     options = _options()
     options.images.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def main():
         browser.close()
 
 
-def _options():
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", default="http://127.0.0.1:8000")
     parser.add_argument("--page", default="/customers/1/history")
@@ -46,7 +46,7 @@ def _options():
     return parser.parse_args()
 
 
-def _log_in(page, options):
+def _log_in(page: Page, options: argparse.Namespace) -> None:
     page.goto(f"{options.site}/log-in")
     page.fill("input[name=username]", options.user)
     page.fill("input[name=password]", options.password)

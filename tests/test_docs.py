@@ -58,9 +58,7 @@ def blocks_of(path):
 
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-PYTHON = [
-    block for path in DOCUMENTS for block in blocks_of(path) if block.language == "python"
-]
+PYTHON = [block for path in DOCUMENTS for block in blocks_of(path) if block.language == "python"]
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
@@ -221,7 +219,9 @@ class TestReference:
         assert mentioned("log.md").issuperset(columns)
 
     def test_names_every_mask(self):
-        names = {f"masks.{name}" for name, one in vars(masks).items() if isinstance(one, masks.Mask)}
+        names = {
+            f"masks.{name}" for name, one in vars(masks).items() if isinstance(one, masks.Mask)
+        }
         assert names
         assert mentioned("registration.md").issuperset(names)
 
@@ -270,4 +270,3 @@ def test_pictures_are_small():
 
 
 SMALL = 200_000
-
