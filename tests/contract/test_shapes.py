@@ -9,11 +9,13 @@ from tests.conftest import Log
 from tests.crm.models import (
     Code,
     Customer,
+    Employee,
     Guarding,
     Legacy,
     LegacyPart,
     Oddity,
     Ownership,
+    Person,
     Site,
     Specimen,
     Stock,
@@ -224,3 +226,39 @@ def test_arrays_and_ranges_of_postgresql(watched):
         {"numbers": ["[1, 2, null]", "[3]"], "span": ["[1,5)", "empty"]},
     ]
     assert Specimen.objects.count() == 1
+
+
+def test_a_child_in_a_table_of_its_own_has_its_parents_fields(customer, watched):
+    watched.clear()
+    employee = Employee.objects.create(name="Ann", badge="7", customer=customer)
+    key, subject = str(employee.pk), str(customer.pk)
+    Person.objects.create(name="nobody's employee")
+    employee.name, employee.badge = "Anna", "8"
+    employee.save()
+    Person.objects.filter(pk=employee.pk).update(customer=None)
+    Employee.objects.filter(pk=employee.pk).update(customer=customer, badge="9")
+    employee.delete()
+    told = watched.told("kind", "entity_model", "entity_id", "subject_id", "changes")
+    assert {row[1:3] for row in told} == {("crm.employee", key)}
+    assert told[0] == (
+        "create",
+        "crm.employee",
+        key,
+        subject,
+        {"name": [None, "Ann"], "badge": [None, "7"], "customer": [None, subject]},
+    )
+    assert {(row[3], str(row[4])) for row in told[1:-1]} == {
+        (subject, str({"name": ["Ann", "Anna"]})),
+        (subject, str({"badge": ["7", "8"]})),
+        (subject, str({"customer": [subject, None]})),
+        (subject, str({"customer": [None, subject]})),
+        (subject, str({"badge": ["8", "9"]})),
+    }
+    assert told[-1][0] == "delete"
+    assert told[-1][4] == {
+        "name": ["Anna", None],
+        "badge": ["9", None],
+        "customer": [subject, None],
+    }
+    labels = [entry.entity_label for entry in watched.entries()]
+    assert (labels[0], labels[-1]) == ("Ann 7", "Anna 9")

@@ -252,3 +252,25 @@ class LegacyPart(models.Model):
     class Meta:
         managed = False
         db_table = "legacy_part"
+
+
+class Person(models.Model):
+    """A parent that is not registered itself."""
+
+    name = models.CharField(max_length=40)
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="+")
+
+
+@history.register(subject="customer", label=("name", "badge"))
+class Employee(Person):
+    """A child in a table of its own."""
+
+    badge = models.CharField(max_length=10)
+
+
+@history.register(subject="employee__customer")
+class Shift(models.Model):
+    """A row whose way to the subject leads through the parent of a model."""
+
+    employee = models.ForeignKey(Employee, models.CASCADE)
+    hours = models.IntegerField(default=8)

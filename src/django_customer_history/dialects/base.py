@@ -14,6 +14,7 @@ from django_customer_history.changes import DEFAULT_ACTIONS, Kind
 from django_customer_history.tables import (
     PREFIX,
     Column,
+    Counterpart,
     Event,
     Form,
     InstalledTrigger,
@@ -194,7 +195,37 @@ class Dialect(ABC):
 
     def triggers(self, table: TrackedTable, *, log: str) -> tuple[Trigger, ...]:
         """Return all triggers of a table."""
-        return tuple(self.trigger(table, event, log=log) for event in self.events)
+        events: tuple[Event, ...] = self.events if table.part_of is None else ("update",)
+        return tuple(self.trigger(table, event, log=log) for event in events)
+
+    def trigger_name(self, table: TrackedTable, event: Event) -> str:
+        """Return the name of one of the triggers of a table."""
+        if table.part_of is None:
+            return self.name(table.name, event)
+        return self.name(f"{table.name} of {table.part_of.table}", event)
+
+    def value(self, row: str, column: TrackedColumn) -> str:
+        """Return the SQL of a column's value, from the counterpart where it stands there."""
+        if (via := column.via) is None:
+            return self.cell(row, column.column.name)
+        return self.step(
+            self.cell(row, via.link),
+            table=via.table,
+            key=via.key,
+            key_type=via.key_type,
+            column=column.column.name,
+        )
+
+    def has_counterpart(self, counterpart: Counterpart) -> str:
+        """Return the SQL that tells whether the row has its counterpart."""
+        found = self.step(
+            self.cell("OLD", counterpart.link),
+            table=counterpart.table,
+            key=counterpart.key,
+            key_type=counterpart.key_type,
+            column=counterpart.key,
+        )
+        return f"{found} IS NOT NULL"
 
     def name(self, table: str, purpose: str) -> str:
         """Return the name of a trigger: readable, unique, within 63 ASCII characters."""
@@ -274,7 +305,7 @@ class Dialect(ABC):
     def _means(self, meaning: Meaning) -> str:
         if (column := meaning.column) is None:
             return "1 = 1"
-        new, old = (self.cell(row, column.column.name) for row in ("NEW", "OLD"))
+        new, old = (self.value(row, column) for row in ("NEW", "OLD"))
         tests = []
         if meaning.event == "update":
             tests.append(self.differs(old, new, form=column.form))
@@ -302,7 +333,7 @@ class Dialect(ABC):
 
     def _label_cell(self, table: TrackedTable, row: str, part: TrackedColumn) -> str:
         if (relation := table.relation) is None:
-            return self.cell(row, part.column.name)
+            return self.value(row, part)
         return self.step(
             self.cell(row, relation.source.column.name),
             table=relation.owner.table,
@@ -420,15 +451,23 @@ class RowDialect(Dialect):
             old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
             return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
-        columns = (*table.key, *table.columns) if event == "update" else table.columns
+        columns = self._changeable(table) if event == "update" else table.columns
         return self.object_of([self._piece(column, event) for column in columns])
 
     def any_change(self, table: TrackedTable) -> str:
         """Return the SQL that tells whether an UPDATE changed any logged column."""
-        columns = (*table.key, *table.columns)
         if table.relation is not None:
-            columns = (table.relation.source, table.relation.target)
-        return " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+            columns = [table.relation.source, table.relation.target]
+        else:
+            columns = self._changeable(table)
+        change = " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+        if table.part_of is not None:
+            change = f"({change}) AND {self.has_counterpart(table.part_of)}"
+        return change
+
+    def _changeable(self, table: TrackedTable) -> list[TrackedColumn]:
+        # The columns of a parent's table change there, and are logged there.
+        return [column for column in (*table.key, *table.columns) if column.via is None]
 
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
@@ -443,11 +482,11 @@ class RowDialect(Dialect):
         """
 
     def _differs_in(self, column: TrackedColumn) -> str:
-        cells = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
+        cells = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(*cells, form=column.form)
 
     def _piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
-        cells = {row: self.cell(row, column.column.name) for row in ("OLD", "NEW")}
+        cells = {row: self.value(row, column) for row in ("OLD", "NEW")}
         texts = {row: self.text(cell, column) for row, cell in cells.items()}
         conditions = {
             "insert": f"{cells['NEW']} IS NOT NULL",

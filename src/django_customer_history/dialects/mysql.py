@@ -104,7 +104,7 @@ class MySQLDialect(RowDialect):
         return _FORMS.get(name, Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         entries = self.entries(table, event, log=log)
         advance = _ADVANCE.format(more=len(entries) - 1)
         work = advance + "".join(f"{entry};\n" for entry in entries)

@@ -14,6 +14,7 @@ from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect
 from django_customer_history.tables import (
     PREFIX,
     Column,
+    Counterpart,
     Event,
     Form,
     InstalledTrigger,
@@ -92,7 +93,7 @@ class PostgreSQLDialect(Dialect):
         return _FORMS.get(column.type, Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         variables, body = self._body(table, event, log=log)
         source = (
             f"\n-- {_HEADS[event]}\nDECLARE\n  context jsonb := {_CONTEXT};\n{variables}"
@@ -216,6 +217,9 @@ class PostgreSQLDialect(Dialect):
         if table.relation is not None:
             return _ROW_VARIABLES, f"{_TAKE_TIME}{statements};\n"
         unchanged = "  IF changes IS NULL THEN\n    RETURN NULL;\n  END IF;\n"
+        if table.part_of is not None:
+            test = self.has_counterpart(table.part_of)
+            unchanged += f"  IF NOT ({test}) THEN\n    RETURN NULL;\n  END IF;\n"
         difference = f"  changes := ({self._members(table, 'update')});\n"
         return _ROW_VARIABLES, f"{difference}{unchanged}{_TAKE_TIME}{statements};\n"
 
@@ -227,6 +231,8 @@ class PostgreSQLDialect(Dialect):
             "update": ((old, new), f"{new} IS DISTINCT FROM {old}", "new_row"),
             "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
         }[event]
+        if event != "update":
+            row += "".join(self._and_of(counterpart, row) for counterpart in table.inherited)
         texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
         members = (
             f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
@@ -237,6 +243,13 @@ class PostgreSQLDialect(Dialect):
             if column.by_key:
                 members += self._members_by_key(column, event)
         return f"SELECT jsonb_object_agg(field, pair) FROM ({members}) AS changed"
+
+    def _and_of(self, parent: Counterpart, row: str) -> str:
+        link = f"({row} ->> {self.literal(parent.link)})::{parent.key_type}"
+        return (
+            f" || coalesce((SELECT to_jsonb(parent) FROM {self.quote(parent.table)} AS parent"
+            f" WHERE parent.{self.quote(parent.key)} = {link}), '{{}}')"
+        )
 
     def _members_by_key(self, column: TrackedColumn, event: Event) -> str:
         """Return queries for the keys of a JSON column: for objects by key, else as a whole."""

@@ -58,7 +58,7 @@ class SQLiteDialect(RowDialect):
         return hint or _FORMS.get(column.type.partition("(")[0].strip(), Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         when = f"NOT {self.context('paused')}"
         if event == "update":
             when += f" AND ({self.any_change(table)})"

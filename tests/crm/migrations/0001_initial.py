@@ -82,6 +82,27 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name="Person",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=40)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="crm.customer",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Oddity",
             fields=[
                 (
@@ -433,6 +454,24 @@ class Migration(migrations.Migration):
             bases=("crm.customer",),
         ),
         migrations.CreateModel(
+            name="Employee",
+            fields=[
+                (
+                    "person_ptr",
+                    models.OneToOneField(
+                        auto_created=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        parent_link=True,
+                        primary_key=True,
+                        serialize=False,
+                        to="crm.person",
+                    ),
+                ),
+                ("badge", models.CharField(max_length=10)),
+            ],
+            bases=("crm.person",),
+        ),
+        migrations.CreateModel(
             name="Guarding",
             fields=[
                 (
@@ -669,6 +708,24 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="tickets",
                         to="crm.customer",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Shift",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hours", models.IntegerField(default=8)),
+                (
+                    "employee",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, to="crm.employee"
                     ),
                 ),
             ],
