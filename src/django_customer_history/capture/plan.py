@@ -62,7 +62,9 @@ def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[
         for registration in registry
         if router.allow_migrate_model(connection.alias, registration.model)
     ]
-    columns = dialect_of(connection).columns(connection, _names(planned, registry))
+    names = _names(planned, registry)
+    former = {name for name in names for name in registry.former_tables.get(name, ())}
+    columns = dialect_of(connection).columns(connection, names | former)
     planner = _Planner(registry=registry, connection=connection, columns=columns)
     tables: dict[tuple[str, str], TrackedTable] = {}
     for registration in planned:
@@ -164,13 +166,21 @@ class _Planner:
     connection: BaseDatabaseWrapper
     columns: Columns
 
+    def table_of(self, model: type[models.Model]) -> str:
+        """Return the name of a model's table: the former one while only that is there."""
+        name = model._meta.db_table
+        if name in self.columns:
+            return name
+        former = self.registry.former_tables.get(name, frozenset())
+        return next((one for one in sorted(former) if one in self.columns), name)
+
     def tables(self, registration: Registration) -> Iterator[TrackedTable]:
         """Yield the model's own table and those of its many-to-many fields."""
-        name = registration.model._meta.db_table
+        name = self.table_of(registration.model)
         parents = [
             parent
             for parent in registration.model._meta.get_parent_list()
-            if self._has(parent._meta.db_table)
+            if self._has(self.table_of(parent))
         ]
         if name in self.columns:
             yield self._own_table(registration, parents)
@@ -192,7 +202,7 @@ class _Planner:
             tracked += more_tracked
             hidden += more_hidden
         return TrackedTable(
-            name=meta.db_table,
+            name=self.table_of(registration.model),
             entity_model=meta.label_lower,
             key=tuple(self._known(field) for field in meta.pk_fields),
             columns=tuple(tracked),
@@ -207,7 +217,7 @@ class _Planner:
     def _parent_table(self, registration: Registration, parent: type[models.Model]) -> TrackedTable:
         tracked, hidden = self._columns_of(registration, parent, via=None)
         return TrackedTable(
-            name=parent._meta.db_table,
+            name=self.table_of(parent),
             entity_model=registration.model._meta.label_lower,
             key=(self._known(parent._meta.pk),),
             columns=tuple(tracked),
@@ -226,7 +236,7 @@ class _Planner:
         by_column = {field.column: field for field in model._meta.local_concrete_fields}
         keys = {field.column for field in model._meta.pk_fields}
         tracked, hidden = [], []
-        for column in self.columns[model._meta.db_table]:
+        for column in self.columns[self.table_of(model)]:
             field = by_column.get(column.name)
             if column.name in keys or not _is_logged(registration, field):
                 hidden.append(column.name)
@@ -241,7 +251,7 @@ class _Planner:
         link = _stored_in(cast("AnyField", child._meta.get_ancestor_link(parent)))
         key = _stored_in(parent._meta.pk)
         return Counterpart(
-            table=other._meta.db_table,
+            table=self.table_of(other),
             key=key if is_parent else link,
             key_type=self._key_type(parent._meta.pk),
             link=link if is_parent else key,
@@ -253,7 +263,7 @@ class _Planner:
         target = self._known(through.get_field(field.m2m_reverse_field_name()))
         own = registration.model._meta
         first = Step(
-            table=own.db_table,
+            table=self.table_of(registration.model),
             key=_stored_in(own.pk),
             key_type=self._key_type(own.pk),
             column="",
@@ -293,7 +303,7 @@ class _Planner:
             if home is not model:
                 path = self._seen_from(path, home, model)
             if all(self._has(step.table, step.key, step.column) for step in path.steps) and (
-                self._has(model._meta.db_table, path.column)
+                self._has(self.table_of(model), path.column)
             ):
                 yield path
 
@@ -318,7 +328,7 @@ class _Planner:
             if following or target != onward:
                 steps.append(
                     Step(
-                        table=target.model._meta.db_table,
+                        table=self.table_of(target.model),
                         key=_stored_in(target),
                         key_type=self._key_type(target),
                         column=_stored_in(onward),
@@ -360,13 +370,13 @@ class _Planner:
                 via=None if field.model is model else self._counterpart(model, field.model),
             )
             for field in fields
-            if self._has(field.model._meta.db_table, _stored_in(field))
+            if self._has(self.table_of(field.model), _stored_in(field))
             and not registration.is_secret(field)
         )
 
     def _known(self, field: AnyField) -> TrackedColumn:
         """Return a column that the model knows, with the type that the database has for it."""
-        name, table = _stored_in(field), field.model._meta.db_table
+        name, table = _stored_in(field), self.table_of(field.model)
         named = {column.name: column for column in self.columns.get(table, ())}
         fallback = Column(name=name, type=field.db_type(self.connection) or "")
         return self._column(named.get(name, fallback), field, None)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -69,6 +69,8 @@ class Dialect(ABC):
     vendors: ClassVar[tuple[str, ...]]
     events: ClassVar[tuple[Event, ...]] = ("insert", "update", "delete")
     ddl_is_transactional: ClassVar[bool]
+    triggers_block_changes: ClassVar[bool] = False
+    """Whether a table's schema can only change while no trigger is on it or reads it."""
     error_ends_transaction: ClassVar[bool] = False
     """Whether nothing more can run in a transaction in which a statement failed."""
 
@@ -121,15 +123,6 @@ class Dialect(ABC):
         The log comes last, as emptying the other tables may still write to it; `guards` are
         the guards that stand.
         """
-
-    def suspend(
-        self, connection: BaseDatabaseWrapper, tables: Collection[str]
-    ) -> Sequence[InstalledTrigger]:
-        """Return the triggers that must be gone before the schema of the tables can change.
-
-        No tables stand for any table.
-        """
-        return ()
 
     # -- the context ----------------------------------------------------------------------
 
