@@ -35,6 +35,7 @@ def found(messages):
     return [(message.id, message.msg) for message in messages]
 
 
+@pytest.mark.django_db
 def test_the_registrations_of_the_tests_are_right():
     assert checks.check_registrations() == []
     assert checks.check_settings() == []
@@ -140,6 +141,27 @@ def test_a_missing_middleware_is_a_warning(settings):
     (warning,) = checks.check_middleware()
     assert warning.id == "customer_history.W001"
     assert "HistoryMiddleware" in warning.hint
+
+
+@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
+def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
+    registered, monkeypatch
+):
+    class Part(models.Model):
+        customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
+
+        class Meta:
+            app_label = "crm"
+            managed = False
+
+    registered(Customer, subject="self")
+    registered(Part, subject="customer")
+    monkeypatch.setattr(type(connections["default"]), "vendor", "mysql")
+    warnings = checks.check_cascades()
+    assert {warning.id for warning in warnings} == {"customer_history.W003"}
+    assert "crm.Part.customer" in warnings[0].msg
+    monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
+    assert checks.check_cascades() == []
 
 
 def test_an_unsupported_database(monkeypatch):

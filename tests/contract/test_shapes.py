@@ -1,7 +1,7 @@
 """Every shape of a model: keys, names, links, tables that Django does not make."""
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, models
 
 from django_customer_history import history
 from django_customer_history.models import Entry
@@ -159,6 +159,16 @@ def test_deferred_fields_and_instances_loaded_in_part(customer, watched):
     rest.rate = "1.00"
     rest.save()
     assert watched.changes() == [{"name": ["Acme", "in part"]}, {"rate": ["39.99", "1.00"]}]
+
+
+@pytest.mark.skipif(not hasattr(models, "FETCH_PEERS"), reason="needs Django 6.1")
+def test_instances_whose_fields_are_fetched_for_all_peers_at_once(customer, watched):
+    watched.clear()
+    peers = list(Customer.objects.only("name").fetch_mode(models.FETCH_PEERS))
+    assert peers[0].rate
+    peers[0].name = "fetched"
+    peers[0].save()
+    assert watched.changes() == [{"name": ["Acme", "fetched"]}]
 
 
 def test_replace_is_a_delete_and_a_create(watched):
