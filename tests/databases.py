@@ -24,6 +24,11 @@ class Server:
     """What the server says it is; None: it cannot be reached."""
 
 
+# As projects run their tests: on several workers, and on a database that is kept.
+HOSTS_WAY = ("-q", "-n", "2", "tests/contract/test_guards.py", "tests/contract/test_subjects.py")
+HOSTS_OPTIONS = (["--create-db"], ["--reuse-db"])
+
+
 def servers():
     """Return the databases, SQLite first, each asked for its version."""
     postgres = os.environ.get("TEST_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
@@ -45,15 +50,21 @@ def main(arguments):
             unreachable.append(f"{server.name} ({_without_password(server.url)})")
             continue
         print(f"\n=== {server.name} ({server.version})", flush=True)
-        environment = {**os.environ, "DATABASE_URL": server.url}
-        command = [sys.executable, "-m", "pytest", "--create-db", *passed_on.split()]
-        status = subprocess.run(command, env=environment, check=False).returncode
-        (failed if status else covered).append(f"{server.name} ({server.version})")
+        is_good = _pytest(server, "--create-db", *passed_on.split()) and all(
+            _pytest(server, *options, *HOSTS_WAY) for options in HOSTS_OPTIONS
+        )
+        (covered if is_good else failed).append(f"{server.name} ({server.version})")
     print(f"\nDatabases where all tests passed: {', '.join(covered) or 'none'}")
     print(f"Databases with failed tests: {', '.join(failed) or 'none'}")
     print(f"Databases that could not be reached: {', '.join(unreachable) or 'none'}")
     is_missing_one = "--require-all" in own and bool(unreachable)
     return 1 if failed or is_missing_one else 0
+
+
+def _pytest(server, *options):
+    environment = {**os.environ, "DATABASE_URL": server.url}
+    command = [sys.executable, "-m", "pytest", *options]
+    return subprocess.run(command, env=environment, check=False).returncode == 0
 
 
 def _postgres_version(url):

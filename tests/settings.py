@@ -14,8 +14,12 @@ TIME_ZONE = "UTC"
 DATABASES = {
     "default": dj_database_url.parse(os.environ.get("DATABASE_URL", "sqlite://:memory:")),
 }
-if DATABASES["default"]["ENGINE"].endswith("mysql"):
-    DATABASES["default"]["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
+DATABASES["other"] = {**DATABASES["default"], "NAME": f"{DATABASES['default']['NAME']}_other"}
+for database in DATABASES.values():
+    if database["ENGINE"].endswith("mysql"):
+        database["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
+    elif database["ENGINE"].endswith("sqlite3"):
+        database["NAME"] = ":memory:"
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

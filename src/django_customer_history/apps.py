@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate, post_save
+from django.db.models.signals import post_migrate, post_save, pre_migrate
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
@@ -29,6 +29,7 @@ class CustomerHistoryConfig(AppConfig):
         checks.register_checks()
         follow_schema_editors()
         connection_created.connect(_connected, dispatch_uid="customer_history")
+        pre_migrate.connect(_migrating, sender=self, dispatch_uid="customer_history")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="customer_history")
         post_save.connect(
             _marked, sender=self.get_model("ConfidentialField"), dispatch_uid="customer_history"
@@ -46,13 +47,29 @@ def _connected(*, connection: Any, **_kwargs: Any) -> None:
     let_flush_pass(connection)
 
 
-def _migrated(*, using: str, **_kwargs: Any) -> None:
+def _migrating(*, using: str, **details: Any) -> None:
+    from django_customer_history.capture.install import synchronise
+    from django_customer_history.capture.renames import former_tables
+    from django_customer_history.registry import registry
+
+    registry.former_tables = former_tables(details.get("plan", ()), details.get("apps"), registry)
+    if registry.former_tables and _has_log(using):
+        synchronise(connections[using])
+
+
+def _migrated(*, using: str, **details: Any) -> None:
     from django_customer_history.capture.install import synchronise
     from django_customer_history.dialects import SUPPORTED_VENDORS
     from django_customer_history.permissions import create_permissions
+    from django_customer_history.registrations import log_registrations
+    from django_customer_history.registry import registry
 
+    registry.former_tables = {}
     if connections[using].vendor in SUPPORTED_VENDORS:
         synchronise(connections[using])
+        # `flush` sends the signal too, without a plan; it leaves the log empty.
+        if "plan" in details and _has_log(using):
+            log_registrations(using)
     create_permissions(using)
 
 
@@ -60,3 +77,8 @@ def _marked(*, instance: Any, using: str, **_kwargs: Any) -> None:
     from django_customer_history.permissions import create_permission_of
 
     create_permission_of(instance, using=using)
+
+
+def _has_log(using: str) -> bool:
+    log = apps.get_model("customer_history", "Entry")._meta.db_table
+    return log in connections[using].introspection.table_names()

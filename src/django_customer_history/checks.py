@@ -7,7 +7,7 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, router
+from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
 from django_customer_history.capture.install import difference
@@ -26,6 +26,7 @@ def register_checks() -> None:
     checks.register(check_registrations, TAG)
     checks.register(check_databases, TAG)
     checks.register(check_middleware, TAG)
+    checks.register(check_cascades, TAG)
     checks.register(check_triggers, TAG, checks.Tags.database)
 
 
@@ -60,6 +61,33 @@ def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
         if connections[alias].vendor not in SUPPORTED_VENDORS
         and any(router.allow_migrate_model(alias, one.model) for one in registry)
     ]
+
+
+def check_cascades(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """W003: cascades of the database's own, of which MariaDB and MySQL tell no trigger."""
+    silent = [alias for alias in connections if connections[alias].vendor == "mysql"]
+    return [
+        checks.Warning(
+            f"What the database removes or changes by {field} is not in the history on"
+            f" {connections[alias].display_name}, whose triggers are not run for it.",
+            hint="Use on_delete=CASCADE (or SET_NULL), which Django carries out itself.",
+            obj=registration.model,
+            id="customer_history.W003",
+        )
+        for alias in silent
+        for registration in registry
+        if router.allow_migrate_model(alias, registration.model)
+        for field in registration.model._meta.local_concrete_fields
+        if is_database_cascade(field)
+    ]
+
+
+def is_database_cascade(field: "models.Field[Any, Any]") -> bool:
+    """Return whether the database itself acts when the row that a field points to goes."""
+    on_delete = getattr(field.remote_field, "on_delete", None)
+    return getattr(on_delete, "__name__", "").startswith("DB_") or hasattr(
+        on_delete, "on_delete_sql"
+    )
 
 
 def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
@@ -122,18 +150,31 @@ def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
         "confidential": registration.confidential,
         "secret": registration.secret,
         "m2m": registration.m2m or (),
+        "events": (event.field for event in registration.events),
+        "json_keys": registration.json_keys,
     }
-    known = {field.name for field in registration.model._meta.get_fields()}
-    relations = {field.name for field in registration.model._meta.many_to_many}
+    meta = registration.model._meta
+    columns = {field.name for field in meta.concrete_fields}
+    special = {
+        "m2m": {field.name for field in meta.many_to_many},
+        "events": columns | {"create", "update", "delete"},
+        "json_keys": {
+            field.name for field in meta.concrete_fields if isinstance(field, models.JSONField)
+        },
+    }
+    known = {field.name for field in meta.get_fields()}
     for option, names in options.items():
-        fitting = relations if option == "m2m" else known
+        fitting = special.get(option, known)
         for name in sorted(set(names) - fitting):
             yield checks.Error(
-                f"{option}={name!r} names no field of {registration.model._meta.label}.",
+                f"{option}={name!r} names no {_KINDS.get(option, 'field')} of {meta.label}.",
                 hint=f"Its fields are: {', '.join(sorted(fitting))}.",
                 obj=registration.model,
                 id="customer_history.E002",
             )
+
+
+_KINDS = {"m2m": "many-to-many field", "events": "column", "json_keys": "JSON field"}
 
 
 def _unknown_options() -> Iterator[checks.CheckMessage]:

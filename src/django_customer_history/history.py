@@ -14,10 +14,19 @@ from django.db import models
 from django_customer_history.context import acting, action, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
-from django_customer_history.recording import record
+from django_customer_history.recording import paused, record
 from django_customer_history.registry import Events, Names, registration_of, registry
 
-__all__ = ["acting", "action", "current", "entries_for", "record", "register", "unregister"]
+__all__ = [
+    "acting",
+    "action",
+    "current",
+    "entries_for",
+    "paused",
+    "record",
+    "register",
+    "unregister",
+]
 
 AnyModel = TypeVar("AnyModel", bound=type[models.Model])
 

@@ -1,17 +1,23 @@
 """The one way into the log from Python: events that change no row."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import models, router
+from django.db import DEFAULT_DB_ALIAS, models, router
 from django.utils import timezone
 
 from django_customer_history.changes import Kind
-from django_customer_history.context import current
+from django_customer_history.context import acting, current, pausing
 from django_customer_history.exceptions import NotRegisteredError
-from django_customer_history.keys import datetime_of, next_microsecond, uuid_at
+from django_customer_history.keys import (
+    datetime_of,
+    next_microsecond,
+    time_ordered_uuid,
+    uuid_at,
+)
 from django_customer_history.registry import registry
 from django_customer_history.values.encoding import encode
 
@@ -51,7 +57,7 @@ def record(
         action,
         subject=None if subject is None else (subject._meta.label_lower, encode(subject.pk) or ""),
         entity=(entity._meta.label_lower, encode(entity.pk) or ""),
-        entity_label=_label(entity),
+        label=_label(entity),
         changes=_texts(entity, changes or {}),
         using=using or router.db_for_write(type(entity), instance=entity),
     )
@@ -73,20 +79,49 @@ def record_look(
         action,
         subject=subject,
         entity=("customer_history.entry", "*" if entry is None else str(entry)),
-        entity_label=None,
         changes={name: [encode(old), encode(new)] for name, (old, new) in changes.items()},
         using=using,
     )
 
 
+@contextmanager
+def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Log nothing that is written in the block, but that it was paused, by whom and why.
+
+    The log of the database `using` gets one entry before and, unless the block fails, one
+    after it, with the number of rows that its statements wrote; rows that the database itself
+    changed in their wake are not counted. Raises `ValueError` without a reason.
+    """
+    if not reason.strip():
+        raise ValueError("A pause of the history needs a reason.")
+    pause = ("customer_history.pause", str(time_ordered_uuid()))
+    with acting(reason=reason):
+        _write("History Paused", entity=pause, using=using)
+        with pausing() as counted:
+            yield
+        changes: dict[str, list[str | None]] = {"rows": [None, str(counted.rows)]}
+        _write("History Resumed", entity=pause, changes=changes, using=using)
+
+
+def note(
+    action: str,
+    *,
+    about: tuple[str, str],
+    changes: Mapping[str, list[str | None]],
+    using: str,
+) -> None:
+    """Write an entry about the history itself; `about` is a kind of thing and its name."""
+    _write(action, entity=about, changes=changes, using=using)
+
+
 def _write(
     action: str,
     *,
-    subject: Record | None,
     entity: Record,
-    entity_label: str | None,
-    changes: dict[str, list[str | None]],
     using: str,
+    subject: Record | None = None,
+    label: str | None = None,
+    changes: Mapping[str, list[str | None]] | None = None,
 ) -> "Entry":
     microsecond = next_microsecond()
     attribution = current().attribution()
@@ -101,8 +136,8 @@ def _write(
         subject_id=None if subject is None else subject[1],
         entity_model=entity[0],
         entity_id=entity[1],
-        entity_label=entity_label,
-        changes=changes,
+        entity_label=label,
+        changes=changes or {},
         actor_id=attribution.actor_id,
         actor_label=attribution.actor_label,
         source=attribution.source,

@@ -98,7 +98,7 @@ def registration_of(
 ) -> Registration:
     """Return a registration from options as people write them: one name or several."""
     return Registration(
-        model=model,
+        model=model._meta.concrete_model or model,
         subject=_several(subject),
         label=_several(label),
         exclude=frozenset(_several(exclude)),
@@ -120,6 +120,8 @@ class Registry:
         """Second registrations with other options than the first: an error of the checks."""
         self.unknown_options: list[tuple[type[models.Model], str]] = []
         """Options of an inner `class History` that do not exist: an error of the checks."""
+        self.former_tables: Mapping[str, frozenset[str]] = {}
+        """While `migrate` runs: table of today to the names that it bears on the way there."""
 
     def __iter__(self) -> Iterator[Registration]:
         return iter(tuple(self._registrations.values()))

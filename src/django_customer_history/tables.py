@@ -41,6 +41,17 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counterpart:
+    """The row of another table that is part of the same entity: multi-table inheritance."""
+
+    table: str
+    key: str
+    key_type: str
+    link: str
+    """The column of the tracked table whose value is the key of the counterpart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedColumn:
     """A column whose value goes into entries."""
 
@@ -51,6 +62,8 @@ class TrackedColumn:
     places: int = 0
     """Digits after the decimal point (`Form.DECIMAL` only)."""
     secret: bool = False
+    via: Counterpart | None = None
+    """Set where the column stands in the table of a counterpart."""
     by_key: bool = False
     """Whether each key of the JSON object is logged as a field of its own."""
 
@@ -116,6 +129,10 @@ class TrackedTable:
     """Whether columns that are neither listed nor hidden stay out of the log."""
     label: tuple[TrackedColumn, ...] = ()
     subjects: tuple[SubjectPath, ...] = ()
+    inherited: tuple[Counterpart, ...] = ()
+    """The rows of parents, created before and deleted after the row itself."""
+    part_of: Counterpart | None = None
+    """For a parent's table: only rows that have this counterpart, and only their updates."""
     meanings: tuple[Meaning, ...] = ()
     """The first that fits names the action."""
     relation: "Relation | None" = None

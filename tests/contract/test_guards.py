@@ -1,13 +1,17 @@
 """The log is append-only, in Python and in the database."""
 
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
 import pytest
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
-from django.test import TransactionTestCase
+from django.test import LiveServerTestCase, TestCase, TransactionTestCase
 
 from django_customer_history.capture.install import difference
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.models import Entry
+from django_customer_history.testing import entries_made
 from tests.crm.models import Customer
 
 
@@ -90,12 +94,12 @@ class TestHostsTests(TransactionTestCase):
     """What a host's own test cases do to the database goes on working."""
 
     def test_a_test_may_write_and_leaves_nothing_behind(self):
-        assert not Entry.objects.exists()
+        assert not Entry.objects.filter(entity_model="crm.customer").exists()
         Customer.objects.create(name="Acme")
-        assert Entry.objects.count() == 1
+        assert Entry.objects.filter(entity_model="crm.customer").count() == 1
 
     def test_another_test_may_too(self):
-        assert not Entry.objects.exists()
+        assert not Entry.objects.filter(entity_model="crm.customer").exists()
         Customer.objects.create(name="Acme")
 
     def test_flush_empties_the_log_and_leaves_the_guards(self):
@@ -106,3 +110,43 @@ class TestHostsTests(TransactionTestCase):
         Customer.objects.create(name="Acme")
         with pytest.raises(IntegrityError), connection.cursor() as cursor:
             cursor.execute("DELETE FROM customer_history_entry")
+
+
+class TestCaseOfAHost(TestCase):
+    """Each test is rolled back, with what it logged."""
+
+    @classmethod
+    def setUpTestData(cls):
+        cls.customer = Customer.objects.create(name="Acme")
+
+    def test_entries_made_in_a_block(self):
+        with entries_made() as made:
+            self.customer.name = "Renamed"
+            self.customer.save()
+            other = Customer.objects.create(name="Other")
+            key = other.pk
+            other.delete()
+        assert made.actions == ["Update", "Create", "Delete"]
+        assert made.changes[0] == {"name": ["Acme", "Renamed"]}
+        assert made.about(self.customer) == made.entries[:1]
+        assert [entry.entity_id for entry in made.entries[1:]] == [str(key), str(key)]
+
+    def test_another_test_sees_nothing_of_it(self):
+        with entries_made() as made:
+            pass
+        assert made.entries == []
+        assert Customer.objects.get().name == "Acme"
+
+
+class LiveServerOfAHost(LiveServerTestCase):
+    """A server in another thread, as browser tests use it."""
+
+    def test_a_request_over_the_wire_is_logged(self):
+        customer = Customer.objects.create(name="Acme")
+        with entries_made() as made:
+            data = urlencode({"name": "Over the wire"}).encode()
+            with urlopen(f"{self.live_server_url}/customers/{customer.pk}/", data) as response:
+                assert response.status == 200
+        (entry,) = made.entries
+        assert entry.changes == {"name": ["Acme", "Over the wire"]}
+        assert (entry.source, entry.ip_address) == ("web", "127.0.0.1")

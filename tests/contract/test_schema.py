@@ -1,20 +1,27 @@
 """Triggers follow the schema: writes go on working and are recorded, whatever a migration does."""
 
+import dataclasses
+import time
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, migrations, models
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
+from django.test.utils import CaptureQueriesContext
 
 from django_customer_history.capture.install import difference, remove_all, synchronise
+from django_customer_history.capture.plan import tracked_tables
+from django_customer_history.dialects import dialect_of
 from django_customer_history.models import Entry
+from django_customer_history.registry import registry
 from tests.conftest import Log
 from tests.crm.models import Customer
-from tests.evolving.models import Reply, Ticket
+from tests.evolving.models import Reply, Ticket, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LATEST = "0006_constrain"
+LATEST = "0010_rename_model"
 
 
 def migrate(name):
@@ -109,6 +116,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
             },
         ),
     ]
+    migrate(LATEST)
     assert not difference(connection)
 
 
@@ -223,4 +231,84 @@ def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
 
 def test_sqlmigrate_changes_nothing(capsys):
     call_command("sqlmigrate", "evolving", "0002")
+    assert not difference(connection)
+
+
+def test_migrate_with_nothing_to_change_runs_no_ddl(customer_row):
+    with CaptureQueriesContext(connection) as queries:
+        call_command("migrate", verbosity=0)
+    changing = [
+        query["sql"]
+        for query in queries
+        if query["sql"].lstrip().upper().startswith(("CREATE", "DROP", "ALTER", "LOCK"))
+    ]
+    assert changing == []
+
+
+def test_two_hundred_models_are_compared_within_a_second(customer_row):
+    tables = [
+        dataclasses.replace(table, name=f"{table.name}_{number}")
+        for table in tracked_tables(registry, connection)
+        for number in range(200)
+    ][:200]
+    dialect = dialect_of(connection)
+    start = time.process_time()
+    triggers = [trigger for table in tables for trigger in dialect.triggers(table, log="log")]
+    assert len(triggers) >= 600
+    assert time.process_time() - start < 1
+
+
+def test_old_and_new_code_side_by_side_both_write_and_are_recorded(customer_row):
+    """A rolling deploy: the new column is there, the old code does not know it."""
+    with connection.schema_editor() as editor:
+        editor.execute("ALTER TABLE evolving_ticket ADD COLUMN colour varchar(10) NULL")
+    log = Log()
+    try:
+        ticket = Ticket.objects.create(customer=customer_row, title="old code")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE evolving_ticket SET colour = 'red', title = 'new code'")
+        ticket.title = "old code again"
+        ticket.save()
+    finally:
+        with connection.schema_editor() as editor:
+            editor.execute("ALTER TABLE evolving_ticket DROP COLUMN colour")
+    assert log.changes()[1:] == [
+        {"colour": [None, "red"], "title": ["old code", "new code"]},
+        {"title": ["new code", "old code again"]},
+    ]
+
+
+def test_a_faked_migration_leaves_the_triggers_to_the_columns_that_are_there(customer_row):
+    migrate("0004_retype")
+    call_command("migrate", "evolving", "0005", fake=True, verbosity=0)
+    log = Log()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO evolving_ticket (customer_id, title, priority, obsolete, urgent)"
+            " VALUES (%s, 'faked', 1, 'still here', %s)",
+            [customer_row.pk, False],
+        )
+    assert log.only().changes["obsolete"] == [None, "still here"]
+    call_command("migrate", "evolving", "0004", fake=True, verbosity=0)
+
+
+def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
+    call_command("migrate", "evolving", "0001", verbosity=0)
+    Customer.objects.update(name="renaming")
+    log = Log()
+    call_command("migrate", "evolving", verbosity=0)
+    Visit.objects.filter(text="before").update(text="after")
+    subject = str(customer_row.pk)
+    told = [
+        (entry.kind, entry.entity_model, entry.subject_id, entry.entity_label)
+        for entry in log.entries()
+        if entry.kind != "event"
+    ]
+    assert told == [
+        ("create", "evolving.visit", subject, "before"),
+        ("create", "evolving.visititem", subject, None),
+        ("create", "evolving.visit", subject, "between"),
+        ("create", "evolving.visititem", subject, None),
+        ("update", "evolving.visit", subject, "after"),
+    ]
     assert not difference(connection)

@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelation
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
@@ -113,3 +114,163 @@ class Specimen(models.Model):
     time = models.TimeField(null=True)
     url = models.URLField(null=True)
     uuid = models.UUIDField(null=True)
+
+
+@history.register(
+    subject="customer",
+    events={
+        "status": {"closed": "Ticket Closed", "open": "Ticket Reopened"},
+        "urgent": {True: "Ticket Escalated"},
+        "assigned_to": "Ticket Reassigned",
+        "create": "Ticket Created",
+        "delete": "Ticket Discarded",
+    },
+    json_keys="udf",
+)
+class Ticket(models.Model):
+    """A model whose changes have names, and with user-defined fields."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="tickets")
+    status = models.CharField(max_length=10, default="new")
+    urgent = models.BooleanField(default=False)
+    assigned_to = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    udf = models.JSONField(null=True)
+    note = models.CharField(max_length=40, blank=True)
+
+
+@history.register(subject="self", label="text")
+class Code(models.Model):
+    """A key that people choose, and may change."""
+
+    code = models.CharField(max_length=20, primary_key=True)
+    text = models.CharField(max_length=40)
+
+
+@history.register()
+class Stock(models.Model):
+    """A composite key."""
+
+    pk = models.CompositePrimaryKey("warehouse", "product")
+    warehouse = models.IntegerField()
+    product = models.CharField(max_length=40)
+    quantity = models.IntegerField(default=0)
+
+
+@history.register(subject="self", label="name")
+class Site(models.Model):
+    """Links to itself, and links with a table of their own."""
+
+    name = models.CharField(max_length=40)
+    parent = models.ForeignKey("self", models.CASCADE, null=True)
+    neighbours = models.ManyToManyField("self")
+    guards = models.ManyToManyField(Customer, through="Guarding", related_name="sites")
+    owners = models.ManyToManyField(Customer, through="Ownership", related_name="+")
+
+
+class Guarding(models.Model):
+    """A through model that is not registered: its rows are links."""
+
+    site = models.ForeignKey(Site, models.CASCADE)
+    customer = models.ForeignKey(Customer, models.CASCADE)
+    since = models.IntegerField(default=2026)
+
+
+@history.register(subject="site")
+class Ownership(models.Model):
+    """A through model that is registered: its rows have entries of their own."""
+
+    site = models.ForeignKey(Site, models.CASCADE)
+    customer = models.ForeignKey(Customer, models.CASCADE)
+    share = models.IntegerField(default=100)
+
+
+class BackwardsField(models.CharField):
+    """A field that is stored otherwise than it is used."""
+
+    def from_db_value(self, value, expression, connection):
+        return None if value is None else value[::-1]
+
+    def get_prep_value(self, value):
+        return None if value is None else value[::-1]
+
+
+@history.register(subject="self", label="name")
+class Oddity(models.Model):
+    """Names that need quoting, fields that the database fills, a field of the host's own."""
+
+    name = models.CharField(max_length=40, db_column="the naïve n'ame", default="odd")
+    backwards = BackwardsField(max_length=40, default="")
+    twice = models.GeneratedField(
+        expression=models.F("number") * 2, output_field=models.IntegerField(), db_persist=True
+    )
+    number = models.IntegerField(db_default=7)
+
+    class Meta:
+        db_table = "Odd tablé näme"
+
+
+class VipCustomer(Customer):
+    """A proxy."""
+
+    class Meta:
+        proxy = True
+
+
+Wide = type(
+    "Wide",
+    (models.Model,),
+    {
+        "__module__": __name__,
+        "__qualname__": "Wide",
+        **{f"field_{number:03}": models.IntegerField(null=True) for number in range(250)},
+    },
+)
+history.register(Wide)
+
+
+@history.register(subject="customer")
+class Legacy(models.Model):
+    """A table that Django does not make, with a cascade of the database's own."""
+
+    id = models.IntegerField(primary_key=True)
+    customer = models.ForeignKey(Customer, models.DO_NOTHING, db_constraint=False)
+    text = models.CharField(max_length=40)
+
+    class Meta:
+        managed = False
+        db_table = "legacy"
+
+
+@history.register(subject="legacy__customer")
+class LegacyPart(models.Model):
+    """A row that goes with its parent without Django."""
+
+    id = models.IntegerField(primary_key=True)
+    legacy = models.ForeignKey(Legacy, models.DO_NOTHING)
+    text = models.CharField(max_length=40)
+
+    class Meta:
+        managed = False
+        db_table = "legacy_part"
+
+
+class Person(models.Model):
+    """A parent that is not registered itself."""
+
+    name = models.CharField(max_length=40)
+    customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="+")
+
+
+@history.register(subject="customer", label=("name", "badge"))
+class Employee(Person):
+    """A child in a table of its own."""
+
+    badge = models.CharField(max_length=10)
+
+
+@history.register(subject="employee__customer")
+class Shift(models.Model):
+    """A row whose way to the subject leads through the parent of a model."""
+
+    employee = models.ForeignKey(Employee, models.CASCADE)
+    hours = models.IntegerField(default=8)

@@ -27,3 +27,19 @@ class Reply(models.Model):
 
     ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="+")
     text = models.TextField()
+
+
+@history.register(subject="customer", label="text")
+class Visit(models.Model):
+    """A model that once was called otherwise, and had another table."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="+")
+    text = models.CharField(max_length=50)
+    note = models.CharField(max_length=50, default="")
+
+
+@history.register(subject="visit__customer")
+class VisitItem(models.Model):
+    """A row whose way to the subject leads through the table that is renamed."""
+
+    visit = models.ForeignKey(Visit, models.CASCADE, related_name="+")

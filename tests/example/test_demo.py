@@ -256,6 +256,7 @@ def test_pages_have_a_strict_policy_and_nothing_inline(manager, first_page):
 
 
 def test_a_second_run_keeps_the_data(first_run, second_run):
-    assert "Entries in the log: 58." in first_run
+    (entries,) = re.findall(r"Entries in the log: (\d+)\.", first_run)
+    assert int(entries) > 58
     assert "There are customers already; they are kept as they are." in second_run.output
-    assert "Entries in the log: 58." in second_run.output
+    assert f"Entries in the log: {entries}." in second_run.output

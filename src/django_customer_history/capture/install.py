@@ -120,9 +120,12 @@ def _wanted(
 
 
 def _touches(table: TrackedTable, tables: Collection[str]) -> bool:
-    return table.name in tables or any(
-        step.table in tables for path in table.subjects for step in path.steps
-    )
+    counterparts = [*table.inherited, *([table.part_of] if table.part_of else [])]
+    read = {
+        *(step.table for path in table.subjects for step in path.steps),
+        *(counterpart.table for counterpart in counterparts),
+    }
+    return table.name in tables or not read.isdisjoint(tables)
 
 
 def _superfluous(

@@ -21,6 +21,7 @@ from django_customer_history.registry import SELF, Registration, Registry, is_pa
 from django_customer_history.tables import (
     Column,
     ContentTypeTest,
+    Counterpart,
     Event,
     Form,
     Meaning,
@@ -61,12 +62,16 @@ def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[
         for registration in registry
         if router.allow_migrate_model(connection.alias, registration.model)
     ]
-    columns = dialect_of(connection).columns(connection, _names(planned, registry))
+    names = _names(planned, registry)
+    former = {name for name in names for name in registry.former_tables.get(name, ())}
+    columns = dialect_of(connection).columns(connection, names | former)
     planner = _Planner(registry=registry, connection=connection, columns=columns)
-    tables: dict[str, TrackedTable] = {}
+    tables: dict[tuple[str, str], TrackedTable] = {}
     for registration in planned:
         for table in planner.tables(registration):
-            tables.setdefault(table.name, table)
+            # A table is tracked once for itself, and once for each child that is registered.
+            child = "" if table.part_of is None else table.part_of.table
+            tables.setdefault((table.name, child), table)
     return list(tables.values())
 
 
@@ -138,6 +143,7 @@ def _names(planned: Iterable[Registration], registry: Registry) -> set[str]:
     names = set()
     for registration in planned:
         names.add(registration.model._meta.db_table)
+        names |= {parent._meta.db_table for parent in registration.model._meta.get_parent_list()}
         names |= {
             field.remote_field.through._meta.db_table for field in relations(registration, registry)
         }
@@ -160,37 +166,95 @@ class _Planner:
     connection: BaseDatabaseWrapper
     columns: Columns
 
+    def table_of(self, model: type[models.Model]) -> str:
+        """Return the name of a model's table: the former one while only that is there."""
+        name = model._meta.db_table
+        if name in self.columns:
+            return name
+        former = self.registry.former_tables.get(name, frozenset())
+        return next((one for one in sorted(former) if one in self.columns), name)
+
     def tables(self, registration: Registration) -> Iterator[TrackedTable]:
         """Yield the model's own table and those of its many-to-many fields."""
-        name = registration.model._meta.db_table
+        name = self.table_of(registration.model)
+        parents = [
+            parent
+            for parent in registration.model._meta.get_parent_list()
+            if self._has(self.table_of(parent))
+        ]
         if name in self.columns:
-            yield self._own_table(registration)
+            yield self._own_table(registration, parents)
+            for parent in parents:
+                yield self._parent_table(registration, parent)
         for field in relations(registration, self.registry):
             through = field.remote_field.through
             if through._meta.db_table in self.columns and self._has(name):
                 yield self._relation_table(registration, field)
 
-    def _own_table(self, registration: Registration) -> TrackedTable:
+    def _own_table(
+        self, registration: Registration, parents: Sequence[type[models.Model]]
+    ) -> TrackedTable:
         meta = registration.model._meta
-        by_column = {field.column: field for field in meta.local_concrete_fields}
-        keys = {field.column for field in meta.pk_fields}
-        tracked, hidden = [], []
-        for column in self.columns[meta.db_table]:
-            field = by_column.get(column.name)
-            if column.name in keys or not _is_logged(registration, field):
-                hidden.append(column.name)
-            else:
-                tracked.append(self._column(column, field, registration))
+        tracked, hidden = self._columns_of(registration, registration.model, via=None)
+        inherited = [self._counterpart(registration.model, parent) for parent in parents]
+        for parent, counterpart in zip(parents, inherited, strict=True):
+            more_tracked, more_hidden = self._columns_of(registration, parent, via=counterpart)
+            tracked += more_tracked
+            hidden += more_hidden
         return TrackedTable(
-            name=meta.db_table,
+            name=self.table_of(registration.model),
             entity_model=meta.label_lower,
             key=tuple(self._known(field) for field in meta.pk_fields),
             columns=tuple(tracked),
             hidden=tuple(hidden),
             only_listed=registration.only is not None,
-            label=self._label(registration),
-            subjects=tuple(self._own_paths(registration)),
+            label=self._label(registration, registration.model),
+            subjects=tuple(self._paths(registration, registration.model)),
+            inherited=tuple(inherited),
             meanings=tuple(_meanings(registration, tracked)),
+        )
+
+    def _parent_table(self, registration: Registration, parent: type[models.Model]) -> TrackedTable:
+        tracked, hidden = self._columns_of(registration, parent, via=None)
+        return TrackedTable(
+            name=self.table_of(parent),
+            entity_model=registration.model._meta.label_lower,
+            key=(self._known(parent._meta.pk),),
+            columns=tuple(tracked),
+            hidden=tuple(hidden),
+            only_listed=registration.only is not None,
+            label=self._label(registration, parent),
+            subjects=tuple(self._paths(registration, parent)),
+            part_of=self._counterpart(parent, registration.model),
+            meanings=tuple(_meanings(registration, tracked)),
+        )
+
+    def _columns_of(
+        self, registration: Registration, model: type[models.Model], *, via: Counterpart | None
+    ) -> tuple[list[TrackedColumn], list[str]]:
+        """Return the columns of a model's table that are logged, and the names of the others."""
+        by_column = {field.column: field for field in model._meta.local_concrete_fields}
+        keys = {field.column for field in model._meta.pk_fields}
+        tracked, hidden = [], []
+        for column in self.columns[self.table_of(model)]:
+            field = by_column.get(column.name)
+            if column.name in keys or not _is_logged(registration, field):
+                hidden.append(column.name)
+            else:
+                tracked.append(replace(self._column(column, field, registration), via=via))
+        return tracked, hidden
+
+    def _counterpart(self, model: type[models.Model], other: type[models.Model]) -> Counterpart:
+        """Return the way from a row to its part in the table of a parent, or of a child."""
+        is_parent = other in model._meta.get_parent_list()
+        child, parent = (model, other) if is_parent else (other, model)
+        link = _stored_in(cast("AnyField", child._meta.get_ancestor_link(parent)))
+        key = _stored_in(parent._meta.pk)
+        return Counterpart(
+            table=self.table_of(other),
+            key=key if is_parent else link,
+            key_type=self._key_type(parent._meta.pk),
+            link=link if is_parent else key,
         )
 
     def _relation_table(self, registration: Registration, field: Any) -> TrackedTable:
@@ -199,7 +263,7 @@ class _Planner:
         target = self._known(through.get_field(field.m2m_reverse_field_name()))
         own = registration.model._meta
         first = Step(
-            table=own.db_table,
+            table=self.table_of(registration.model),
             key=_stored_in(own.pk),
             key_type=self._key_type(own.pk),
             column="",
@@ -215,24 +279,45 @@ class _Planner:
                 _reached_through(
                     path, first, source.column.name, is_self=path.column == _stored_in(own.pk)
                 )
-                for path in self._own_paths(registration)
+                for path in self._paths(registration, registration.model)
                 if path.only_for is None
             ),
-            label=self._label(registration),
+            label=self._label(registration, registration.model),
             relation=Relation(field=field.name, source=source, target=target, owner=first),
         )
 
-    def _own_paths(self, registration: Registration) -> Iterator[SubjectPath]:
+    def _paths(
+        self, registration: Registration, model: type[models.Model]
+    ) -> Iterator[SubjectPath]:
+        """Yield the ways to the subjects from the table of the model, or from that of a parent."""
         meta = registration.model._meta
         if registration.is_subject and len(meta.pk_fields) == 1:
-            key = self._known(meta.pk)
-            yield SubjectPath(model=meta.label_lower, column=_stored_in(meta.pk), form=key.form)
+            yield SubjectPath(
+                model=meta.label_lower,
+                column=_stored_in(model._meta.pk),
+                form=self._known(meta.pk).form,
+            )
         for route in _passable_routes(registration, self.registry):
             path = self._generic_path(route) if route.generic else self._path(route)
+            home = route.generic.model if route.generic else route.foreign_keys[0].model
+            if home is not model:
+                path = self._seen_from(path, home, model)
             if all(self._has(step.table, step.key, step.column) for step in path.steps) and (
-                self._has(meta.db_table, path.column)
+                self._has(self.table_of(model), path.column)
             ):
                 yield path
+
+    def _seen_from(
+        self, path: SubjectPath, home: type[models.Model], model: type[models.Model]
+    ) -> SubjectPath:
+        to_home = self._counterpart(model, home)
+        hop = Step(
+            table=to_home.table,
+            key=to_home.key,
+            key_type=to_home.key_type,
+            column=path.column,
+        )
+        return replace(path, column=to_home.link, steps=(hop, *path.steps))
 
     def _path(self, route: Route) -> SubjectPath:
         steps = []
@@ -243,7 +328,7 @@ class _Planner:
             if following or target != onward:
                 steps.append(
                     Step(
-                        table=target.model._meta.db_table,
+                        table=self.table_of(target.model),
                         key=_stored_in(target),
                         key_type=self._key_type(target),
                         column=_stored_in(onward),
@@ -274,19 +359,24 @@ class _Planner:
             ),
         )
 
-    def _label(self, registration: Registration) -> tuple[TrackedColumn, ...]:
-        meta = registration.model._meta
-        fields = [field for field in meta.local_concrete_fields if field.name in registration.label]
-        fields.sort(key=lambda field: registration.label.index(field.name))
+    def _label(
+        self, registration: Registration, model: type[models.Model]
+    ) -> tuple[TrackedColumn, ...]:
+        by_name = {field.name: field for field in registration.model._meta.concrete_fields}
+        fields = [by_name[name] for name in registration.label if name in by_name]
         return tuple(
-            self._known(field)
+            replace(
+                self._known(field),
+                via=None if field.model is model else self._counterpart(model, field.model),
+            )
             for field in fields
-            if self._has(meta.db_table, _stored_in(field)) and not registration.is_secret(field)
+            if self._has(self.table_of(field.model), _stored_in(field))
+            and not registration.is_secret(field)
         )
 
     def _known(self, field: AnyField) -> TrackedColumn:
         """Return a column that the model knows, with the type that the database has for it."""
-        name, table = _stored_in(field), field.model._meta.db_table
+        name, table = _stored_in(field), self.table_of(field.model)
         named = {column.name: column for column in self.columns.get(table, ())}
         fallback = Column(name=name, type=field.db_type(self.connection) or "")
         return self._column(named.get(name, fallback), field, None)

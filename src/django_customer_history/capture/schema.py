@@ -98,9 +98,17 @@ class Following(BaseDatabaseSchemaEditor):
             self._frames -= 1
 
     def _suspend(self, tables: Collection[str]) -> Collection[str] | None:
-        suspended = dialect_of(self.connection).suspend(self.connection, tables)
-        remove(self.connection, suspended)
-        return {*tables, *(trigger.table for trigger in suspended)} if tables else None
+        """Remove the triggers that are in the way; return the tables to look after, None: all."""
+        dialect = dialect_of(self.connection)
+        names = [dialect.quote(table) for table in tables]
+        around = [
+            trigger
+            for trigger in dialect.installed(self.connection)
+            if not tables or trigger.table in tables or any(name in trigger.body for name in names)
+        ]
+        if dialect.triggers_block_changes:
+            remove(self.connection, around)
+        return {*tables, *(trigger.table for trigger in around)} if tables else None
 
     def _can_still_run(self) -> bool:
         # Where the whole transaction is lost, its rollback brings the triggers back.

@@ -84,7 +84,7 @@ class SQLiteSession:
             "request_id": lambda: _hexadecimal(self._attribution),
             "action": lambda: self._attribution.action,
             "context": lambda: self._attribution.detail,
-            "paused": lambda: current().pause is not None,
+            "paused": _is_paused,
         }
         for name, function in functions.items():
             self._connection.connection.create_function(PREFIX + name, 0, function)
@@ -102,7 +102,7 @@ class SQLiteSession:
         """Learn who acts before the statement runs: no query can run inside a trigger."""
         if current().origin is not None and may_write(sql):
             current().attribution()
-        return _counted(execute(sql, params, many, state), sql, state)
+        return execute(sql, params, many, state)
 
     def _key(self) -> str:
         # The first function that a trigger calls: the context of now is that of the entry.
@@ -217,6 +217,14 @@ def _counted(result: Any, sql: Any, state: Any) -> Any:
     if (pause := current().pause) is not None and may_write(sql):
         pause.rows += max(0, state["cursor"].rowcount)
     return result
+
+
+def _is_paused() -> bool:
+    # Called once for each row of a tracked table; SQLite tells of rows no earlier.
+    if (pause := current().pause) is None:
+        return False
+    pause.rows += 1
+    return True
 
 
 def _hexadecimal(attribution: Attribution) -> str | None:

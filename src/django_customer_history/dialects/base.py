@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from django_customer_history.changes import DEFAULT_ACTIONS, Kind
 from django_customer_history.tables import (
     PREFIX,
     Column,
+    Counterpart,
     Event,
     Form,
     InstalledTrigger,
@@ -68,6 +69,8 @@ class Dialect(ABC):
     vendors: ClassVar[tuple[str, ...]]
     events: ClassVar[tuple[Event, ...]] = ("insert", "update", "delete")
     ddl_is_transactional: ClassVar[bool]
+    triggers_block_changes: ClassVar[bool] = False
+    """Whether a table's schema can only change while no trigger is on it or reads it."""
     error_ends_transaction: ClassVar[bool] = False
     """Whether nothing more can run in a transaction in which a statement failed."""
 
@@ -120,15 +123,6 @@ class Dialect(ABC):
         The log comes last, as emptying the other tables may still write to it; `guards` are
         the guards that stand.
         """
-
-    def suspend(
-        self, connection: BaseDatabaseWrapper, tables: Collection[str]
-    ) -> Sequence[InstalledTrigger]:
-        """Return the triggers that must be gone before the schema of the tables can change.
-
-        No tables stand for any table.
-        """
-        return ()
 
     # -- the context ----------------------------------------------------------------------
 
@@ -194,7 +188,37 @@ class Dialect(ABC):
 
     def triggers(self, table: TrackedTable, *, log: str) -> tuple[Trigger, ...]:
         """Return all triggers of a table."""
-        return tuple(self.trigger(table, event, log=log) for event in self.events)
+        events: tuple[Event, ...] = self.events if table.part_of is None else ("update",)
+        return tuple(self.trigger(table, event, log=log) for event in events)
+
+    def trigger_name(self, table: TrackedTable, event: Event) -> str:
+        """Return the name of one of the triggers of a table."""
+        if table.part_of is None:
+            return self.name(table.name, event)
+        return self.name(f"{table.name} of {table.part_of.table}", event)
+
+    def value(self, row: str, column: TrackedColumn) -> str:
+        """Return the SQL of a column's value, from the counterpart where it stands there."""
+        if (via := column.via) is None:
+            return self.cell(row, column.column.name)
+        return self.step(
+            self.cell(row, via.link),
+            table=via.table,
+            key=via.key,
+            key_type=via.key_type,
+            column=column.column.name,
+        )
+
+    def has_counterpart(self, counterpart: Counterpart) -> str:
+        """Return the SQL that tells whether the row has its counterpart."""
+        found = self.step(
+            self.cell("OLD", counterpart.link),
+            table=counterpart.table,
+            key=counterpart.key,
+            key_type=counterpart.key_type,
+            column=counterpart.key,
+        )
+        return f"{found} IS NOT NULL"
 
     def name(self, table: str, purpose: str) -> str:
         """Return the name of a trigger: readable, unique, within 63 ASCII characters."""
@@ -274,7 +298,7 @@ class Dialect(ABC):
     def _means(self, meaning: Meaning) -> str:
         if (column := meaning.column) is None:
             return "1 = 1"
-        new, old = (self.cell(row, column.column.name) for row in ("NEW", "OLD"))
+        new, old = (self.value(row, column) for row in ("NEW", "OLD"))
         tests = []
         if meaning.event == "update":
             tests.append(self.differs(old, new, form=column.form))
@@ -302,7 +326,7 @@ class Dialect(ABC):
 
     def _label_cell(self, table: TrackedTable, row: str, part: TrackedColumn) -> str:
         if (relation := table.relation) is None:
-            return self.cell(row, part.column.name)
+            return self.value(row, part)
         return self.step(
             self.cell(row, relation.source.column.name),
             table=relation.owner.table,
@@ -420,15 +444,23 @@ class RowDialect(Dialect):
             old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
             return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
-        columns = (*table.key, *table.columns) if event == "update" else table.columns
+        columns = self._changeable(table) if event == "update" else table.columns
         return self.object_of([self._piece(column, event) for column in columns])
 
     def any_change(self, table: TrackedTable) -> str:
         """Return the SQL that tells whether an UPDATE changed any logged column."""
-        columns = (*table.key, *table.columns)
         if table.relation is not None:
-            columns = (table.relation.source, table.relation.target)
-        return " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+            columns = [table.relation.source, table.relation.target]
+        else:
+            columns = self._changeable(table)
+        change = " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+        if table.part_of is not None:
+            change = f"({change}) AND {self.has_counterpart(table.part_of)}"
+        return change
+
+    def _changeable(self, table: TrackedTable) -> list[TrackedColumn]:
+        # The columns of a parent's table change there, and are logged there.
+        return [column for column in (*table.key, *table.columns) if column.via is None]
 
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
@@ -443,11 +475,11 @@ class RowDialect(Dialect):
         """
 
     def _differs_in(self, column: TrackedColumn) -> str:
-        cells = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
+        cells = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(*cells, form=column.form)
 
     def _piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
-        cells = {row: self.cell(row, column.column.name) for row in ("OLD", "NEW")}
+        cells = {row: self.value(row, column) for row in ("OLD", "NEW")}
         texts = {row: self.text(cell, column) for row, cell in cells.items()}
         conditions = {
             "insert": f"{cells['NEW']} IS NOT NULL",

@@ -36,6 +36,14 @@ _KEY = (
     " LPAD(HEX({0} MOD 1000 * 4096 DIV 1000), 3, '0'), '8',"
     " LEFT(MD5(CONCAT(UUID(), RAND())), 15)), 21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')"
 )
+# Keys and values stand in the same order; a path by name would miss keys that are escaped.
+# CONCAT makes JSON_ARRAY quote the values instead of nesting them.
+_KEYS_AND_VALUES = (
+    "SELECT k, CONCAT({old}, '') AS o, CONCAT({new}, '') AS n FROM (SELECT k,"
+    " JSON_EXTRACT(JSON_EXTRACT({document}, '$.*'), CONCAT('$[', number - 1, ']')) AS value"
+    " FROM JSON_TABLE(JSON_KEYS({document}), '$[*]' COLUMNS (number FOR ORDINALITY,"
+    " k VARCHAR(255) PATH '$')) AS one_key) AS members"
+)
 _DUPLICATE_OF_FOREIGN_KEY = 1451
 """An error number that Django turns into `IntegrityError`, as the other databases raise it."""
 
@@ -96,7 +104,7 @@ class MySQLDialect(RowDialect):
         return _FORMS.get(name, Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         entries = self.entries(table, event, log=log)
         advance = _ADVANCE.format(more=len(entries) - 1)
         work = advance + "".join(f"{entry};\n" for entry in entries)
@@ -189,28 +197,20 @@ class MySQLDialect(RowDialect):
         is_object = " AND ".join(
             f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')" for value in (old, new)
         )
-        keys = " UNION ".join(
-            f"SELECT k FROM JSON_TABLE(JSON_KEYS({value}), '$[*]'"
-            " COLUMNS (k VARCHAR(255) PATH '$')) AS one_key"
-            for value in (old, new)
+        texts = " UNION ALL ".join(
+            _KEYS_AND_VALUES.format(document=value, old=sides[0], new=sides[1])
+            for value, sides in ((old, ("value", "NULL")), (new, ("NULL", "value")))
             if value != "NULL"
         )
-        # CONCAT makes JSON_ARRAY take the values as texts.
-        texts = ", ".join(
-            "NULL"
-            if value == "NULL"
-            else f"CONCAT(JSON_EXTRACT({value}, CONCAT('$.', JSON_QUOTE(k))), '') AS {name}"
-            for value, name in ((old, "o"), (new, "n"))
-        )
-        texts = texts.replace("NULL,", "NULL AS o,").replace(", NULL", ", NULL AS n")
-        prefix = self.literal(field + ".")
+        name, prefix = self.literal(json.dumps(field) + ":"), self.literal(field + ".")
         whole = self.concatenate(
-            [self.literal(json.dumps(field) + ":"), self.pair(*map(_json_text, (old, new)))]
+            [name, self.pair(*(_TEXTS[Form.JSON].format(value) for value in (old, new)))]
         )
         return (
             f"IF({is_object}, (SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT({prefix}, k)), ':',"
-            f" JSON_ARRAY(o, n) SEPARATOR ',') FROM (SELECT k, {texts} FROM ({keys}) AS every_key)"
-            f" AS both_values WHERE NOT (BINARY o <=> BINARY n)), {whole})"
+            f" JSON_ARRAY(o, n) SEPARATOR ',') FROM (SELECT MAX(k) AS k, MAX(o) AS o,"
+            f" MAX(n) AS n FROM ({texts}) AS sides GROUP BY BINARY k) AS pairs"
+            f" WHERE NOT (BINARY o <=> BINARY n)), {whole})"
         )
 
     def pair(self, old: str, new: str) -> str:
@@ -251,10 +251,6 @@ class MySQLDialect(RowDialect):
             f" FOR EACH ROW\n{body}"
         )
         return Trigger(table=table, name=name, body=body, statements=(create,))
-
-
-def _json_text(value: str) -> str:
-    return _TEXTS[Form.JSON].format(value)
 
 
 def _as_text(body: str | bytes) -> str:

@@ -14,6 +14,7 @@ from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect
 from django_customer_history.tables import (
     PREFIX,
     Column,
+    Counterpart,
     Event,
     Form,
     InstalledTrigger,
@@ -92,7 +93,7 @@ class PostgreSQLDialect(Dialect):
         return _FORMS.get(column.type, Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         variables, body = self._body(table, event, log=log)
         source = (
             f"\n-- {_HEADS[event]}\nDECLARE\n  context jsonb := {_CONTEXT};\n{variables}"
@@ -216,27 +217,39 @@ class PostgreSQLDialect(Dialect):
         if table.relation is not None:
             return _ROW_VARIABLES, f"{_TAKE_TIME}{statements};\n"
         unchanged = "  IF changes IS NULL THEN\n    RETURN NULL;\n  END IF;\n"
+        if table.part_of is not None:
+            test = self.has_counterpart(table.part_of)
+            unchanged += f"  IF NOT ({test}) THEN\n    RETURN NULL;\n  END IF;\n"
         difference = f"  changes := ({self._members(table, 'update')});\n"
         return _ROW_VARIABLES, f"{difference}{unchanged}{_TAKE_TIME}{statements};\n"
 
     def _members(self, table: TrackedTable, event: Event) -> str:
         """Return the query that makes one JSON object of the changed members of the row."""
-        value, old_value = "member.value", "(old_row ->> member.key)"
+        new, old = "member.value", "(old_row -> member.key)"
         pair, condition, row = {
-            "insert": (("NULL", value), f"{value} IS NOT NULL", "new_row"),
-            "update": ((old_value, value), f"{value} IS DISTINCT FROM {old_value}", "new_row"),
-            "delete": ((value, "NULL"), f"{value} IS NOT NULL", "old_row"),
+            "insert": (("NULL", new), f"{new} <> 'null'", "new_row"),
+            "update": ((old, new), f"{new} IS DISTINCT FROM {old}", "new_row"),
+            "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
         }[event]
+        if event != "update":
+            row += "".join(self._and_of(counterpart, row) for counterpart in table.inherited)
         texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
         members = (
             f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
-            f" FROM jsonb_each_text({row}) AS member(key, value)"
+            f" FROM jsonb_each({row}) AS member(key, value)"
             f" WHERE {condition} AND {self._is_logged(table, event)}"
         )
         for column in table.columns:
             if column.by_key:
                 members += self._members_by_key(column, event)
         return f"SELECT jsonb_object_agg(field, pair) FROM ({members}) AS changed"
+
+    def _and_of(self, parent: Counterpart, row: str) -> str:
+        link = f"({row} ->> {self.literal(parent.link)})::{parent.key_type}"
+        return (
+            f" || coalesce((SELECT to_jsonb(parent) FROM {self.quote(parent.table)} AS parent"
+            f" WHERE parent.{self.quote(parent.key)} = {link}), '{{}}')"
+        )
 
     def _members_by_key(self, column: TrackedColumn, event: Event) -> str:
         """Return queries for the keys of a JSON column: for objects by key, else as a whole."""
@@ -282,13 +295,21 @@ class PostgreSQLDialect(Dialect):
         return f"CASE member.key{whens} ELSE member.key END" if whens else "member.key"
 
     def _text_by_key(self, table: TrackedTable, value: str) -> str:
+        """Return the SQL of the canonical text of the member, a JSON value, by its column."""
+        text = f"{value} #>> '{{}}'"
         whens = "".join(
             f" WHEN {self.literal(one.column.name)}"
-            f" THEN {'NULL' if one.secret else self.text(value, one)}"
+            f" THEN {'NULL' if one.secret else self._text_of_json(value, one)}"
             for one in table.columns
-            if one.secret or one.form in _TEXTS
+            if one.secret or one.form is Form.JSON or one.form in _TEXTS
         )
-        return f"CASE member.key{whens} ELSE {value} END" if whens else value
+        return f"CASE member.key{whens} ELSE {text} END" if whens else text
+
+    def _text_of_json(self, value: str, column: TrackedColumn) -> str:
+        if column.form is Form.JSON:
+            # The text of a JSON string has its quotes; that of NULL is NULL.
+            return f"nullif({value}, 'null')::text"
+        return self.text(f"({value} #>> '{{}}')", column)
 
     def _replacing(self, table: str, name: str, head: str, source: str) -> Trigger:
         function, quoted = self.quote(name), self.quote(table)
@@ -330,6 +351,8 @@ _FORMS: Mapping[str, Form] = {
     "time without time zone": Form.TIME,
     "interval": Form.DURATION,
     "bytea": Form.BINARY,
+    "json": Form.JSON,
+    "jsonb": Form.JSON,
 }
 
 # What to_jsonb makes of a value depends on the session (time zone) or is not the common form.

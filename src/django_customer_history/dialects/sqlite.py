@@ -1,6 +1,6 @@
 """SQLite: row triggers; key, clock and context come from functions on the connection."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -26,6 +26,9 @@ class SQLiteDialect(RowDialect):
 
     vendors = ("sqlite",)
     ddl_is_transactional = True
+    # Remaking or renaming a table fails while any trigger on another table reads it, and the
+    # triggers on the table itself are lost with it.
+    triggers_block_changes = True
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -58,7 +61,7 @@ class SQLiteDialect(RowDialect):
         return hint or _FORMS.get(column.type.partition("(")[0].strip(), Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.name(table.name, event)
+        name = self.trigger_name(table, event)
         when = f"NOT {self.context('paused')}"
         if event == "update":
             when += f" AND ({self.any_change(table)})"
@@ -99,18 +102,6 @@ class SQLiteDialect(RowDialect):
             *(f"DROP TRIGGER IF EXISTS {self.quote(guard.name)}" for guard in guards),
             *(one for one, last in zip(statements, is_log, strict=True) if last),
             *(guard.body for guard in guards),
-        ]
-
-    def suspend(
-        self, connection: BaseDatabaseWrapper, tables: Collection[str]
-    ) -> Sequence[InstalledTrigger]:
-        # Remaking or renaming a table fails while any trigger on another table reads it, and
-        # the triggers on the table itself are lost with it.
-        names = [self.quote(table) for table in tables]
-        return [
-            trigger
-            for trigger in self.installed(connection)
-            if not names or trigger.table in tables or any(name in trigger.body for name in names)
         ]
 
     def context(self, name: str) -> str:

@@ -42,4 +42,35 @@ class Migration(migrations.Migration):
                 ("text", models.TextField()),
             ],
         ),
+        migrations.CreateModel(
+            name="Call",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey("crm.Customer", models.CASCADE, related_name="+"),
+                ),
+                ("text", models.CharField(max_length=50)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="VisitItem",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "visit",
+                    models.ForeignKey("evolving.Call", models.CASCADE, related_name="+"),
+                ),
+            ],
+        ),
     ]

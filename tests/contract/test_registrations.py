@@ -1,0 +1,52 @@
+"""Who registered what, and how that changed, is in the log."""
+
+import pytest
+
+from django_customer_history import registrations
+from django_customer_history.masks import SSN
+from django_customer_history.registrations import log_registrations
+from django_customer_history.registry import Registry, registration_of
+from tests.conftest import Log
+from tests.crm.models import Customer, Tag
+
+pytestmark = pytest.mark.django_db
+
+
+def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch):
+    log_registrations("default")
+    log = Log()
+
+    def now(*registered):
+        registry = Registry()
+        for registration in (*others, *registered):
+            registry.add(registration)
+        monkeypatch.setattr(registrations, "registry", registry)
+        log_registrations("default")
+
+    others = [one for one in registrations.registry if one.model not in (Customer, Tag)]
+    tag = registration_of(Tag)
+    now(tag, registration_of(Customer, subject="self", label="name", confidential={"ssn": SSN}))
+    log.clear()
+    now(tag, registration_of(Customer, subject="self", label="name", exclude=["rate", "name"]))
+    now(registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
+    now(tag, registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
+    told = log.told("kind", "action", "entity_model", "entity_id", "changes")
+    kind = "customer_history.registration"
+    assert told == [
+        (
+            "event",
+            "History Changed",
+            kind,
+            "crm.customer",
+            {"confidential": ['{"ssn": "ssn"}', None], "exclude": [None, '["name", "rate"]']},
+        ),
+        ("event", "History Stopped", kind, "crm.tag", {"registered": ["true", None]}),
+        ("event", "History Started", kind, "crm.tag", {"registered": [None, "true"]}),
+    ]
+
+
+def test_what_has_not_changed_is_not_told_again():
+    log_registrations("default")
+    log = Log()
+    log_registrations("default")
+    assert log.entries() == []

@@ -1,0 +1,274 @@
+"""Every shape of a model: keys, names, links, tables that Django does not make."""
+
+import pytest
+from django.db import connection, connections, models
+
+from django_customer_history import history
+from django_customer_history.models import Entry
+from tests.conftest import Log
+from tests.crm.models import (
+    Code,
+    Customer,
+    Employee,
+    Guarding,
+    Legacy,
+    LegacyPart,
+    Oddity,
+    Ownership,
+    Person,
+    Site,
+    Specimen,
+    Stock,
+    Tag,
+    VipCustomer,
+    Wide,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def watched(db):
+    return Log()
+
+
+def test_a_key_that_changes_is_a_change_of_the_row_that_it_was(watched):
+    Code.objects.create(code="old", text="t")
+    Code.objects.filter(code="old").update(code="new")
+    Code.objects.filter(code="new").update(text="u")
+    told = watched.told("kind", "entity_id", "subject_id", "changes")
+    assert told == [
+        ("create", "old", "old", {"text": [None, "t"]}),
+        ("update", "old", "new", {"code": ["old", "new"]}),
+        ("update", "old", "old", {"code": ["old", "new"]}),
+        ("update", "new", "new", {"text": ["t", "u"]}),
+    ]
+
+
+def test_keys_are_compared_to_the_letter(watched):
+    Code.objects.create(code="Abc", text="t")
+    assert history.entries_for(Code, "Abc").count() == 1
+    assert history.entries_for(Code, "abc").count() == 0
+
+
+def test_a_composite_key_is_canonical_json(watched):
+    stock = Stock.objects.create(warehouse=1, product='a "b"')
+    Stock.objects.filter(pk=(1, 'a "b"')).update(quantity=5)
+    Stock.objects.filter(pk=(1, 'a "b"')).update(warehouse=2)
+    assert stock.pk == (1, 'a "b"')
+    assert watched.told("kind", "entity_id", "changes") == [
+        ("create", '["1","a \\"b\\""]', {"quantity": [None, "0"]}),
+        ("update", '["1","a \\"b\\""]', {"quantity": ["0", "5"]}),
+        ("update", '["1","a \\"b\\""]', {"warehouse": ["1", "2"]}),
+    ]
+
+
+def test_links_of_a_model_to_itself(watched):
+    one, two = Site.objects.create(name="one"), Site.objects.create(name="two", parent=None)
+    two.parent = one
+    two.save()
+    watched.clear()
+    one.neighbours.add(two)
+    told = watched.told("kind", "entity_id", "entity_label", "changes")
+    assert sorted(told, key=str) == [
+        ("add", str(one.pk), "one", {"neighbours": [None, str(two.pk)]}),
+        ("add", str(two.pk), "two", {"neighbours": [None, str(one.pk)]}),
+    ]
+
+
+def test_an_explicit_through_model_that_is_not_registered_is_links(customer, watched):
+    site = Site.objects.create(name="HQ")
+    watched.clear()
+    site.guards.add(customer, through_defaults={"since": 2020})
+    customer.sites.remove(site)
+    Guarding.objects.create(site=site, customer=customer)
+    customer.delete()
+    told = list(watched.told("kind", "entity_model", "subject_id", "changes"))[:4]
+    key = str(site.pk)
+    assert [row[:3] for row in told] == [
+        ("add", "crm.site", key),
+        ("remove", "crm.site", key),
+        ("add", "crm.site", key),
+        ("remove", "crm.site", key),
+    ]
+    assert told[0][3]["guards"][0] is None
+
+
+def test_an_explicit_through_model_that_is_registered_has_entries_of_its_own(customer, watched):
+    site = Site.objects.create(name="HQ")
+    watched.clear()
+    ownership = Ownership.objects.create(site=site, customer=customer, share=50)
+    ownership.share = 60
+    ownership.save()
+    site.owners.clear()
+    assert watched.told("kind", "entity_model", "subject_id") == [
+        ("create", "crm.ownership", str(site.pk)),
+        ("update", "crm.ownership", str(site.pk)),
+        ("delete", "crm.ownership", str(site.pk)),
+    ]
+
+
+def test_a_link_that_is_not_there_cannot_be_removed(customer, watched):
+    customer.tags.remove(Tag.objects.create(name="t"))
+    customer.tags.clear()
+    assert (
+        watched.told("kind", "entity_model")
+        == [
+            ("create", "crm.customer"),
+            ("create", "crm.tag"),
+        ][-len(watched.entries()) :]
+    )
+
+
+def test_odd_names_generated_fields_and_defaults_of_the_database(watched):
+    odd = Oddity.objects.create(name="it's", backwards="abc")
+    Oddity.objects.filter(pk=odd.pk).update(number=8, backwards="xyz")
+    odd.delete()
+    created, updated, deleted = watched.changes()
+    assert created == {
+        "name": [None, "it's"],
+        "backwards": [None, "cba"],
+        "number": [None, "7"],
+        "twice": [None, "14"],
+    }
+    assert updated == {"number": ["7", "8"], "twice": ["14", "16"], "backwards": ["cba", "zyx"]}
+    assert deleted["twice"] == ["16", None]
+    assert {entry.entity_label for entry in watched.entries()} == {"it's"}
+
+
+def test_writing_through_a_proxy_is_logged_under_the_model(watched):
+    VipCustomer.objects.create(name="vip")
+    assert watched.only().entity_model == "crm.customer"
+
+
+def test_a_table_of_250_columns(watched):
+    values = {f"field_{number:03}": number for number in range(250)}
+    wide = Wide.objects.create(**values)
+    Wide.objects.filter(pk=wide.pk).update(field_000=-1, field_249=None)
+    created, updated = watched.changes()
+    assert created == {name: [None, str(value)] for name, value in values.items()}
+    assert updated == {"field_000": ["0", "-1"], "field_249": ["249", None]}
+
+
+def test_deferred_fields_and_instances_loaded_in_part(customer, watched):
+    watched.clear()
+    part = Customer.objects.only("name").get(pk=customer.pk)
+    part.name = "in part"
+    part.save()
+    rest = Customer.objects.defer("name").get(pk=customer.pk)
+    rest.rate = "1.00"
+    rest.save()
+    assert watched.changes() == [{"name": ["Acme", "in part"]}, {"rate": ["39.99", "1.00"]}]
+
+
+@pytest.mark.skipif(not hasattr(models, "FETCH_PEERS"), reason="needs Django 6.1")
+def test_instances_whose_fields_are_fetched_for_all_peers_at_once(customer, watched):
+    watched.clear()
+    peers = list(Customer.objects.only("name").fetch_mode(models.FETCH_PEERS))
+    assert peers[0].rate
+    peers[0].name = "fetched"
+    peers[0].save()
+    assert watched.changes() == [{"name": ["Acme", "fetched"]}]
+
+
+def test_replace_is_a_delete_and_a_create(watched):
+    if connection.vendor == "postgresql":
+        pytest.skip("PostgreSQL has no REPLACE")
+    Code.objects.create(code="k", text="old")
+    with connection.cursor() as cursor:
+        cursor.execute("REPLACE INTO crm_code (code, text) VALUES ('k', 'new')")
+    assert watched.told("kind", "changes") == [
+        ("create", {"text": [None, "old"]}),
+        ("delete", {"text": ["old", None]}),
+        ("create", {"text": [None, "new"]}),
+    ]
+
+
+def test_truncate_is_a_delete_of_every_row_where_the_database_tells(watched):
+    """MariaDB and MySQL run no trigger on TRUNCATE; SQLite has none."""
+    Code.objects.create(code="a", text="1")
+    Code.objects.create(code="b", text="2")
+    watched.clear()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "TRUNCATE crm_code" if connection.vendor == "postgresql" else "DELETE FROM crm_code"
+        )
+    assert sorted(watched.told("kind", "entity_id", "subject_id")) == [
+        ("delete", "a", "a"),
+        ("delete", "b", "b"),
+    ]
+
+
+def test_an_unmanaged_table_and_a_cascade_of_the_databases_own(customer, watched):
+    Legacy.objects.create(id=1, customer=customer, text="t")
+    LegacyPart.objects.create(id=5, legacy_id=1, text="p")
+    watched.clear()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM legacy WHERE id = 1")
+    told = sorted(watched.told("kind", "entity_model", "subject_id"))
+    of_parent = ("delete", "crm.legacy", str(customer.pk))
+    of_part = ("delete", "crm.legacypart", str(customer.pk))
+    # MariaDB and MySQL run no triggers for what a foreign key's own cascade removes.
+    assert told == ([of_parent] if connection.vendor == "mysql" else [of_parent, of_part])
+
+
+@pytest.mark.django_db(databases=["default", "other"])
+def test_each_database_has_a_log_of_its_own(watched):
+    Code.objects.using("other").create(code="x", text="t")
+    Code.objects.create(code="y", text="t")
+    assert [entry.entity_id for entry in watched.entries()] == ["y"]
+    others = Entry.objects.using("other").filter(kind="create", entity_model="crm.code")
+    assert [entry.entity_id for entry in others] == ["x"]
+    assert connections["other"].vendor == connection.vendor
+
+
+def test_arrays_and_ranges_of_postgresql(watched):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has arrays and ranges")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE crm_specimen ADD COLUMN numbers int[], ADD COLUMN span int4range"
+        )
+        cursor.execute("INSERT INTO crm_specimen (numbers, span) VALUES ('{1,2,NULL}', '[1,5)')")
+        cursor.execute("UPDATE crm_specimen SET numbers = '{3}', span = 'empty'")
+    assert watched.changes() == [
+        {"numbers": [None, "[1, 2, null]"], "span": [None, "[1,5)"]},
+        {"numbers": ["[1, 2, null]", "[3]"], "span": ["[1,5)", "empty"]},
+    ]
+    assert Specimen.objects.count() == 1
+
+
+def test_a_child_in_a_table_of_its_own_has_its_parents_fields(customer, watched):
+    watched.clear()
+    employee = Employee.objects.create(name="Ann", badge="7", customer=customer)
+    key, subject = str(employee.pk), str(customer.pk)
+    Person.objects.create(name="nobody's employee")
+    employee.name, employee.badge = "Anna", "8"
+    employee.save()
+    Person.objects.filter(pk=employee.pk).update(customer=None)
+    Employee.objects.filter(pk=employee.pk).update(customer=customer, badge="9")
+    employee.delete()
+    told = watched.told("kind", "entity_model", "entity_id", "subject_id", "changes")
+    assert {row[1:3] for row in told} == {("crm.employee", key)}
+    assert told[0] == (
+        "create",
+        "crm.employee",
+        key,
+        subject,
+        {"name": [None, "Ann"], "badge": [None, "7"], "customer": [None, subject]},
+    )
+    assert {(row[3], str(row[4])) for row in told[1:-1]} == {
+        (subject, str({"name": ["Ann", "Anna"]})),
+        (subject, str({"badge": ["7", "8"]})),
+        (subject, str({"customer": [subject, None]})),
+        (subject, str({"customer": [None, subject]})),
+        (None, str({"badge": ["8", "9"]})),  # written before the parent's row is
+    }
+    assert told[-1][0] == "delete"
+    assert told[-1][4] == {
+        "name": ["Anna", None],
+        "badge": ["9", None],
+        "customer": [subject, None],
+    }
+    labels = [entry.entity_label for entry in watched.entries()]
+    assert (labels[0], labels[-1]) == ("Ann 7", "Anna 9")
