@@ -11,8 +11,13 @@ from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
 from django_customer_history.capture.install import difference
-from django_customer_history.capture.plan import UnreachableSubjectError, routes
-from django_customer_history.conf import SETTING, problems
+from django_customer_history.capture.plan import (
+    UnreachableSubjectError,
+    routes,
+    untracked_models,
+)
+from django_customer_history.conf import SETTING
+from django_customer_history.conf import problems as setting_problems
 from django_customer_history.dialects import SUPPORTED_VENDORS
 from django_customer_history.middleware import HistoryMiddleware
 from django_customer_history.registry import OPTIONS, Registration, registry
@@ -34,7 +39,7 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
     """E001: a wrong key or value in the settings."""
     return [
         checks.Error(problem.message, hint=problem.hint, obj=SETTING, id="customer_history.E001")
-        for problem in problems()
+        for problem in setting_problems()
     ]
 
 
@@ -113,33 +118,32 @@ def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
 def check_triggers(
     databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """W002: triggers in a database that are missing, stale or superfluous."""
-    return [
-        checks.Warning(
+    """W002 and W004: triggers that are missing, stale or superfluous, and missing tables."""
+    found: list[checks.CheckMessage] = []
+    for alias in databases or ():
+        if connections[alias].vendor in SUPPORTED_VENDORS and router.allow_migrate_model(
+            alias, apps.get_model("customer_history", "Entry")
+        ):
+            found += _trigger_problems(alias)
+    return found
+
+
+def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
+    if problems := difference(connections[alias]).problems():
+        yield checks.Warning(
             f"In the database {alias!r} the triggers that keep the history are not as they"
-            f" should be: {_listed(alias)}.",
+            f" should be: {'; '.join(problems)}.",
             hint="Run: manage.py history_triggers --mend",
             id="customer_history.W002",
         )
-        for alias in databases or ()
-        if connections[alias].vendor in SUPPORTED_VENDORS
-        and router.allow_migrate_model(alias, apps.get_model("customer_history", "Entry"))
-        and difference(connections[alias])
-    ]
-
-
-def _listed(alias: str) -> str:
-    found = difference(connections[alias])
-    tables: dict[str, Iterable[str]] = {
-        "missing": (one.table for one in found.missing),
-        "stale": (one.table for one in found.stale),
-        "superfluous": (one.table for one in found.superfluous),
-    }
-    return "; ".join(
-        f"{word} on {', '.join(listed)}"
-        for word, names in tables.items()
-        if (listed := sorted(set(names)))
-    )
+    for model in untracked_models(registry, connections[alias]):
+        yield checks.Warning(
+            f"In the database {alias!r} there is no table {model._meta.db_table!r}, so changes of"
+            f" {model._meta.label} are not recorded.",
+            hint="Run migrate, or unregister the model.",
+            obj=model,
+            id="customer_history.W004",
+        )
 
 
 def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:

@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
+from django_customer_history import history
 from django_customer_history.capture.install import difference, remove_all, synchronise
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.dialects import dialect_of
@@ -210,13 +211,27 @@ def test_the_command_lists_mends_and_removes(customer_row, capsys):
     assert not difference(connection)
 
 
-def test_check_tells_of_stale_triggers(customer_row, capsys):
+def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
     remove_all(connection)
+    missing, _table = history.health()
+    assert missing.startswith("missing on ")
+    assert ", crm_customer, " in missing
     call_command("check", databases=["default"])
     assert "customer_history.W002" in capsys.readouterr().err
     synchronise(connection)
     call_command("check", databases=["default"])
-    assert "customer_history.W002" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "customer_history.W002" not in told
+    # A registered model without a table: its changes are not recorded, and that is said.
+    assert "customer_history.W004" in told
+    assert history.health() == ['no table "other schema"."schemed"']
+
+
+@pytest.mark.parametrize("arguments", [["--run-syncdb"], ["--fake"], ["--fake-initial"]])
+def test_every_way_of_migrating_leaves_the_triggers_right(customer_row, arguments):
+    remove_all(connection)
+    call_command("migrate", *arguments, verbosity=0)
+    assert not difference(connection)
 
 
 def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):

@@ -4,11 +4,14 @@ import pytest
 from django.db import connection, connections, models
 
 from django_customer_history import history
+from django_customer_history.capture.install import difference, synchronise
 from django_customer_history.models import Entry
 from tests.conftest import Log
 from tests.crm.models import (
     Code,
+    Contract,
     Customer,
+    Dealer,
     Employee,
     Guarding,
     Legacy,
@@ -16,6 +19,7 @@ from tests.crm.models import (
     Oddity,
     Ownership,
     Person,
+    Schemed,
     Site,
     Specimen,
     Stock,
@@ -272,3 +276,50 @@ def test_a_child_in_a_table_of_its_own_has_its_parents_fields(customer, watched)
     }
     labels = [entry.entity_label for entry in watched.entries()]
     assert (labels[0], labels[-1]) == ("Ann 7", "Anna 9")
+
+
+def test_a_table_in_another_schema(watched):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has schemas within a database")
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE SCHEMA "other schema"')
+        cursor.execute(
+            'CREATE TABLE "other schema"."schemed" (id bigserial PRIMARY KEY, text varchar(40))'
+        )
+    synchronise(connection)
+    assert not difference(connection)
+    row = Schemed.objects.create(text="a")
+    Schemed.objects.update(text="b")
+    row.delete()
+    assert watched.told("kind", "entity_model", "changes") == [
+        ("create", "crm.schemed", {"text": [None, "a"]}),
+        ("update", "crm.schemed", {"text": ["a", "b"]}),
+        ("delete", "crm.schemed", {"text": ["b", None]}),
+    ]
+
+
+def test_an_archived_record_keeps_its_readable_history(watched):
+    dealer = Dealer.objects.create(name="D")
+    Dealer.objects.update(is_archived=True)
+    assert not Dealer.objects.exists()
+    assert [entry.action for entry in history.entries_for(Dealer, dealer.pk)] == [
+        "Update",
+        "Create",
+    ]
+
+
+def test_what_becomes_of_rows_whose_parent_goes(watched):
+    dealer, guarantor = Dealer.objects.create(name="D"), Dealer.objects.create(name="G")
+    contract = Contract.objects.create(dealer=dealer, guarantor=guarantor)
+    nobody = Dealer.objects.create(name="nobody")
+    watched.clear()
+    with pytest.raises(models.ProtectedError):
+        guarantor.delete()
+    assert watched.entries() == []
+    old = str(dealer.pk)
+    dealer.delete()
+    assert watched.told("kind", "entity_model", "subject_id", "changes")[:2] == [
+        ("update", "crm.contract", str(nobody.pk), {"dealer": [old, str(nobody.pk)]}),
+        ("update", "crm.contract", old, {"dealer": [old, str(nobody.pk)]}),
+    ]
+    assert str(contract.pk) == watched.entries()[0].entity_id

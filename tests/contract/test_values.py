@@ -9,7 +9,7 @@ import pytest
 
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode, form_of
-from tests.crm.models import Account, Customer, Specimen
+from tests.crm.models import Account, Contract, Customer, Dealer, Specimen
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +43,11 @@ EXAMPLES = [
     ("text", "x" * 1_000_000, "x" * 1_000_000),
     ("time", time(3, 4, 5), "03:04:05.000000"),
     ("time", time(23, 59, 59, 999999), "23:59:59.999999"),
+    ("file_path", "/srv/a b", "/srv/a b"),
+    ("slug", "a-slug", "a-slug"),
+    ("positive", 0, "0"),
+    ("positive_big", 2**62, "4611686018427387904"),
+    ("positive_small", 32767, "32767"),
     ("url", "https://example.com/?a=1&b=%20", "https://example.com/?a=1&b=%20"),
     (
         "uuid",
@@ -139,3 +144,10 @@ def test_a_column_with_another_name_goes_by_the_name_of_its_field(log):
     Specimen.objects.filter(pk=specimen.pk).update(account=account)
     assert log.changes()[1] == {"label": [None, "A"], "kept": [None, "K"]}
     assert log.changes()[2] == {"account": [None, str(account.pk)]}
+
+
+def test_a_file_is_its_name(log):
+    dealer = Dealer.objects.create(name="D")
+    contract = Contract.objects.create(dealer=dealer, scan="scans/plan.pdf")
+    Contract.objects.filter(pk=contract.pk).update(scan="scans/new plan.pdf")
+    assert log.changes()[-1] == {"scan": ["scans/plan.pdf", "scans/new plan.pdf"]}

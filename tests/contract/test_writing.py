@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.management import call_command
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 
 from tests.conftest import Log
@@ -269,3 +269,15 @@ def test_a_change_only_of_case_or_of_blanks_is_a_change(customer, log):
         {"name": ["ACME", "ACME "]},
         {"name": ["ACME ", "Äcme"]},
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_statement_that_fails_in_autocommit_leaves_no_entry_and_a_working_connection(
+    customer, log
+):
+    with pytest.raises(IntegrityError):
+        Customer.objects.create(pk=customer.pk, name="Twice")
+    with pytest.raises(DatabaseError), connection.cursor() as cursor:
+        cursor.execute("UPDATE crm_customer SET no_such_column = 1")
+    Customer.objects.update(name="after")
+    assert log.changes() == [{"name": ["Acme", "after"]}]

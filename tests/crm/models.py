@@ -114,6 +114,11 @@ class Specimen(models.Model):
     time = models.TimeField(null=True)
     url = models.URLField(null=True)
     uuid = models.UUIDField(null=True)
+    file_path = models.FilePathField(null=True)
+    slug = models.SlugField(null=True)
+    positive = models.PositiveIntegerField(null=True)
+    positive_big = models.PositiveBigIntegerField(null=True)
+    positive_small = models.PositiveSmallIntegerField(null=True)
 
 
 @history.register(
@@ -274,3 +279,44 @@ class Shift(models.Model):
 
     employee = models.ForeignKey(Employee, models.CASCADE)
     hours = models.IntegerField(default=8)
+
+
+class PresentManager(models.Manager):
+    """Hides what is archived."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(is_archived=False)
+
+
+@history.register(subject="self", label="name")
+class Dealer(models.Model):
+    """A model whose rows are archived, not deleted, and one that others point to."""
+
+    name = models.CharField(max_length=40)
+    is_archived = models.BooleanField(default=False)
+
+    objects = PresentManager()
+
+
+def nobody():
+    return Dealer._base_manager.get_or_create(name="nobody")[0].pk
+
+
+@history.register(subject="dealer")
+class Contract(models.Model):
+    """A row that gets another dealer when its own goes, and one that keeps a dealer from going."""
+
+    dealer = models.ForeignKey(Dealer, models.SET_DEFAULT, default=nobody, related_name="contracts")
+    guarantor = models.ForeignKey(Dealer, models.PROTECT, null=True, related_name="guaranteed")
+    scan = models.FileField(upload_to="scans", blank=True)
+
+
+@history.register()
+class Schemed(models.Model):
+    """A table in another schema of PostgreSQL, which is made by its test."""
+
+    text = models.CharField(max_length=40)
+
+    class Meta:
+        managed = False
+        db_table = '"other schema"."schemed"'

@@ -30,6 +30,19 @@ class Difference:
     def __bool__(self) -> bool:
         return bool(self.missing or self.stale or self.superfluous)
 
+    def problems(self) -> list[str]:
+        """Return one line for each thing that is wrong, empty where all is well."""
+        tables: dict[str, Iterable[str]] = {
+            "missing": (one.table for one in self.missing),
+            "stale": (one.table for one in self.stale),
+            "superfluous": (one.table for one in self.superfluous),
+        }
+        return [
+            f"{word} on {', '.join(listed)}"
+            for word, names in tables.items()
+            if (listed := sorted(set(names)))
+        ]
+
 
 def log_table() -> str:
     """Return the name of the log's table."""

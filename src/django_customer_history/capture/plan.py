@@ -75,6 +75,20 @@ def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[
     return list(tables.values())
 
 
+def untracked_models(
+    registry: Registry, connection: BaseDatabaseWrapper
+) -> list[type[models.Model]]:
+    """Return the registered models whose table is not in a database that should have it."""
+    planned = [
+        registration.model
+        for registration in registry
+        if router.allow_migrate_model(connection.alias, registration.model)
+    ]
+    tables = {model._meta.db_table for model in planned}
+    present = dialect_of(connection).columns(connection, tables)
+    return [model for model in planned if model._meta.db_table not in present]
+
+
 def routes(registration: Registration, registry: Registry) -> Iterator[Route]:
     """Yield the ways from a model to its subjects, those to itself left out.
 

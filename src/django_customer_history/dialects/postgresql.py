@@ -58,15 +58,14 @@ class PostgreSQLDialect(Dialect):
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
     ) -> Mapping[str, tuple[Column, ...]]:
-        found = defaultdict(list)
+        found, names = defaultdict(list), list(tables)
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT c.relname, a.attname, format_type(a.atttypid, NULL)"
-                " FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid"
-                " WHERE c.relnamespace = to_regnamespace(current_schema())"
-                " AND c.relname = ANY(%s)"
-                " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.relname, a.attnum",
-                [list(tables)],
+                "SELECT named.name, a.attname, format_type(a.atttypid, NULL)"
+                " FROM unnest(%s::text[], %s::text[]) AS named(name, quoted)"
+                " JOIN pg_attribute a ON a.attrelid = to_regclass(named.quoted)"
+                " WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY named.name, a.attnum",
+                [names, [self.quote(name) for name in names]],
             )
             for table, name, type_ in cursor.fetchall():
                 found[table].append(Column(name=name, type=type_))
@@ -76,10 +75,13 @@ class PostgreSQLDialect(Dialect):
         # A function whose trigger went with its table is left over: it has no table.
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT coalesce(c.relname, ''), p.proname, p.prosrc"
+                "SELECT CASE WHEN c.oid IS NULL THEN '' WHEN c.relnamespace = p.pronamespace"
+                ' THEN c.relname ELSE format(\'"%%s"."%%s"\', s.nspname, c.relname) END,'
+                " p.proname, p.prosrc"
                 " FROM pg_proc p LEFT JOIN pg_trigger t"
                 " ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgenabled <> 'D'"
                 " LEFT JOIN pg_class c ON c.oid = t.tgrelid"
+                " LEFT JOIN pg_namespace s ON s.oid = c.relnamespace"
                 " WHERE p.pronamespace = to_regnamespace(current_schema())"
                 " AND starts_with(p.proname, %s)",
                 [PREFIX],
@@ -152,6 +154,8 @@ class PostgreSQLDialect(Dialect):
         }
 
     def quote(self, name: str) -> str:
+        if name.startswith('"') and name.endswith('"'):
+            return name  # '"schema"."table"', as Django lets it pass too
         return '"' + name.replace('"', '""') + '"'
 
     def cell(self, row: str, column: str) -> str:

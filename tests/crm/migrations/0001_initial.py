@@ -40,6 +40,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Schemed",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("text", models.CharField(max_length=40)),
+            ],
+            options={
+                "db_table": '"other schema"."schemed"',
+                "managed": False,
+            },
+        ),
+        migrations.CreateModel(
             name="Account",
             fields=[
                 ("id", models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False)),
@@ -79,6 +95,19 @@ class Migration(migrations.Migration):
                 ("portal_password", models.CharField(blank=True, max_length=128)),
                 ("search_text", models.TextField(blank=True)),
                 ("updated_at", models.DateTimeField(auto_now=True)),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Dealer",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=40)),
+                ("is_archived", models.BooleanField(default=False)),
             ],
         ),
         migrations.CreateModel(
@@ -454,6 +483,36 @@ class Migration(migrations.Migration):
             bases=("crm.customer",),
         ),
         migrations.CreateModel(
+            name="Contract",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scan", models.FileField(blank=True, upload_to="scans")),
+                (
+                    "dealer",
+                    models.ForeignKey(
+                        default=tests.crm.models.nobody,
+                        on_delete=django.db.models.deletion.SET_DEFAULT,
+                        related_name="contracts",
+                        to="crm.dealer",
+                    ),
+                ),
+                (
+                    "guarantor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="guaranteed",
+                        to="crm.dealer",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
             name="Employee",
             fields=[
                 (
@@ -668,6 +727,11 @@ class Migration(migrations.Migration):
                 ("time", models.TimeField(null=True)),
                 ("url", models.URLField(null=True)),
                 ("uuid", models.UUIDField(null=True)),
+                ("file_path", models.FilePathField(null=True)),
+                ("slug", models.SlugField(null=True)),
+                ("positive", models.PositiveIntegerField(null=True)),
+                ("positive_big", models.PositiveBigIntegerField(null=True)),
+                ("positive_small", models.PositiveSmallIntegerField(null=True)),
                 (
                     "account",
                     models.ForeignKey(
