@@ -9,10 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db import models
 
-from django_customer_history.capture.install import difference
-from django_customer_history.capture.plan import untracked_models
 from django_customer_history.context import acting, action, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
@@ -24,7 +22,6 @@ __all__ = [
     "action",
     "current",
     "entries_for",
-    "health",
     "paused",
     "record",
     "register",
@@ -99,18 +96,6 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
 def unregister(model: type[models.Model]) -> None:
     """Stop keeping the history of a model from the next `migrate` on; its entries stay."""
     registry.remove(model)
-
-
-def health(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
-    """Return what is wrong with capture in a database; empty: every change is recorded.
-
-    The same as the system checks W002 and W004 find with `check --database`, for a health
-    page: one line for triggers that are missing, stale or superfluous, and for missing tables.
-    """
-    connection = connections[using]
-    missing = [model._meta.db_table for model in untracked_models(registry, connection)]
-    tables = [f"no table {name}" for name in missing]
-    return [*difference(connection).problems(), *tables]
 
 
 def entries_for(record_or_model: Any, key: object = None) -> EntryQuerySet:

@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
-from django_customer_history import history
+from django_customer_history import health
 from django_customer_history.capture.install import difference, remove_all, synchronise
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.dialects import dialect_of
@@ -213,7 +213,7 @@ def test_the_command_lists_mends_and_removes(customer_row, capsys):
 
 def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
     remove_all(connection)
-    missing, _table = history.health()
+    missing, _table = health.problems()
     assert missing.startswith("missing on ")
     assert ", crm_customer, " in missing
     call_command("check", databases=["default"])
@@ -224,7 +224,7 @@ def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
     assert "customer_history.W002" not in told
     # A registered model without a table: its changes are not recorded, and that is said.
     assert "customer_history.W004" in told
-    assert history.health() == ['no table "other schema"."schemed"']
+    assert health.problems() == ['no table "other schema"."schemed"']
 
 
 @pytest.mark.parametrize("arguments", [["--run-syncdb"], ["--fake"], ["--fake-initial"]])
