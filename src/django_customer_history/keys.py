@@ -4,7 +4,7 @@ The first 48 bits are milliseconds since 1970 in UTC; the 12 bits after the vers
 fraction of the millisecond (RFC 9562, section 6.2, method 3), so a key holds its microsecond.
 """
 
-import secrets
+import random
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -40,11 +40,18 @@ def uuid_at(microseconds: int, *, tail: int | None = None) -> UUID:
 
     With `tail` 0 it is the smallest key of that microsecond: a bound for a range of time.
     """
+    return UUID(int=_number_at(microseconds, random.getrandbits(62) if tail is None else tail))
+
+
+def hexadecimal_at(microseconds: int) -> str:
+    """Return the 32 digits of a new key for a moment, in microseconds since 1970."""
+    return f"{_number_at(microseconds, random.getrandbits(62)):032x}"
+
+
+def _number_at(microseconds: int, tail: int) -> int:
     milliseconds, rest = divmod(microseconds, 1000)
-    if tail is None:
-        tail = secrets.randbits(62)
     fraction = rest * 4096 // 1000
-    return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | tail)
+    return milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | tail
 
 
 def lowest_uuid_at(moment: datetime) -> UUID:

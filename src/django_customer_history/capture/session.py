@@ -17,7 +17,7 @@ from django_customer_history.capture.statements import may_write
 from django_customer_history.changes import Attribution
 from django_customer_history.context import current
 from django_customer_history.dialects.postgresql import CONTEXT_SETTING
-from django_customer_history.keys import datetime_of, next_microsecond, uuid_at
+from django_customer_history.keys import datetime_of, hexadecimal_at, next_microsecond
 from django_customer_history.tables import PREFIX
 
 Execute = Callable[[Any, Any, bool, Any], Any]
@@ -69,6 +69,7 @@ class SQLiteSession:
         self._connection = connection
         self._attribution = Attribution()
         self._microsecond = 0
+        self._second = (0, "")
 
     def connected(self) -> None:
         """Register the functions, which are gone with every reconnect."""
@@ -76,7 +77,7 @@ class SQLiteSession:
         self._connection.connection.execute("PRAGMA recursive_triggers = ON")
         functions: dict[str, Callable[[], Any]] = {
             "key": self._key,
-            "timestamp": lambda: str(datetime_of(self._microsecond).replace(tzinfo=None)),
+            "timestamp": self._timestamp,
             "actor_id": lambda: self._attribution.actor_id,
             "actor_label": lambda: self._attribution.actor_label,
             "source": lambda: self._attribution.source,
@@ -108,7 +109,15 @@ class SQLiteSession:
         # The first function that a trigger calls: the context of now is that of the entry.
         self._attribution = current().attribution()
         self._microsecond = next_microsecond()
-        return uuid_at(self._microsecond).hex
+        return hexadecimal_at(self._microsecond)
+
+    def _timestamp(self) -> str:
+        # Called for every entry: the text of the second is kept from one to the next.
+        second, fraction = divmod(self._microsecond, 1_000_000)
+        if second != self._second[0]:
+            moment = datetime_of(second * 1_000_000)
+            self._second = (second, moment.strftime("%Y-%m-%d %H:%M:%S"))
+        return f"{self._second[1]}.{fraction:06}"
 
 
 class PostgreSQLSession:
