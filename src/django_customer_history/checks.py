@@ -11,11 +11,8 @@ from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
 from django_customer_history.capture.install import difference
-from django_customer_history.capture.plan import (
-    UnreachableSubjectError,
-    routes,
-    untracked_models,
-)
+from django_customer_history.capture.plan import untracked_models
+from django_customer_history.capture.routes import UnreachableSubjectError, routes
 from django_customer_history.conf import SETTING
 from django_customer_history.conf import problems as setting_problems
 from django_customer_history.dialects import SUPPORTED_VENDORS

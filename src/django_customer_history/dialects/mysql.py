@@ -7,7 +7,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect, RowDialect
+from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect
+from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
     Column,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, RowDialect
+from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL
+from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
     Column,
