@@ -1,10 +1,11 @@
 """Runs the tests on each database that can be reached: `python -m tests.databases`.
 
 `TEST_POSTGRES_URL` and `TEST_MARIADB_URL` say where the servers are. With `--require-all` a
-server that cannot be reached is a failure. What stands behind `--` goes to pytest.
+server that cannot be reached, or a missing Chromium, is a failure. What stands behind `--` goes to pytest.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,10 +55,12 @@ def main(arguments):
             _pytest(server, *options, *HOSTS_WAY) for options in HOSTS_OPTIONS
         )
         (covered if is_good else failed).append(f"{server.name} ({server.version})")
-    print(f"\nDatabases where all tests passed: {', '.join(covered) or 'none'}")
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    print(f"\nBrowser tests: {chromium or 'not run, as no Chromium was found'}")
+    print(f"Databases where all tests passed: {', '.join(covered) or 'none'}")
     print(f"Databases with failed tests: {', '.join(failed) or 'none'}")
     print(f"Databases that could not be reached: {', '.join(unreachable) or 'none'}")
-    is_missing_one = "--require-all" in own and bool(unreachable)
+    is_missing_one = "--require-all" in own and bool(unreachable or chromium is None)
     return 1 if failed or is_missing_one else 0
 
 

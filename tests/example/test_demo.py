@@ -1,14 +1,8 @@
 """The example project: what somebody sees who runs the demo and opens the History tab."""
 
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
-from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
 
@@ -16,7 +10,6 @@ import pytest
 
 from demo.browser import Browser
 
-MANAGE = Path(__file__).parents[2] / "example_project" / "manage.py"
 COLUMNS = [
     "Timestamp",
     "User",
@@ -66,46 +59,6 @@ class Table(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo")
-    return os.environ | {
-        "DATABASE_URL": f"sqlite:///{folder / 'demo.sqlite3'}",
-        "MEDIA_ROOT": str(folder / "media"),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
-
-
-@pytest.fixture(scope="module")
-def first_run(environment):
-    command = [sys.executable, MANAGE, "demo", "--no-serve"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def second_run(environment, first_run):
-    """Run the demo again, which serves the site until the tests are done."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, MANAGE, "demo", "--port", str(port)]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-        try:
-            output = "".join(lines_until(server.stdout, "Stop with Ctrl-C.\n"))
-            yield SimpleNamespace(site=f"http://127.0.0.1:{port}", output=output)
-        finally:
-            server.terminate()
-
-
-@pytest.fixture(scope="module")
-def first_page(second_run):
-    return re.search(r"Open first: http://[^/]+(\S+)", second_run.output).group(1)
-
-
-@pytest.fixture(scope="module")
 def manager(second_run):
     return logged_in(second_run.site, "manager")
 
@@ -118,13 +71,6 @@ def clerk(second_run):
 @pytest.fixture(scope="module")
 def tab(manager, first_page):
     return Table(manager.open(first_page).text).rows()
-
-
-def lines_until(stream, last):
-    for line in stream:
-        yield line
-        if line == last:
-            return
 
 
 def logged_in(site, name):
