@@ -1,7 +1,8 @@
 """Runs the tests on each database that can be reached: `python -m tests.databases`.
 
 `TEST_POSTGRES_URL` and `TEST_MARIADB_URL` say where the servers are. With `--require-all` a
-server that cannot be reached, or a missing Chromium, is a failure. What stands behind `--` goes to pytest.
+server that cannot be reached, or a missing Chromium, is a failure. What stands behind `--pytest`
+goes to pytest.
 """
 
 import os
