@@ -10,17 +10,23 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from django.core.management import find_commands, load_command_class
+from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils.module_loading import import_string
 
 import django_customer_history
-from django_customer_history import conf, history, masks, registry
+from django_customer_history import conf, exceptions, history, masks, registry
 from django_customer_history.context import SOURCES
-from django_customer_history.models import Entry
+from django_customer_history.filters import DEFINITIONS, NAMES
+from django_customer_history.formats import COLUMNS, FORMATS
+from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.rest_framework import serializers, throttling, urls
 from tests.crm.models import Customer, Invoice, Note
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,7 +201,21 @@ class Tutorial:
 
 
 def mentioned(name):
-    return set(re.findall(r"`([^`\n]+)`", (DOCS / "reference" / name).read_text(encoding="utf-8")))
+    path = DOCS / ("" if "/" in name else "reference") / name
+    return set(re.findall(r"`([^`\n]+)`", FENCED.sub("", path.read_text(encoding="utf-8"))))
+
+
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+PACKAGE = Path(django_customer_history.__file__).parent
+COMMANDS = find_commands(str(PACKAGE / "management"))
+
+
+def options_of(command):
+    """Return the options that a command has of its own, apart from those of filters."""
+    parser = command.create_parser("manage.py", "a command")
+    shared = BaseCommand().create_parser("manage.py", "a command")._option_string_actions
+    of_filters = {f"--{prefix}{name}" for name in DEFINITIONS for prefix in ("", "not-")}
+    return set(parser._option_string_actions) - set(shared) - of_filters
 
 
 class TestReference:
@@ -204,6 +224,71 @@ class TestReference:
 
     def test_names_every_setting(self):
         assert mentioned("settings.md").issuperset(conf.DEFAULTS)
+
+    def test_names_every_filter_and_its_values(self):
+        page = (DOCS / "reference" / "filters.md").read_text(encoding="utf-8")
+        rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", page, re.MULTILINE))
+        assert list(rows) == list(DEFINITIONS)
+        for choice in DEFINITIONS["kind"].choices:
+            assert f"`{choice}`" in rows["kind"]
+        queries = [text for text in mentioned("filters.md") if re.match(r"-?[a-z]+=", text)]
+        assert queries
+        for query in queries:
+            assert {one.partition("=")[0] for one in query.split("&")} <= set(NAMES)
+
+    def test_names_every_route_of_rest(self):
+        told = mentioned("rest.md")
+        assert urls.urlpatterns
+        for pattern in urls.urlpatterns:
+            route = str(pattern.pattern)
+            route = route.replace("<str:model>", "{app.model}").replace("<str:key>", "{key}")
+            assert f"GET /{route}" in told
+            assert f"{urls.app_name}:{pattern.name}" in told
+
+    def test_shows_every_field_of_an_entry_over_rest(self):
+        page = (DOCS / "reference" / "rest.md").read_text(encoding="utf-8")
+        shapes = (serializers.EntrySerializer(), serializers.ChangeSerializer())
+        for shape in (*shapes, serializers.PageSerializer(), serializers.FacetsSerializer()):
+            for name in shape.fields:
+                assert f'"{name}": ' in page
+
+    def test_names_every_throttle_scope(self):
+        scopes = {throttling.HistoryThrottle.scope, throttling.HistoryExportThrottle.scope}
+        assert mentioned("rest.md").issuperset(scopes)
+
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_names_every_command_and_its_options(self, name):
+        page = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
+        section = page.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
+        options = options_of(load_command_class("django_customer_history", name))
+        assert options
+        for option in options:
+            assert re.search(rf"^\| `{option}\b", section, re.MULTILINE)
+
+    def test_names_every_format_and_column_of_exports(self):
+        told = mentioned("how-to/exports.md")
+        assert told.issuperset(FORMATS)
+        assert told.issuperset(COLUMNS)
+
+    def test_names_every_global_permission(self):
+        told = mentioned("permissions.md")
+        for model in (Entry, ConfidentialField):
+            meta = model._meta
+            own = {f"{one}_{meta.model_name}" for one in meta.default_permissions}
+            for codename in own | {codename for codename, _name in meta.permissions}:
+                assert f"{meta.app_label}.{codename}" in told
+
+    def test_names_every_mask_that_staff_can_choose(self):
+        assert mentioned("how-to/confidential.md").issuperset(masks.MASKS)
+
+    def test_names_every_exception(self):
+        names = {
+            name
+            for name, one in vars(exceptions).items()
+            if isinstance(one, type) and one.__module__ == exceptions.__name__
+        }
+        told = {name.rpartition(".")[2] for name in mentioned("registration.md")}
+        assert told.issuperset(names)
 
     def test_names_every_check(self):
         source = (ROOT / "src/django_customer_history/checks.py").read_text(encoding="utf-8")
@@ -224,6 +309,18 @@ class TestReference:
         }
         assert names
         assert mentioned("registration.md").issuperset(names)
+
+    def test_the_floors_are_those_that_are_checked(self):
+        page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+        floors = page.partition("## Floors")[2].partition("\n## ")[0]
+        told = [
+            set(re.findall(r"`(\w+)`", row.split("|")[2]))
+            for row in floors.splitlines()
+            if row.startswith("| ") and "`" in row.split("|")[2]
+        ]
+        with (ROOT / "pyproject.toml").open("rb") as file:
+            (contract,) = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+        assert told == [set(layer.split(" | ")) for layer in contract["layers"]]
 
     def test_a_frozen_path_leads_to_what_it_says(self):
         page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
