@@ -42,6 +42,8 @@ class Rule:
     permission: str | None = None
     """What would show the value, where it is masked or has hidden keys."""
     is_secret: bool = False
+    is_forgotten: bool = False
+    """Whether no registration knows the field any more."""
     hidden_keys: Mapping[str, Mask] | None = None
     """Paths inside a JSON value that are masked, with their masks."""
 
@@ -102,9 +104,15 @@ class Sight:
         return self._rules[asked]
 
     def is_confidential(self, entry: Entry, name: str) -> bool:
-        """Return whether a field of an entry is confidential, to whomever."""
-        return self._protection(entry.entity_model, name) is not None or any(
-            protected.startswith(f"{name}.") for protected in self._protections[entry.entity_model]
+        """Return whether a field of an entry is confidential, to whomever.
+
+        One that no registration knows any more is, as the rule that it had is not known.
+        """
+        protections = self._protections[entry.entity_model]
+        return (
+            self.rule(entry, name).is_forgotten
+            or self._protection(entry.entity_model, name) is not None
+            or any(protected.startswith(f"{name}.") for protected in protections)
         )
 
     def label(self, model: str, label: str | None, *, record: Any = None) -> str | None:
@@ -202,8 +210,13 @@ class Sight:
     def _unknown(self, name: str) -> Rule:
         # The rule that once held is gone with the field or the model: hide it, to be safe.
         if self._may_see(VIEW_EVERY_CONFIDENTIAL_VALUE):
-            return Rule(label=_words(name))
-        return Rule(label=_words(name), mask=FULL, permission=VIEW_EVERY_CONFIDENTIAL_VALUE)
+            return Rule(label=_words(name), is_forgotten=True)
+        return Rule(
+            label=_words(name),
+            mask=FULL,
+            permission=VIEW_EVERY_CONFIDENTIAL_VALUE,
+            is_forgotten=True,
+        )
 
     def _may_see(self, permission: str) -> bool:
         return self._shows_confidential and may_see(self.reader, permission)

@@ -161,9 +161,13 @@ def _records(label: str, key: str, values: Iterable[str]) -> "models.QuerySet[mo
         return None
     field = model._meta.pk if key == "pk" else field_of(model, key)
     fitting = [value for value in values if _fits(field, value)]
+    if not fitting:
+        return None
     # The base manager: a host's own may hide archived records.
-    records = model._base_manager.select_related(*_named_after(model))
-    return records.filter(**{f"{key}__in": fitting}) if fitting else None
+    records: models.QuerySet[models.Model]
+    records = model._base_manager.filter(**{f"{key}__in": fitting})
+    related = _named_after(model)
+    return records.select_related(*related) if related else records
 
 
 def _questions_of_last_labels(

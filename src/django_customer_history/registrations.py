@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from django.apps import apps
 
+from django_customer_history.masks import as_mask
 from django_customer_history.recording import note
 from django_customer_history.registry import Registration, registry
 
@@ -63,7 +64,7 @@ def _options(registration: Registration) -> Mapping[str, str]:
         "exclude": sorted(registration.exclude),
         "only": None if registration.only is None else sorted(registration.only),
         "confidential": {
-            name: mask.name for name, mask in sorted(registration.confidential.items())
+            name: as_mask(mask).name for name, mask in sorted(registration.confidential.items())
         },
         "secret": sorted(registration.secret),
         "m2m": None if registration.m2m is None else sorted(registration.m2m),

@@ -45,6 +45,19 @@ def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch)
     ]
 
 
+def test_a_mask_that_is_a_function_of_the_projects_own_has_its_name(monkeypatch):
+    def initials(value):
+        return "".join(word[0] for word in value.split())
+
+    registry = Registry()
+    registry.add(registration_of(Customer, subject="self", confidential={"name": initials}))
+    monkeypatch.setattr(registrations, "registry", registry)
+    log = Log()
+    log_registrations("default")
+    changes = [entry.changes for entry in log.entries() if entry.entity_id == "crm.customer"]
+    assert changes[0]["confidential"][1] == '{"name": "initials"}'
+
+
 def test_what_has_not_changed_is_not_told_again():
     log_registrations("default")
     log = Log()

@@ -5,6 +5,7 @@ import json
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
+from django.utils import timezone
 
 from django_customer_history.masks import as_mask
 from django_customer_history.models import ConfidentialField, Entry
@@ -227,3 +228,25 @@ class TestReveal:
         revealed = reader.get(f"/api/history/entries/{entry.id}/reveal/")
         assert "123-45-6789" in revealed.content.decode()
         assert "123-45" not in reader.get("/api/history/").content.decode()
+
+    def test_a_look_at_a_field_that_is_known_no_longer_is_logged_as_well(
+        self, reader, user, customer, log, settings
+    ):
+        settings.CUSTOMER_HISTORY = {"MASK_UNTIL_REVEALED": True}
+        grant(user, "view_confidential")
+        entry = Entry.objects.create(
+            timestamp=timezone.now(),
+            kind="update",
+            action="Update",
+            subject_model="crm.customer",
+            subject_id=str(customer.pk),
+            entity_model="crm.customer",
+            entity_id=str(customer.pk),
+            changes={"dropped": ["old value", "new value"]},
+            source="web",
+        )
+        log.clear()
+        assert "old value" not in reader.get("/api/history/").content.decode()
+        revealed = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        assert "old value" in revealed.content.decode()
+        assert log.only().changes == {"fields": [None, "dropped"]}
