@@ -11,13 +11,22 @@ from typing import Any, TypeVar, overload
 from django.apps import apps
 from django.db import models
 
-from django_customer_history.context import acting, action, current
+from django_customer_history.context import acting, action, carried, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
 from django_customer_history.recording import record
 from django_customer_history.registry import Events, Names, registration_of, registry
 
-__all__ = ["acting", "action", "current", "entries_for", "record", "register", "unregister"]
+__all__ = [
+    "acting",
+    "action",
+    "carried",
+    "current",
+    "entries_for",
+    "record",
+    "register",
+    "unregister",
+]
 
 AnyModel = TypeVar("AnyModel", bound=type[models.Model])
 
