@@ -18,8 +18,8 @@ DATABASES["other"] = {**DATABASES["default"], "NAME": f"{DATABASES['default']['N
 for database in DATABASES.values():
     if database["ENGINE"].endswith("mysql"):
         database["TEST"] = {"CHARSET": "utf8mb4", "COLLATION": "utf8mb4_unicode_ci"}
-    elif database["ENGINE"].endswith("sqlite3"):
-        database["NAME"] = ":memory:"
+if DATABASES["other"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["other"]["NAME"] = ":memory:"
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",

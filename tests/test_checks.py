@@ -127,6 +127,18 @@ def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
         ({"GUARDS": 1}, "CUSTOMER_HISTORY['GUARDS'] is 1."),
         ({"TRUSTED_PROXIES": "10.0.0.1"}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is '10.0.0.1'."),
         ({"TRUSTED_PROXIES": ["10.x"]}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is ['10.x']."),
+        ({"TRUSTED_PROXIES": -1}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is -1."),
+        ({"TRUSTED_PROXIES": True}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is True."),
+        ({"PROXY_HEADER": "X For"}, "CUSTOMER_HISTORY['PROXY_HEADER'] is 'X For'."),
+        ({"IP_ADDRESS": "half"}, "CUSTOMER_HISTORY['IP_ADDRESS'] is 'half'."),
+        ({"SOURCES": ["kiosk"]}, "CUSTOMER_HISTORY['SOURCES'] is ['kiosk']."),
+        ({"SOURCES": {"The Kiosk": "K"}}, "CUSTOMER_HISTORY['SOURCES'] is {'The Kiosk': 'K'}."),
+        ({"SOURCES": {"kiosk": 1}}, "CUSTOMER_HISTORY['SOURCES'] is {'kiosk': 1}."),
+        ({"SOURCE": "no.such"}, "CUSTOMER_HISTORY['SOURCE'] is 'no.such'."),
+        ({"SOURCE": 5}, "CUSTOMER_HISTORY['SOURCE'] is 5."),
+        ({"IMPERSONATOR": "os.sep"}, "CUSTOMER_HISTORY['IMPERSONATOR'] is 'os.sep'."),
+        ({"REASON_HEADER": ""}, "CUSTOMER_HISTORY['REASON_HEADER'] is ''."),
+        ({"REASON_FIELD": 1}, "CUSTOMER_HISTORY['REASON_FIELD'] is 1."),
     ],
 )
 def test_a_wrong_setting(settings, value, message):

@@ -1,15 +1,18 @@
 """Requests: who, through what, from where."""
 
+import asyncio
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection
-from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from django_customer_history import history
-from django_customer_history.middleware import client_address
+from django_customer_history.context import SOURCES
+from django_customer_history.exceptions import InvalidContextError
 from tests.crm.models import Customer
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +88,93 @@ def test_a_user_who_appears_half_way_through_the_request(user, customer, log):
     assert told == [("before", None), ("after", "ann")]
 
 
+def test_a_user_who_leaves_half_way_through_the_request(client, customer, log):
+    client.post("/log-out/")
+    told = [
+        (entry.entity_label, entry.actor_label)
+        for entry in log.entries()
+        if entry.entity_model == "crm.customer"
+    ]
+    assert told == [("before", "ann"), ("after", None)]
+
+
+def test_a_user_who_signs_up_is_made_by_nobody_and_acts_from_then_on(customer, log):
+    Client().post("/sign-up/", {"username": "new"})
+    told = [
+        (entry.entity_model, entry.kind, entry.actor_label)
+        for entry in log.entries()
+        if entry.kind == "create"
+    ]
+    assert told == [("auth.user", "create", None), ("crm.customer", "create", "new")]
+
+
+class TestStreaming:
+    def test_what_is_made_after_the_view_returned_bears_the_request(self, client, customer, log):
+        response = client.get(f"/customers/{customer.pk}/stream/?names=ab")
+        assert log.entries() == []
+        chunks = iter(response.streaming_content)
+        assert next(chunks) == b"a\n"
+        Customer.objects.update(name="meanwhile")
+        assert list(chunks) == [b"b\n"]
+        Customer.objects.update(name="afterwards")
+        told = [(entry.changes["name"][1], entry.actor_label) for entry in log.entries()]
+        assert told == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("afterwards", None)]
+        first, _, second, _ = log.entries()
+        assert first.request_id == second.request_id
+        assert (first.source, first.ip_address) == ("web", "203.0.113.9")
+
+    def test_a_stream_that_fails_leaves_nothing_behind(self, client, customer, log):
+        response = client.get(f"/customers/{customer.pk}/stream/?names=a&fail")
+        with pytest.raises(RuntimeError):
+            list(response.streaming_content)
+        Customer.objects.update(name="afterwards")
+        assert log.told("actor_label") == [("ann",), (None,)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_asynchronous_stream(self, user, customer, log):
+        @async_to_sync
+        async def read():
+            client = AsyncClient()
+            await client.aforce_login(user)
+            response = await client.get(f"/customers/{customer.pk}/stream/async/?names=ab")
+            chunks = []
+            async for chunk in response.streaming_content:
+                chunks.append(chunk)
+                await Customer.objects.aupdate(name="meanwhile")
+            return chunks
+
+        assert read() == [b"a\n", b"b\n"]
+        told = [
+            (entry.changes["name"][1], entry.actor_label)
+            for entry in log.entries()
+            if entry.entity_model == "crm.customer"
+        ]
+        assert told == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("meanwhile", None)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_asynchronous_view_that_is_cancelled_leaves_nothing_behind(user, customer, log):
+    @async_to_sync
+    async def leave():
+        client = AsyncClient()
+        await client.aforce_login(user)
+        visit = asyncio.ensure_future(client.get(f"/customers/{customer.pk}/wait/"))
+        while not await Customer.objects.filter(name="waiting").aexists():
+            await asyncio.sleep(0.01)
+        visit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await visit
+        await Customer.objects.aupdate(name="afterwards")
+
+    leave()
+    told = [
+        (entry.actor_label, entry.source)
+        for entry in log.entries()
+        if entry.entity_model == "crm.customer"
+    ]
+    assert told == [("ann", "web"), (None, "system")]
+
+
 def test_a_block_in_a_view_overrides_the_request(client, customer, log):
     with history.acting(user=None, source="workflow"):
         client.post(f"/customers/{customer.pk}/", {"name": "Request wins inside"})
@@ -105,34 +195,95 @@ def test_a_request_that_writes_nothing_loads_no_session_and_no_user(client, cust
     assert len(queries) == 1
 
 
-class TestAddress:
+def test_a_source_of_the_project_has_a_name_of_its_own(settings, customer, log):
+    settings.CUSTOMER_HISTORY = {"SOURCES": {"kiosk": "Kiosk in the hall"}}
+    with history.acting(source="kiosk"):
+        Customer.objects.update(name="x")
+    assert log.told("source") == [("kiosk",)]
+    assert SOURCES["kiosk"] == "Kiosk in the hall"
+    assert SOURCES["web"] == "Web"
+
+
+def test_an_unknown_source_is_an_error_and_nothing_is_written(customer, log):
+    with (
+        pytest.raises(InvalidContextError, match=r"'kiosk'.*web, api, .*SOURCES"),
+        history.acting(source="kiosk"),
+    ):
+        Customer.objects.update(name="x")
+    assert log.entries() == []
+
+
+def choose(request):
+    return request.headers.get("X-Source")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_function_of_the_project_decides_the_source(settings, client, customer, log):
+    settings.CUSTOMER_HISTORY = {"SOURCE": "tests.test_middleware.choose"}
+    client.post(f"/customers/{customer.pk}/", {"name": "1"}, HTTP_X_SOURCE="integration")
+    client.post(f"/customers/{customer.pk}/", {"name": "2"})
+    assert log.told("source") == [("integration",), ("web",)]
+    with pytest.raises(InvalidContextError, match="'teleport'"):
+        client.post(f"/customers/{customer.pk}/", {"name": "3"}, HTTP_X_SOURCE="teleport")
+    customer.refresh_from_db()
+    assert customer.name == "2"
+
+
+def test_a_reason_is_taken_from_header_and_form_only_when_the_project_says_so(
+    settings, client, customer, log
+):
+    def post(**headers):
+        data = {"name": f"x{len(log.entries())}", "why": " by letter "}
+        client.post(f"/customers/{customer.pk}/", data, **headers)
+
+    post(HTTP_X_REASON="by phone")
+    settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason", "REASON_FIELD": "why"}
+    post(HTTP_X_REASON="by phone")
+    post()
+    assert log.told("context") == [(None,), ({"reason": "by phone"},), ({"reason": "by letter"},)]
+
+
+def test_a_reason_in_a_form_leaves_a_json_body_alone(settings, user, customer, log):
+    settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason", "REASON_FIELD": "why"}
+    client = APIClient()
+    client.force_authenticate(user)
+    client.patch(f"/api/customers/{customer.pk}/", {"name": "1"}, HTTP_X_REASON="merged")
+    client.patch(f"/api/customers/{customer.pk}/", {"name": "2"})
+    assert log.told("context") == [({"reason": "merged"},), (None,)]
+
+
+def test_a_request_in_a_block_begins_anew(client, customer, log):
+    with history.acting(user=None, source="workflow", reason="outer", job="nightly") as outer:
+        client.post(f"/customers/{customer.pk}/", {"name": "x"})
+    entry = log.only()
+    assert (entry.actor_label, entry.source, entry.context) == ("ann", "web", None)
+    assert entry.request_id != outer.request_id
+
+
+class TestAddressOfEntries:
     @pytest.mark.parametrize(
-        ("remote", "forwarded", "address"),
+        ("kept", "given", "address"),
         [
-            ("203.0.113.9", "", "203.0.113.9"),
-            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # not a proxy of ours: not believed
-            ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
-            ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
-            ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),  # two proxies
-            ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
-            ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
-            ("10.0.0.1", "2001:db8::7", "2001:db8::7"),
-            ("10.0.0.1", "198.51.100.1, garbage", None),
-            ("10.0.0.1", "garbage, 198.51.100.1", "198.51.100.1"),
-            ("10.0.0.1", "", "10.0.0.1"),
-            ("::1", "198.51.100.1", "198.51.100.1"),
-            ("::ffff:203.0.113.9", "", "203.0.113.9"),
-            ("", "198.51.100.1", None),
-            ("unix:", "", None),
+            ("full", "203.0.113.9", "203.0.113.9"),
+            ("truncated", "203.0.113.9", "203.0.113.0"),
+            ("truncated", "2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+            ("truncated", "::ffff:203.0.113.9", "203.0.113.0"),
+            ("none", "203.0.113.9", None),
+            ("none", "2001:db8::7", None),
         ],
     )
-    def test_the_right_address_or_none(self, remote, forwarded, address):
-        request = RequestFactory().get("/", REMOTE_ADDR=remote)
-        if forwarded:
-            request.META["HTTP_X_FORWARDED_FOR"] = forwarded
-        with override_settings(CUSTOMER_HISTORY={"TRUSTED_PROXIES": ["10.0.0.0/8", "::1"]}):
-            assert client_address(request) == address
+    def test_as_much_is_kept_as_the_setting_lets(self, settings, log, kept, given, address):
+        settings.CUSTOMER_HISTORY = {"IP_ADDRESS": kept}
+        customer = Customer.objects.get()
+        client = Client(REMOTE_ADDR=given)
+        client.post(f"/customers/{customer.pk}/", {"name": "by request"})
+        with history.acting(ip=given):
+            Customer.objects.update(name="by block")
+        assert log.told("ip_address") == [(address,), (address,)]
 
-    def test_without_trusted_proxies_nobodys_header_is_believed(self):
-        request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="198.51.100.1")
-        assert client_address(request) == "127.0.0.1"
+    def test_a_text_that_is_no_address_is_an_error(self, customer):
+        with (
+            pytest.raises(InvalidContextError, match="'localhost' is no IP address"),
+            history.acting(ip="localhost"),
+        ):
+            Customer.objects.update(name="x")

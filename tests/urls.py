@@ -14,5 +14,12 @@ urlpatterns = [
     path("customers/<int:pk>/read/", views.read),
     path("customers/<int:pk>/page/", views.page),
     path("customers/<int:pk>/history/", HistoryView.as_view(model=Customer), name="history"),
+    path("customers/<int:pk>/stream/", views.stream),
+    path("customers/<int:pk>/stream/async/", views.stream_async),
+    path("customers/<int:pk>/wait/", views.wait_forever),
+    path("customers/<int:pk>/task/", views.send_task),
+    path("customers/<int:pk>/task/async/", views.send_task_async),
     path("log-in/", views.log_in),
+    path("log-out/", views.log_out),
+    path("sign-up/", views.sign_up),
 ]

@@ -1,5 +1,6 @@
 """The wiring: what happens when Django starts, when it connects and after `migrate`."""
 
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -22,12 +23,15 @@ class CustomerHistoryConfig(AppConfig):
         """Find the registrations and put capture in its place."""
         from django_customer_history import checks
         from django_customer_history.capture.schema import follow_schema_editors
+        from django_customer_history.commands import follow_commands
         from django_customer_history.inheritance import register_audited_models
 
         autodiscover_modules("history")
         register_audited_models(apps.get_models())
         checks.register_checks()
         follow_schema_editors()
+        follow_commands()
+        _follow_tasks()
         connection_created.connect(_connected, dispatch_uid="customer_history")
         pre_migrate.connect(_migrating, sender=self, dispatch_uid="customer_history")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="customer_history")
@@ -37,6 +41,13 @@ class CustomerHistoryConfig(AppConfig):
         for connection in connections.all(initialized_only=True):
             if connection.connection is not None:
                 _connected(connection=connection)
+
+
+def _follow_tasks() -> None:
+    if find_spec("celery") is not None:
+        from django_customer_history.contrib import celery
+
+        celery.follow_tasks()
 
 
 def _connected(*, connection: Any, **_kwargs: Any) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 Kind = Literal["create", "update", "delete", "add", "remove", "event"]
@@ -22,9 +22,12 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts: the key of a user (or of an API key, a robot) and the name it has now."""
+    """Who acts: the key of a user (or of an API key, a robot) and the name it has now.
 
-    id: str
+    Without a key it is someone whom the project has no record of, such as a shell's user.
+    """
+
+    id: str | None
     label: str
 
 
@@ -44,7 +47,7 @@ class Attribution:
     """Whether triggers shall log nothing."""
 
     @property
-    def context(self) -> dict[str, str] | None:
+    def context(self) -> dict[str, Any] | None:
         """The entry's `context` column as a dict, or None."""
         return None if self.detail is None else json.loads(self.detail)
 

@@ -1,23 +1,55 @@
 """The settings: one dict, `CUSTOMER_HISTORY`, read at every access and never kept."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 SETTING = "CUSTOMER_HISTORY"
 
 LARGEST_PAGE = 200
 """Entries that one page may have, whoever asks."""
 
+Network = IPv4Network | IPv6Network
+
+SOURCES: Mapping[str, str | Promise] = {
+    "web": _("Web"),
+    "api": _("API"),
+    "admin": _("Admin"),
+    "workflow": _("Workflow"),
+    "integration": _("Integration"),
+    "import": _("Import"),
+    "command": _("Command"),
+    "migration": _("Migration"),
+    "task": _("Task"),
+    "system": _("System"),
+}
+"""The sources that every project has: code to name."""
+
+KEPT_ADDRESSES = ("full", "truncated", "none")
+
 DEFAULTS: Mapping[str, Any] = {
     "TRUSTED_PROXIES": (),
+    "PROXY_HEADER": "X-Forwarded-For",
+    "IP_ADDRESS": "full",
+    "SOURCES": {},
+    "SOURCE": None,
+    "IMPERSONATOR": None,
+    "REASON_HEADER": None,
+    "REASON_FIELD": None,
     "PAGE_SIZE": 50,
     "GUARDS": True,
     "MASK_UNTIL_REVEALED": False,
 }
+
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+_SOURCE = re.compile(r"[a-z0-9_-]{1,32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +78,50 @@ def masked_until_revealed() -> bool:
     return bool(_read("MASK_UNTIL_REVEALED"))
 
 
-def trusted_proxies() -> Sequence[IPv4Network | IPv6Network]:
-    """Return the networks whose `X-Forwarded-For` is believed; empty: nobody's.
+def trusted_proxies() -> Sequence[Network] | int:
+    """Return the networks of our own proxies, or how many stand in a row; empty: none.
 
     Raises `ValueError` for a text that is no network; the system check names it before.
     """
-    return [ip_network(network) for network in _read("TRUSTED_PROXIES")]
+    proxies = _read("TRUSTED_PROXIES")
+    return proxies if isinstance(proxies, int) else [ip_network(one) for one in proxies]
+
+
+def proxy_header() -> str:
+    """Return the name of the one header in which our proxies tell the client's address."""
+    return str(_read("PROXY_HEADER"))
+
+
+def kept_address() -> str:
+    """Return how much of an address the log keeps: "full", "truncated" or "none"."""
+    return str(_read("IP_ADDRESS"))
+
+
+def sources() -> Mapping[str, str | Promise]:
+    """Return every source: those of the package and the project's own."""
+    return {**SOURCES, **_read("SOURCES")}
+
+
+def source_chooser() -> Callable[[Any], str | None] | None:
+    """Return the project's function from a request to a source; None: the rules decide."""
+    function: Callable[[Any], str | None] | None = _function("SOURCE")
+    return function
+
+
+def impersonator_finder() -> Callable[[Any], Any] | None:
+    """Return the function from a request to the user who impersonates another, if any."""
+    function: Callable[[Any], Any] | None = _function("IMPERSONATOR")
+    return function
+
+
+def reason_header() -> str | None:
+    """Return the name of the header in which a request may say why; None: in none."""
+    return _text("REASON_HEADER")
+
+
+def reason_field() -> str | None:
+    """Return the name of the form field in which a request may say why; None: in none."""
+    return _text("REASON_FIELD")
 
 
 def problems() -> list[Problem]:
@@ -77,8 +147,20 @@ def _read(key: str) -> Any:
     return getattr(settings, SETTING, {}).get(key, DEFAULTS[key])
 
 
-def _networks_rule(value: object) -> str | None:
-    hint = 'Give a list of networks, like ["10.0.0.0/8", "::1"].'
+def _text(key: str) -> str | None:
+    value = _read(key)
+    return None if value is None else str(value)
+
+
+def _function(key: str) -> Any:
+    value = _read(key)
+    return import_string(value) if isinstance(value, str) else value
+
+
+def _proxies_rule(value: object) -> str | None:
+    hint = 'Give a list of networks, like ["10.0.0.0/8", "::1"], or how many proxies there are.'
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return None
     if isinstance(value, str) or not isinstance(value, Sequence):
         return hint
     for network in value:
@@ -87,6 +169,43 @@ def _networks_rule(value: object) -> str | None:
         except ValueError as error:
             return f"{hint} ({error})"
     return None
+
+
+def _header_rule(value: object) -> str | None:
+    if isinstance(value, str) and _HEADER.fullmatch(value):
+        return None
+    return 'Give the name of a header, like "X-Forwarded-For" or "Forwarded".'
+
+
+def _name_rule(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return None
+    return "Give a name, or None."
+
+
+def _kept_address_rule(value: object) -> str | None:
+    return None if value in KEPT_ADDRESSES else f"Give one of: {', '.join(KEPT_ADDRESSES)}."
+
+
+def _sources_rule(value: object) -> str | None:
+    hint = 'Give a dict from codes to names, like {"kiosk": _("Kiosk")}.'
+    if not isinstance(value, Mapping):
+        return hint
+    for code, label in value.items():
+        if not isinstance(code, str) or not _SOURCE.fullmatch(code):
+            return f"{hint} A code is 1 to 32 small letters, digits, - and _: not {code!r}."
+        if not isinstance(label, str | Promise):
+            return f"{hint} The name of {code!r} is no text."
+    return None
+
+
+def _function_rule(value: object) -> str | None:
+    hint = "Give a function that takes a request, or the dotted path to one."
+    try:
+        function = import_string(value) if isinstance(value, str) else value
+    except ImportError as error:
+        return f"{hint} ({error})"
+    return None if function is None or callable(function) else hint
 
 
 def _page_size_rule(value: object) -> str | None:
@@ -100,7 +219,14 @@ def _boolean_rule(value: object) -> str | None:
 
 
 _RULES: Mapping[str, Callable[[object], str | None]] = {
-    "TRUSTED_PROXIES": _networks_rule,
+    "TRUSTED_PROXIES": _proxies_rule,
+    "PROXY_HEADER": _header_rule,
+    "IP_ADDRESS": _kept_address_rule,
+    "SOURCES": _sources_rule,
+    "SOURCE": _function_rule,
+    "IMPERSONATOR": _function_rule,
+    "REASON_HEADER": _name_rule,
+    "REASON_FIELD": _name_rule,
     "PAGE_SIZE": _page_size_rule,
     "GUARDS": _boolean_rule,
     "MASK_UNTIL_REVEALED": _boolean_rule,

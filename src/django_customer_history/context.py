@@ -5,14 +5,18 @@ follows threads of asgiref, tasks of asyncio and nested blocks without a word fr
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django_customer_history import conf
+from django_customer_history.addresses import as_kept, parsed
+from django_customer_history.blocks import AnyFunction, Block
 from django_customer_history.changes import Actor, Attribution
 from django_customer_history.exceptions import InvalidContextError
 from django_customer_history.keys import time_ordered_uuid
@@ -26,31 +30,41 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 
-SOURCES: Mapping[str, str] = {
-    "web": "Web",
-    "api": "API",
-    "admin": "Admin",
-    "workflow": "Workflow",
-    "integration": "Integration",
-    "import": "Import",
-    "command": "Command",
-    "task": "Task",
-    "system": "System",
-}
-"""The closed list of sources: code to name."""
+
+class _Sources(Mapping[str, str]):
+    """The sources of the package and those of the settings, as they are at each access."""
+
+    def __getitem__(self, code: str) -> str:
+        return str(conf.sources()[code])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(conf.sources())
+
+    def __len__(self) -> int:
+        return len(conf.sources())
+
+
+SOURCES: Mapping[str, str] = _Sources()
+"""The closed list of sources: code to name, in the language of whoever reads it."""
 
 
 LONGEST_ACTION = 100
 
 
 class Origin(Protocol):
-    """Someone who knows actor and source only when a write happens, such as a request."""
+    """Someone who knows who acts only when a write happens, such as a request."""
 
     def actor(self) -> Actor | None:
         """Return who acts right now."""
 
+    def impersonator(self) -> Actor | None:
+        """Return who acts as that actor, if it is another."""
+
     def source(self) -> str:
         """Return the code of the source."""
+
+    def reason(self) -> str | None:
+        """Return why it is done, where that was said."""
 
 
 @dataclass(slots=True)
@@ -64,40 +78,51 @@ class Pause:
 class Context:
     """What entries written now will bear.
 
-    `actor` and `source` that are `UNSET` are asked of `origin` when a write happens; without
-    one the actor is nobody (System) and the source is "system".
+    What is `UNSET` is asked of `origin` when a write happens; without one the actor is nobody
+    (System) and the source is "system".
     """
 
     actor: Actor | Unset | None = UNSET
+    impersonator: Actor | Unset | None = UNSET
     source: str | Unset = UNSET
+    reason: str | Unset | None = UNSET
     ip_address: str | None = None
     request_id: UUID | None = None
     action: str | None = None
-    reason: str | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
     origin: Origin | None = None
     pause: Pause | None = None
-    _known: dict[tuple[Actor | None, str], Attribution] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _known: dict[object, Attribution] = field(default_factory=dict, compare=False, repr=False)
 
     def attribution(self) -> Attribution:
         """Return the context with the lazy parts resolved, as it is at this moment."""
-        origin = self.origin
-        actor, source = self.actor, self.source
-        if actor is UNSET:
-            actor = None if origin is None else origin.actor()
-        if source is UNSET:
-            source = "system" if origin is None else origin.source()
-        known = self._known.get((actor, source))
+        asked = self._asked()
+        known = self._known.get(asked)
         if known is None:
-            known = self._known[actor, source] = self._attribute(actor, source)
+            known = self._known[asked] = self._attribute(*asked)
         return known
 
-    def _attribute(self, actor: Actor | None, source: str) -> Attribution:
+    def _asked(self) -> tuple[Actor | None, Actor | None, str, str | None]:
+        origin, actor, impersonator = self.origin, self.actor, self.impersonator
+        source, reason = self.source, self.reason
+        if actor is UNSET:
+            actor = None if origin is None else origin.actor()
+        if impersonator is UNSET:
+            impersonator = None if origin is None else origin.impersonator()
+        if source is UNSET:
+            source = "system" if origin is None else origin.source()
+        if reason is UNSET:
+            reason = None if origin is None else origin.reason()
+        return actor, impersonator, source, reason
+
+    def _attribute(
+        self, actor: Actor | None, impersonator: Actor | None, source: str, reason: str | None
+    ) -> Attribution:
         detail = dict(self.extra)
-        if self.reason is not None:
-            detail["reason"] = self.reason
+        if reason is not None:
+            detail["reason"] = reason
+        if impersonator is not None:
+            detail["impersonator"] = {"id": impersonator.id, "label": impersonator.label}
         return Attribution(
             actor_id=None if actor is None else actor.id,
             actor_label=None if actor is None else actor.label,
@@ -119,60 +144,76 @@ def current() -> Context:
     return _current.get()
 
 
-@contextmanager
 def acting(
     *,
     user: Any = UNSET,
+    impersonator: Any = UNSET,
     source: str | Unset = UNSET,
     ip: str | Unset | None = UNSET,
     reason: str | Unset | None = UNSET,
     request_id: UUID | Unset = UNSET,
-    origin: Origin | None = None,
-    **extra: str,
-) -> Iterator[Context]:
+    **extra: Any,
+) -> Block[Context]:
     """Let everything written in the block (or in the decorated function) bear these values.
 
     Blocks nest: inner values win, what is not given is inherited, and the outer context is
     back afterwards, also after an exception. `user` is a user, an `Actor`, or None for the
-    system itself. The outermost block gives its entries a `request_id` of their own.
+    system itself; `impersonator` is who really sits there while acting as `user`. What else is
+    given goes into the entry's `context`. The outermost block gives its entries a
+    `request_id` of their own. It decorates plain and asynchronous functions alike.
 
-    Raises `InvalidContextError` for an unknown source or a user that was never saved.
+    Raises, when the block begins, `InvalidContextError` for an unknown source, a text that is
+    no address, or a user that was never saved.
     """
-    outer = _current.get()
-    if request_id is UNSET:
-        request_id = outer.request_id or time_ordered_uuid()
-    given: dict[str, Any] = {"request_id": request_id, "_known": {}}
-    if origin is not None:
-        given |= {"origin": origin, "actor": UNSET, "source": UNSET}
-    if user is not UNSET:
-        given["actor"] = as_actor(user)
-    if source is not UNSET:
-        given["source"] = _known_source(source)
-    if ip is not UNSET:
-        given["ip_address"] = ip
-    if reason is not UNSET:
-        given["reason"] = reason
-    if extra:
-        given["extra"] = {**outer.extra, **extra}
-    with _in_force(replace(outer, **given)) as context:
-        yield context
+    given = {
+        "user": user,
+        "impersonator": impersonator,
+        "source": source,
+        "ip": ip,
+        "reason": reason,
+        "request_id": request_id,
+    }
+    return Block(partial(_acting, given, extra))
 
 
-@contextmanager
-def action(name: str) -> Iterator[Context]:
+def beginning(*, origin: Origin | None = None, ip: str | None = None) -> Block[Context]:
+    """Let a block begin anew, as a request does: nothing is inherited but a pause."""
+    return Block(partial(_beginning, origin, ip))
+
+
+def action(name: str) -> Block[Context]:
     """Let the entries written in the block be called `name`, such as "Invoice Generated"."""
     if not name or len(name) > LONGEST_ACTION:
         raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
-    with _in_force(replace(_current.get(), action=name, _known={})) as context:
-        yield context
+    return Block(partial(_named, name))
 
 
 @contextmanager
 def pausing() -> Iterator[Pause]:
     """Let nothing that is written in the block be logged; `recording.paused` says so itself."""
     pause = Pause()
-    with _in_force(replace(_current.get(), pause=pause, _known={})):
+    with in_force(replace(_current.get(), pause=pause, _known={})):
         yield pause
+
+
+@contextmanager
+def in_force(context: Context) -> Iterator[Context]:
+    """Put a context in force for a block, such as one that was in force before."""
+    token = _current.set(context)
+    try:
+        yield context
+    finally:
+        _current.reset(token)
+
+
+def carried(function: AnyFunction) -> AnyFunction:
+    """Return the function such that it runs in the context in force now, in whatever thread.
+
+    A thread begins with nobody: a pool's thread outlives the request that started it.
+
+        executor.submit(history.carried(work), ...)
+    """
+    return Block(partial(in_force, _current.get()))(function)
 
 
 def as_actor(user: Any) -> Actor | None:
@@ -186,16 +227,64 @@ def as_actor(user: Any) -> Actor | None:
     return Actor(id=str(user.pk), label=str(user.get_username()))
 
 
-@contextmanager
-def _in_force(context: Context) -> Iterator[Context]:
-    token = _current.set(context)
-    try:
-        yield context
-    finally:
-        _current.reset(token)
-
-
-def _known_source(source: str) -> str:
-    if source not in SOURCES:
-        raise InvalidContextError(f"Unknown source {source!r}. Give one of: {', '.join(SOURCES)}.")
+def known_source(source: str) -> str:
+    """Return the code of a source, or raise `InvalidContextError` for an unknown one."""
+    if source not in conf.sources():
+        raise InvalidContextError(
+            f"Unknown source {source!r}. Give one of: {', '.join(SOURCES)}; or add it to"
+            f' {conf.SETTING}["SOURCES"].'
+        )
     return source
+
+
+def _acting(given: Mapping[str, Any], extra: Mapping[str, Any]) -> AbstractContextManager[Context]:
+    outer = _current.get()
+    changed: dict[str, Any] = {"_known": {}, "request_id": outer.request_id}
+    for name, value in given.items():
+        if value is not UNSET:
+            column, checked = _CHECKED[name]
+            changed[column] = checked(value)
+    if changed["request_id"] is None:
+        changed["request_id"] = time_ordered_uuid()
+    if extra:
+        changed["extra"] = {**outer.extra, **extra}
+    return in_force(replace(outer, **changed))
+
+
+def _beginning(origin: Origin | None, ip: str | None) -> AbstractContextManager[Context]:
+    return in_force(
+        Context(
+            origin=origin,
+            ip_address=_kept_address(ip),
+            request_id=time_ordered_uuid(),
+            pause=_current.get().pause,
+        )
+    )
+
+
+def _named(name: str) -> AbstractContextManager[Context]:
+    return in_force(replace(_current.get(), action=name, _known={}))
+
+
+def _kept_address(ip: str | None) -> str | None:
+    if ip is None:
+        return None
+    address = parsed(ip)
+    if address is None:
+        raise InvalidContextError(f"{ip!r} is no IP address. Give one, or None.")
+    return as_kept(address)
+
+
+def _as_given(value: Any) -> Any:
+    return value
+
+
+_CHECKED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "user": ("actor", as_actor),
+    "impersonator": ("impersonator", as_actor),
+    "source": ("source", known_source),
+    "ip": ("ip_address", _kept_address),
+    "reason": ("reason", _as_given),
+    "request_id": ("request_id", _as_given),
+}
+"""Each value that `acting` takes: where it goes, and what becomes of it."""

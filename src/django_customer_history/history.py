@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from django.apps import apps
 from django.db import models
 
-from django_customer_history.context import acting, action, current
+from django_customer_history.context import acting, action, carried, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
 from django_customer_history.recording import paused, record
@@ -20,6 +20,7 @@ from django_customer_history.registry import Events, Names, registration_of, reg
 __all__ = [
     "acting",
     "action",
+    "carried",
     "current",
     "entries_for",
     "paused",

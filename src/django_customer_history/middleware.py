@@ -1,17 +1,19 @@
 """The middleware: every change in a request bears its user, source and address."""
 
 import sys
-from collections.abc import Awaitable, Callable
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseBase
-from python_ipware.modern.parsers import parse_ip, split_unquoted
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
 
+from django_customer_history import conf
+from django_customer_history.addresses import client_address
 from django_customer_history.changes import Actor
-from django_customer_history.conf import trusted_proxies
-from django_customer_history.context import acting, as_actor
+from django_customer_history.context import Context, as_actor, beginning, in_force, known_source
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -38,12 +40,14 @@ class HistoryMiddleware:
         """Answer the request with its context in force."""
         if self._is_async:
             return self._answer_async(request)
-        with acting(origin=RequestOrigin(request), ip=client_address(request)):
-            return self.get_response(request)
+        with beginning(origin=RequestOrigin(request), ip=client_address(request.META)) as context:
+            response = cast("HttpResponseBase", self.get_response(request))
+        return _streamed_in(context, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        with acting(origin=RequestOrigin(request), ip=client_address(request)):
-            return await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+        with beginning(origin=RequestOrigin(request), ip=client_address(request.META)) as context:
+            response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+        return _streamed_in(context, response)
 
 
 class RequestOrigin:
@@ -51,26 +55,54 @@ class RequestOrigin:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._user: Any = None
-        self._actor: Actor | None = None
+        self._users: dict[str, tuple[Any, Actor | None]] = {}
         self._is_asking = False
 
     def actor(self) -> Actor | None:
         """Return the user of the request as it is now; None for nobody."""
-        user = getattr(self._request, "user", None)
-        if user is self._user and self._actor is not None:
-            return self._actor
+        return self._actor_of("actor", getattr(self._request, "user", None))
+
+    def impersonator(self) -> Actor | None:
+        """Return the user who acts as the request's user, by the function of the settings."""
+        find = conf.impersonator_finder()
+        if find is None or self._is_asking:
+            return None
+        self._is_asking = True
+        try:
+            user = find(self._request)
+        finally:
+            self._is_asking = False
+        return self._actor_of("impersonator", user)
+
+    def source(self) -> str:
+        """Return the source that the project's own function says, else the view that answers."""
+        choose = conf.source_chooser()
+        chosen = None if choose is None else choose(self._request)
+        return self._source_by_view() if chosen is None else known_source(chosen)
+
+    def reason(self) -> str | None:
+        """Return what the header or the form field of the settings says, if it says anything."""
+        header, field = conf.reason_header(), conf.reason_field()
+        given = self._request.headers.get(header) if header else None
+        if not given and field:
+            given = self._form_value(field)
+        return given.strip() or None if given else None
+
+    def _actor_of(self, role: str, user: Any) -> Actor | None:
+        known, actor = self._users.get(role, (None, None))
+        if user is known and actor is not None:
+            return actor
         if self._is_asking:
             return None  # Finding the user out writes something itself.
         self._is_asking = True
         try:
-            self._user, self._actor = user, as_actor(user)
+            actor = as_actor(user)
         finally:
             self._is_asking = False
-        return self._actor
+        self._users[role] = (user, actor)
+        return actor
 
-    def source(self) -> str:
-        """Return "admin", "api" or "web", by the view that answers."""
+    def _source_by_view(self) -> str:
         match = self._request.resolver_match
         if match is None:
             return "web"
@@ -78,27 +110,45 @@ class RequestOrigin:
             return "admin"
         return "api" if _is_api_view(match.func) else "web"
 
+    def _form_value(self, field: str) -> str | None:
+        if self._request.method != "POST":
+            return None
+        try:
+            return self._request.POST.get(field)
+        except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, BadRequest):
+            return None  # A form that cannot be read says nothing; the view finds out itself.
 
-def client_address(request: HttpRequest) -> str | None:
-    """Return the address of the client, or None where it cannot be known.
 
-    It is `REMOTE_ADDR`, unless that is one of `TRUSTED_PROXIES`: then the last address of
-    `X-Forwarded-For` that is no trusted proxy. Everything before that one anybody could write.
-    """
-    networks = trusted_proxies()
-    address = parse_ip(request.META.get("REMOTE_ADDR"))
+def _streamed_in(context: Context, response: HttpResponseBase) -> HttpResponseBase:
+    """Let what a response streams later be made in the context of its request."""
+    if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
+        content = response.streaming_content
+        if isinstance(content, AsyncIterable):
+            response.streaming_content = _each_async(context, content)
+        else:
+            response.streaming_content = _each(context, content)
+    return response
 
-    def is_trusted(one: IPv4Address | IPv6Address) -> bool:
-        return any(one in network for network in networks)
 
-    if address is None or not is_trusted(address):
-        return None if address is None else str(address)
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    for token in reversed(split_unquoted(forwarded, ",")) if forwarded else ():
-        address = parse_ip(token)
-        if address is None or not is_trusted(address):
-            break
-    return None if address is None else str(address)
+def _each(context: Context, content: Iterable[bytes]) -> Iterator[bytes]:
+    # A generator has no context of its own: what it sets would be in force outside of it.
+    chunks = iter(content)
+    while True:
+        with in_force(context):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+async def _each_async(context: Context, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    chunks = aiter(content)
+    while True:
+        with in_force(context):
+            chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 def _is_api_view(view: object) -> bool:

@@ -1,0 +1,92 @@
+"""The address of a client: who is believed about it, and how much of it is kept."""
+
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any
+
+from python_ipware.modern.parsers import (
+    forwarded_for,
+    parse_ip,
+    split_unquoted,
+    unwrap_ipv4_network,
+)
+
+from django_customer_history import conf
+
+Address = IPv4Address | IPv6Address
+
+_KEPT_BITS: Mapping[int, int] = {4: 24, 6: 48}
+"""What a truncated address of each version keeps: the network of a site, not of a person."""
+
+
+def client_address(headers: Mapping[str, Any]) -> str | None:
+    """Return the address of the client of a request, or None where it cannot be known.
+
+    `headers` is the request's `META`. The address is `REMOTE_ADDR`, unless `TRUSTED_PROXIES`
+    says who stands in front of the project. Of what a header says, only the entries that our
+    own proxies wrote are believed: everything before them anybody could write.
+    """
+    proxies = conf.trusted_proxies()
+    remote = headers.get("REMOTE_ADDR")
+    if isinstance(proxies, int):
+        address = _behind_count(proxies, remote, headers)
+    else:
+        address = _behind_networks(proxies, remote, headers)
+    return None if address is None else str(address)
+
+
+def parsed(text: str | None) -> Address | None:
+    """Return a text as an address, without port and zone; None where it is none."""
+    address: Address | None = parse_ip(text)
+    if isinstance(address, IPv6Address) and address.scope_id:
+        return IPv6Address(int(address))
+    return address
+
+
+def as_kept(address: Address) -> str | None:
+    """Return as much of an address as `IP_ADDRESS` lets the log keep: all, a network, nothing."""
+    return _KEEPERS[conf.kept_address()](address)
+
+
+def _behind_networks(
+    networks: Sequence[conf.Network], remote: str | None, headers: Mapping[str, Any]
+) -> Address | None:
+    trusted = [unwrap_ipv4_network(network) for network in networks]
+
+    def is_trusted(one: Address) -> bool:
+        return any(one in network for network in trusted)
+
+    address = parsed(remote)
+    if address is None or not is_trusted(address):
+        return address
+    for token in reversed(_forwarded(headers)):
+        address = parsed(token)
+        if address is None or not is_trusted(address):
+            break
+    return address
+
+
+def _behind_count(count: int, remote: str | None, headers: Mapping[str, Any]) -> Address | None:
+    # The outermost of our proxies wrote the client's address; each further one added the one
+    # before it. Who came past a proxy of ours left fewer entries, and is not known.
+    hops = [*_forwarded(headers), remote]
+    return parsed(hops[-count - 1]) if len(hops) > count else None
+
+
+def _forwarded(headers: Mapping[str, Any]) -> list[str]:
+    name = conf.proxy_header().upper().replace("-", "_")
+    value = headers.get(f"HTTP_{name}", "")
+    tokens = split_unquoted(value, ",") if value else []
+    return [forwarded_for(token) for token in tokens] if name == "FORWARDED" else tokens
+
+
+def _truncated(address: Address) -> str:
+    network = ip_network((int(address), _KEPT_BITS[address.version]), strict=False)
+    return str(network.network_address)
+
+
+_KEEPERS: Mapping[str, Callable[[Address], str | None]] = {
+    "full": str,
+    "truncated": _truncated,
+    "none": lambda _address: None,
+}

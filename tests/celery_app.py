@@ -1,0 +1,32 @@
+"""The Celery app of the tests; a worker takes broker and queue from the environment."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+
+def app_for(*, broker, queue):
+    """Return an app that sends to, and works on, one queue of one broker."""
+    made = Celery("tests", set_as_current=False)
+    made.conf.update(
+        broker_url=broker,
+        task_default_queue=queue,
+        task_ignore_result=True,
+        broker_connection_retry_on_startup=True,
+        worker_hijack_root_logger=False,
+        imports=["tests.crm.tasks"],
+    )
+    return made
+
+
+app = app_for(
+    broker=os.environ.get("CELERY_BROKER_URL", "memory://"),
+    queue=os.environ.get("CELERY_QUEUE", "tests"),
+)
+if "CELERY_BEAT" in os.environ:
+    app.conf.beat_schedule = {
+        "beat": {"task": "tests.crm.tasks.rename", "schedule": 0.5, "args": ["by beat"]}
+    }
+app.set_default()

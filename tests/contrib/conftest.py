@@ -1,0 +1,24 @@
+"""Fixtures for what runs in another process: a database that it can reach too."""
+
+import os
+
+import pytest
+from django.db import connection, connections
+
+
+@pytest.fixture
+def shared_database(transactional_db, tmp_path):
+    """Return the URL of the test database; SQLite's moves from memory to a file for the test."""
+    if connection.vendor != "sqlite":
+        server = os.environ["DATABASE_URL"].rpartition("/")[0]
+        yield f"{server}/{connection.settings_dict['NAME']}"
+        return
+    in_memory, path = connections["default"], tmp_path / "shared.sqlite3"
+    on_file = in_memory.copy()
+    on_file.settings_dict["NAME"] = str(path)
+    on_file.connect()
+    in_memory.connection.backup(on_file.connection)
+    connections["default"] = on_file
+    yield f"sqlite:///{path}"
+    on_file.close()
+    connections["default"] = in_memory

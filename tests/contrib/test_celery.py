@@ -1,0 +1,185 @@
+"""Celery with a real worker and a real broker: who sent a task is who its entries name.
+
+`TEST_AMQP_URL` and `TEST_REDIS_URL` say where the brokers are.
+"""
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from asgiref.sync import async_to_sync
+from celery import current_app
+from django.test import AsyncClient, Client
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from django_customer_history import history
+from django_customer_history.changes import Actor
+from tests.celery_app import app_for
+from tests.conftest import Log
+from tests.crm.models import Customer
+from tests.crm.tasks import rename, rename_and_fail
+
+BROKERS = {
+    "RabbitMQ": os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    "Redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
+}
+ROOT = Path(__file__).parents[2]
+ANN = Actor(id="1", label="ann")
+PATIENCE = 40
+"""Seconds until a worker must have done what it was sent."""
+
+
+def reachable(name):
+    with Connection(BROKERS[name], connect_timeout=3) as connection:
+        try:
+            connection.ensure_connection(max_retries=1, timeout=5)
+        except OperationalError:
+            pytest.skip(f"{name} cannot be reached")
+    return BROKERS[name]
+
+
+@contextmanager
+def working(broker, database, path, *arguments, **environment):
+    """Run a worker with a queue of its own, and send to that queue."""
+    broker = reachable(broker)
+    queue = f"customer_history_{uuid.uuid4().hex}"
+    environment = {
+        **os.environ,
+        **environment,
+        "DATABASE_URL": database,
+        "CELERY_BROKER_URL": broker,
+        "CELERY_QUEUE": queue,
+    }
+    command = [
+        sys.executable, "-m", "celery", "-A", "tests.celery_app", "worker", "--concurrency=1",
+        "--queues", queue, "--without-gossip", "--without-mingle", *arguments,
+    ]  # fmt: skip
+    with (path / "worker.log").open("w") as log:
+        worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    sender, before = app_for(broker=broker, queue=queue), current_app._get_current_object()
+    sender.set_default()
+    try:
+        yield
+    finally:
+        before.set_default()
+        sender.close()
+        worker.terminate()
+        worker.wait(20)
+        with Connection(broker) as connection:
+            connection.default_channel.queue_delete(queue)
+
+
+def reached(log, count, path):
+    """Wait until so many changes of the customer are logged, and return them."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        entries = [one for one in log.entries() if one.entity_model == "crm.customer"]
+        if len(entries) >= count:
+            return entries
+        time.sleep(0.1)
+    return pytest.fail(f"{count} entries were expected:\n{(path / 'worker.log').read_text()}")
+
+
+def told(entries):
+    return [(entry.changes["name"][1], entry.actor_label, entry.source) for entry in entries]
+
+
+@pytest.mark.parametrize("broker", BROKERS)
+def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
+    shared_database, broker, user, tmp_path
+):
+    log, client = Log(), Client(REMOTE_ADDR="203.0.113.9")
+    client.force_login(user)
+    log.clear()
+    url = f"/customers/{Customer.objects.get().pk}/task/"
+    with working(broker, shared_database, tmp_path):
+        client.post(url, {"task": "rename", "names": "by ann"})
+        client.post(url, {"task": "rename_and_fail", "names": "by ann, failed"})
+        rename.delay("by nobody")
+        with history.acting(user=user, source="workflow", impersonator=ANN, reason="dunning"):
+            rename.delay("by a workflow")
+        first, failed, nobody, workflow = reached(log, 4, tmp_path)
+    assert told([first, failed, nobody, workflow]) == [
+        ("by ann", "ann", "task"),
+        ("by ann, failed", None, "import"),
+        ("by nobody", None, "task"),
+        ("by a workflow", "ann", "task"),
+    ]
+    assert (first.actor_id, first.ip_address) == (str(user.pk), "203.0.113.9")
+    assert first.context == {"task": "tests.crm.tasks.rename", "sent_from": "web"}
+    assert nobody.context == {"task": "tests.crm.tasks.rename"}
+    assert nobody.ip_address is None
+    assert workflow.context == {
+        "task": "tests.crm.tasks.rename",
+        "sent_from": "workflow",
+        "reason": "dunning",
+        "impersonator": {"id": "1", "label": "ann"},
+    }
+    requests = {one.request_id for one in (first, failed, nobody, workflow)}
+    assert len(requests) == 4
+    assert None not in requests
+
+
+def test_chains_and_retries_bear_the_request_that_began_them(shared_database, user, tmp_path):
+    log, client = Log(), Client()
+    client.force_login(user)
+    log.clear()
+    url = f"/customers/{Customer.objects.get().pk}/task/"
+    with working("RabbitMQ", shared_database, tmp_path):
+        client.post(url, {"task": "rename_in_a_row", "names": ["1", "2", "3"]})
+        chained = reached(log, 3, tmp_path)
+        client.post(url, {"task": "rename_after_a_retry", "names": "try"})
+        retried = reached(log, 5, tmp_path)[3:]
+    assert told(chained) == [("1", "ann", "task"), ("2", "ann", "task"), ("3", "ann", "task")]
+    assert told(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
+    assert len({entry.request_id for entry in chained}) == 1
+    assert len({entry.request_id for entry in retried}) == 1
+    assert {entry.context["sent_from"] for entry in (*chained, *retried)} == {"web"}
+    assert {entry.context["task"] for entry in chained} == {"tests.crm.tasks.rename"}
+
+
+def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, user, tmp_path):
+    log = Log()
+
+    @async_to_sync
+    async def post():
+        client = AsyncClient()
+        await client.aforce_login(user)
+        url = f"/customers/{(await Customer.objects.aget()).pk}/task/async/"
+        await client.post(url, {"task": "rename", "names": "by ann"})
+
+    with working("RabbitMQ", shared_database, tmp_path):
+        post()
+        entries = reached(log, 1, tmp_path)
+    assert told(entries) == [("by ann", "ann", "task")]
+
+
+def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
+    log = Log()
+    schedule = str(tmp_path / "schedule")
+    arguments = ("--beat", "--schedule", schedule)
+    with working("Redis", shared_database, tmp_path, *arguments, CELERY_BEAT="1"):
+        (entry, *_) = reached(log, 1, tmp_path)
+    assert told([entry]) == [("by beat", None, "task")]
+    assert entry.context == {"task": "tests.crm.tasks.rename"}
+    assert entry.actor_id is None
+
+
+@pytest.mark.django_db
+def test_a_task_that_runs_at_once_keeps_the_senders_context_and_gives_it_back(customer, log):
+    with history.acting(user=ANN, source="web") as context:
+        rename.apply(["at once"])
+        rename_and_fail.apply(["failed"])
+        Customer.objects.update(name="after")
+    first, failed, after = log.entries()
+    assert told([first]) == [("at once", "ann", "task")]
+    assert first.context == {"task": "tests.crm.tasks.rename", "sent_from": "web"}
+    assert told([failed]) == [("failed", None, "import")]
+    assert told([after]) == [("after", "ann", "web")]
+    assert {first.request_id, failed.request_id, after.request_id} == {context.request_id}

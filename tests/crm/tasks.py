@@ -1,0 +1,34 @@
+"""Tasks that change customers."""
+
+from celery import chain, shared_task
+
+from django_customer_history import history
+from tests.crm.models import Customer
+
+
+@shared_task
+def rename(name):
+    Customer.objects.update(name=name)
+
+
+@shared_task
+def rename_in_a_row(*names):
+    chain(rename.si(names[0]), *(rename.si(name) for name in names[1:])).delay()
+
+
+@shared_task(bind=True, max_retries=2)
+def rename_after_a_retry(self, name):
+    Customer.objects.update(name=f"{name} {self.request.retries}")
+    if self.request.retries < 1:
+        raise self.retry(countdown=0)
+
+
+NEVER_LEFT = []
+
+
+@shared_task
+def rename_and_fail(name):
+    NEVER_LEFT.append(history.acting(user=None, source="import"))
+    NEVER_LEFT[-1].__enter__()
+    Customer.objects.update(name=name)
+    raise RuntimeError(name)

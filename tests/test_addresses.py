@@ -1,0 +1,100 @@
+"""The address of a client: the right one or none, whatever anybody writes into a header."""
+
+import pytest
+
+from django_customer_history.addresses import client_address
+
+
+def address_of(remote, forwarded=None, *, header="X_FORWARDED_FOR", **headers):
+    given = {"REMOTE_ADDR": remote, **headers}
+    if forwarded is not None:
+        given[f"HTTP_{header}"] = forwarded
+    return client_address(given)
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "address"),
+    [
+        ("203.0.113.9", "", "203.0.113.9"),
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # not a proxy of ours: not believed
+        ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
+        ("10.0.0.1", "10.0.0.9, 198.51.100.1", "198.51.100.1"),  # spoofed as one of ours
+        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),  # two proxies
+        ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
+        ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
+        ("10.0.0.1", "2001:db8::7", "2001:db8::7"),
+        ("10.0.0.1", "fe80::1%eth0", "fe80::1"),
+        ("10.0.0.1", "198.51.100.1, garbage", None),
+        ("10.0.0.1", "198.51.100.1,", None),
+        ("10.0.0.1", "garbage, 198.51.100.1", "198.51.100.1"),
+        ("10.0.0.1", "198.51.100.1:99999", None),
+        ("10.0.0.1", "'; DROP TABLE x; --", None),
+        ("10.0.0.1", "", "10.0.0.1"),
+        ("::1", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        ("172.16.0.1", "198.51.100.1", "198.51.100.1"),
+        ("::ffff:203.0.113.9", "", "203.0.113.9"),
+        ("", "198.51.100.1", None),
+        (None, "198.51.100.1", None),
+        ("unix:", "", None),
+    ],
+)
+def test_behind_networks_of_our_own(settings, remote, forwarded, address):
+    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["10.0.0.0/8", "::1", "::ffff:172.16.0.0/108"]}
+    assert address_of(remote, forwarded) == address
+
+
+@pytest.mark.parametrize(
+    ("count", "remote", "forwarded", "address"),
+    [
+        (0, "203.0.113.9", "198.51.100.1", "203.0.113.9"),
+        (1, "10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        (1, "10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
+        (1, "", "198.51.100.1", "198.51.100.1"),  # through a Unix socket
+        (1, "10.0.0.1", None, None),  # came past the proxy
+        (2, "10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        (2, "10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
+        (2, "10.0.0.1", "198.51.100.1", None),  # came past the outer proxy
+        (1, "10.0.0.1", "garbage", None),
+        (1, "10.0.0.1", "198.51.100.1, ", None),
+        (1, "10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
+    ],
+)
+def test_behind_a_number_of_proxies(settings, count, remote, forwarded, address):
+    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": count}
+    assert address_of(remote, forwarded) == address
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("for=198.51.100.1", "198.51.100.1"),
+        ("for=198.51.100.1;proto=https;by=203.0.113.43", "198.51.100.1"),
+        ('For="[2001:db8::7]:4711"', "2001:db8::7"),
+        ('for="198.51.100.1:4711"', "198.51.100.1"),
+        ("for=6.6.6.6, for=198.51.100.1", "198.51.100.1"),
+        ("for=198.51.100.1, for=10.0.0.2;proto=http", "198.51.100.1"),
+        ('for="6.6.6.6, for=7.7.7.7", for=198.51.100.1', "198.51.100.1"),
+        ("for=unknown", None),
+        ("for=_hidden", None),
+        ("for=198.51.100.1, for=_hidden", None),
+        ("proto=https", None),
+        ('for="198.51.100.1', "198.51.100.1"),
+    ],
+)
+def test_the_standard_header_forwarded(settings, forwarded, address):
+    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["10.0.0.0/8"], "PROXY_HEADER": "Forwarded"}
+    assert address_of("10.0.0.1", forwarded, header="FORWARDED") == address
+
+
+def test_only_the_header_that_our_proxies_write_is_believed(settings):
+    """A proxy passes on what it does not know: anybody may have written the other header."""
+    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["10.0.0.0/8"]}
+    assert address_of("10.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "198.51.100.1"
+    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": 1, "PROXY_HEADER": "X-Real-IP"}
+    assert address_of("10.0.0.1", "6.6.6.6", HTTP_X_REAL_IP="198.51.100.1") == "198.51.100.1"
+
+
+def test_without_trusted_proxies_nobodys_header_is_believed():
+    assert address_of("127.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "127.0.0.1"
