@@ -5,7 +5,7 @@ The tab, REST, search, facets and exports all ask here; what is not known is hid
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,16 +69,24 @@ class Protection:
 
 
 class Sight:
-    """What a reader may see; to be made anew for each page, as marks are read once.
+    """What a reader may see, under the marks of one moment.
 
-    With `is_revealing` it is an explicit look, which shows also what stays masked until then.
+    What is shown must come of the very statement that read the marks, or of an earlier one:
+    so no value is ever seen under marks that are older than itself. With `is_revealing` it is
+    an explicit look, which shows also what stays masked until then.
     """
 
     def __init__(
-        self, reader: Reader, *, is_revealing: bool = False, using: str | None = None
+        self,
+        reader: Reader,
+        *,
+        marks: Iterable[ConfidentialField],
+        using: str,
+        is_revealing: bool = False,
     ) -> None:
         self.reader = reader
         self._shows_confidential = is_revealing or not masked_until_revealed()
+        self._marks = marks
         self.using = using
         self._rules: dict[tuple[str, str, bool], Rule] = {}
 
@@ -215,7 +223,7 @@ class Sight:
             label = registration.model._meta.label_lower
             for name, mask in registration.confidential.items():
                 found[label][name] = Protection(as_mask(mask))
-        for mark in ConfidentialField.objects.using(self.using).all():
+        for mark in self._marks:
             # A mask that is known no longer hides all.
             found[mark.model][mark.field] = Protection(MASKS.get(mark.mask, FULL), mark.label)
         return found

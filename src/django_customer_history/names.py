@@ -1,30 +1,35 @@
-"""The names of the records that entries speak of: a statement for each model, not each row."""
+"""The names of the records that entries speak of, all in one statement.
+
+It has the records of every model, loaded as Django would load them, so that a model's own
+`__str__` and `get_absolute_url` have their say, and the last names that the log knows.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
 from django.urls import NoReverseMatch
 
 from django_customer_history.confidentiality import Sight, field_of
+from django_customer_history.fetching import Question, answers, question_of
 from django_customer_history.models import Entry
 from django_customer_history.permissions import is_vetoed, object_permissions_are_in_play
 from django_customer_history.registry import registry
 from django_customer_history.rows import RecordName
 from django_customer_history.values.encoding import encode
 
-_Wanted = dict[tuple[str, str], set[str]]
+Wanted = Mapping[tuple[str, str], set[str]]
 """Model and the attribute that is its key here, to the keys."""
 
 
 class Names:
     """The names and addresses of what some entries point to, as one reader may see them.
 
-    A record that is gone has the name under which the log saw it go.
+    A record that is gone has the last name that the log knows of it.
     """
 
     def __init__(
@@ -35,13 +40,22 @@ class Names:
         self._records: dict[tuple[str, str, str], models.Model | None] = {
             (record._meta.label_lower, "pk", encode(record.pk) or ""): record for record in known
         }
-        wanted = self._wanted(entries)
-        for (model, key), values in wanted.items():
-            for record in records_of(model, key, values - self._keys_known(model, key)):
+        wanted = {
+            place: values - self._keys_known(*place)
+            for place, values in self._wanted(entries).items()
+        }
+        places = [
+            (model, value)
+            for (model, key), values in wanted.items()
+            for value in values
+            if key == "pk"
+        ]
+        found, self._last_labels = _found(wanted, places, using=sight.using)
+        for (model, key), records in found.items():
+            for record in records:
                 text = encode(getattr(record, key))
                 self._records[model, key, text or ""] = record
         self._remove_out_of_reach()
-        self._last_labels = self._labels_of_the_gone(wanted)
 
     def label_of(self, model: str, value: str, *, key: str = "pk") -> str | None:
         """Return the name that a record bears now, or had last."""
@@ -77,8 +91,8 @@ class Names:
         except NoReverseMatch:
             return None  # The host has no page for this one.
 
-    def _wanted(self, entries: Iterable[Entry]) -> _Wanted:
-        wanted: _Wanted = defaultdict(set)
+    def _wanted(self, entries: Iterable[Entry]) -> Wanted:
+        wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
         for entry in entries:
             if entry.subject_model and entry.subject_id:
                 wanted[entry.subject_model, "pk"].add(entry.subject_id)
@@ -100,24 +114,6 @@ class Names:
     def _keys_known(self, model: str, key: str) -> set[str]:
         return {value for known, by, value in self._records if (known, by) == (model, key)}
 
-    def _labels_of_the_gone(self, wanted: _Wanted) -> dict[tuple[str, str], str]:
-        gone = Q()
-        for (model, key), values in wanted.items():
-            missing = values - self._keys_known(model, key)
-            if missing and key == "pk" and registry.find(model) is not None:
-                gone |= Q(entity_model=model, entity_id__in=missing)
-        if not gone:
-            return {}
-        found = Entry.objects.using(self._sight.using).filter(
-            gone, kind="delete", entity_label__isnull=False
-        )
-        return {
-            (model, key): str(label)
-            for model, key, label in found.order_by("id").values_list(
-                "entity_model", "entity_id", "entity_label"
-            )
-        }
-
 
 def target_of(field: Any) -> tuple[str, str] | None:
     """Return the model that a field refers to, and the attribute that it holds; or None."""
@@ -134,17 +130,77 @@ def _has_address(label: str) -> bool:
     return registration is not None and hasattr(registration.model, "get_absolute_url")
 
 
-def records_of(label: str, key: str, values: Iterable[str]) -> Iterable[models.Model]:
-    """Return the records of a model whose attribute `key` has one of the texts."""
+def records_of(wanted: Wanted) -> dict[tuple[str, str], list[models.Model]]:
+    """Return the records whose keys are wanted: a statement for each database."""
+    return _found(wanted, [], using=None)[0]
+
+
+def _found(
+    wanted: Wanted, places: Sequence[tuple[str, str]], *, using: str | None
+) -> tuple[dict[tuple[str, str], list[models.Model]], dict[tuple[str, str], str]]:
+    """Return the records whose keys are wanted, and the last names of those in `places`."""
+    asked: dict[str, dict[tuple[str, str], Question]] = defaultdict(dict)
+    for (label, key), values in wanted.items():
+        records = _records(label, key, values)
+        question = None if records is None else question_of(records)
+        if records is not None and question is not None:
+            asked[records.db][label, key] = question
+    if using is not None:
+        asked[using].update(_questions_of_last_labels(places))
+    found: dict[tuple[str, str], list[Any]] = {}
+    for alias, questions in asked.items():
+        found |= zip(questions, answers(list(questions.values()), using=alias), strict=True)
+    labels = [one for place in list(found) if place[0] == _LABELS for one in found.pop(place)]
+    return found, {(model, key): label for model, key, label in labels if label is not None}
+
+
+def _records(label: str, key: str, values: Iterable[str]) -> "models.QuerySet[models.Model] | None":
     try:
         model = apps.get_model(label)
     except LookupError:
-        return []
+        return None
     field = model._meta.pk if key == "pk" else field_of(model, key)
     fitting = [value for value in values if _fits(field, value)]
     # The base manager: a host's own may hide archived records.
     records = model._base_manager.select_related(*_named_after(model))
-    return records.filter(**{f"{key}__in": fitting}) if fitting else []
+    return records.filter(**{f"{key}__in": fitting}) if fitting else None
+
+
+def _questions_of_last_labels(
+    places: Sequence[tuple[str, str]],
+) -> Iterator[tuple[tuple[str, str], Question]]:
+    logged = [place for place in places if registry.find(place[0]) is not None]
+    for start in range(0, len(logged), _MOST_TERMS):
+        some = logged[start : start + _MOST_TERMS]
+        yield (
+            (_LABELS, str(start)),
+            Question(
+                sql=_LAST_LABELS + " UNION ALL SELECT %s, %s" * len(some) + ") AS place",
+                parameters=tuple(chain.from_iterable(some)),
+                types=("text", "text", "text"),
+                read=list,
+            ),
+        )
+
+
+_LABELS = ""
+"""Stands for the model where last names are asked for; no model is called so."""
+
+_MOST_TERMS = 400
+"""Of one UNION; SQLite takes 500."""
+
+_LAST_LABELS = """
+SELECT place.model, place.id, (
+    SELECT entry.entity_label
+    FROM customer_history_entry AS entry
+    WHERE entry.entity_model = place.model AND entry.entity_id = place.id
+        AND entry.entity_label IS NOT NULL
+    ORDER BY entry.id DESC
+    LIMIT 1
+)
+FROM (
+    SELECT entity_model AS model, entity_id AS id FROM customer_history_entry WHERE 1 = 0"""
+"""The rows that are none give the columns their types and, on MySQL, their collation."""
 
 
 def _named_after(model: type[models.Model]) -> list[str]:

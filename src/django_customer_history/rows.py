@@ -71,3 +71,5 @@ class Page:
     entries: tuple[TimelineEntry, ...]
     older: str | None
     newer: str | None = None
+    subject_label: str | None = None
+    """The name of the one subject that was asked about; None where it is gone, or of several."""

@@ -16,8 +16,9 @@ from django_customer_history.conf import page_size
 from django_customer_history.confidentiality import Sight
 from django_customer_history.cursors import Cursor
 from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.fetching import answers, question_of
 from django_customer_history.filters import NO_FILTERS, Filters
-from django_customer_history.models import Entry
+from django_customer_history.models import ConfidentialField, Entry
 from django_customer_history.names import label_now, records_of
 from django_customer_history.permissions import (
     Reader,
@@ -64,15 +65,22 @@ class Timeline:
 
     @classmethod
     def of_subject(
-        cls, reader: Reader, model: type[models.Model], key: object, *, using: str | None = None
+        cls,
+        reader: Reader,
+        model: type[models.Model],
+        key: object,
+        *,
+        subject: models.Model | None = None,
+        using: str | None = None,
     ) -> "Timeline":
         """Return the timeline of one record, which need not exist any more.
 
+        `subject` is that record, where the caller has just read it from the database.
         Raises `PermissionDenied` for a reader who may not read it, `OutOfReachError` for one
         for whom the record does not exist, and for what can be no key of the model.
         """
         text = _canonical(model, key)
-        subject = _existing(model, text)
+        subject = subject or _existing(model, text)
         if not may_read(reader, model, subject=subject):
             raise PermissionDenied
         return cls(
@@ -137,14 +145,6 @@ class Timeline:
         """Return the timeline with values that stay masked until someone looks on purpose."""
         return replace(self, is_revealing=True)
 
-    @property
-    def subject_label(self) -> str | None:
-        """The name of the subject as the reader may see it; None where it is gone."""
-        if self.subject is None:
-            return None
-        label, model = label_now(self.subject), self.subject._meta.label_lower
-        return self._sight().label(model, label, record=self.subject)
-
     def page(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
         """Return a page of entries, newest first.
 
@@ -152,8 +152,7 @@ class Timeline:
         """
         limit = page_size() if limit is None else limit
         place = None if cursor is None else Cursor.read(cursor, question=self.question)
-        sight = self._sight()
-        found = self._found(place, limit + 1, sight)
+        found, sight = self._found(place, limit + 1)
         has_more, kept = len(found) > limit, found[:limit]
         if place is not None and place.is_newer:
             kept = kept[::-1]
@@ -164,34 +163,32 @@ class Timeline:
             entries=self._shown(kept, sight),
             older=self._cursor(kept[-1:], place, is_newer=False) if has_older else None,
             newer=self._cursor(kept[:1], place, is_newer=True) if has_newer else None,
+            subject_label=self._subject_label(sight),
         )
 
     def entry(self, key: UUID) -> TimelineEntry | None:
         """Return one entry, or None where there is none that the reader may see."""
-        sight = self._sight()
-        found = self._fitting(list(self.queryset.filter(id=key)), sight)
+        stored, sight = self._read(self.queryset.filter(id=key))
+        found = self._fitting(stored, sight)
         return self._shown(found, sight)[0] if found else None
 
-    def has_entries(self) -> bool:
-        """Return whether anything ever happened here, whatever the filters."""
-        return self.queryset.exists()
+    def is_of_something(self) -> bool:
+        """Return whether the record exists or anything is known of it."""
+        return self.subject is not None or self.queryset.exists()
 
     def sample(self, count: int) -> tuple[list[Entry], Sight, bool]:
         """Return what fits among the newest entries as stored, and whether there are no more.
 
         With it comes what the reader may see of them, which is for the caller to ask.
         """
-        sight = self._sight()
-        stored = list(self._side(None)[: count + 1])
+        stored, sight = self._read(self._side(None)[: count + 1])
         return self._fitting(stored[:count], sight), sight, len(stored) <= count
 
     def chunks(self, size: int = _CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
         """Yield all entries, newest first, so many at a time."""
         place: Cursor | None = None
         while True:
-            sight = self._sight()
-            entries = self._side(place)[:size]
-            stored = list(entries)
+            stored, sight = self._read(self._side(place)[:size])
             found = self._fitting(stored, sight)
             if found:
                 yield self._shown(found, sight)
@@ -203,8 +200,21 @@ class Timeline:
         """Return the timeline of what was written before the entry `key`."""
         return replace(self, queryset=self.queryset.older_than(key))
 
-    def _sight(self) -> Sight:
-        return Sight(self.reader, is_revealing=self.is_revealing, using=self.queryset.db)
+    def _read(self, entries: EntryQuerySet) -> tuple[list[Entry], Sight]:
+        """Return entries, and what the reader may see by the marks of the same moment."""
+        using = self.queryset.db
+        marks = ConfidentialField.objects.using(using).order_by("pk")
+        found, marked = answers([question_of(entries), question_of(marks)], using=using)
+        sight = Sight(self.reader, marks=marked, using=using, is_revealing=self.is_revealing)
+        # What stands under each other in one statement has no order that SQL would vouch for.
+        is_oldest_first = entries.query.order_by == ("id",)
+        return sorted(found, key=lambda one: one.id, reverse=not is_oldest_first), sight
+
+    def _subject_label(self, sight: Sight) -> str | None:
+        if self.subject is None:
+            return None
+        label, model = label_now(self.subject), self.subject._meta.label_lower
+        return sight.label(model, label, record=self.subject)
 
     def _side(self, place: Cursor | None) -> EntryQuerySet:
         if place is None:
@@ -213,15 +223,15 @@ class Timeline:
             return self.queryset.newer_than(place.key).order_by("id")
         return self.queryset.older_than(place.key).newest_first()
 
-    def _found(self, place: Cursor | None, wanted: int, sight: Sight) -> list[Entry]:
+    def _found(self, place: Cursor | None, wanted: int) -> tuple[list[Entry], Sight]:
         if not self._looks_at_each:
-            return list(self._side(place)[:wanted])
+            return self._read(self._side(place)[:wanted])
         found: list[Entry] = []
         while True:
-            stored = list(self._side(place)[:_CHUNK])
+            stored, sight = self._read(self._side(place)[:_CHUNK])
             found += self._fitting(stored, sight)
             if len(found) >= wanted or len(stored) < _CHUNK:
-                return found[:wanted]
+                return found[:wanted], sight
             place = Cursor(key=stored[-1].id, is_newer=place is not None and place.is_newer)
 
     @property
@@ -251,9 +261,10 @@ class Timeline:
                 known = (entry.subject_model, entry.subject_id) in self._vetoes
                 if not known:
                     asked.setdefault(entry.subject_model, set()).add(entry.subject_id)
-        for label, keys in asked.items():
-            self._vetoes.update({(label, key): False for key in keys})
-            for subject in records_of(label, "pk", keys):
+        self._vetoes.update({(label, key): False for label in asked for key in asked[label]})
+        subjects = records_of({(label, "pk"): keys for label, keys in asked.items()})
+        for (label, _), records in subjects.items():
+            for subject in records:
                 self._vetoes[label, encode(subject.pk) or ""] = is_vetoed(self.reader, subject)
 
     def _shown(self, entries: Sequence[Entry], sight: Sight) -> tuple[TimelineEntry, ...]:

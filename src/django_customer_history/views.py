@@ -1,11 +1,12 @@
 """The History tab as a page: `/customers/<pk>/history`."""
 
+from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.generic import TemplateView
 
 from django_customer_history.exceptions import (
@@ -35,14 +36,12 @@ class HistoryView(TemplateView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Send anonymous visitors to the log-in; answer 403 without permission.
 
-        What is out of the user's reach is a 404, a wrong filter a 400 that names it.
+        What is out of the user's reach is a 404.
         """
         try:
             response = super().dispatch(request, *args, **kwargs)
         except OutOfReachError as error:
             raise Http404 from error
-        except InvalidFilterError as error:
-            return _problem(error)
         except PermissionDenied:
             if request.user.is_authenticated:
                 raise
@@ -50,27 +49,33 @@ class HistoryView(TemplateView):
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Give the template the page of entries and the record they are about."""
-        model, key = self._subject_model(), self.kwargs["pk"]
-        filters = Filters.read(self.request.GET, besides=("before",))
-        timeline = Timeline.of_subject(cast("Reader", self.request.user), model, key)
-        has_any = timeline.subject is not None or timeline.has_entries()
-        timeline = timeline.filtered(filters)
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Answer with the page or, for a wrong filter, with a 400 that names it."""
+        timeline = Timeline.of_subject(
+            cast("Reader", request.user), self._subject_model(), kwargs["pk"]
+        )
         try:
-            page = timeline.page(cursor=self.request.GET.get("before"))
+            shown = self._shown(timeline)
+        except InvalidFilterError as error:
+            context = self.get_context_data(refusal="filter", wrong_filters=error.errors, **kwargs)
+            return self.render_to_response(context, status=HTTPStatus.BAD_REQUEST)
+        return self.render_to_response(self.get_context_data(**shown, **kwargs))
+
+    def _shown(self, timeline: Timeline) -> dict[str, Any]:
+        """Return the page of entries and the record they are about."""
+        filters = Filters.read(self.request.GET, besides=("before",))
+        try:
+            page = timeline.filtered(filters).page(cursor=self.request.GET.get("before"))
         except InvalidCursorError as error:
             raise Http404(str(error)) from error
-        if not has_any:
+        if not page.entries and not timeline.is_of_something():
             raise Http404
-        return super().get_context_data(
-            page=page,
-            subject=timeline.subject,
-            subject_label=timeline.subject_label,
-            filters=filters,
-            request=self.request,
-            **kwargs,
-        )
+        return {
+            "page": page,
+            "subject": timeline.subject,
+            "subject_label": page.subject_label,
+            "filters": filters,
+        }
 
     def _subject_model(self) -> type[models.Model]:
         if self.model is None or not registry.of(self.model).is_subject:
@@ -79,17 +84,3 @@ class HistoryView(TemplateView):
                 " HistoryView.as_view(model=Customer)."
             )
         return self.model
-
-
-def _problem(error: InvalidFilterError) -> JsonResponse:
-    return JsonResponse(
-        {
-            "type": "about:blank",
-            "title": "Bad Request",
-            "status": 400,
-            "detail": str(error),
-            "errors": [{"parameter": name, "detail": text} for name, text in error.errors.items()],
-        },
-        status=400,
-        content_type="application/problem+json",
-    )

@@ -217,10 +217,9 @@ def test_what_is_unknown_or_malformed_is_a_problem_that_names_it(
         assert detail in error["detail"]
 
 
-@pytest.mark.parametrize("door", ["page", "facets", "export"])
+@pytest.mark.parametrize("door", ["facets", "export"])
 def test_every_door_refuses_the_same_filters(door, reader, customer):
     address = {
-        "page": f"/customers/{customer.pk}/history/",
         "facets": "/api/history/facets/",
         "export": "/api/history/export/",
     }[door]
@@ -242,6 +241,52 @@ def test_the_page_has_the_filters_of_rest_and_keeps_them_while_paging(reader, cu
     older = reader.get(address + link.replace("&amp;", "&"))
     assert "first" in older.content.decode()
     assert older.context["page"].older is None
+
+
+def test_a_wrong_filter_on_the_page_is_named_on_a_page(reader, stranger, customer):
+    address = f"/customers/{customer.pk}/history/?acton=Update&kind=%3Cb%3E&from=yesterday"
+    response = reader.get(address)
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith("text/html")
+    assert response["Cache-Control"] == "private, no-store"
+    text = response.content.decode()
+    for shown in ("<strong>acton</strong>", "<strong>kind</strong>", "<strong>from</strong>"):
+        assert shown in text
+    assert "Unknown filter. Did you mean &#x27;action&#x27;?" in text
+    assert "Give a date, like 2026-11-23" in text
+    assert "<table>" not in text
+    assert "Acme" not in text
+    assert stranger.get(address).status_code == 403
+
+
+def test_the_tag_takes_the_filters_of_the_page_and_leaves_the_hosts_own(reader, customer):
+    Note.objects.create(customer=customer, text="a note")
+    Customer.objects.filter(pk=customer.pk).update(rate="44.99")
+    address = f"/customers/{customer.pk}/page/"
+    text = reader.get(f"{address}?entity=crm.note&tab=history").content.decode()
+    assert "a note" in text
+    assert "44.99" not in text
+    text = reader.get(f"{address}?-entity=crm.note&kind=update").content.decode()
+    assert "a note" not in text
+    assert "44.99" in text
+    text = reader.get(f"{address}?action=Nothing").content.decode()
+    assert "No change fits these filters." in text
+
+
+def test_the_tag_names_a_wrong_filter_and_pages_within_good_ones(reader, customer, settings):
+    address = f"/customers/{customer.pk}/page/"
+    response = reader.get(f"{address}?kind=x&kind=create")
+    assert response.status_code == 200
+    text = response.content.decode()
+    assert "<strong>kind</strong>: Give one of: " in text
+    assert "39.99" not in text
+    settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
+    for note in ("first", "second"):
+        Note.objects.create(customer=customer, text=note)
+    text = reader.get(f"{address}?entity=crm.note").content.decode()
+    link = text.partition('rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
+    assert "first" in reader.get(address + link).content.decode()
+    assert "entity=crm.note" in link
 
 
 def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user, customer):

@@ -94,6 +94,9 @@ class OverAll:
         """Return the entries in question."""
         return Timeline.of_everything(request.user)
 
+    def check_existence(self, timeline: Timeline) -> None:
+        """Accept: there is always an everything."""
+
 
 class OverOneSubject:
     """Endpoints about one subject, which may be deleted."""
@@ -101,14 +104,17 @@ class OverOneSubject:
     kwargs: dict[str, Any]
 
     def timeline(self, request: Request) -> Timeline:
-        """Return the entries in question; 404 where there never was such a subject."""
+        """Return the entries in question; 404 for what can be no subject."""
         registration = registry.find(self.kwargs["model"].lower())
         if registration is None or not registration.is_subject:
             raise Http404
-        timeline = Timeline.of_subject(request.user, registration.model, self.kwargs["key"])
-        if timeline.subject is None and not timeline.has_entries():
+        key, subject = self.kwargs["key"], self.kwargs.get("subject")
+        return Timeline.of_subject(request.user, registration.model, key, subject=subject)
+
+    def check_existence(self, timeline: Timeline) -> None:
+        """Answer 404 where there never was such a subject."""
+        if not timeline.is_of_something():
             raise Http404
-        return timeline
 
 
 def filters_of(request: Request, *, besides: Sequence[str] = ()) -> Filters:

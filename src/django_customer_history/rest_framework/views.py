@@ -30,7 +30,10 @@ class EntryListView(OverAll, HistoryAPIView):
         """Answer with a page: `next`, `previous` and `results`."""
         filters, limit = filters_of(request, besides=("cursor", "limit")), limit_of(request)
         cursor = request.query_params.get("cursor")
-        page = self.timeline(request).filtered(filters).page(cursor=cursor, limit=limit)
+        timeline = self.timeline(request)
+        page = timeline.filtered(filters).page(cursor=cursor, limit=limit)
+        if not page.entries:
+            self.check_existence(timeline)
         shown = {
             "next": _link(request, page.older),
             "previous": _link(request, page.newer),
@@ -49,7 +52,9 @@ class FacetsView(OverAll, HistoryAPIView):
     def get(self, request: Request, **kwargs: Any) -> Any:
         """Answer with the values that filters can be given."""
         filters = filters_of(request)
-        found = facets(self.timeline(request).filtered(filters))
+        timeline = self.timeline(request)
+        self.check_existence(timeline)
+        found = facets(timeline.filtered(filters))
         return self.answer(request, FacetsSerializer(found).data)
 
 
@@ -66,8 +71,9 @@ class ExportView(OverAll, HistoryAPIView):
         """Answer with the file; that it was exported is an entry of the history."""
         filters = filters_of(request, besides=("format",))
         format_name = request.query_params.get("format", "csv")
-        timeline = self.timeline(request).filtered(filters)
-        export = start_export(timeline, format_name=format_name)
+        timeline = self.timeline(request)
+        self.check_existence(timeline)
+        export = start_export(timeline.filtered(filters), format_name=format_name)
         return StreamingHttpResponse(
             export.pieces() if isinstance(request._request, ASGIRequest) else export,
             content_type=export.format.media_type,

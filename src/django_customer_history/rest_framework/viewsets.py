@@ -25,4 +25,5 @@ class HistoryMixin:
         view = SubjectEntryListView.as_view(
             authentication_classes=viewset.authentication_classes,
         )
-        return view(request._request, model=subject._meta.label_lower, key=str(subject.pk))
+        model, key = subject._meta.label_lower, str(subject.pk)
+        return view(request._request, model=model, key=key, subject=subject)

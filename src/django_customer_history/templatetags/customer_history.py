@@ -7,7 +7,12 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.template.context import Context
 
-from django_customer_history.exceptions import InvalidCursorError, OutOfReachError
+from django_customer_history.exceptions import (
+    InvalidCursorError,
+    InvalidFilterError,
+    OutOfReachError,
+)
+from django_customer_history.filters import NAMES, Filters
 from django_customer_history.timeline import Page, Timeline
 
 register = template.Library()
@@ -17,16 +22,21 @@ register = template.Library()
 def history_tab(context: Context, subject: models.Model) -> dict[str, Any]:
     """Show the history of a record to the user of the request, a page at a time.
 
-    For a reader without permission it says so; it needs the `request` context processor.
+    The query of the host's page may bear the filters that `HistoryView` takes, under the same
+    names; names that are no filter belong to the host. For a wrong filter, or a reader without
+    permission, the tab says so. It needs the `request` context processor.
     """
     request = context["request"]
-    page, refusal = None, ""
+    shown: dict[str, Any] = {"subject": subject, "request": request}
     try:
         timeline = Timeline.of_subject(request.user, type(subject), subject.pk)
-        page = _page(timeline, request.GET.get("before"))
+        filters = Filters.read(request.GET, besides=set(request.GET) - set(NAMES))
     except (PermissionDenied, OutOfReachError):
-        refusal = "permission"
-    return {"page": page, "subject": subject, "refusal": refusal, "request": request}
+        return {**shown, "refusal": "permission"}
+    except InvalidFilterError as error:
+        return {**shown, "refusal": "filter", "wrong_filters": error.errors}
+    page = _page(timeline.filtered(filters), request.GET.get("before"))
+    return {**shown, "page": page, "filters": filters}
 
 
 def _page(timeline: Timeline, cursor: str | None) -> Page:
