@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -55,24 +56,27 @@ class RequestOrigin:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._users: dict[str, tuple[Any, Actor | None]] = {}
+        self._actor: tuple[Any, Actor | None] = (None, None)
+        self._impersonator: tuple[Any, Actor | None] = (None, None)
         self._is_asking = False
 
     def actor(self) -> Actor | None:
         """Return the user of the request as it is now; None for nobody."""
-        return self._actor_of("actor", getattr(self._request, "user", None))
+        user = self._user()
+        if (user is not self._actor[0] or self._actor[1] is None) and not self._is_asking:
+            with self._asking():
+                self._actor = (user, as_actor(user))
+        return self._actor[1] if user is self._actor[0] else None
 
     def impersonator(self) -> Actor | None:
         """Return the user who acts as the request's user, by the function of the settings."""
-        find = conf.impersonator_finder()
-        if find is None or self._is_asking:
+        find, user = conf.impersonator_finder(), self._user()
+        if find is None:
             return None
-        self._is_asking = True
-        try:
-            user = find(self._request)
-        finally:
-            self._is_asking = False
-        return self._actor_of("impersonator", user)
+        if user is not self._impersonator[0] and not self._is_asking:
+            with self._asking():
+                self._impersonator = (user, as_actor(find(self._request)))
+        return self._impersonator[1] if user is self._impersonator[0] else None
 
     def source(self) -> str:
         """Return the source that the project's own function says, else the view that answers."""
@@ -88,19 +92,17 @@ class RequestOrigin:
             given = self._form_value(field)
         return given.strip() or None if given else None
 
-    def _actor_of(self, role: str, user: Any) -> Actor | None:
-        known, actor = self._users.get(role, (None, None))
-        if user is known and actor is not None:
-            return actor
-        if self._is_asking:
-            return None  # Finding the user out writes something itself.
+    def _user(self) -> Any:
+        return getattr(self._request, "user", None)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        # What finding a user out writes itself is nobody's.
         self._is_asking = True
         try:
-            actor = as_actor(user)
+            yield
         finally:
             self._is_asking = False
-        self._users[role] = (user, actor)
-        return actor
 
     def _source_by_view(self) -> str:
         match = self._request.resolver_match

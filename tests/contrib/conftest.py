@@ -19,6 +19,9 @@ def shared_database(transactional_db, tmp_path):
     on_file.connect()
     in_memory.connection.backup(on_file.connection)
     connections["default"] = on_file
+    name = connections.settings["default"]["NAME"]
+    connections.settings["default"]["NAME"] = str(path)  # for the connections of other threads
     yield f"sqlite:///{path}"
+    connections.settings["default"]["NAME"] = name
     on_file.close()
     connections["default"] = in_memory
