@@ -327,3 +327,17 @@ def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
         ("update", "evolving.visit", subject, "after"),
     ]
     assert not difference(connection)
+
+
+def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, settings):
+    call_command("migrate", "evolving", "zero", verbosity=0)
+    settings.MIGRATION_MODULES = {"evolving": "tests.evolving.squashed"}
+    call_command("migrate", "evolving", verbosity=0)
+    log = Log()
+    ticket = Ticket.objects.create(customer=customer_row, title="Siren")
+    Reply.objects.create(ticket=ticket, text="t")
+    assert log.told("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
+    assert not difference(connection)
+    settings.MIGRATION_MODULES = {}
+    call_command("migrate", verbosity=0)
+    assert not difference(connection)

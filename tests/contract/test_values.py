@@ -149,5 +149,8 @@ def test_a_column_with_another_name_goes_by_the_name_of_its_field(log):
 def test_a_file_is_its_name(log):
     dealer = Dealer.objects.create(name="D")
     contract = Contract.objects.create(dealer=dealer, scan="scans/plan.pdf")
-    Contract.objects.filter(pk=contract.pk).update(scan="scans/new plan.pdf")
-    assert log.changes()[-1] == {"scan": ["scans/plan.pdf", "scans/new plan.pdf"]}
+    Contract.objects.filter(pk=contract.pk).update(scan="scans/new plan.pdf", photo="photos/a.png")
+    assert log.changes()[-1] == {
+        "scan": ["scans/plan.pdf", "scans/new plan.pdf"],
+        "photo": ["", "photos/a.png"],
+    }

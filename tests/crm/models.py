@@ -309,6 +309,7 @@ class Contract(models.Model):
     dealer = models.ForeignKey(Dealer, models.SET_DEFAULT, default=nobody, related_name="contracts")
     guarantor = models.ForeignKey(Dealer, models.PROTECT, null=True, related_name="guaranteed")
     scan = models.FileField(upload_to="scans", blank=True)
+    photo = models.ImageField(upload_to="photos", blank=True)
 
 
 @history.register()

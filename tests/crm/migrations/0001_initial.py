@@ -491,6 +491,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
+                ("photo", models.ImageField(blank=True, upload_to="photos")),
                 ("scan", models.FileField(blank=True, upload_to="scans")),
                 (
                     "dealer",
