@@ -35,7 +35,7 @@ def found(messages):
     return [(message.id, message.msg) for message in messages]
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(databases="__all__")
 def test_the_registrations_of_the_tests_are_right():
     assert checks.check_registrations() == []
     assert checks.check_settings() == []
