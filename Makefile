@@ -3,24 +3,43 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo demo-large test package bench lint messages docs links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python example_project/manage.py demo
 
+demo-large: $(VENV)/.installed
+	$(BIN)/python example_project/manage.py demo --customers 3000
+
 test: $(VENV)/.installed
 	$(BIN)/python -m tests.databases $(TEST_OPTIONS)
+
+package: $(VENV)/.packagers
+	$(BIN)/python -m pytest -m packaging tests/packaging
 
 lint: $(VENV)/.linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	git ls-files "*.html" | xargs $(BIN)/djade --check --target-version 5.2
+	git ls-files | xargs $(BIN)/codespell
 	cd example_project && ../$(BIN)/python manage.py makemigrations --check --dry-run
+
+messages: $(VENV)/.installed
+	$(BIN)/python -m tests.catalogues $(LANGUAGES)
+
+bench: $(VENV)/.peers
+	$(BIN)/python -m benchmarks $(BENCH_OPTIONS)
 
 docs: $(VENV)/.documents
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 	@echo "Open docs/_build/index.html"
+
+links: $(VENV)/.documents
+	$(BIN)/python -m sphinx -b linkcheck -q docs docs/_build/links
+	$(BIN)/python -m sphinx -b linkcheck -q -C -D extensions=myst_parser -D root_doc=README \
+		-D "include_patterns=*.md" -D linkcheck_anchors=0 . docs/_build/links-beside
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,8 +47,16 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group test
 	touch $@
 
+$(VENV)/.packagers: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group package
+	touch $@
+
 $(VENV)/.linters: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --group lint
+	touch $@
+
+$(VENV)/.peers: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --group bench
 	touch $@
 
 $(VENV)/.documents: $(VENV)/.installed

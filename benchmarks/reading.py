@@ -1,11 +1,10 @@
-"""`python -m benchmarks.reading`: pages and exports of a long history, and what they cost.
+"""`python -m benchmarks.reading`: pages and facets of a long history, and what they cost.
 
 A log of `--entries` entries, of which one customer has 5,000. `DATABASE_URL` names the database
 server; tables are made in a test database and removed.
 """
 
 import argparse
-import resource
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
@@ -90,14 +89,11 @@ def read(customer, count):
     """Measure pages of one customer and of all."""
     from benchmarks.models import AuditedCustomer
     from django_customer_history.facets import facets
-    from django_customer_history.filters import Filters
     from django_customer_history.timeline import Timeline
 
     one = Timeline.of_subject(Operator(), AuditedCustomer, customer.pk)
     everything = Timeline.of_everything(Operator())
-    last_week = everything.filtered(
-        Filters.of(user="3", from_=START + timedelta(seconds=count // 2))
-    )
+    last_week = everything.filtered(user="3", from_=START + timedelta(seconds=count // 2))
 
     def opened(**options):
         Timeline.of_subject(Operator(), AuditedCustomer, customer.pk).page(limit=PAGE, **options)
@@ -110,31 +106,10 @@ def read(customer, count):
     measure("facets of a customer", lambda: facets(one), rounds=3)
 
 
-def export(name, count):
-    """Measure the export of so many entries: its speed, and the memory above the base."""
-    from django_customer_history.export import start_export
-    from django_customer_history.filters import Filters
-    from django_customer_history.timeline import Timeline
-
-    until = Filters.of(to=START + timedelta(seconds=count - 1))
-    timeline = Timeline.of_everything(Operator()).filtered(until)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
-    size = sum(len(piece) for piece in start_export(timeline, format_name=name))
-    seconds = time.perf_counter() - start
-    above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024
-    print(
-        f"export of {count} entries as {name:<7} {seconds:8.1f} s  "
-        f"{size / 1e6:.1f} MB, {above:.1f} MB of memory above the base",
-        flush=True,
-    )
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_true", help="20,000 entries.")
-    parser.add_argument("--exports", nargs="*", default=["csv", "ndjson", "xlsx:300000"])
     arguments = parser.parse_args()
     count = 20_000 if arguments.quick else arguments.entries
     configure()
@@ -150,9 +125,6 @@ def main():
         fill(customer, others, count)
         print(f"{connection.vendor}, {count} entries, pages of {PAGE}")
         read(customer, count)
-        for wanted in arguments.exports:
-            name, _, most = wanted.partition(":")
-            export(name, min(count, int(most or count)))
     finally:
         connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
 

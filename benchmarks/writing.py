@@ -29,6 +29,7 @@ def configure():
             "django_customer_history",
         ],
         USE_TZ=True,
+        SECRET_KEY="of the benchmark only",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         SILENCED_SYSTEM_CHECKS=["customer_history.W001"],
     )

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import django
+from django.conf import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 project = "django-customer-history"
@@ -13,11 +16,35 @@ release = re.search(
     (ROOT / "src" / "django_customer_history" / "__init__.py").read_text(encoding="utf-8"),
 )[1]
 
-extensions = ["myst_parser"]
+# The docstrings of the package are read by importing it.
+settings.configure(
+    INSTALLED_APPS=[
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.messages",
+        "django.contrib.sessions",
+        "rest_framework",
+        "simple_history",
+        "django_customer_history",
+    ],
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+    USE_TZ=True,
+)
+django.setup()
+
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+default_role = "code"
+# Types of Python and of Django have their pages elsewhere.
+nitpick_ignore_regex = [("py:.*", ".*")]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = True
+linkcheck_anchors = False  # pages that scripts build have none
+linkcheck_ignore = [r"http://127\.0\.0\.1", r"https://example\.com"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"

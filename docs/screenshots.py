@@ -12,6 +12,7 @@ IMAGES = Path(__file__).resolve().parent / "images"
 
 WIDTHS = {"wide": 1280, "narrow": 390}
 HEIGHTS = {"wide": 1000, "narrow": 1100}
+QUERIES = {"wide": "?filter=open", "narrow": ""}
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
                     reduced_motion="reduce",
                 ).new_page()
                 _log_in(page, options)
-                page.goto(f"{options.site}{options.page}")
+                page.goto(f"{options.site}{options.page}{QUERIES[shape]}")
                 picture = options.images / f"history-tab-{shape}-{scheme}.png"
                 page.screenshot(path=picture, full_page=options.full_page)
         browser.close()
@@ -37,7 +38,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--site", default="http://127.0.0.1:8000")
-    parser.add_argument("--page", default="/customers/1/history")
+    parser.add_argument("--page", default="/lantern/customers/1/history")
     parser.add_argument("--user", default="manager")
     parser.add_argument("--password", default="demo")
     parser.add_argument("--chromium", help="path of the browser; Playwright's own by default")

@@ -1,9 +1,26 @@
 """Fixtures of all tests."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from django_customer_history.models import Entry
 from tests.crm.models import Customer
+
+# Tests of the package's extras, in an environment without them.
+NEEDED = {
+    "contrib/test_celery.py": "celery",
+    "contrib/test_channels.py": "channels",
+    "contrib/test_impersonation.py": "hijack",
+    "contrib/test_tasks.py": "django_tasks_db",
+    "example": "psycopg",
+    "example/browser": "playwright",
+    "reading/test_openapi.py": "drf_spectacular",
+    "reading/test_tab_look.py": "playwright",
+    "roles": "psycopg",
+    "test_partitions.py": "psycopg",
+}
+collect_ignore = [path for path, needed in NEEDED.items() if find_spec(needed) is None]
 
 
 class Log:

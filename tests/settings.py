@@ -1,12 +1,16 @@
 """Settings of the tests; `DATABASE_URL` chooses the database, SQLite in memory by default."""
 
 import os
+import uuid
+from importlib.util import find_spec
 
 import dj_database_url
-import pymysql
 
-# The driver that needs no compiler; with mysqlclient installed nothing else would change.
-pymysql.install_as_MySQLdb()
+if find_spec("pymysql") is not None:
+    # The driver that needs no compiler; with mysqlclient installed nothing else would change.
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
 
 SECRET_KEY = "tests"
 USE_TZ = True
@@ -29,10 +33,16 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "rest_framework.authtoken",
+    "simple_history",
+    "auditlog",
+    *(name for name in ("hijack", "impersonate") if find_spec(name) is not None),
     "tests.crm",
     "tests.evolving",
+    "tests.past",
     "django_customer_history",
 ]
+if HAS_QUEUES := find_spec("django_tasks_db") is not None:
+    INSTALLED_APPS[-1:-1] = ["django_rq", "django_tasks_db"]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -57,10 +67,31 @@ STATIC_URL = "/static/"
 LOGIN_URL = "/log-in/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# A worker that a test starts inherits the environment, and so the queue.
+_run = os.environ.setdefault("TASK_QUEUE", f"history_{uuid.uuid4().hex[:12]}")
+TASK_QUEUE = f"{_run}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+RQ_QUEUES = {
+    TASK_QUEUE: {"URL": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")},
+}
+TASKS_PACKAGE = "django.tasks" if find_spec("django.tasks") else "django_tasks"
+TASKS: dict[str, dict[str, object]] = {
+    "default": {"BACKEND": f"{TASKS_PACKAGE}.backends.immediate.ImmediateBackend"},
+    "dummy": {"BACKEND": f"{TASKS_PACKAGE}.backends.dummy.DummyBackend"},
+}
+if HAS_QUEUES:
+    TASKS |= {
+        "database": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [TASK_QUEUE]},
+        "rq": {"BACKEND": "django_tasks_rq.RQBackend", "QUEUES": [TASK_QUEUE]},
+    }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",
         "rest_framework.authentication.TokenAuthentication",
     ],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+# The contract holds for a log in partitions too: `HISTORY_PARTITIONS=month`.
+CUSTOMER_HISTORY = {
+    "PARTITIONS": os.environ.get("HISTORY_PARTITIONS"),
+    "TASKS_CARRY_CONTEXT": True,
 }

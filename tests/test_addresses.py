@@ -1,6 +1,11 @@
 """The address of a client: the right one or none, whatever anybody writes into a header."""
 
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
+
 import pytest
+from django.test import override_settings
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from django_customer_history.addresses import client_address
 
@@ -35,6 +40,7 @@ def address_of(remote, forwarded=None, *, header="X_FORWARDED_FOR", **headers):
         ("::ffff:10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("172.16.0.1", "198.51.100.1", "198.51.100.1"),
         ("::ffff:203.0.113.9", "", "203.0.113.9"),
+        ("10.0.0.1", '"6.6.6.6, 198.51.100.1', "198.51.100.1"),  # a quote that is left open
         ("", "198.51.100.1", None),
         (None, "198.51.100.1", None),
         ("unix:", "", None),
@@ -81,6 +87,9 @@ def test_behind_a_number_of_proxies(settings, count, remote, forwarded, address)
         ("for=198.51.100.1, for=_hidden", None),
         ("proto=https", None),
         ('for="198.51.100.1', "198.51.100.1"),
+        ('for=6.6.6.6;x=", for=198.51.100.1', "198.51.100.1"),  # a quote that is left open
+        ('for=6.6.6.6;x="\\", for="[2001:db8::7]"', "2001:db8::7"),
+        ('for=198.51.100.1;by="a, b \\" c"', "198.51.100.1"),
     ],
 )
 def test_the_standard_header_forwarded(settings, forwarded, address):
@@ -98,3 +107,67 @@ def test_only_the_header_that_our_proxies_write_is_believed(settings):
 
 def test_without_trusted_proxies_nobodys_header_is_believed():
     assert address_of("127.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "127.0.0.1"
+
+
+OURS = IPv4Network("10.0.0.0/8")
+STRANGERS = st.one_of(
+    st.integers(2**24, 2**32 - 1).map(IPv4Address).filter(lambda one: one not in OURS),
+    st.integers(2**125, 2**126 - 1).map(IPv6Address).filter(lambda one: one.ipv4_mapped is None),
+)
+PROXIES = st.lists(st.integers(10 * 2**24, 11 * 2**24 - 1).map(IPv4Address), max_size=3)
+SPOOFED = st.text(st.sampled_from(list('6.:,;="\\[] for%x')) | st.characters(codec="latin-1"))
+
+
+def in_x_forwarded_for(address, port):
+    if port is None:
+        return str(address)
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def in_forwarded(address, port):
+    if address.version == 4 and port is None:
+        return f"for={address};proto=https"
+    text = f"[{address}]" if address.version == 6 else str(address)
+    return f'for="{text}"' if port is None else f'proto=http;for="{text}:{port}"'
+
+
+WRITTEN = {"X-Forwarded-For": in_x_forwarded_for, "Forwarded": in_forwarded}
+
+
+class TestWhateverAnybodyWrites:
+    """The client's address is the one that our outermost proxy saw."""
+
+    @pytest.mark.parametrize("header", WRITTEN)
+    @given(
+        spoofed=st.none() | SPOOFED,
+        client=STRANGERS,
+        port=st.none() | st.integers(0, 65535),
+        proxies=PROXIES,
+    )
+    @example(spoofed='for=6.6.6.6;x="', client=IPv4Address("198.51.100.1"), port=None, proxies=[])
+    def test_behind_our_proxies(self, header, spoofed, client, port, proxies):
+        written = [WRITTEN[header](one, port) for one in (client, *proxies)]
+        value = ", ".join([*([] if spoofed is None else [spoofed]), *written])
+        name = header.upper().replace("-", "_")
+        for trusted in (["10.0.0.0/8"], len(written)):
+            with override_settings(
+                CUSTOMER_HISTORY={"TRUSTED_PROXIES": trusted, "PROXY_HEADER": header}
+            ):
+                assert address_of("10.0.0.1", value, header=name) == str(client)
+
+    @pytest.mark.parametrize("header", WRITTEN)
+    @given(spoofed=SPOOFED, client=STRANGERS)
+    def test_past_our_proxies(self, header, spoofed, client):
+        name = header.upper().replace("-", "_")
+        for trusted in (["10.0.0.0/8"], 0):
+            with override_settings(
+                CUSTOMER_HISTORY={"TRUSTED_PROXIES": trusted, "PROXY_HEADER": header}
+            ):
+                assert address_of(str(client), spoofed, header=name) == str(client)
+
+    @given(garbage=st.text())
+    def test_what_is_no_address_is_none_and_never_an_error(self, garbage):
+        for trusted in (["10.0.0.0/8"], 0, 1, 3):
+            with override_settings(CUSTOMER_HISTORY={"TRUSTED_PROXIES": trusted}):
+                for found in (address_of(garbage, garbage), address_of("10.0.0.1", garbage)):
+                    assert found is None or str(ip_address(found)) == found

@@ -15,7 +15,7 @@ from django_customer_history.exceptions import (
 from django_customer_history.inheritance import register_audited_models
 from django_customer_history.models import AuditedModel
 from django_customer_history.registry import Registry, registration_of, registry
-from tests.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
+from tests.crm.models import Code, Customer, Invoice, InvoiceLine, Note, Stock, Tag, Ticket
 
 
 @pytest.fixture
@@ -54,6 +54,25 @@ def test_the_registrations_of_the_tests_are_right():
         ({"m2m": ["name"]}, "m2m='name' names no many-to-many field of crm.Customer."),
         ({"events": {"tags": "x"}}, "events='tags' names no column of crm.Customer."),
         ({"json_keys": "name"}, "json_keys='name' names no JSON field of crm.Customer."),
+        (
+            {
+                "reason_required": ["rate", "delete", "tags", "search_text"],
+                "exclude": "search_text",
+            },
+            "reason_required='search_text' names no logged field of crm.Customer.",
+        ),
+        (
+            {"key_labels": {"name": dict}},
+            "key_labels='name' names no field that is logged key by key of crm.Customer.",
+        ),
+        (
+            {"display": {"rat": str}},
+            "display='rat' names no column without a relation of crm.Customer.",
+        ),
+        (
+            {"display": {"name.key": str}},
+            "display='name.key' names no column without a relation of crm.Customer.",
+        ),
         ({"confidential": {"x": masks.FULL}}, "confidential='x' names no field of crm.Customer."),
     ],
 )
@@ -96,6 +115,44 @@ def test_registering_twice_with_other_options_is_an_error_and_with_the_same_is_n
 def test_a_secret_as_a_label(registered):
     registered(Customer, subject="self", label="portal_password")
     assert [one.id for one in checks.check_registrations()] == ["customer_history.E005"]
+
+
+def test_a_key_that_is_confidential(registered):
+    registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
+    registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
+    assert found(checks.check_registrations()) == [
+        (
+            "customer_history.E010",
+            "crm.Code calls its key 'code' confidential, which stands in every entry, link and"
+            " address.",
+        ),
+        (
+            "customer_history.E010",
+            "crm.Stock calls its key 'product' confidential, which stands in every entry, link and"
+            " address.",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hint"),
+    [
+        (
+            {"display": {"udf.fee": "$"}, "json_keys": "udf"},
+            "display['udf.fee'] of crm.Ticket is '$'.",
+            "Give a function that takes the value.",
+        ),
+        (
+            {"key_labels": {"udf": {"a": "A"}}, "json_keys": "udf"},
+            "key_labels['udf'] of crm.Ticket is {'a': 'A'}.",
+            "Give a function that takes the reader.",
+        ),
+    ],
+)
+def test_what_is_no_function(registered, options, message, hint):
+    registered(Ticket, **options)
+    (error,) = checks.check_registrations()
+    assert (error.id, error.msg, error.hint) == ("customer_history.E009", message, hint)
 
 
 def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):

@@ -121,6 +121,53 @@ class TestBlock:
             assert acts() == "ann"
         assert acts() is None
 
+    def test_one_block_that_several_threads_are_inside_of_leaks_into_none(self):
+        block, all_inside = history.acting(user=ANN), threading.Barrier(3)
+
+        def work(number):
+            with history.acting(user=Actor(id="9", label=f"u{number}")), block:
+                all_inside.wait()
+                inside = acts()
+                all_inside.wait()
+            return inside, acts()
+
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            # Twice: the pool's threads go on to live.
+            for _ in range(2):
+                assert set(pool.map(work, range(3))) == {("ann", None)}
+        assert acts() is None
+
+    def test_one_block_that_several_tasks_are_inside_of_leaks_into_none(self):
+        block = history.acting(user=ANN)
+
+        async def work(turns):
+            with history.acting(user=BOB):
+                async with block:
+                    await asyncio.sleep(0)
+                    for _ in range(turns):
+                        await asyncio.sleep(0)
+                    inside = acts()
+                await asyncio.sleep(0)
+                between = acts()
+            return inside, between, acts()
+
+        async def all_of_them():
+            async with block:
+                found = await asyncio.gather(*(work(turns) for turns in (3, 1, 2)))
+                return found, acts()
+
+        assert asyncio.run(all_of_them()) == ([("ann", "bob", "ann")] * 3, "ann")
+        assert acts() is None
+
+    def test_a_block_ends_where_it_began(self):
+        block = history.acting(user=ANN)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(block.__enter__).result()
+            with pytest.raises(InvalidContextError, match="thread or task that it began in"):
+                block.__exit__(None, None, None)
+            pool.submit(block.__exit__, None, None, None).result()
+            assert pool.submit(acts).result() is None
+
     def test_what_is_wrong_is_told_where_the_block_begins(self, django_user_model):
         with (
             pytest.raises(InvalidContextError, match="never saved"),
@@ -157,6 +204,31 @@ class TestConcurrency:
             ("ann", "integration"),
             (None, "system"),
         ]
+
+    def test_a_thread_of_its_own_for_a_call(self, customer, log):
+        if connection.vendor == "sqlite":
+            pytest.skip("an SQLite database in memory lives in one connection")
+
+        def work(name):
+            rename(name)
+            connection.close()
+
+        @async_to_sync
+        async def run():
+            elsewhere = sync_to_async(work, thread_sensitive=False)
+
+            async def one(actor, name):
+                with history.acting(user=actor):
+                    await elsewhere(name)
+
+            await asyncio.gather(one(ANN, "a"), one(BOB, "b"), elsewhere("c"))
+            await elsewhere("d")
+
+        run()
+        told = {
+            (changes["name"][1], label) for changes, label in log.told("changes", "actor_label")
+        }
+        assert told == {("a", "ann"), ("b", "bob"), ("c", None), ("d", None)}
 
     def test_gathered_coroutines_keep_their_own(self, customer, log):
         async def work(actor, names):

@@ -1,18 +1,13 @@
-"""The documents are true: the tutorial is done step by step, and every block of code is tried.
-
-A `python` block that stands below `<!-- runnable -->` is run with the models of the tests; all
-others are compiled.
-"""
+"""The documents are true: the tutorial is done step by step, the reference misses nothing."""
 
 import importlib
 import importlib.util
+import inspect
 import os
 import re
 import subprocess
 import sys
 import tomllib
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from django.core.management import find_commands, load_command_class
@@ -20,193 +15,26 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils.module_loading import import_string
 
-import django_customer_history
-from django_customer_history import conf, exceptions, history, masks, registry
+from django_customer_history import checks, conf, exceptions, masks, registry
 from django_customer_history.context import SOURCES
 from django_customer_history.filters import DEFINITIONS, NAMES
 from django_customer_history.formats import COLUMNS, FORMATS
 from django_customer_history.models import ConfidentialField, Entry
 from django_customer_history.rest_framework import serializers, throttling, urls
-from tests.crm.models import Customer, Invoice, Note
-
-ROOT = Path(__file__).resolve().parent.parent
-DOCS = ROOT / "docs"
-RUNNABLE = "<!-- runnable -->"
-BLOCK = re.compile(
-    rf"^(?P<mark>{RUNNABLE}\n+)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
-)
+from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, of_the_run_on_sqlite, prose_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """A fenced block of a document."""
-
-    path: str
-    line: int
-    language: str
-    text: str
-    is_runnable: bool
-
-    def __str__(self):
-        return f"{self.path}:{self.line}"
-
-
-def blocks_of(path):
-    document = path.read_text(encoding="utf-8")
-    for found in BLOCK.finditer(document):
-        yield Block(
-            path=str(path.relative_to(ROOT)),
-            line=document.count("\n", 0, found.start("text")) + 1,
-            language=found["language"],
-            text=found["text"],
-            is_runnable=bool(found["mark"]),
-        )
-
-
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-PYTHON = [block for path in DOCUMENTS for block in blocks_of(path) if block.language == "python"]
-
-
-@pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_a_block_of_python_compiles(block):
-    compile(block.text, str(block), "exec")
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("block", [one for one in PYTHON if one.is_runnable], ids=str)
-def test_a_runnable_block_runs(block, customer, user):
-    invoice = Invoice.objects.create(customer=customer, number="INV-7")
-    names = {
-        "Customer": Customer,
-        "Entry": Entry,
-        "Note": Note,
-        "customer": customer,
-        "history": history,
-        "invoice": invoice,
-        "masks": masks,
-        "user": user,
-    }
-    exec(compile(block.text, str(block), "exec"), names)
-
-
-class TestTutorial:
-    """Every step, in the order of the page."""
-
-    def test_leads_to_the_rows_that_it_promises(self, tmp_path):
-        if connection.vendor != "sqlite":
-            pytest.skip("the tutorial uses SQLite, so it is done once, in the run on SQLite")
-        done = Tutorial(tmp_path)
-        for block in blocks_of(DOCS / "tutorial.md"):
-            done.step(block)
-        assert done.files == {
-            "shop/settings.py",
-            "crm/models.py",
-            "shop/urls.py",
-            "crm/admin.py",
-        }
-        shown = done.shell(LAST_STEP)
-        for text in ("ann", "Admin", "127.0.0.1", "44.99", "49.99", "900-12-4417"):
-            assert text in shown
-        done.shell(MASKED, expect="***-**-4417")
-
-
-# What the reader does in the browser.
-LAST_STEP = """
-from django.test import Client
-client = Client(headers={"host": "127.0.0.1"})
-assert client.login(username="ann", password="tutorial")
-change = client.post("/admin/crm/customer/1/change/", {
-    "name": "Acme", "rate": "49.99", "ssn": "900-12-4417"})
-assert change.status_code == 302, change.content
-page = client.get("/customers/1/history")
-assert page.status_code == 200, page.status_code
-from django.utils.html import strip_tags
-print(strip_tags(page.content.decode()))
-"""
-MASKED = """
-from django.contrib.auth.models import Permission, User
-from django.test import Client
-clerk = User.objects.create_user("clerk", password="tutorial")
-clerk.user_permissions.add(Permission.objects.get(name="Can view the history of customer"))
-assert Permission.objects.filter(name="Can see the SSN of customer unmasked").exists()
-client = Client(headers={"host": "127.0.0.1"})
-assert client.login(username="clerk", password="tutorial")
-text = client.get("/customers/1/history").content.decode()
-assert "900-12-4417" not in text
-print("***-**-4417" if "***-**-4417" in text else "nothing")
-"""
-
-
-class Tutorial:
-    """An empty folder in which the blocks of the tutorial are carried out."""
-
-    SKIPPED = ("python -m venv", "source ", "pip install", "python manage.py runserver")
-    """There is an environment already, with the package in it, and nobody looks at a server."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.files = set()
-        self._printed = ""
-        source = Path(django_customer_history.__file__).parents[1]
-        self._environment = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(source),
-            "PYTHONWARNINGS": "error",
-            "DJANGO_SUPERUSER_PASSWORD": "tutorial",
-        }
-
-    def step(self, block):
-        if block.language == "console":
-            for line in block.text.splitlines():
-                self._command(line.removeprefix("$ "))
-        elif block.language == "text":
-            assert self._printed.strip().endswith(block.text.strip()), self._printed
-        elif block.text.startswith("# in the shell"):
-            self.shell(block.text)
-        else:
-            self._write(block.text)
-
-    def shell(self, code, *, expect=""):
-        self._run("python", "manage.py", "shell", "-c", code)
-        assert expect in self._printed
-        return self._printed
-
-    def _command(self, line):
-        if line.startswith(self.SKIPPED) or line == "python manage.py shell":
-            return
-        extra = ["--noinput"] if "createsuperuser" in line else []
-        self._run(*line.split(), *extra)
-
-    def _run(self, program, *arguments):
-        command = [sys.executable] if program == "python" else [sys.executable, "-m", "django"]
-        finished = subprocess.run(
-            [*command, *arguments],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-        self._printed = finished.stdout
-
-    def _write(self, text):
-        first, _, rest = text.partition("\n")
-        name, _, where = first.removeprefix("# ").partition(", ")
-        path = self.folder / name
-        assert path.exists() or where == "new", f"The tutorial has not made {name} yet."
-        before = path.read_text(encoding="utf-8") + "\n" if where == "at the end" else ""
-        path.write_text(before + rest, encoding="utf-8")
-        self.files.add(name)
+def test_the_tutorial_leads_to_the_rows_that_it_promises(tmp_path):
+    if connection.vendor != "sqlite":
+        pytest.skip("the tutorial uses SQLite, so it is done once, in the run on SQLite")
+    Tutorial(tmp_path, source=PACKAGE.parent).read_the_page()
 
 
 def mentioned(name):
     path = DOCS / ("" if "/" in name else "reference") / name
-    return set(re.findall(r"`([^`\n]+)`", FENCED.sub("", path.read_text(encoding="utf-8"))))
+    return set(re.findall(r"`([^`\n]+)`", prose_of(path)))
 
 
-FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
-PACKAGE = Path(django_customer_history.__file__).parent
 COMMANDS = find_commands(str(PACKAGE / "management"))
 
 
@@ -241,7 +69,7 @@ class TestReference:
         assert urls.urlpatterns
         for pattern in urls.urlpatterns:
             route = str(pattern.pattern)
-            route = route.replace("<str:model>", "{app.model}").replace("<str:key>", "{key}")
+            route = re.sub(r"<\w+:key>", "{key}", route.replace("<str:model>", "{app.model}"))
             assert f"GET /{route}" in told
             assert f"{urls.app_name}:{pattern.name}" in told
 
@@ -291,10 +119,37 @@ class TestReference:
         assert told.issuperset(names)
 
     def test_names_every_check(self):
-        source = (ROOT / "src/django_customer_history/checks.py").read_text(encoding="utf-8")
-        ids = set(re.findall(r"customer_history\.[EW]\d{3}", source))
-        assert ids
-        assert mentioned("checks.md").issuperset(ids)
+        page = (DOCS / "reference" / "checks.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| `(customer_history\.[EW]\d{3})` \|", page, re.MULTILINE)
+        source = (PACKAGE / "checks.py").read_text(encoding="utf-8")
+        assert rows == sorted(set(re.findall(r"customer_history\.[EW]\d{3}", source)))
+
+    def test_says_which_checks_look_into_the_database(self):
+        page = (DOCS / "reference" / "checks.md").read_text(encoding="utf-8")
+        (told,) = re.findall(r"`manage.py check --database default` only: (.+?)\. ", page)
+        source = inspect.getsource(checks._trigger_problems)
+        in_the_database = set(re.findall(r"customer_history\.(W\d{3})", source))
+        assert set(re.findall(r"W\d{3}", told)) == in_the_database
+
+    def test_names_every_template_and_its_blocks(self):
+        page = (DOCS / "reference" / "pages.md").read_text(encoding="utf-8")
+        told = {
+            name: set(re.findall(r"`(\w+)`", blocks))
+            for names, blocks in re.findall(
+                r"^\| (`\S+\.html`.*?) \|.*\|(.*)\|$", page, re.MULTILINE
+            )
+            for name in re.findall(r"`([\w/]+\.html)`", names)
+        }
+        templates = PACKAGE / "templates"
+        assert told == {
+            str(path.relative_to(templates)): set(re.findall(r"{% block (\w+)", path.read_text()))
+            for path in templates.rglob("*.html")
+        }
+
+    def test_names_every_variable_of_the_stylesheet(self):
+        sheet = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")
+        told = {name for name in mentioned("pages.md") if name.startswith("--customer-history-")}
+        assert told == set(re.findall(r"--customer-history-[a-z-]+", sheet))
 
     def test_names_every_source(self):
         assert mentioned("context.md").issuperset(SOURCES)
@@ -330,6 +185,26 @@ class TestReference:
         for path in paths:
             assert _resolved(path) is not None
 
+    def test_the_api_shows_each_frozen_path_from_its_docstring(self):
+        architecture = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+        frozen = architecture.partition("## Frozen paths")[2]
+        paths = set(re.findall(r"`(django_customer_history[\w.]*)`", frozen))
+        page = (DOCS / "reference" / "api.md").read_text(encoding="utf-8")
+        shown = re.findall(r"^\.\. auto\w+:: (\S+)$", page, re.MULTILINE)
+        assert set(shown) >= paths
+        for path in shown:
+            assert inspect.getdoc(_resolved(path)), path
+
+    def test_the_endpoints_are_those_of_the_openapi_document(self):
+        of_the_run_on_sqlite()
+        if not _is_installed("drf_spectacular"):
+            pytest.skip("not installed: drf-spectacular (the extra 'openapi' of the package)")
+        command = [sys.executable, str(DOCS / "endpoints.py"), "--print"]
+        written = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert written.returncode == 0, written.stderr
+        page = (DOCS / "reference" / "endpoints.md").read_text(encoding="utf-8")
+        assert page == written.stdout, "Run: python docs/endpoints.py"
+
 
 def _resolved(path):
     try:
@@ -343,7 +218,10 @@ def test_the_documents_build_without_a_warning(tmp_path):
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (the extra 'docs' of the package)")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(tmp_path)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Warnings of Sphinx itself and of what it needs are for them to mend.
+    strict = ("PYTHONWARNINGS", "PYTHONDEVMODE")
+    inherited = {name: value for name, value in os.environ.items() if name not in strict}
+    built = subprocess.run(command, env=inherited, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     assert (tmp_path / "tutorial.html").exists()
 
@@ -352,11 +230,64 @@ def _is_installed(name):
     return importlib.util.find_spec(name) is not None
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_to_a_file_leads_to_one(path):
-    text = path.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\((?!https?://|mailto:|#)([^)#\s]+)", text):
-        assert (path.parent / target).exists(), target
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_leads_to_a_file_and_to_a_place_in_it(path):
+    for target in re.findall(r"\]\((?!https?://|mailto:)([^)\s]+)", prose_of(path)):
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors_of(file), target
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_link_by_reference_has_its_address(path):
+    text = prose_of(path)
+    given = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
+    for address in given.values():
+        assert address.startswith("https://") or (path.parent / address).exists(), address
+    used = set(re.findall(r"\]\[([^\]]+)\]", text))
+    assert used <= set(given)
+    assert {one for one in given if f"[{one}]" not in text.replace(f"[{one}]:", "")} == set()
+
+
+@pytest.fixture(scope="module")
+def project():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return tomllib.load(file)["project"]
+
+
+@pytest.fixture(scope="module")
+def readme():
+    return (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class TestPromisesOfTheProject:
+    """What the README, the metadata and the matrix say of versions is the same."""
+
+    def test_pythons(self, project, readme):
+        start = "Programming Language :: Python :: 3."
+        minors = [one.removeprefix(start) for one in project["classifiers"] if start in one]
+        assert project["requires-python"] == f">=3.{minors[0]}"
+        assert f"Python 3.{minors[0]} to 3.{minors[-1]} and Django" in readme
+        tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
+        tried = set(re.findall(r"1\d(?=[,}\d-])", tox.partition("skip_missing")[0]))
+        assert set(minors) <= tried
+        workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+        required = set(re.findall(r'python: "3\.(\d+)", env: [\w-]+ }', workflow))
+        assert required == set(minors)
+
+    def test_djangos(self, project, readme):
+        start = "Framework :: Django :: "
+        versions = [one.removeprefix(start) for one in project["classifiers"] if start in one]
+        assert f"Django {', '.join(versions[:-1])} and {versions[-1]}" in readme
+
+
+def anchors_of(path):
+    """Return the anchors of a page: those of its headings, and the ones that it names itself."""
+    text = prose_of(path)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
+    return slugs | set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
 
 
 def test_pictures_are_small():

@@ -1,7 +1,14 @@
 """What a project's own start-up may rely on."""
 
+import os
 import subprocess
 import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+import django_customer_history
 
 LOADED = """
 import sys
@@ -16,3 +23,12 @@ def test_the_face_can_be_imported_before_django_is_set_up_and_loads_no_models():
         [sys.executable, "-W", "error", "-c", LOADED], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="a checkout is tested as it is")
+def test_under_tox_the_package_is_that_of_the_wheel():
+    package = Path(django_customer_history.__file__)
+    assert package.parent.parent.name == "site-packages"
+    installed = distribution("django-customer-history")
+    assert package == Path(installed.locate_file("django_customer_history/__init__.py"))
+    assert ".whl" in installed.read_text("direct_url.json")

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from asgiref.sync import async_to_sync
+from asgiref.testing import ApplicationCommunicator
+from django.core.asgi import get_asgi_application
 from django.db import connection
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
@@ -64,6 +66,37 @@ def test_a_user_whom_only_the_rest_framework_finds_out(user, customer, log):
     assert log.told("actor_label", "source") == [("ann", "api"), ("ann", "api")]
 
 
+def test_a_session_behind_the_rest_framework_with_its_check_of_forgery(user, customer, log):
+    client = APIClient(enforce_csrf_checks=True)
+    client.login(username="ann", password="pw")
+    log.clear()
+    url = f"/api/customers/{customer.pk}/"
+    refused = client.patch(url, {"name": "Forged"})
+    client.cookies["csrftoken"] = token = "a" * 32
+    client.patch(url, {"name": "Meant"}, HTTP_X_CSRFTOKEN=token)
+    assert refused.status_code == 403
+    assert log.told("actor_label", "source", "changes") == [
+        ("ann", "api", {"name": ["Acme", "Meant"]})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("partner", "key", "label"),
+    [
+        ("partner", "p-7", "Partner Seven"),
+        ("nameless", None, "Passing Partner"),
+        ("service", None, "billing-service"),
+        ("stranger", None, None),
+    ],
+)
+def test_users_of_an_authentication_of_the_projects_own(client, log, partner, key, label):
+    """The session's user is not the one: the view does not ask for it."""
+    log.clear()
+    url = f"/api/partners/customers/{Customer.objects.get().pk}/"
+    client.patch(url, {"name": "x"}, "application/json", HTTP_X_PARTNER=partner)
+    assert log.told("actor_id", "actor_label", "source") == [(key, label, "api")]
+
+
 def test_a_change_in_the_admin(django_user_model, customer, log):
     django_user_model.objects.create_superuser("root", password="pw")
     client = Client()
@@ -98,6 +131,23 @@ def test_a_user_who_leaves_half_way_through_the_request(client, customer, log):
     assert told == [("before", "ann"), ("after", None)]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_comes_and_goes_half_way_through_asynchronous_requests(user, customer, log):
+    @async_to_sync
+    async def visit():
+        client = AsyncClient()
+        assert (await client.post("/log-in/async/", {"username": "ann", "p": "pw"})).status_code
+        await client.post("/log-out/async/")
+
+    visit()
+    told = [
+        (entry.entity_label, entry.actor_label)
+        for entry in log.entries()
+        if entry.entity_model == "crm.customer"
+    ]
+    assert told == [("before", None), ("after", "ann"), ("before", "ann"), ("after", None)]
+
+
 def test_a_user_who_signs_up_is_made_by_nobody_and_acts_from_then_on(customer, log):
     Client().post("/sign-up/", {"username": "new"})
     told = [
@@ -129,6 +179,49 @@ class TestStreaming:
             list(response.streaming_content)
         Customer.objects.update(name="afterwards")
         assert log.told("actor_label") == [("ann",), (None,)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_what_is_written_when_nobody_reads_on(self, client, customer, log):
+        response = client.get(f"/customers/{customer.pk}/stream/?names=ab&last=closed")
+        assert next(iter(response.streaming_content)) == b"a\n"
+        response.close()  # It closes the connection, too; so the test has no transaction.
+        Customer.objects.update(name="afterwards")
+        told = [(entry.changes["name"][1], entry.actor_label) for entry in log.entries()]
+        assert told == [("a", "ann"), ("closed", "ann"), ("afterwards", None)]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_reader_who_leaves_in_the_middle_of_an_asynchronous_stream(
+        self, client, customer, log
+    ):
+        """Through Django's own ASGI handler, which cancels what it was doing."""
+        cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": f"/customers/{customer.pk}/stream/async/",
+            "query_string": b"names=a&wait&last=closed",
+            "headers": [(b"cookie", cookie), (b"host", b"testserver")],
+            "client": ("203.0.113.9", 4711),
+        }
+        log.clear()
+
+        @async_to_sync
+        async def visit():
+            server = ApplicationCommunicator(get_asgi_application(), scope)
+            await server.send_input({"type": "http.request"})
+            assert (await server.receive_output(10))["status"] == 200
+            assert (await server.receive_output(10))["body"] == b"a\n"
+            await server.send_input({"type": "http.disconnect"})
+            await server.wait(10)
+            await Customer.objects.aupdate(name="afterwards")
+
+        visit()
+        told = log.told("actor_label", "ip_address", "changes")
+        assert told == [
+            ("ann", "203.0.113.9", {"name": ["Acme", "a"]}),
+            ("ann", "203.0.113.9", {"name": ["a", "closed"]}),
+            (None, None, {"name": ["closed", "afterwards"]}),
+        ]
 
     @pytest.mark.django_db(transaction=True)
     def test_an_asynchronous_stream(self, user, customer, log):
@@ -190,9 +283,68 @@ def test_nothing_leaks_out_of_a_request(client, customer, log):
 
 
 def test_a_request_that_writes_nothing_loads_no_session_and_no_user(client, customer):
-    with CaptureQueriesContext(connection) as queries:
-        client.get(f"/customers/{customer.pk}/read/")
-    assert len(queries) == 1
+    statements = []
+
+    def watch(execute, sql, params, many, context):
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    with CaptureQueriesContext(connection) as queries, connection.execute_wrapper(watch):
+        before = questions()
+        response = client.get(f"/customers/{customer.pk}/read/")
+        after = questions()
+    (read,) = [sql for sql in statements if not sql.startswith("SHOW")]
+    assert read.startswith("SELECT")
+    assert len(queries) == len(statements)
+    assert response.wsgi_request.session.accessed is False
+    assert not response.has_header("Vary")
+    # MariaDB counts what it is asked, past Django's own log too: the read, and the count itself.
+    assert (before, after) == (None, None) or after - before == 2
+
+
+def never(request):
+    """A function that a request which writes nothing does not call."""
+    raise AssertionError(request)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("url", ["read/", "read/async/"])
+def test_it_loads_none_with_every_setting_on_and_asynchronously(settings, client, customer, url):
+    settings.CUSTOMER_HISTORY = {
+        "SOURCE": "tests.test_middleware.never",
+        "IMPERSONATOR": "tests.test_middleware.never",
+        "REASON_HEADER": "X-Reason",
+        "REASON_FIELD": "why",
+        "TRUSTED_PROXIES": 1,
+    }
+    session, statements = client.cookies["sessionid"].value, []
+
+    def watch(execute, sql, params, many, context):
+        statements.append(sql)
+        return execute(sql, params, many, context)
+
+    @async_to_sync
+    async def visit():
+        visitor = AsyncClient()
+        visitor.cookies["sessionid"] = session
+        return await visitor.get(f"/customers/{customer.pk}/{url}", headers={"X-Reason": "x"})
+
+    with connection.execute_wrapper(watch):
+        before = questions()
+        response = visit()
+        after = questions()
+    (read,) = [sql for sql in statements if not sql.startswith("SHOW")]
+    assert read.startswith("SELECT")
+    assert response.asgi_request.session.accessed is False
+    assert (before, after) == (None, None) or after - before == 2
+
+
+def questions():
+    if connection.vendor != "mysql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Questions'")
+        return int(cursor.fetchone()[1])
 
 
 def test_a_source_of_the_project_has_a_name_of_its_own(settings, customer, log):
@@ -241,6 +393,47 @@ def test_a_reason_is_taken_from_header_and_form_only_when_the_project_says_so(
     post(HTTP_X_REASON="by phone")
     post()
     assert log.told("context") == [(None,), ({"reason": "by phone"},), ({"reason": "by letter"},)]
+
+
+@pytest.mark.parametrize("reason", ["Kündigung", "契約終了", "plain"])
+def test_a_reason_of_any_letters_arrives_as_it_was_sent(settings, client, log, reason):
+    settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason"}
+    url = f"/customers/{Customer.objects.get().pk}/"
+    # As a server of WSGI hands over what came as UTF-8.
+    client.post(url, {"name": "utf-8"}, HTTP_X_REASON=reason.encode().decode("latin-1"))
+    if reason.isascii() or (reason.isalpha() and max(reason) < "\u0100"):
+        client.post(url, {"name": "latin-1"}, HTTP_X_REASON=reason)
+    assert {context["reason"] for (context,) in log.told("context")} == {reason}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reason_of_any_letters_through_asgi(settings, user, customer, log):
+    settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason"}
+
+    @async_to_sync
+    async def post():
+        server = ApplicationCommunicator(
+            get_asgi_application(),
+            {
+                "type": "http",
+                "method": "POST",
+                "path": f"/customers/{customer.pk}/async/",
+                "query_string": b"",
+                "headers": [
+                    (b"host", b"testserver"),
+                    (b"x-reason", "Kündigung".encode()),
+                    (b"content-type", b"application/x-www-form-urlencoded"),
+                ],
+                "client": ("203.0.113.9", 4711),
+            },
+        )
+        await server.send_input({"type": "http.request", "body": b"name=x"})
+        assert (await server.receive_output(10))["status"] == 200
+        await server.receive_output(10)
+        await server.wait(10)
+
+    post()
+    assert log.told("context") == [({"reason": "Kündigung"},)]
 
 
 def test_a_reason_in_a_form_leaves_a_json_body_alone(settings, user, customer, log):

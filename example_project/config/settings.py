@@ -2,7 +2,8 @@
 
 `DATABASE_URL` chooses the database: a SQLite file by default, or PostgreSQL or MariaDB.
 `MEDIA_ROOT` says where uploaded files go, `SECRET_KEY` replaces the one that everybody knows,
-and `DEBUG=0` turns the debug pages off.
+`DEBUG=0` turns the debug pages off, and `HTTPS=1` is for a site behind a proxy that speaks HTTPS.
+With `MASK_UNTIL_REVEALED=1` who may see confidential values must ask for each, which is logged.
 """
 
 import os
@@ -23,6 +24,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 SECRET_KEY = os.environ.get("SECRET_KEY", "known to everybody, for the example project only")
 DEBUG = os.environ.get("DEBUG", "1") == "1"
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+
+IS_HTTPS = os.environ.get("HTTPS", "0") == "1"
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 
 DATABASES = {
     "default": dj_database_url.parse(
@@ -51,11 +58,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "config.security.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django_customer_history.middleware.HistoryMiddleware",
+    "config.zones.reader_time_zone",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -76,14 +85,17 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
 LANGUAGE_CODE = "en-us"
+# Those of the package, and one that is written from right to left.
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ar", "العربيّة")]
 USE_TZ = True
 TIME_ZONE = "America/New_York"
 
 STATIC_URL = "/static/"
 MEDIA_ROOT = os.environ.get("MEDIA_ROOT") or PROJECT / "media"
 
+AUTHENTICATION_BACKENDS = ["crm.companies.CompanyBackend"]
 LOGIN_URL = "login"
-LOGIN_REDIRECT_URL = "customers"
+LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -98,5 +110,9 @@ REST_FRAMEWORK = {
     "PAGE_SIZE": 50,
 }
 
-# The reverse proxy of this project runs on the same machine; the demo's seeding plays it.
-CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["127.0.0.1/32", "::1/128"]}
+CUSTOMER_HISTORY = {
+    # The reverse proxy of this project runs on the same machine; the demo's seeding plays it.
+    "TRUSTED_PROXIES": ["127.0.0.1/32", "::1/128"],
+    "TIME_ZONE": "crm.companies.time_zone_of",
+    "MASK_UNTIL_REVEALED": os.environ.get("MASK_UNTIL_REVEALED", "0") == "1",
+}

@@ -1,23 +1,77 @@
-"""The CRM's models in the admin."""
+"""The CRM's models in the admin, each user with those of the own company."""
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 
-from crm.confidential import hidden_fields
-from crm.models import Attachment, Customer, Invoice, InvoiceLine, Note, Payment, Tag
+from crm.companies import company_key_of, within_reach
+from crm.confidential import hidden
+from crm.models import (
+    Appointment,
+    Attachment,
+    BillingMethod,
+    Company,
+    Customer,
+    Employee,
+    Enrolment,
+    Envelope,
+    Equipment,
+    FundingEvent,
+    Invoice,
+    InvoiceLine,
+    Note,
+    Payment,
+    PortalLogin,
+    Tag,
+    Ticket,
+    UserDefinedField,
+    WorkOrder,
+)
+from django_customer_history.admin_history import HistoryAdminMixin
+
+
+class CompanyAdmin(HistoryAdminMixin, admin.ModelAdmin):
+    """What belongs to the user's company, without the fields that the user may not see."""
+
+    def get_queryset(self, request):
+        """Return the rows of the user's company."""
+        return within_reach(request.user, super().get_queryset(request))
+
+    def get_exclude(self, request, obj=None):
+        """Return the fields to leave out of the form: a hidden key hides the whole field."""
+        kept_from_user = hidden(request.user, self.model) if obj is not None else {}
+        return [*{name.partition(".")[0] for name in kept_from_user}, *(self.exclude or ())]
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        """Offer only what is of the user's company."""
+        return super().formfield_for_foreignkey(
+            db_field, request, **self._limited(db_field, request, kwargs)
+        )
+
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        """Offer only what is of the user's company."""
+        return super().formfield_for_manytomany(
+            db_field, request, **self._limited(db_field, request, kwargs)
+        )
+
+    def _limited(self, db_field, request, kwargs):
+        model = db_field.related_model
+        if model is User and not request.user.is_superuser:
+            offered = User.objects.filter(employee__company=company_key_of(request.user))
+        elif model is Company and not request.user.is_superuser:
+            offered = Company.objects.filter(pk=company_key_of(request.user))
+        else:
+            offered = within_reach(request.user, model._default_manager.all())
+        return {"queryset": offered, **kwargs}
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
-    """Customers, without the fields that the user may not see."""
+class CustomerAdmin(CompanyAdmin):
+    """Customers."""
 
-    list_display = ("name", "status", "city", "monthly_rate", "is_archived")
+    list_display = ("name", "company", "status", "city", "monthly_rate", "is_archived")
     list_filter = ("status", "is_archived")
     search_fields = ("name",)
     filter_horizontal = ("tags",)
-
-    def get_exclude(self, request, obj=None):
-        """Return the fields to leave out of the form."""
-        return hidden_fields(request.user)
 
 
 class InvoiceLineInline(admin.TabularInline):
@@ -35,7 +89,7 @@ class PaymentInline(admin.TabularInline):
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(admin.ModelAdmin):
+class InvoiceAdmin(CompanyAdmin):
     """Invoices with lines and payments."""
 
     list_display = ("number", "customer", "status", "issued_on", "due_on")
@@ -43,4 +97,41 @@ class InvoiceAdmin(admin.ModelAdmin):
     inlines = (InvoiceLineInline, PaymentInline)
 
 
-admin.site.register([Attachment, Note, Tag])
+@admin.register(PortalLogin)
+class PortalLoginAdmin(CompanyAdmin):
+    """Log-ins of customers; passwords are set on the pages of the CRM."""
+
+    list_display = ("username", "customer")
+    exclude = ("password",)
+
+
+@admin.register(Appointment, Enrolment, Envelope, FundingEvent, Note, Ticket, WorkOrder)
+class RecordAdmin(CompanyAdmin):
+    """What belongs to a customer."""
+
+    list_display = ("__str__", "customer")
+
+
+@admin.register(BillingMethod, Equipment)
+class NamedRecordAdmin(RecordAdmin):
+    """What belongs to a customer and bears a name."""
+
+    search_fields = ("name",)
+
+
+@admin.register(Tag, UserDefinedField)
+class WordAdmin(CompanyAdmin):
+    """Words of a company."""
+
+    list_display = ("name", "company")
+
+
+admin.site.register(Attachment, CompanyAdmin)
+admin.site.register(Employee, CompanyAdmin)
+
+
+@admin.register(Company)
+class CompaniesAdmin(admin.ModelAdmin):
+    """The companies, for those who run the CRM."""
+
+    list_display = ("name", "slug")

@@ -1,9 +1,12 @@
-"""The API: customers as JSON, for programs."""
+"""The API: customers as JSON, for programs, with their history."""
 
 from rest_framework import serializers, viewsets
+from rest_framework.exceptions import PermissionDenied
 
-from crm.confidential import hidden_fields
+from crm.companies import company_key_of, within_reach
+from crm.confidential import hidden
 from crm.models import Customer
+from django_customer_history.rest_framework.viewsets import HistoryMixin
 
 
 class CustomerSerializer(serializers.ModelSerializer):
@@ -21,23 +24,46 @@ class CustomerSerializer(serializers.ModelSerializer):
             "postal_code",
             "phone",
             "email",
+            "sold_on",
+            "sales_representative",
+            "lead_source",
+            "sale_price",
             "contract_term",
             "monthly_rate",
             "monitoring_company",
+            "monitoring_account",
             "ssn",
             "bank_account",
+            "card_number",
+            "udf",
             "is_archived",
             "tags",
         )
 
     def get_fields(self):
-        """Return the fields that the user may see."""
-        hidden = hidden_fields(self.context["request"].user)
-        return {name: field for name, field in super().get_fields().items() if name not in hidden}
+        """Return the fields that the user may see; with a hidden key, `udf` as a whole is not."""
+        kept_from_user = {
+            name.partition(".")[0] for name in hidden(self.context["request"].user, Customer)
+        }
+        fields = super().get_fields()
+        for name in ("sales_representative", "tags"):
+            fields[name].read_only = True
+        return {name: field for name, field in fields.items() if name not in kept_from_user}
 
 
-class CustomerViewSet(viewsets.ModelViewSet):
-    """List, add, change and delete customers, as the model permissions of the user allow."""
+class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
+    """The customers of the user's company, as the model permissions of the user allow."""
 
-    queryset = Customer.objects.prefetch_related("tags")
     serializer_class = CustomerSerializer
+    queryset = Customer.objects.all()
+
+    def get_queryset(self):
+        """Return the customers of the user's company."""
+        return within_reach(self.request.user, Customer.objects.prefetch_related("tags"))
+
+    def perform_create(self, serializer):
+        """Save a new customer for the user's company."""
+        company = company_key_of(self.request.user)
+        if company is None:
+            raise PermissionDenied("You work for no company, so there is none for the customer.")
+        serializer.save(company_id=company)

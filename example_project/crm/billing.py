@@ -1,51 +1,90 @@
 """Billing: what happens to invoices, each under the name that people call it."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from crm.models import Invoice
+from crm.models import Enrolment, Invoice
 from django_customer_history import history
 
-FIRST_NUMBER = 1001
+DAYS_TO_PAY = 14
 
 
 @transaction.atomic
 def generate_invoice(customer, form, lines):
     """Save an invoice with its lines from a valid form and formset; return the invoice."""
     with history.action("Invoice Generated"):
-        invoice = form.save(commit=False)
-        invoice.customer = customer
-        invoice.number = _next_number()
-        invoice.save()
-        lines.instance = invoice
+        form.instance.customer = customer
+        lines.instance = form.save()
         lines.save()
-    return invoice
+    return lines.instance
+
+
+@transaction.atomic
+def invoice_work_order(order):
+    """Generate an invoice for a completed work order."""
+    today = timezone.localdate()
+    with history.action("Invoice Generated"):
+        invoice = order.customer.invoices.create(
+            issued_on=today, due_on=today + timedelta(days=DAYS_TO_PAY)
+        )
+        invoice.lines.create(description=order.title, quantity=1, unit_price=order.price)
+    order.invoice, order.status = invoice, order.Status.INVOICED
+    order.save()
 
 
 @transaction.atomic
 def apply_payment(invoice, form):
     """Save a payment from a valid form; an invoice with nothing left to pay is paid."""
     with history.action("Payment Applied"):
-        payment = form.save(commit=False)
-        payment.invoice = invoice
-        payment.save()
-        if invoice.balance <= 0:
-            invoice.status = Invoice.Status.PAID
-            invoice.save()
+        form.instance.invoice = invoice
+        payment = form.save()
+        _settle(invoice)
     return payment
 
 
 @transaction.atomic
-def send_reminders():
-    """Mark open invoices past their due date as overdue, with a note each; return how many."""
-    late = Invoice.objects.filter(status=Invoice.Status.OPEN, due_on__lt=timezone.localdate())
-    invoices = list(late.select_related("customer"))
+def edit_invoice(form, lines):
+    """Save an invoice with its lines from a valid form and formset."""
+    with history.action("Invoice Edited"):
+        form.save()
+        lines.save()
+        _settle(form.instance)
+
+
+@transaction.atomic
+def edit_payment(form):
+    """Save a payment from a valid form; what is left to pay of its invoice may change."""
+    with history.action("Payment Edited"):
+        form.save()
+        _settle(form.instance.invoice)
+
+
+def _settle(invoice):
+    """Mark an invoice as paid once nothing is left to pay, and as open where that has changed."""
+    is_paid = invoice.balance <= 0
+    if is_paid != (invoice.status == Invoice.Status.PAID):
+        invoice.status = Invoice.Status.PAID if is_paid else Invoice.Status.OPEN
+        invoice.save()
+
+
+@transaction.atomic
+def send_reminders(invoices):
+    """Mark open invoices past their due date as overdue, and remind of them; return how many.
+
+    Each customer takes a step in the dunning workflow, or begins with it.
+    """
+    late = invoices.filter(status=Invoice.Status.OPEN, due_on__lt=timezone.localdate())
+    reminded = list(late.select_related("customer"))
     with history.action("Invoice Overdue"):
-        late.update(status=Invoice.Status.OVERDUE)
-    for invoice in invoices:
+        Invoice.objects.filter(pk__in=[invoice.pk for invoice in reminded]).update(
+            status=Invoice.Status.OVERDUE
+        )
+    for invoice in reminded:
         _remind(invoice)
-    return len(invoices)
+    return len(reminded)
 
 
 def _remind(invoice):
@@ -54,14 +93,15 @@ def _remind(invoice):
         text=f"Payment reminder for invoice {invoice.number}: {invoice.balance} USD was due on"
         f" {date_format(invoice.due_on)}. To be called if nothing comes in within 10 days."
     )
+    dunning = customer.enrolments.filter(workflow=Enrolment.Workflow.DUNNING).first()
+    if dunning is None:
+        customer.enrolments.create(workflow=Enrolment.Workflow.DUNNING)
+    elif dunning.next_step is not None:
+        dunning.step = dunning.next_step
+        dunning.save()
     history.record(
-        "Workflow Advanced",
+        "Reminder Sent",
         subject=customer,
-        changes={"workflow": (None, "Dunning"), "step": ("Invoice due", "First reminder")},
+        entity=invoice,
+        changes={"sent_to": (None, customer.email or customer.address)},
     )
-
-
-def _next_number():
-    newest = Invoice.objects.order_by("-pk").values_list("number", flat=True).first()
-    number = FIRST_NUMBER if newest is None else int(newest.removeprefix("INV-")) + 1
-    return f"INV-{number}"

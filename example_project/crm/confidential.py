@@ -1,22 +1,30 @@
-"""What of a customer a user may see in the CRM itself: the same rule as in the history."""
+"""What of a record a user may see in the CRM itself: the same rule as in the history.
 
-from crm.models import CONFIDENTIAL, Customer
+Confidential are the fields that a model says are, and those that an admin marked: a field such
+as `phone`, or a user-defined one such as `udf.gate_code`.
+"""
+
+from django_customer_history.masks import FULL, MASKS
+from django_customer_history.models import ConfidentialField
+
+EVERYTHING = "customer_history.view_confidential"
 
 
-def may_see(user, field):
+def protections(model):
+    """Return the confidential fields of a model, each with its mask."""
+    marks = ConfidentialField.objects.filter(model=model._meta.label_lower)
+    marked = {mark.field: MASKS.get(mark.mask, FULL) for mark in marks}
+    return {**getattr(model, "confidential", {}), **marked}
+
+
+def may_see(user, model, field):
     """Return whether the user may see the values of a confidential field."""
-    return user.has_perm(f"crm.view_confidential_customer_{field}")
+    codename = f"view_confidential_{model._meta.model_name}_{field.replace('.', '__')}"
+    return user.has_perm(EVERYTHING) or user.has_perm(f"{model._meta.app_label}.{codename}")
 
 
-def hidden_fields(user):
-    """Return the fields of a customer that the user may not see, and so not edit."""
-    return [field for field in CONFIDENTIAL if not may_see(user, field)]
-
-
-def confidential_values(customer: Customer, user):
-    """Yield label, text and whether it is masked of each confidential field."""
-    for field, mask in CONFIDENTIAL.items():
-        value = getattr(customer, field)
-        is_masked = bool(value) and not may_see(user, field)
-        label = Customer._meta.get_field(field).verbose_name
-        yield label, mask(value) if is_masked else value, is_masked
+def hidden(user, model):
+    """Return the fields of a model that the user may not see, each with its mask."""
+    return {
+        field: mask for field, mask in protections(model).items() if not may_see(user, model, field)
+    }

@@ -1,16 +1,28 @@
 """The forms of the pages."""
 
 from datetime import timedelta
-from typing import ClassVar
 
 from django import forms
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
 from django.utils import timezone
 
-from crm.confidential import hidden_fields
-from crm.models import Attachment, Customer, Invoice, InvoiceLine, Note, Payment, Tag
+from crm.billing import DAYS_TO_PAY
+from crm.confidential import hidden
+from crm.models import (
+    Attachment,
+    Customer,
+    Employee,
+    Invoice,
+    InvoiceLine,
+    Payment,
+    PortalLogin,
+    Tag,
+)
 
 LARGEST_FILE = 5 * 1024 * 1024
-DAYS_TO_PAY = 14
+
+UDF = "udf_"
 
 
 class DateInput(forms.DateInput):
@@ -22,8 +34,51 @@ class DateInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-class CustomerForm(forms.ModelForm):
-    """A customer, without the fields that the user may not see."""
+class MomentInput(forms.DateTimeInput):
+    """A date and a time as browsers ask for them."""
+
+    input_type = "datetime-local"
+
+    def __init__(self):
+        super().__init__(format="%Y-%m-%dT%H:%M")
+
+
+def _widget(field):
+    widgets = {"DateField": DateInput, "DateTimeField": MomentInput}
+    if field.get_internal_type() == "TextField":
+        return forms.Textarea({"rows": 4})
+    widget = widgets.get(field.get_internal_type())
+    return None if widget is None else widget()
+
+
+class RecordForm(forms.ModelForm):
+    """A record of a company, without the fields that the user may not see.
+
+    What is entered for the first time needs no permission to be seen.
+    """
+
+    def __init__(self, *args, user, company, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            for name in hidden(user, type(self.instance)):
+                self.fields.pop(name, None)
+        for field in self.fields.values():
+            if isinstance(field, forms.ModelChoiceField) and field.queryset.model is User:
+                field.queryset = User.objects.filter(employee__company=company)
+
+
+def form_for(model, fields, *, base=RecordForm):
+    """Return the form class for some fields of a model; dates have the browser's own pickers."""
+    return forms.modelform_factory(model, form=base, fields=fields, formfield_callback=_formfield)
+
+
+def _formfield(field, **options):
+    widget = _widget(field)
+    return field.formfield(**options, **({} if widget is None else {"widget": widget}))
+
+
+class CustomerForm(RecordForm):
+    """A customer, with a field for each that the company has defined itself."""
 
     class Meta:
         model = Customer
@@ -36,27 +91,80 @@ class CustomerForm(forms.ModelForm):
             "postal_code",
             "phone",
             "email",
+            "sold_on",
+            "sales_representative",
+            "lead_source",
+            "sale_price",
             "contract_term",
             "monthly_rate",
             "monitoring_company",
+            "monitoring_account",
             "ssn",
             "bank_account",
+            "card_number",
         )
-        help_texts: ClassVar = {"monthly_rate": "In US dollars.", "ssn": "Like 900-12-3456."}
+        help_texts = {"monthly_rate": "In US dollars.", "ssn": "Like 900-12-3456."}
+        formfield_callback = _formfield
 
-    def __init__(self, *args, user, **kwargs):
-        super().__init__(*args, **kwargs)
-        for field in hidden_fields(user):
-            del self.fields[field]
+    def __init__(self, *args, user, company, **kwargs):
+        super().__init__(*args, user=user, company=company, **kwargs)
+        kept_from_user = hidden(user, Customer) if self.instance.pk is not None else {}
+        for defined in company.user_defined_fields.all():
+            if f"udf.{defined.key}" not in kept_from_user and "udf" not in kept_from_user:
+                self.fields[UDF + defined.key] = forms.CharField(
+                    label=defined.name,
+                    max_length=100,
+                    required=False,
+                    initial=self.instance.udf.get(defined.key, ""),
+                )
+
+    def save(self, *, commit=True):
+        """Save the customer; a user-defined field without a value is not kept."""
+        values = dict(self.instance.udf)
+        for name, value in self.cleaned_data.items():
+            if name.startswith(UDF):
+                values[name.removeprefix(UDF)] = value
+        self.instance.udf = {key: value for key, value in values.items() if value}
+        return super().save(commit=commit)
 
 
-class NoteForm(forms.ModelForm):
-    """The text of a note."""
+class AttachmentForm(RecordForm):
+    """A file to be uploaded, which keeps its own name unless another one is given."""
 
     class Meta:
-        model = Note
-        fields = ("text",)
-        widgets: ClassVar = {"text": forms.Textarea({"rows": 4})}
+        model = Attachment
+        fields = ("file", "description")
+
+    def clean_file(self):
+        """Refuse a file that is too large, or whose name is too long to be kept."""
+        file = self.cleaned_data["file"]
+        if file.size > LARGEST_FILE:
+            raise forms.ValidationError("Files of up to 5 MB can be uploaded.")
+        if len(file.name) > Attachment._meta.get_field("name").max_length:
+            raise forms.ValidationError("The name of the file is too long.")
+        self.instance.name = file.name
+        return file
+
+
+class PasswordForm(RecordForm):
+    """A new password for the customer portal; only its hash is kept."""
+
+    password = forms.CharField(widget=forms.PasswordInput, max_length=60)
+
+    class Meta:
+        model = PortalLogin
+        fields = ("password",)
+
+    def clean_password(self):
+        """Return the hash."""
+        return make_password(self.cleaned_data["password"])
+
+
+class PortalLoginForm(PasswordForm):
+    """A new log-in for the customer portal."""
+
+    class Meta(PasswordForm.Meta):
+        fields = ("username", "password")
 
 
 class InvoiceForm(forms.ModelForm):
@@ -65,7 +173,7 @@ class InvoiceForm(forms.ModelForm):
     class Meta:
         model = Invoice
         fields = ("issued_on", "due_on")
-        widgets: ClassVar = {"issued_on": DateInput(), "due_on": DateInput()}
+        widgets = {"issued_on": DateInput(), "due_on": DateInput()}
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -82,15 +190,21 @@ class InvoiceForm(forms.ModelForm):
         return cleaned
 
 
-InvoiceLines = forms.inlineformset_factory(
-    Invoice,
-    InvoiceLine,
-    fields=("description", "quantity", "unit_price"),
-    min_num=1,
-    validate_min=True,
-    extra=3,
-    can_delete=False,
-)
+def _lines(**options):
+    return forms.inlineformset_factory(
+        Invoice,
+        InvoiceLine,
+        fields=("description", "quantity", "unit_price"),
+        min_num=1,
+        validate_min=True,
+        can_delete=False,
+        **options,
+    )
+
+
+InvoiceLines = _lines(extra=3)
+LinesOfInvoice = _lines(extra=1)
+"""Those that an invoice has, and room for one more."""
 
 
 class PaymentForm(forms.ModelForm):
@@ -99,24 +213,16 @@ class PaymentForm(forms.ModelForm):
     class Meta:
         model = Payment
         fields = ("amount", "method", "received_on")
-        widgets: ClassVar = {"received_on": DateInput()}
+        widgets = {"received_on": DateInput()}
 
 
-class AttachmentForm(forms.ModelForm):
-    """A file to be uploaded."""
+class ProfileForm(forms.ModelForm):
+    """What users say about themselves."""
 
     class Meta:
-        model = Attachment
-        fields = ("file",)
-
-    def clean_file(self):
-        """Refuse a file that is too large, or whose name is too long to be kept."""
-        file = self.cleaned_data["file"]
-        if file.size > LARGEST_FILE:
-            raise forms.ValidationError("Files of up to 5 MB can be uploaded.")
-        if len(file.name) > Attachment._meta.get_field("name").max_length:
-            raise forms.ValidationError("The name of the file is too long.")
-        return file
+        model = Employee
+        fields = ("time_zone",)
+        widgets = {"time_zone": forms.TextInput({"list": "time-zones", "autocomplete": "off"})}
 
 
 class TagForm(forms.Form):
@@ -134,12 +240,12 @@ class CustomerFilterForm(forms.Form):
         choices=[("", "All customers"), *Customer.Status.choices, ("archived", "Archived")],
     )
 
-    def customers(self):
+    def filtered(self, customers):
         """Return the customers that fit; archived ones only where they are asked for."""
         if not self.is_valid():
-            return Customer.objects.none()
+            return customers.none()
         text, status = self.cleaned_data["q"], self.cleaned_data["status"]
-        customers = Customer.objects.filter(is_archived=status == "archived")
+        customers = customers.filter(is_archived=status == "archived")
         if status in Customer.Status.values:
             customers = customers.filter(status=status)
         if text:

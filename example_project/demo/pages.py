@@ -31,8 +31,10 @@ class Page(HTMLParser):
         self.text = text
         self.forms = []
         self.links = {}
+        self.addresses = []
+        self._choices = {}
         self._form = self._select = self._option = None
-        self._textarea = self._link = self._button = None
+        self._textarea = self._link = self._button = self._chosen = None
         self._words = ""
         self.feed(text)
 
@@ -46,6 +48,10 @@ class Page(HTMLParser):
     def link(self, text):
         """Return the URL of the link with a text; raise `LookupError` if there is none."""
         return self.links[text]
+
+    def choices(self, name):
+        """Return the choices of a field, from what they are called to their values."""
+        return self._choices[name]
 
     def handle_starttag(self, tag, attrs):
         """Take note of forms, fields and links as they begin."""
@@ -93,11 +99,17 @@ class Page(HTMLParser):
         if self._select is None:
             return
         value = attributes.get("value", "")
+        self._chosen, self._words = value, ""
         if "multiple" in self._select:
             if "selected" in attributes:
                 self._keep(self._select.get("name"), value)
         elif self._option is None or "selected" in attributes:
             self._option = value
+
+    def _end_option(self):
+        if self._select is not None:
+            choices = self._choices.setdefault(self._select.get("name"), {})
+            choices[self._words.strip()] = self._chosen
 
     def _end_select(self):
         if self._option is not None:
@@ -115,7 +127,9 @@ class Page(HTMLParser):
 
     def _end_a(self):
         if self._link:
-            self.links[self._words.strip()] = urljoin(self.url, self._link)
+            address = urljoin(self.url, self._link)
+            self.links[" ".join(self._words.split())] = address
+            self.addresses.append(address)
 
     def _keep(self, name, value):
         if name and self._form is not None:

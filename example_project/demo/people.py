@@ -1,4 +1,4 @@
-"""Who works with the CRM of the demo, from where, and with which rights."""
+"""Who works with the CRM of the demo, from where, for which company, and with which rights."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,23 +6,57 @@ from dataclasses import dataclass
 from django.contrib.auth.models import Group, Permission, User
 from rest_framework.authtoken.models import Token
 
+from crm.models import Company, Employee
 from django_customer_history import history
 
 PASSWORD = "demo"
 
-_RECORDS = ("customer", "tag", "note", "invoice", "invoiceline", "payment", "attachment")
-_EDITING = tuple(f"{verb}_{record}" for verb in ("view", "add", "change") for record in _RECORDS)
+LANTERN, HARBOR = "lantern", "harbor"
+COMPANIES = {LANTERN: "Lantern Alarm", HARBOR: "Harbor Security"}
+
+_RECORDS = (
+    "appointment",
+    "attachment",
+    "billingmethod",
+    "customer",
+    "enrolment",
+    "envelope",
+    "equipment",
+    "fundingevent",
+    "invoice",
+    "invoiceline",
+    "note",
+    "payment",
+    "portallogin",
+    "tag",
+    "ticket",
+    "workorder",
+)
+_VIEWING = tuple(f"crm.view_{record}" for record in (*_RECORDS, "userdefinedfield"))
+_EDITING = (
+    *_VIEWING,
+    *(f"crm.{verb}_{record}" for verb in ("add", "change") for record in _RECORDS),
+    "crm.run_jobs",
+    "crm.view_customer_history",
+)
+_DELETING = ("attachment", "billingmethod", "enrolment", "equipment", "note", "portallogin")
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "Managers": (
         *_EDITING,
-        *(f"delete_{record}" for record in _RECORDS),
-        "view_customer_history",
-        "view_confidential_customer_ssn",
-        "view_confidential_customer_bank_account",
+        *(f"crm.delete_{record}" for record in (*_DELETING, "ticket")),
+        "crm.add_userdefinedfield",
+        "crm.change_userdefinedfield",
+        "crm.view_confidential_customer_ssn",
     ),
-    "Clerks": (*_EDITING, "delete_note", "delete_attachment", "view_customer_history"),
-    "Programs": ("view_customer", "add_customer", "change_customer"),
+    "Clerks": (*_EDITING, *(f"crm.delete_{record}" for record in _DELETING)),
+    "Auditors": (
+        *_VIEWING,
+        "crm.view_customer_history",
+        "crm.export_customer_history",
+        "customer_history.view_confidential",
+    ),
+    "Programs": ("crm.view_customer", "crm.add_customer", "crm.change_customer"),
 }
 
 
@@ -33,6 +67,7 @@ class Person:
     name: str
     address: str
     rights: str
+    company: str | None = LANTERN
     group: str | None = None
     is_program: bool = False
 
@@ -41,15 +76,33 @@ MANAGER = Person(
     name="manager",
     address="203.0.113.9",
     group="Managers",
-    rights="reads the history of customers, sees SSN and bank account",
+    rights="Lantern Alarm: reads the history of its customers, sees SSN only",
 )
 CLERK = Person(
     name="clerk",
     address="198.51.100.23",
     group="Clerks",
-    rights="reads the history of customers, SSN and bank account are masked",
+    rights="Lantern Alarm: reads the history, everything confidential is masked",
 )
-ADMIN = Person(name="admin", address="192.0.2.44", rights="superuser, may do everything")
+AUDITOR = Person(
+    name="auditor",
+    address="203.0.113.77",
+    group="Auditors",
+    rights="Lantern Alarm: reads everything unmasked and exports it, edits nothing",
+)
+OUTSIDER = Person(
+    name="outsider",
+    address="198.51.100.200",
+    company=HARBOR,
+    group="Managers",
+    rights="Harbor Security: sees nothing of Lantern Alarm",
+)
+ADMIN = Person(
+    name="admin",
+    address="192.0.2.44",
+    company=None,
+    rights="superuser of both, marks fields confidential in the admin",
+)
 INTEGRATION = Person(
     name="integration",
     address="2001:db8::7",
@@ -57,12 +110,14 @@ INTEGRATION = Person(
     rights="a program, uses the API with a token",
     is_program=True,
 )
-PEOPLE = (MANAGER, CLERK, ADMIN, INTEGRATION)
+PEOPLE = (MANAGER, CLERK, AUDITOR, OUTSIDER, ADMIN, INTEGRATION)
 
 
 def ensure_people():
-    """Create the users and groups that are missing, and leave the others as they are."""
+    """Create the companies, users and groups that are missing, and leave the others alone."""
     with history.acting(source="command", user=None, reason="Setting up the demo"):
+        for slug, name in COMPANIES.items():
+            Company.objects.get_or_create(slug=slug, defaults={"name": name})
         for person in PEOPLE:
             if not User.objects.filter(username=person.name).exists():
                 _create(person)
@@ -86,6 +141,8 @@ def _create(person):
     else:
         user.set_password(PASSWORD)
     user.save()
+    if person.company is not None:
+        Employee.objects.create(user=user, company_id=person.company)
     if person.group is not None:
         user.groups.add(_group(person.group))
     if person.is_program:
@@ -94,7 +151,9 @@ def _create(person):
 
 def _group(name):
     group, _ = Group.objects.get_or_create(name=name)
-    group.permissions.add(
-        *Permission.objects.filter(content_type__app_label="crm", codename__in=GROUPS[name])
-    )
+    for label in GROUPS[name]:
+        app, codename = label.split(".")
+        group.permissions.add(
+            Permission.objects.get(content_type__app_label=app, codename=codename)
+        )
     return group

@@ -7,7 +7,6 @@ from typing import Any
 from python_ipware.modern.parsers import (
     forwarded_for,
     parse_ip,
-    split_unquoted,
     unwrap_ipv4_network,
 )
 
@@ -20,19 +19,14 @@ _KEPT_BITS: Mapping[int, int] = {4: 24, 6: 48}
 
 
 def client_address(headers: Mapping[str, Any]) -> str | None:
-    """Return the address of the client of a request, or None where it cannot be known.
+    """Return as much of the address of a request's client as the log keeps; None: it is not known.
 
     `headers` is the request's `META`. The address is `REMOTE_ADDR`, unless `TRUSTED_PROXIES`
     says who stands in front of the project. Of what a header says, only the entries that our
     own proxies wrote are believed: everything before them anybody could write.
     """
-    proxies = conf.trusted_proxies()
-    remote = headers.get("REMOTE_ADDR")
-    if isinstance(proxies, int):
-        address = _behind_count(proxies, remote, headers)
-    else:
-        address = _behind_networks(proxies, remote, headers)
-    return None if address is None else str(address)
+    address = _client_address(headers)
+    return None if address is None else as_kept(address)
 
 
 def parsed(text: str | None) -> Address | None:
@@ -46,6 +40,14 @@ def parsed(text: str | None) -> Address | None:
 def as_kept(address: Address) -> str | None:
     """Return as much of an address as `IP_ADDRESS` lets the log keep: all, a network, nothing."""
     return _KEEPERS[conf.kept_address()](address)
+
+
+def _client_address(headers: Mapping[str, Any]) -> Address | None:
+    proxies = conf.trusted_proxies()
+    remote = headers.get("REMOTE_ADDR")
+    if isinstance(proxies, int):
+        return _behind_count(proxies, remote, headers)
+    return _behind_networks(proxies, remote, headers)
 
 
 def _behind_networks(
@@ -76,8 +78,38 @@ def _behind_count(count: int, remote: str | None, headers: Mapping[str, Any]) ->
 def _forwarded(headers: Mapping[str, Any]) -> list[str]:
     name = conf.proxy_header().upper().replace("-", "_")
     value = headers.get(f"HTTP_{name}", "")
-    tokens = split_unquoted(value, ",") if value else []
-    return [forwarded_for(token) for token in tokens] if name == "FORWARDED" else tokens
+    if not value:
+        return []
+    if name != "FORWARDED":
+        return str(value).split(",")
+    return [forwarded_for(element) for element in _elements(str(value))]
+
+
+def _elements(value: str) -> list[str]:
+    """Split at the commas outside of quotes, read from the right.
+
+    Our proxies write on the right. A quote that a stranger leaves open further left would,
+    read from there, swallow what they wrote.
+    """
+    quotes = _quotes(value)
+    elements, end, is_quoted = [], len(value), False
+    for place in range(len(value) - 1, -1, -1):
+        if place in quotes:
+            is_quoted = not is_quoted
+        elif value[place] == "," and not is_quoted:
+            elements.append(value[place + 1 : end])
+            end = place
+    return [value[:end], *reversed(elements)]
+
+
+def _quotes(value: str) -> set[int]:
+    """Return the places of the quotes that no backslash escapes."""
+    found, is_escaped = set(), False
+    for place, character in enumerate(value):
+        if character == '"' and not is_escaped:
+            found.add(place)
+        is_escaped = character == "\\" and not is_escaped
+    return found
 
 
 def _truncated(address: Address) -> str:

@@ -7,22 +7,24 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_customer_history.confidentiality import field_of
-from django_customer_history.exceptions import (
-    InvalidCursorError,
-    InvalidFilterError,
-    OutOfReachError,
-)
-from django_customer_history.filters import Filters
+from django_customer_history.exceptions import OutOfReachError
 from django_customer_history.models import ConfidentialField, Entry
 from django_customer_history.permissions import readable_models
+from django_customer_history.protections import is_part_of_a_key
 from django_customer_history.registry import registry
-from django_customer_history.rows import Page
+from django_customer_history.tab.calendar import Calendar, calendar_of
+from django_customer_history.tab.page import Tab, tab_of
+from django_customer_history.tab.query import Query
 from django_customer_history.timeline import Timeline
+from django_customer_history.zones import reading_zone
 
 
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -51,6 +53,10 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
             names = sorted(one.name for one in registration.model._meta.fields)
             raise ValidationError(
                 {"field": _("No such field. The fields are: %s.") % ", ".join(names)}
+            )
+        if is_part_of_a_key(known):
+            raise ValidationError(
+                {"field": _("It is the key of its rows, which stands in every link and address.")}
             )
         if path and not isinstance(known, models.JSONField):
             raise ValidationError({"field": _("Only a JSON field has keys.")})
@@ -95,13 +101,10 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show a page of the entries that the user may see."""
-        timeline = Timeline.of_everything(request.user)
-        try:
-            timeline = timeline.filtered(Filters.read(request.GET, besides=("before",)))
-            page = timeline.page(cursor=request.GET.get("before"))
-        except (InvalidFilterError, InvalidCursorError) as error:
-            return HttpResponseBadRequest(str(error), content_type="text/plain; charset=utf-8")
-        return self._shown(request, page, is_list=True)
+        tab = tab_of(request, Timeline.of_everything(request.user), address=None)
+        zone = reading_zone(request.user)
+        calendar = calendar_of(Query.read(request.GET), Entry.objects.all(), zone=zone)
+        return self._shown(request, tab, calendar)
 
     def change_view(
         self,
@@ -113,19 +116,31 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Show one entry."""
         try:
             key = UUID(object_id)
-            entry = Timeline.of_entry(request.user, key).entry(key)
-        except (ValueError, OutOfReachError):
-            entry = None
-        if entry is None:
+            timeline = Timeline.of_entry(request.user, key)
+        except (ValueError, OutOfReachError) as error:
+            raise Http404 from error
+        tab = tab_of(request, timeline, address=None, leaves_others=True, has_bar=False)
+        if not tab.page.entries:
             raise Http404
-        return self._shown(request, Page(entries=(entry,), older=None), is_list=False)
+        return self._shown(request, tab)
 
-    def _shown(self, request: HttpRequest, page: Page, *, is_list: bool) -> HttpResponse:
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the entry: what cannot be changed has no history of its own."""
+        page = "admin:customer_history_entry_change"
+        return redirect(reverse(page, args=[object_id], current_app=self.admin_site.name))
+
+    def _shown(
+        self, request: HttpRequest, tab: Tab, calendar: Calendar | None = None
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": self.opts.verbose_name_plural,
-            "page": page,
-            "is_list": is_list,
+            "title": capfirst(str(self.opts.verbose_name_plural)),
+            "history": tab,
+            "calendar": None if tab.refusal else calendar,
+            "page": tab.page,
+            "filters": tab.filters,
         }
         template = "admin/customer_history/entry/change_list.html"
-        return TemplateResponse(request, template, context)
+        return TemplateResponse(request, template, context, status=tab.status)

@@ -1,5 +1,6 @@
 """The wiring: what happens when Django starts, when it connects and after `migrate`."""
 
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,10 +25,12 @@ class CustomerHistoryConfig(AppConfig):
         from django_customer_history import checks
         from django_customer_history.capture.schema import follow_schema_editors
         from django_customer_history.commands import follow_commands
+        from django_customer_history.contrib.simple_history import keep_snapshots
         from django_customer_history.inheritance import register_audited_models
 
         autodiscover_modules("history")
         register_audited_models(apps.get_models())
+        keep_snapshots()
         checks.register_checks()
         follow_schema_editors()
         follow_commands()
@@ -48,6 +51,9 @@ def _follow_tasks() -> None:
         from django_customer_history.contrib import celery
 
         celery.follow_tasks()
+    from django_customer_history.contrib import tasks
+
+    tasks.follow_tasks()
 
 
 def _connected(*, connection: Any, **_kwargs: Any) -> None:
@@ -71,16 +77,19 @@ def _migrating(*, using: str, **details: Any) -> None:
 def _migrated(*, using: str, **details: Any) -> None:
     from django_customer_history.capture.install import synchronise
     from django_customer_history.dialects import SUPPORTED_VENDORS
+    from django_customer_history.integrity.partitions import partition_log
     from django_customer_history.permissions import create_permissions
     from django_customer_history.registrations import log_registrations
     from django_customer_history.registry import registry
 
     registry.former_tables = {}
     if connections[using].vendor in SUPPORTED_VENDORS:
+        partition_log(connections[using])
+        began = datetime.now(UTC)
         synchronise(connections[using])
         # `flush` sends the signal too, without a plan; it leaves the log empty.
         if "plan" in details and _has_log(using):
-            log_registrations(using)
+            log_registrations(using, since=began)
     create_permissions(using)
 
 

@@ -4,6 +4,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -13,20 +14,26 @@ Value = TypeVar("Value")
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
 
+_Entered = tuple[tuple[object, AbstractContextManager[Any]], ...]
+
+_entered: ContextVar[_Entered] = ContextVar("customer_history_blocks", default=())
+"""The blocks that this thread or task is inside of, and what each of them began there."""
+
+
 class Block(AbstractContextManager[Value]):
     """What is in force inside of a block, begun anew each time it is entered.
 
-    The decorators of `contextlib` end before the body of a coroutine function has begun.
+    One block may be entered by several threads and tasks at once: each ends what it began. The
+    decorators of `contextlib` end before the body of a coroutine function has begun.
     """
 
     def __init__(self, begin: Callable[[], AbstractContextManager[Value]]) -> None:
         self._begin = begin
-        self._begun: list[AbstractContextManager[Value]] = []
 
     def __enter__(self) -> Value:
         manager = self._begin()
         value = manager.__enter__()
-        self._begun.append(manager)
+        _entered.set((*_entered.get(), (self, manager)))
         return value
 
     def __exit__(
@@ -35,7 +42,7 @@ class Block(AbstractContextManager[Value]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return self._begun.pop().__exit__(kind, error, traceback)
+        return self._taken_out().__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Value:
         return self.__enter__()
@@ -47,6 +54,16 @@ class Block(AbstractContextManager[Value]):
         traceback: TracebackType | None,
     ) -> bool | None:
         return self.__exit__(kind, error, traceback)
+
+    def _taken_out(self) -> AbstractContextManager[Value]:
+        """Return what this block began last, here; blocks may end in any order."""
+        entered = _entered.get()
+        for place in reversed(range(len(entered))):
+            block, manager = entered[place]
+            if block is self:
+                _entered.set((*entered[:place], *entered[place + 1 :]))
+                return manager
+        raise InvalidContextError("A block has to end in the thread or task that it began in.")
 
     def __call__(self, function: AnyFunction) -> AnyFunction:
         """Decorate a function: each call is a block of its own.

@@ -19,6 +19,15 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "event": "Event",
 }
 
+REASONS = ("reason", "migration")
+"""Members of an entry's `context` each of which says why it was written."""
+
+BEGINNING = "Tracking began"
+"""The action of an event that tells what a row held when its tracking began."""
+
+BEGINNING_MARK = "baseline"
+"""The member of such an event's context that tells it from others: `acting(baseline=True)`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
@@ -50,6 +59,11 @@ class Attribution:
     def context(self) -> dict[str, Any] | None:
         """The entry's `context` column as a dict, or None."""
         return None if self.detail is None else json.loads(self.detail)
+
+    @property
+    def has_reason(self) -> bool:
+        """Whether it is said why: by a reason, or by a data migration's name."""
+        return any(name in (self.context or {}) for name in REASONS)
 
     def as_json(self) -> str:
         """Return the attribution as one JSON object, without what is None."""

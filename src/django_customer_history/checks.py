@@ -13,11 +13,16 @@ from django.utils.module_loading import import_string
 from django_customer_history.capture.install import difference
 from django_customer_history.capture.plan import untracked_models
 from django_customer_history.capture.routes import UnreachableSubjectError, routes
-from django_customer_history.conf import SETTING
+from django_customer_history.capture.rules import logged_names
+from django_customer_history.conf import SETTING, partitions_wanted, tasks_carry_context
 from django_customer_history.conf import problems as setting_problems
+from django_customer_history.confidentiality import field_of
 from django_customer_history.dialects import SUPPORTED_VENDORS
+from django_customer_history.importing.simple_history import historical_model
+from django_customer_history.integrity.partitions import are_due, is_whole
 from django_customer_history.middleware import HistoryMiddleware
-from django_customer_history.registry import OPTIONS, Registration, registry
+from django_customer_history.protections import is_part_of_a_key
+from django_customer_history.registry import OPTIONS, ROW_KINDS, Registration, registry
 
 TAG = "customer_history"
 
@@ -28,7 +33,9 @@ def register_checks() -> None:
     checks.register(check_registrations, TAG)
     checks.register(check_databases, TAG)
     checks.register(check_middleware, TAG)
+    checks.register(check_tasks, TAG)
     checks.register(check_cascades, TAG)
+    checks.register(check_snapshots, TAG)
     checks.register(check_triggers, TAG, checks.Tags.database)
 
 
@@ -41,12 +48,14 @@ def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def check_registrations(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """E002 to E005 and E007: registrations that do not fit their model, or one another."""
+    """E002 to E005, E007, E009, E010: registrations that do not fit their model, or one another."""
     found: list[checks.CheckMessage] = []
     for registration in registry:
         found += _unknown_names(registration)
+        found += _no_functions(registration)
         found += _unreachable_subjects(registration)
         found += _secrets_in_labels(registration)
+        found += _confidential_keys(registration)
     return [*found, *_unknown_options(), *_conflicts(registry.conflicts)]
 
 
@@ -112,10 +121,53 @@ def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
     ]
 
 
+def check_tasks(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """W005: tasks of Django that run elsewhere, and take nothing along of who enqueued them."""
+    if tasks_carry_context():
+        return []
+    backends = [one.get("BACKEND", "") for one in getattr(settings, "TASKS", {}).values()]
+    return [
+        checks.Warning(
+            f"Changes that tasks of {backend} make do not bear who enqueued the task.",
+            hint=f'Set {SETTING}["TASKS_CARRY_CONTEXT"] = True, once every worker runs with'
+            " django_customer_history installed.",
+            id="customer_history.W005",
+        )
+        for backend in backends
+        if not backend.endswith((".ImmediateBackend", ".DummyBackend"))
+    ]
+
+
+def check_snapshots(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """E008 and W009: snapshots that are not taken, or that have no pages."""
+    wanted = [registration.model for registration in registry if registration.snapshots]
+    found: list[checks.CheckMessage] = [
+        checks.Error(
+            f"No snapshots are taken of {model._meta.label}: it was registered with snapshots after"
+            " Django had started.",
+            hint="Register it in models.py, or in the history.py of an app.",
+            obj=model,
+            id="customer_history.E008",
+        )
+        for model in wanted
+        if historical_model(model) is None
+    ]
+    if wanted and not apps.is_installed("simple_history"):
+        found.append(
+            checks.Warning(
+                "Models are registered with snapshots, and simple_history is no installed app:"
+                " its admin, templates and commands are missing.",
+                hint='Add "simple_history" to INSTALLED_APPS.',
+                id="customer_history.W009",
+            )
+        )
+    return found
+
+
 def check_triggers(
     databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """W002 and W004: triggers that are missing, stale or superfluous, and missing tables."""
+    """W002, W004 and W010: triggers that are not as they should be, and missing tables."""
     found: list[checks.CheckMessage] = []
     for alias in databases or ():
         if connections[alias].vendor in SUPPORTED_VENDORS and router.allow_migrate_model(
@@ -133,6 +185,19 @@ def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
             hint="Run: manage.py history_triggers --mend",
             id="customer_history.W002",
         )
+    if are_due(connections[alias]):
+        yield checks.Warning(
+            f"In the database {alias!r} the last partition of the log is in use already, and"
+            " grows beyond its month.",
+            hint="Run once a month: manage.py history_partitions --make",
+            id="customer_history.W006",
+        )
+    if partitions_wanted() and is_whole(connections[alias]):
+        yield checks.Warning(
+            f"In the database {alias!r} the log is one table, though it shall have partitions.",
+            hint="Run: manage.py history_partitions --make",
+            id="customer_history.W007",
+        )
     for model in untracked_models(registry, connections[alias]):
         yield checks.Warning(
             f"In the database {alias!r} there is no table {model._meta.db_table!r}, so changes of"
@@ -140,6 +205,22 @@ def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
             hint="Run migrate, or unregister the model.",
             obj=model,
             id="customer_history.W004",
+        )
+    snapshots = {
+        historical_model(registration.model)._meta.db_table: registration.model
+        for registration in registry
+        if registration.snapshots
+        and (model := historical_model(registration.model)) is not None
+        and router.allow_migrate_model(alias, model)
+    }
+    present = connections[alias].introspection.table_names() if snapshots else []
+    for table in sorted(snapshots.keys() - set(present)):
+        yield checks.Warning(
+            f"In the database {alias!r} there is no table {table!r} for the snapshots of"
+            f" {snapshots[table]._meta.label}, which cannot be saved without it.",
+            hint="Run makemigrations and migrate.",
+            obj=snapshots[table],
+            id="customer_history.W010",
         )
 
 
@@ -153,15 +234,22 @@ def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
         "m2m": registration.m2m or (),
         "events": (event.field for event in registration.events),
         "json_keys": registration.json_keys,
+        "key_labels": registration.key_labels,
+        "display": (_root(name, registration) for name in registration.display),
+        "reason_required": registration.reason_required,
     }
     meta = registration.model._meta
     columns = {field.name for field in meta.concrete_fields}
+    plain = {field.name for field in meta.concrete_fields if not field.is_relation}
     special = {
         "m2m": {field.name for field in meta.many_to_many},
         "events": columns | {"create", "update", "delete"},
         "json_keys": {
             field.name for field in meta.concrete_fields if isinstance(field, models.JSONField)
         },
+        "key_labels": registration.json_keys,
+        "display": plain,
+        "reason_required": ROW_KINDS | set(logged_names(registration, registry)),
     }
     known = {field.name for field in meta.get_fields()}
     for option, names in options.items():
@@ -175,7 +263,35 @@ def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
             )
 
 
-_KINDS = {"m2m": "many-to-many field", "events": "column", "json_keys": "JSON field"}
+_KINDS = {
+    "m2m": "many-to-many field",
+    "events": "column",
+    "json_keys": "JSON field",
+    "key_labels": "field that is logged key by key",
+    "display": "column without a relation",
+    "reason_required": "logged field",
+}
+
+
+def _root(name: str, registration: Registration) -> str:
+    """Return the field of a name that may be one of its keys."""
+    root = name.partition(".")[0]
+    return root if root in registration.json_keys else name
+
+
+def _no_functions(registration: Registration) -> Iterator[checks.CheckMessage]:
+    for option in ("key_labels", "display"):
+        for name, given in getattr(registration, option).items():
+            if not callable(given):
+                yield checks.Error(
+                    f"{option}[{name!r}] of {registration.model._meta.label} is {given!r}.",
+                    hint=f"Give a function that takes the {_ARGUMENTS[option]}.",
+                    obj=registration.model,
+                    id="customer_history.E009",
+                )
+
+
+_ARGUMENTS = {"key_labels": "reader", "display": "value"}
 
 
 def _unknown_options() -> Iterator[checks.CheckMessage]:
@@ -201,13 +317,26 @@ def _unreachable_subjects(registration: Registration) -> Iterator[checks.CheckMe
         )
 
 
+def _confidential_keys(registration: Registration) -> Iterator[checks.CheckMessage]:
+    for name in registration.confidential:
+        field = field_of(registration.model, name)
+        if field is not None and is_part_of_a_key(field):
+            yield checks.Error(
+                f"{registration.model._meta.label} calls its key {name!r} confidential,"
+                " which stands in every entry, link and address.",
+                hint="Keep the confidential value in a field of its own, beside another key.",
+                obj=registration.model,
+                id="customer_history.E010",
+            )
+
+
 def _secrets_in_labels(registration: Registration) -> Iterator[checks.CheckMessage]:
     for name in registration.label:
         try:
             field = registration.model._meta.get_field(name)
         except FieldDoesNotExist:
             continue
-        if field.concrete and registration.is_secret(field):
+        if field.concrete and registry.keeps_secret(registration, field):
             yield checks.Error(
                 f"The label of {registration.model._meta.label} would show the secret"
                 f" field {name!r}.",

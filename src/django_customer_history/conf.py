@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 SETTING = "CUSTOMER_HISTORY"
 
@@ -19,16 +19,16 @@ LARGEST_PAGE = 200
 Network = IPv4Network | IPv6Network
 
 SOURCES: Mapping[str, str | Promise] = {
-    "web": _("Web"),
-    "api": _("API"),
-    "admin": _("Admin"),
-    "workflow": _("Workflow"),
-    "integration": _("Integration"),
-    "import": _("Import"),
-    "command": _("Command"),
-    "migration": _("Migration"),
-    "task": _("Task"),
-    "system": _("System"),
+    "web": pgettext_lazy("source", "Web"),
+    "api": pgettext_lazy("source", "API"),
+    "admin": pgettext_lazy("source", "Admin"),
+    "workflow": pgettext_lazy("source", "Workflow"),
+    "integration": pgettext_lazy("source", "Integration"),
+    "import": pgettext_lazy("source", "Import"),
+    "command": pgettext_lazy("source", "Command"),
+    "migration": pgettext_lazy("source", "Migration"),
+    "task": pgettext_lazy("source", "Task"),
+    "system": pgettext_lazy("source", "System"),
 }
 """The sources that every project has: code to name."""
 
@@ -43,9 +43,12 @@ DEFAULTS: Mapping[str, Any] = {
     "IMPERSONATOR": None,
     "REASON_HEADER": None,
     "REASON_FIELD": None,
+    "TASKS_CARRY_CONTEXT": False,
     "PAGE_SIZE": 50,
     "GUARDS": True,
+    "PARTITIONS": None,
     "MASK_UNTIL_REVEALED": False,
+    "TIME_ZONE": None,
 }
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
@@ -68,6 +71,11 @@ def page_size() -> int:
 def guards_wanted() -> bool:
     """Return whether triggers shall refuse to change or remove entries."""
     return bool(_read("GUARDS"))
+
+
+def partitions_wanted() -> bool:
+    """Return whether the log shall be in partitions by month, where the database can."""
+    return bool(_read("PARTITIONS") == "month")
 
 
 def masked_until_revealed() -> bool:
@@ -114,6 +122,12 @@ def impersonator_finder() -> Callable[[Any], Any] | None:
     return function
 
 
+def time_zone_finder() -> Callable[[Any], Any] | None:
+    """Return the function from a reader to the name of their time zone, if there is one."""
+    function: Callable[[Any], Any] | None = _function("TIME_ZONE")
+    return function
+
+
 def reason_header() -> str | None:
     """Return the name of the header in which a request may say why; None: in none."""
     return _text("REASON_HEADER")
@@ -122,6 +136,11 @@ def reason_header() -> str | None:
 def reason_field() -> str | None:
     """Return the name of the form field in which a request may say why; None: in none."""
     return _text("REASON_FIELD")
+
+
+def tasks_carry_context() -> bool:
+    """Return whether tasks of Django take the context along, as one of their arguments."""
+    return bool(_read("TASKS_CARRY_CONTEXT"))
 
 
 def problems() -> list[Problem]:
@@ -144,6 +163,9 @@ def problems() -> list[Problem]:
 
 
 def _read(key: str) -> Any:
+    # To ask for a setting that is not there costs Django an exception, twenty times as much.
+    if not settings.is_overridden(SETTING):  # type: ignore[misc]  # The stubs lack it.
+        return DEFAULTS[key]
     return getattr(settings, SETTING, {}).get(key, DEFAULTS[key])
 
 
@@ -199,8 +221,12 @@ def _sources_rule(value: object) -> str | None:
     return None
 
 
-def _function_rule(value: object) -> str | None:
-    hint = "Give a function that takes a request, or the dotted path to one."
+def _function_of(argument: str) -> Callable[[object], str | None]:
+    hint = f"Give a function that takes a {argument}, or the dotted path to one."
+    return lambda value: _function_rule(value, hint)
+
+
+def _function_rule(value: object, hint: str) -> str | None:
     try:
         function = import_string(value) if isinstance(value, str) else value
     except ImportError as error:
@@ -218,16 +244,23 @@ def _boolean_rule(value: object) -> str | None:
     return None if isinstance(value, bool) else "Give True or False."
 
 
+def _partitions_rule(value: object) -> str | None:
+    return None if value in (None, "month") else 'Give "month", or None.'
+
+
 _RULES: Mapping[str, Callable[[object], str | None]] = {
     "TRUSTED_PROXIES": _proxies_rule,
     "PROXY_HEADER": _header_rule,
     "IP_ADDRESS": _kept_address_rule,
     "SOURCES": _sources_rule,
-    "SOURCE": _function_rule,
-    "IMPERSONATOR": _function_rule,
+    "SOURCE": _function_of("request"),
+    "IMPERSONATOR": _function_of("request"),
     "REASON_HEADER": _name_rule,
     "REASON_FIELD": _name_rule,
+    "TASKS_CARRY_CONTEXT": _boolean_rule,
     "PAGE_SIZE": _page_size_rule,
     "GUARDS": _boolean_rule,
+    "PARTITIONS": _partitions_rule,
     "MASK_UNTIL_REVEALED": _boolean_rule,
+    "TIME_ZONE": _function_of("user"),
 }

@@ -14,6 +14,8 @@ from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django.db import models
+
 from django_customer_history import conf
 from django_customer_history.addresses import as_kept, parsed
 from django_customer_history.blocks import AnyFunction, Block
@@ -66,6 +68,9 @@ class Origin(Protocol):
     def reason(self) -> str | None:
         """Return why it is done, where that was said."""
 
+    def ip_address(self) -> str | None:
+        """Return from where, as much of it as the log keeps."""
+
 
 @dataclass(slots=True)
 class Pause:
@@ -86,7 +91,7 @@ class Context:
     impersonator: Actor | Unset | None = UNSET
     source: str | Unset = UNSET
     reason: str | Unset | None = UNSET
-    ip_address: str | None = None
+    ip_address: str | Unset | None = UNSET
     request_id: UUID | None = None
     action: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -118,7 +123,9 @@ class Context:
     def _attribute(
         self, actor: Actor | None, impersonator: Actor | None, source: str, reason: str | None
     ) -> Attribution:
-        detail = dict(self.extra)
+        ip_address, detail = self.ip_address, dict(self.extra)
+        if ip_address is UNSET:
+            ip_address = None if self.origin is None else self.origin.ip_address()
         if reason is not None:
             detail["reason"] = reason
         if impersonator is not None:
@@ -127,7 +134,7 @@ class Context:
             actor_id=None if actor is None else actor.id,
             actor_label=None if actor is None else actor.label,
             source=source,
-            ip_address=self.ip_address,
+            ip_address=ip_address,
             request_id=self.request_id,
             action=self.action,
             detail=json.dumps(detail, sort_keys=True) if detail else None,
@@ -140,7 +147,11 @@ _current: ContextVar[Context] = ContextVar("customer_history_context", default=_
 
 
 def current() -> Context:
-    """Return the context in force."""
+    """Return the context in force, which never changes: blocks put others in its place.
+
+    Outside of any block and request nobody acts, and the source is "system". What an entry
+    written now would bear, `current().attribution()` tells.
+    """
     return _current.get()
 
 
@@ -176,13 +187,19 @@ def acting(
     return Block(partial(_acting, given, extra))
 
 
-def beginning(*, origin: Origin | None = None, ip: str | None = None) -> Block[Context]:
+def beginning(*, origin: Origin | None = None) -> Block[Context]:
     """Let a block begin anew, as a request does: nothing is inherited but a pause."""
-    return Block(partial(_beginning, origin, ip))
+    return Block(partial(_beginning, origin))
 
 
 def action(name: str) -> Block[Context]:
-    """Let the entries written in the block be called `name`, such as "Invoice Generated"."""
+    """Let the entries written in the block be called `name`, such as "Invoice Generated".
+
+    Their kind stays what physically happened. It goes before the names that registrations give
+    by `events`, and an inner block before an outer one. It decorates functions, too.
+
+    Raises `InvalidContextError` for a name of less than 1 or more than 100 characters.
+    """
     if not name or len(name) > LONGEST_ACTION:
         raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
     return Block(partial(_named, name))
@@ -209,7 +226,7 @@ def in_force(context: Context) -> Iterator[Context]:
 def carried(function: AnyFunction) -> AnyFunction:
     """Return the function such that it runs in the context in force now, in whatever thread.
 
-    A thread begins with nobody: a pool's thread outlives the request that started it.
+    A thread begins with nobody: a pool's thread outlives the request that started it::
 
         executor.submit(history.carried(work), ...)
     """
@@ -222,9 +239,16 @@ def as_actor(user: Any) -> Actor | None:
         return user
     if not getattr(user, "is_authenticated", True):
         return None
-    if user.pk is None:
+    key = getattr(user, "pk", None)
+    if key is None and isinstance(user, models.Model):
         raise InvalidContextError(f"{user!r} cannot act: it was never saved. Save it first.")
-    return Actor(id=str(user.pk), label=str(user.get_username()))
+    return Actor(id=None if key is None else str(key), label=name_of(user))
+
+
+def name_of(user: Any) -> str:
+    """Return what a user is called: its user name, or for other objects their text."""
+    username = getattr(user, "get_username", None)
+    return str(user if username is None else username())
 
 
 def known_source(source: str) -> str:
@@ -251,11 +275,10 @@ def _acting(given: Mapping[str, Any], extra: Mapping[str, Any]) -> AbstractConte
     return in_force(replace(outer, **changed))
 
 
-def _beginning(origin: Origin | None, ip: str | None) -> AbstractContextManager[Context]:
+def _beginning(origin: Origin | None) -> AbstractContextManager[Context]:
     return in_force(
         Context(
             origin=origin,
-            ip_address=_kept_address(ip),
             request_id=time_ordered_uuid(),
             pause=_current.get().pause,
         )
@@ -275,6 +298,11 @@ def _kept_address(ip: str | None) -> str | None:
     return as_kept(address)
 
 
+def _reason(reason: Any) -> str | None:
+    # A blank one says nothing: it is none.
+    return None if reason is None else str(reason).strip() or None
+
+
 def _as_given(value: Any) -> Any:
     return value
 
@@ -284,7 +312,7 @@ _CHECKED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "impersonator": ("impersonator", as_actor),
     "source": ("source", known_source),
     "ip": ("ip_address", _kept_address),
-    "reason": ("reason", _as_given),
+    "reason": ("reason", _reason),
     "request_id": ("request_id", _as_given),
 }
 """Each value that `acting` takes: where it goes, and what becomes of it."""

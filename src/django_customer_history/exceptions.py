@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from django.db import IntegrityError
+
 
 class HistoryError(Exception):
     """Something about the history could not be done."""
@@ -17,6 +19,10 @@ class UnsupportedDatabaseError(HistoryError):
 
 class CaptureError(HistoryError):
     """The database refused to install, replace or remove a trigger."""
+
+
+class PartitionError(HistoryError):
+    """The log could not be divided, or the partitions of the months to come not be made."""
 
 
 class NotRegisteredError(HistoryError):
@@ -39,9 +45,44 @@ class UnknownFormatError(HistoryError):
     """An export was asked for in a format that is unknown or not installed."""
 
 
+class ImportRefusedError(HistoryError):
+    """There is nothing to import from, or nowhere to import it to."""
+
+
 class OutOfReachError(HistoryError):
     """For this reader the record does not exist: the host's own permissions say so."""
 
 
+class UnknownTimeZoneError(HistoryError):
+    """The project's function for the setting TIME_ZONE gave what is no time zone."""
+
+
 class InvalidContextError(HistoryError):
     """The context of a change was given a value that cannot be recorded."""
+
+
+class ReasonRequiredError(HistoryError, IntegrityError):
+    """Something was written without a reason where its registration requires one.
+
+    It is an `IntegrityError` too, as each database raises it. `model` is the label of the
+    model, `field` the field that may not be changed without one; None: `kind` as a whole, which
+    is one of the kinds of the log ("update").
+    """
+
+    def __init__(self, *, kind: str, model: str, field: str | None = None) -> None:
+        self.kind, self.model, self.field = kind, model, field
+        what = model if field is None else f"{model}.{field}"
+        super().__init__(
+            f"A reason is required to {_VERBS[kind]} {what}. Write it inside of"
+            ' `with history.acting(reason="..."):`, or let the request say it: settings'
+            " REASON_HEADER and REASON_FIELD."
+        )
+
+
+_VERBS: Mapping[str, str] = {
+    "create": "create",
+    "update": "change",
+    "delete": "delete",
+    "add": "add to",
+    "remove": "remove from",
+}

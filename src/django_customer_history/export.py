@@ -15,6 +15,9 @@ from django_customer_history.timeline import Timeline
 
 ACTION = "History exported"
 
+PIECE = 64 * 1024
+"""Bytes of a file that are sent at once."""
+
 _WITHHELD = ("q", "-q")
 """Filters whose text may itself be a confidential value: the log does not keep it."""
 
@@ -25,15 +28,20 @@ class Export:
 
     chunks: Callable[[], Iterator[Sequence[TimelineEntry]]]
     format: Format
-    name: str
+    file_name: str
+    total: Callable[[], int | None]
+    """Counts the entries that it will have, when called; None: that cannot be told before."""
     progress: Callable[[int], object] | None = None
     count: int = 0
     """Entries written so far."""
     _digest: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the file, a piece at a time."""
-        for piece in self.format.write(self._counted()):
+        """Yield the file, in pieces of one size.
+
+        Pieces that end with what was read at once would tell of entries that were left out.
+        """
+        for piece in _of_one_size(self.format.write(self._counted())):
             self._digest.update(piece)
             yield piece
 
@@ -48,11 +56,6 @@ class Export:
         """The digest, in hexadecimal digits, of what was yielded so far."""
         return str(self._digest.hexdigest())
 
-    @property
-    def file_name(self) -> str:
-        """A name for the file."""
-        return f"history-{self.name}.{self.format.name}"
-
     def _counted(self) -> Iterator[Sequence[TimelineEntry]]:
         for chunk in self.chunks():
             self.count += len(chunk)
@@ -61,24 +64,64 @@ class Export:
                 self.progress(self.count)
 
 
-def start_export(timeline: Timeline, *, format_name: str, using: str | None = None) -> Export:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedExport:
+    """An export that a reader may make, and that is not recorded yet."""
+
+    timeline: Timeline
+    format: Format
+
+    @property
+    def file_name(self) -> str:
+        """A name for the file."""
+        return f"history-{_name(self.timeline)}.{self.format.name}"
+
+    def started(self) -> Export:
+        """Record that the history is exported and return the export, of what was there before."""
+        entry = record_look(
+            ACTION,
+            subject=_subject(self.timeline),
+            changes={
+                "format": (None, self.format.name),
+                "filters": (None, _filters(self.timeline)),
+            },
+            using=self.timeline.queryset.db_of_writing,
+        )
+        exported = self.timeline.up_to(entry.id)
+        return Export(
+            chunks=_in_the_same_words(exported),
+            total=exported.total,
+            format=self.format,
+            file_name=self.file_name,
+        )
+
+
+def wanted_export(timeline: Timeline, *, format_name: str) -> WantedExport:
+    """Return the export that a reader asks for.
+
+    Raises `UnknownFormatError`, and `PermissionDenied` for a reader who may not export it.
+    """
+    return WantedExport(format=format_called(format_name), timeline=timeline.exported())
+
+
+def start_export(timeline: Timeline, *, format_name: str) -> Export:
     """Record that the history is exported and return the export, of what was there before.
 
     Raises `UnknownFormatError`, and `PermissionDenied` for a reader who may not export it.
     """
-    wanted = format_called(format_name)
-    exported = timeline.exported()
-    entry = record_look(
-        ACTION,
-        subject=_subject(timeline),
-        changes={"format": (None, format_name), "filters": (None, _filters(timeline))},
-        using=using or timeline.queryset.db,
-    )
-    return Export(
-        chunks=_in_the_same_words(exported.up_to(entry.id)),
-        format=wanted,
-        name=_name(timeline),
-    )
+    return wanted_export(timeline, format_name=format_name).started()
+
+
+def _of_one_size(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        whole = len(held) // PIECE * PIECE
+        for start in range(0, whole, PIECE):
+            yield bytes(held[start : start + PIECE])
+        del held[:whole]
+    if held:
+        yield bytes(held)
 
 
 def _in_the_same_words(timeline: Timeline) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:

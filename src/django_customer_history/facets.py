@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.apps import apps
-from django.utils.text import capfirst
-
 from django_customer_history.context import SOURCES
-from django_customer_history.filters import NOBODY
+from django_customer_history.filters import BY_NAME, NOBODY
+from django_customer_history.models import Entry
+from django_customer_history.names import model_title
 from django_customer_history.timeline import Timeline
+from django_customer_history.wording import KINDS, action_text, nobody
 
 DEPTH = 2_000
 """Newest entries that are looked at: the cost does not grow with the log."""
@@ -37,22 +37,30 @@ class Facets:
 
 
 def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
-    """Return what occurs in the newest `depth` entries; without counts, which would tell."""
-    entries, sight, is_complete = timeline.sample(depth)
+    """Return what occurs in the newest `depth` entries; without counts, which would tell.
+
+    Each value fits the filter of its name; a source that the settings know no more is left out.
+    """
+    entries, sight, is_complete = timeline.recent(depth)
+    sources = [one.source for one in entries]
     return Facets(
-        users=_choices(
-            (one.actor_id or NOBODY, one.actor_label or one.actor_id or NOBODY.capitalize())
-            for one in entries
-        ),
-        actions=_choices((one.action, one.action) for one in entries),
-        kinds=_choices((one.kind, one.kind.capitalize()) for one in entries),
-        entities=_choices((one.entity_model, _model_name(one.entity_model)) for one in entries),
+        users=_choices(map(_user, entries)),
+        actions=_choices((one, action_text(one)) for one in map(sight.action, entries)),
+        kinds=_choices((one.kind, str(KINDS[one.kind])) for one in entries),
+        entities=_choices((one.entity_model, model_title(one.entity_model)) for one in entries),
         fields=_choices(
             (name, sight.rule(one, name).label) for one in entries for name in one.changes
         ),
-        sources=_choices((one.source, SOURCES.get(one.source, one.source)) for one in entries),
+        sources=_choices((code, SOURCES[code]) for code in sources if code in SOURCES),
         complete=is_complete,
     )
+
+
+def _user(entry: Entry) -> tuple[str, str]:
+    if entry.actor_id is None:
+        name = entry.actor_label
+        return (BY_NAME + name, name) if name else (NOBODY, nobody())
+    return entry.actor_id, entry.actor_label or entry.actor_id
 
 
 def _choices(pairs: Iterable[tuple[str, str]]) -> tuple[Choice, ...]:
@@ -60,10 +68,3 @@ def _choices(pairs: Iterable[tuple[str, str]]) -> tuple[Choice, ...]:
     for value, label in pairs:
         newest.setdefault(value, label)
     return tuple(sorted(Choice(label=label, value=value) for value, label in newest.items()))
-
-
-def _model_name(label: str) -> str:
-    try:
-        return str(capfirst(apps.get_model(label)._meta.verbose_name))
-    except LookupError:
-        return label

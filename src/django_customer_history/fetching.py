@@ -32,22 +32,31 @@ class Question:
     read: Callable[[list[Row]], list[Any]]
 
 
-def question_of(queryset: "models.QuerySet[AnyModel]") -> Question | None:
-    """Return the question that a queryset of model instances is, None: it can find nothing."""
+def question_of(queryset: "models.QuerySet[AnyModel]", *, hint: str = "") -> Question | None:
+    """Return the question that a queryset of model instances is, None: it can find nothing.
+
+    `hint` is SQL of the dialect that stands behind the name of the table.
+    """
     queryset = queryset.all()
     compiler: Any = queryset.query.get_compiler(using=queryset.db)
     try:
         sql, parameters = compiler.as_sql(with_col_aliases=True)
     except EmptyResultSet:
         return None
+    connection = connections[queryset.db]
+    table = f" FROM {connection.ops.quote_name(queryset.model._meta.db_table)}"
+    sql = sql.replace(table, table + hint, 1)
 
     def read(rows: list[Row]) -> list[AnyModel]:
         # Django's own way from rows to instances, with rows that are here already.
         compiler.execute_sql = lambda *_, **__: [rows]
         queryset.query.get_compiler = lambda *_, **__: compiler  # type: ignore[method-assign]
-        return list(ModelIterable(queryset))
+        try:
+            return list(ModelIterable(queryset))
+        finally:
+            # They hold each other, and the rows, until the garbage is collected.
+            del compiler.execute_sql, queryset.query.get_compiler
 
-    connection = connections[queryset.db]
     types = (column.output_field.db_type(connection) for column, _, _ in compiler.select)
     return Question(sql=sql, parameters=tuple(parameters), types=tuple(types), read=read)
 

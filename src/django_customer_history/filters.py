@@ -4,17 +4,13 @@ A name that is given twice means "or", a leading `-` means "not". What is unknow
 raises `InvalidFilterError`, which names it; nothing is ever ignored.
 """
 
-import difflib
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from functools import reduce
-from ipaddress import ip_address
 from operator import or_
 from typing import Any
-from uuid import UUID
 
 import django_filters
 from django import forms
@@ -22,97 +18,36 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
 
+from django_customer_history.actions import Actions
 from django_customer_history.changes import KINDS
+from django_customer_history.confidentiality import Sight
 from django_customer_history.context import SOURCES
 from django_customer_history.exceptions import InvalidFilterError
+from django_customer_history.filter_values import (
+    address_of,
+    end_of,
+    guess,
+    one_of,
+    record_of,
+    request_of,
+    start_of,
+    text_of,
+)
 from django_customer_history.keys import highest_uuid_at, lowest_uuid_at
+from django_customer_history.models import Entry
 from django_customer_history.querysets import EntryQuerySet
 from django_customer_history.search import Search
 
 NOBODY = "system"
 """The user of entries that nobody made."""
 
+BY_NAME = "name:"
+"""Before the name of a user without a key, such as that of a shell."""
+
 MOST_VALUES = 50
 LONGEST_VALUE = 500
-
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?",
-    re.IGNORECASE,
-)
-"""A date, or a moment as in RFC 3339."""
-
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-"""No key is older."""
-
-
-def _text(value: str) -> str:
-    return value
-
-
-def _one_of(known: Iterable[str]) -> Callable[[str], str]:
-    names = tuple(known)
-
-    def parse(value: str) -> str:
-        if value not in names:
-            raise ValidationError(f"{_guess(value, names)}Give one of: {', '.join(names)}.")
-        return value
-
-    return parse
-
-
-def _record(value: str) -> tuple[str, str | None]:
-    model, _, key = value.partition(":")
-    app_label, dot, name = model.lower().partition(".")
-    if not (app_label and dot and name) or (":" in value and not key):
-        raise ValidationError('Give a model, like "crm.customer", or a record: "crm.customer:42".')
-    return f"{app_label}.{name}", key or None
-
-
-def _address(value: str) -> str:
-    try:
-        address = ip_address(value)
-    except ValueError:
-        address = None
-    if address is None or "%" in value:  # A zone is of one host; no address in the log has one.
-        raise ValidationError("Give an IP address, like 203.0.113.9 or 2001:db8::7.")
-    return str(address)
-
-
-def _request(value: str) -> UUID:
-    if not _UUID.fullmatch(value):
-        raise ValidationError("Give the id of a request, a UUID.")
-    return UUID(value)
-
-
-def _start(value: str) -> datetime:
-    return _moment(value, end_of_day=False)
-
-
-def _end(value: str) -> datetime:
-    return _moment(value, end_of_day=True)
-
-
-def _moment(value: str, *, end_of_day: bool) -> datetime:
-    """Return the first moment of a day or, for its end, the last; days are the user's own."""
-    day = moment = None
-    if _MOMENT.fullmatch(value):
-        try:
-            day, moment = parse_date(value), parse_datetime(value.upper())
-        except ValueError:
-            day = moment = None  # As with the 30th of February.
-    if day is not None:
-        moment = datetime.combine(day, time.max if end_of_day else time.min)
-    if moment is None:
-        raise ValidationError(
-            "Give a date, like 2026-11-23, or a moment, like 2026-11-23T14:02:11Z."
-        )
-    if timezone.is_naive(moment):
-        moment = moment.replace(tzinfo=timezone.get_current_timezone())
-    return moment if moment > _BEGINNING else _BEGINNING
 
 
 def _by_record(columns: str) -> Callable[[tuple[str, str | None]], Q]:
@@ -125,7 +60,13 @@ def _by_record(columns: str) -> Callable[[tuple[str, str | None]], Q]:
 
 
 def _by_user(user: str) -> Q:
-    return Q(actor_id__isnull=True) if user == NOBODY else Q(actor_id=user)
+    without_key = Q(actor_id__isnull=True)
+    if user == NOBODY:
+        return without_key & (Q(actor_label__isnull=True) | Q(actor_label=""))
+    if user.startswith(BY_NAME):
+        # A key may look like that, too.
+        return Q(actor_id=user) | (without_key & Q(actor_label=user.removeprefix(BY_NAME)))
+    return Q(actor_id=user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,76 +76,95 @@ class Definition:
     parse: Callable[[str], Any]
     condition: Callable[[Any], Q]
     description: str
+    placeholder: str
+    """Stands for a value where the usage of a command is told."""
     is_single: bool = False
-    choices: tuple[str, ...] = ()
+    choices: Collection[str] = ()
+    """The only values there are; for sources, those of the settings at the time of asking."""
 
 
 DEFINITIONS: Mapping[str, Definition] = {
     "from": Definition(
-        parse=_start,
+        parse=start_of,
         condition=lambda moment: Q(id__gte=lowest_uuid_at(moment)),
         description="Not before this moment, or this day in the user's time zone.",
+        placeholder="DATE",
         is_single=True,
     ),
     "to": Definition(
-        parse=_end,
+        parse=end_of,
         condition=lambda moment: Q(id__lte=highest_uuid_at(moment)),
         description="Not after this moment, or this day in the user's time zone.",
+        placeholder="DATE",
         is_single=True,
     ),
     "user": Definition(
-        parse=_text,
+        parse=text_of,
         condition=_by_user,
-        description=f'Key of the user who acted; "{NOBODY}" for nobody.',
+        description=f'Key of the user who acted; "{NOBODY}" for nobody;'
+        f' "{BY_NAME}deploy" for one that has no key.',
+        placeholder="USER",
     ),
     "kind": Definition(
-        parse=_one_of(KINDS),
+        parse=one_of(KINDS),
         condition=lambda kind: Q(kind=kind),
         description="What physically happened.",
+        placeholder="KIND",
         choices=KINDS,
     ),
     "action": Definition(
-        parse=_text,
+        parse=text_of,
         condition=lambda action: Q(action=action),
         description='What it is called: "Update", "Invoice Generated".',
+        placeholder="NAME",
     ),
     "entity": Definition(
-        parse=_record,
+        parse=record_of,
         condition=_by_record("entity"),
         description='What changed: a model, "billing.invoice", or a record, "billing.invoice:7".',
+        placeholder="RECORD",
     ),
     "field": Definition(
-        parse=_text,
+        parse=text_of,
         condition=lambda name: Q(changes__has_key=name),
         description='Name of a field that changed, or a JSON key: "udf.colour".',
+        placeholder="FIELD",
     ),
     "source": Definition(
-        parse=_one_of(SOURCES),
+        parse=one_of(SOURCES),
         condition=lambda source: Q(source=source),
         description="The part of the system that caused it.",
-        choices=tuple(SOURCES),
+        placeholder="SOURCE",
+        choices=SOURCES,
     ),
     "ip": Definition(
-        parse=_address,
+        parse=address_of,
         condition=lambda address: Q(ip_address=address),
         description="IP address.",
+        placeholder="ADDRESS",
     ),
     "request": Definition(
-        parse=_request,
+        parse=request_of,
         condition=lambda key: Q(request_id=key),
         description="Id of the request, task or command.",
+        placeholder="UUID",
     ),
     "subject": Definition(
-        parse=_record,
+        parse=record_of,
         condition=_by_record("subject"),
         description='On whose tab it shows: "crm.customer" or "crm.customer:42".',
+        placeholder="RECORD",
     ),
     "q": Definition(
-        parse=_text,
+        parse=text_of,
         condition=lambda _: Q(),  # `Search` looks for it, where masks are known.
         description="Text in old and new values that the reader may see.",
+        placeholder="TEXT",
     ),
 }
+
+_BY_SIGHT = ("action", "-action", "q", "-q")
+"""Filters that must not tell what a reader may not see."""
 
 NAMES: tuple[str, ...] = (*DEFINITIONS, *(f"-{name}" for name in DEFINITIONS))
 
@@ -222,12 +182,14 @@ class RepeatableField(forms.Field):
         """Return the parsed values; refuse empty, repeated single and outsized ones."""
         given = list(value or ())
         if len(given) > (1 if self.definition.is_single else MOST_VALUES):
-            raise ValidationError("Given too often.")
+            raise ValidationError(gettext("Given too often."))
         return [self._parsed(str(one)) for one in given]
 
     def _parsed(self, text: str) -> Any:
         if not text or "\x00" in text or len(text) > LONGEST_VALUE:
-            raise ValidationError(f"Give a value of 1 to {LONGEST_VALUE} characters.")
+            raise ValidationError(
+                gettext("Give a value of 1 to %(most)d characters.") % {"most": LONGEST_VALUE}
+            )
         return self.definition.parse(text)
 
 
@@ -267,6 +229,7 @@ class Filters:
 
     asked: tuple[tuple[str, tuple[str, ...]], ...] = ()
     search: Search = field(default_factory=Search)
+    actions: Actions = field(default_factory=Actions)
 
     @classmethod
     def read(cls, query: Mapping[str, Any], *, besides: Iterable[str] = ()) -> "Filters":
@@ -276,8 +239,9 @@ class Filters:
         """
         others = tuple(besides)
         asked = {name: _values(query, name) for name in query if name not in others}
+        unknown = gettext("Unknown filter.")
         errors = {
-            name: f"Unknown filter. {_guess(name, (*NAMES, *others))}".strip()
+            name: f"{unknown} {guess(name, (*NAMES, *others))}".strip()
             for name in asked
             if name not in NAMES
         }
@@ -293,6 +257,9 @@ class Filters:
         return cls(
             asked=tuple(sorted((name, tuple(sorted(v))) for name, v in canonical.items())),
             search=Search(wanted=canonical.get("q", ()), unwanted=canonical.get("-q", ())),
+            actions=Actions(
+                wanted=canonical.get("action", ()), unwanted=canonical.get("-action", ())
+            ),
         )
 
     @classmethod
@@ -320,13 +287,69 @@ class Filters:
         return json.dumps(self.asked)
 
     def applied(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Return the entries that may fit; text is for `search` to confirm."""
-        query = {name: list(values) for name, values in self.asked}
-        kept: EntryQuerySet = HistoryFilterSet(data=query, queryset=entries).qs
-        return self.search.narrowed(kept)
+        """Return the entries that fit: `Filters.of(kind="create").applied(entries)`.
+
+        Raises `InvalidFilterError` for text: who may read it, only a timeline knows.
+        """
+        if self.search:
+            texts = [name for name in ("q", "-q") if name in dict(self.asked)]
+            detail = gettext("Text is searched by a timeline alone.")
+            raise InvalidFilterError(dict.fromkeys(texts, detail))
+        return self._applied(entries, dict(self.asked))
+
+    @property
+    def depend_on_the_reader(self) -> bool:
+        """Whether only what a reader may see of an entry tells whether it fits."""
+        return bool(self.search) or self.actions.depend_on_the_reader
+
+    def applied_for_all(self, entries: EntryQuerySet) -> EntryQuerySet:
+        """Return what fits for every reader; whether it does for one, is for `fits` to say."""
+        asked = {name: texts for name, texts in self.asked if name not in _BY_SIGHT}
+        return self._applied(entries, asked)
+
+    @property
+    def have_an_index(self) -> bool:
+        """Whether one of them is followed by an index other than that of time."""
+        return any(
+            name not in ("from", "to") and _has_an_index(name, texts) for name, texts in self.asked
+        )
+
+    @property
+    def go_by_indexes(self) -> bool:
+        """Whether each of them is followed by an index of the log."""
+        return all(_has_an_index(name, texts) for name, texts in self.asked)
+
+    def bounded(self, entries: EntryQuerySet) -> EntryQuerySet:
+        """Keep what fits those filters that an index of the log follows in the order of time."""
+        asked = {name: texts for name, texts in self.asked if _has_an_index(name, texts)}
+        return self._applied(entries, asked)
+
+    def narrowed(self, entries: EntryQuerySet) -> EntryQuerySet:
+        """Keep of those what may fit for one reader."""
+        return self.search.narrowed(self.actions.narrowed(entries))
+
+    def fits(self, entry: Entry, sight: Sight) -> bool:
+        """Return whether such an entry fits for a reader, by what they may see of it."""
+        return self.actions.fits(entry, sight) and self.search.fits(entry, sight)
+
+    def _applied(self, entries: EntryQuerySet, asked: Mapping[str, Sequence[str]]) -> EntryQuerySet:
+        query = {name: list(values) for name, values in asked.items()}
+        filter_set = HistoryFilterSet(data=query, queryset=entries)
+        if errors := filter_set.errors:  # django-filter would keep all entries.
+            raise InvalidFilterError({name: " ".join(texts) for name, texts in errors.items()})
+        kept: EntryQuerySet = filter_set.qs
+        return kept
 
 
 NO_FILTERS = Filters()
+
+
+def _has_an_index(name: str, texts: Sequence[str]) -> bool:
+    if name in ("from", "to"):
+        return True
+    is_record = name in ("entity", "subject") and ":" in texts[0]
+    has_key = name == "user" and not texts[0].startswith(BY_NAME)
+    return len(texts) == 1 and (has_key or is_record)
 
 
 def _values(query: Mapping[str, Any], name: str) -> list[str]:
@@ -341,9 +364,7 @@ def _as_text(value: Any, name: str) -> str:
         return value._meta.label_lower
     if isinstance(value, models.Model):
         return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{value.pk}"
+    if isinstance(value, datetime) and timezone.is_aware(value):
+        # Once zones were apart by seconds, which no offset in a text can say.
+        value = value.astimezone(UTC)
     return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"Did you mean '{close[0]}'? " if close else ""

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.utils.translation import gettext
 
 from django_customer_history.exceptions import UnknownFormatError
 from django_customer_history.rows import RecordName, TimelineChange, TimelineEntry
@@ -33,7 +34,8 @@ COLUMNS = (
     "entry_id",
 )
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""The last four are the first four in full width, which some spreadsheets take for the same."""
 _SHOWN_AS_DISPLAYED = ("choice", "relation", "file")
 _ROWS_OF_A_SHEET = 1_048_576
 _LONGEST_CELL = 32_767
@@ -55,9 +57,13 @@ def format_called(name: str) -> Format:
     Raises `UnknownFormatError` for none, or for one that needs what is not installed.
     """
     if name not in FORMATS:
-        raise UnknownFormatError(f"Give one of: {', '.join(FORMATS)}.")
+        raise UnknownFormatError(
+            gettext("Give one of: %(values)s.") % {"values": ", ".join(FORMATS)}
+        )
     if name == "xlsx" and find_spec("xlsxwriter") is None:
-        raise UnknownFormatError("XLSX needs the extra: install django-customer-history[xlsx].")
+        raise UnknownFormatError(
+            gettext("XLSX needs the extra: install django-customer-history[xlsx].")
+        )
     return FORMATS[name]
 
 
@@ -104,6 +110,7 @@ def entry_json(entry: TimelineEntry) -> dict[str, Any]:
         "ip_address": entry.ip_address,
         "request_id": None if entry.request_id is None else str(entry.request_id),
         "reason": entry.reason,
+        "is_beginning": entry.is_beginning,
     }
 
 
@@ -133,7 +140,10 @@ def _emptied(buffer: io.StringIO) -> bytes:
 def _write_ndjson(chunks: Chunks) -> Iterator[bytes]:
     for chunk in chunks:
         lines = (
-            json.dumps(entry_json(entry), cls=DjangoJSONEncoder, ensure_ascii=False) + "\n"
+            json.dumps(
+                entry_json(entry), cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False
+            )
+            + "\n"
             for entry in chunk
         )
         yield "".join(lines).encode()
@@ -194,7 +204,9 @@ def _text(change: TimelineChange, side: str) -> str:
         return shown or ""
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return (
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
+    )
 
 
 def _actor(actor: Any) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ It can be imported before Django is set up.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar, overload
 
 from django.apps import apps
@@ -14,12 +15,21 @@ from django.db import models
 from django_customer_history.context import acting, action, carried, current
 from django_customer_history.masks import Mask
 from django_customer_history.querysets import EntryQuerySet
+from django_customer_history.reconstruction import state_of
 from django_customer_history.recording import paused, record
-from django_customer_history.registry import Events, Names, registration_of, registry
+from django_customer_history.registry import (
+    Display,
+    Events,
+    KeyLabels,
+    Names,
+    registration_of,
+    registry,
+)
 
 __all__ = [
     "acting",
     "action",
+    "as_of",
     "carried",
     "current",
     "entries_for",
@@ -46,6 +56,10 @@ def register(
     m2m: Names = None,
     events: Events | None = None,
     json_keys: Names = None,
+    key_labels: Mapping[str, KeyLabels] | None = None,
+    display: Mapping[str, Display] | None = None,
+    reason_required: Names | bool = None,
+    snapshots: bool | str = False,
 ) -> AnyModel: ...
 
 
@@ -61,6 +75,10 @@ def register(
     m2m: Names = None,
     events: Events | None = None,
     json_keys: Names = None,
+    key_labels: Mapping[str, KeyLabels] | None = None,
+    display: Mapping[str, Display] | None = None,
+    reason_required: Names | bool = None,
+    snapshots: bool | str = False,
 ) -> Callable[[AnyModel], AnyModel]: ...
 
 
@@ -82,6 +100,14 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
       field gets a value, `{"assigned_to": "Ticket Reassigned"}` when it changes at all,
       `{"create": "Invoice Generated"}` for a whole kind. Of several that match, the first wins.
     - `json_keys`: JSON fields, such as user-defined fields, that are logged key by key.
+    - `key_labels`: such a field to a function that takes the reader and returns a dict from keys
+      to what people call them: `{"udf": names_of_fields}`.
+    - `display`: field to a function that takes a value and returns how people write it:
+      `{"total": "${:,.2f}".format}`. It is never given None, nor what the reader may not see.
+    - `reason_required`: True, or fields and kinds ("create", "update", "delete", "add",
+      "remove"), whose changes the database refuses while no reason is given.
+    - `snapshots`: True, or the label of the app whose migrations make the table:
+      django-simple-history also keeps whole rows, as `Model.history`.
 
     Names are checked by `manage.py check`, not here. The same registration twice is one; two
     different ones of a model are an error of the checks.
@@ -95,16 +121,37 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
 
 
 def unregister(model: type[models.Model]) -> None:
-    """Stop keeping the history of a model from the next `migrate` on; its entries stay."""
+    """Stop keeping the history of a model from the next `migrate` on.
+
+    `migrate` removes its triggers; until then they write on. Its entries stay, and can be read
+    on the tabs where they are. As nobody knows any more which of its fields were confidential,
+    all its values are masked for readers without `customer_history.view_confidential`. A model
+    that is not registered is no error.
+    """
     registry.remove(model)
 
 
 def entries_for(record_or_model: Any, key: object = None) -> EntryQuerySet:
     """Return the entries on the History tab of a record, newest first.
 
-    Give the record, or, for one that is gone, its model and key.
+    Give the record, or, for one that is gone, its model and key. What comes back is an
+    `EntryQuerySet`, to be narrowed further. It asks for no permission and masks nothing; for
+    people there is `Timeline`.
     """
     entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk
     return entries.of_subject(record_or_model, key).newest_first()
+
+
+def as_of(record_or_model: Any, moment: datetime, *, key: object = None) -> dict[str, Any] | None:
+    """Return what a record held at a moment (with a time zone), as far as the log tells.
+
+    Give the record, or, for one that is gone, its model and `key`. Fields are Python values,
+    links are lists of keys, texts where the field is not known any more. What was set before
+    tracking began, and what is secret, is not among them. None: it was not there. It asks for
+    no permission and masks nothing; for people there is `asof.record_then`.
+    """
+    if isinstance(record_or_model, models.Model):
+        record_or_model, key = type(record_or_model), record_or_model.pk
+    return state_of(record_or_model, key, moment)

@@ -54,14 +54,20 @@ def _number_at(microseconds: int, tail: int) -> int:
     return milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0x2 << 62 | tail
 
 
+def microseconds_of(moment: datetime) -> int:
+    """Return a moment as microseconds since 1970; a naive one is in UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
+
+
 def lowest_uuid_at(moment: datetime) -> UUID:
     """Return the lower bound of all keys made at or after `moment` (with a time zone)."""
-    return uuid_at((moment - _EPOCH) // timedelta(microseconds=1), tail=0)
+    return uuid_at(microseconds_of(moment), tail=0)
 
 
 def highest_uuid_at(moment: datetime) -> UUID:
     """Return the upper bound of all keys made at or before `moment` (with a time zone)."""
-    return uuid_at((moment - _EPOCH) // timedelta(microseconds=1), tail=_HIGHEST_TAIL)
+    return uuid_at(microseconds_of(moment), tail=_HIGHEST_TAIL)
 
 
 def datetime_of(microseconds: int) -> datetime:

@@ -12,7 +12,12 @@ _SHORTEST = 8
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A named way to hide a text."""
+    """A named way to hide a text.
+
+    `hide` takes the text of a value as the log stores it, never an empty one, and returns what
+    may be shown of it. Let it show a fixed number of places, or it tells the length. The name
+    is for your eyes; marks that staff make know only the names in `MASKS`.
+    """
 
     name: str
     hide: Callable[[str], str]
@@ -51,5 +56,8 @@ MASKS: Mapping[str, Mask] = {mask.name: mask for mask in (FULL, SSN, CARD, ACCOU
 
 
 def as_mask(given: Mask | Callable[[str], str]) -> Mask:
-    """Return a registered mask, which may be a function of the host's own, as a `Mask`."""
+    """Return what a registration gives as a mask as a `Mask`.
+
+    A function of the host's own, from a text to a text, becomes one that bears its name.
+    """
     return given if isinstance(given, Mask) else Mask(getattr(given, "__name__", "own"), given)

@@ -5,12 +5,14 @@ from typing import Any, NoReturn
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_customer_history.changes import KINDS
+from django_customer_history.changes import BEGINNING_MARK, KINDS
 from django_customer_history.exceptions import AppendOnlyError
+from django_customer_history.jsontext import JSONTextField
 from django_customer_history.keys import time_ordered_uuid
-from django_customer_history.masks import FULL, MASKS
+from django_customer_history.masks import FULL
 from django_customer_history.querysets import EntryQuerySet
 from django_customer_history.registry import registration_of, registry
+from django_customer_history.wording import MASK_NAMES
 
 
 class Entry(models.Model):
@@ -29,7 +31,7 @@ class Entry(models.Model):
     entity_model = models.CharField(_("entity model"), max_length=100)
     entity_id = models.CharField(_("entity"), max_length=255)
     entity_label = models.CharField(_("entity label"), max_length=255, null=True)
-    changes = models.JSONField(_("changes"), default=dict)
+    changes = JSONTextField(_("changes"), default=dict)
     actor_id = models.CharField(_("user key"), max_length=255, null=True)
     actor_label = models.CharField(_("user"), max_length=255, null=True)
     source = models.CharField(_("source"), max_length=32)
@@ -44,9 +46,10 @@ class Entry(models.Model):
         verbose_name = _("history entry")
         verbose_name_plural = _("history entries")
         default_permissions = ("view",)
+        # Stored once by `migrate`, in no reader's language, as those of Django are.
         permissions = [
-            ("view_confidential", _("Can view every confidential value in the history")),
-            ("export_entry", _("Can export the history of everything")),
+            ("view_confidential", "Can view every confidential value in the history"),
+            ("export_entry", "Can export the history of everything"),
         ]
         # Each further index is paid for by every write.
         indexes = [
@@ -73,6 +76,11 @@ class Entry(models.Model):
         """Refuse, with `AppendOnlyError`."""
         raise AppendOnlyError("An entry of the customer history cannot be removed.")
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it tells what a row held when its tracking began, and no change."""
+        return self.kind == "event" and BEGINNING_MARK in (self.context or {})
+
 
 class ConfidentialField(models.Model):
     """A field, or a key of a JSON field, that staff marked confidential at run time.
@@ -95,7 +103,7 @@ class ConfidentialField(models.Model):
     mask = models.CharField(
         _("mask"),
         max_length=20,
-        choices=[(name, name) for name in MASKS],
+        choices=list(MASK_NAMES.items()),
         default=FULL.name,
     )
 
@@ -119,7 +127,7 @@ registry.add(registration_of(ConfidentialField, label=("model", "field")))
 class AuditedModel(models.Model):
     """A model that is tracked, with its options in an inner `class History`.
 
-    The options are those of `history.register()`:
+    The options are those of `history.register()`::
 
         class Note(AuditedModel):
             class History:

@@ -8,22 +8,39 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
+from urllib.parse import unquote
 
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import NoReverseMatch
+from django.utils.text import capfirst
 
 from django_customer_history.confidentiality import Sight, field_of
 from django_customer_history.fetching import Question, answers, question_of
 from django_customer_history.models import Entry
 from django_customer_history.permissions import is_vetoed, object_permissions_are_in_play
-from django_customer_history.registry import registry
+from django_customer_history.registry import label_of, registry
 from django_customer_history.rows import RecordName
 from django_customer_history.values.encoding import encode
+from django_customer_history.wording import OWN_RECORDS
 
 Wanted = Mapping[tuple[str, str], set[str]]
 """Model and the attribute that is its key here, to the keys."""
+
+
+def model_text(model: str) -> str:
+    """Return what a record of a model is called; of one that is gone, the model's label."""
+    try:
+        return str(apps.get_model(model)._meta.verbose_name)
+    except (LookupError, ValueError):
+        return str(OWN_RECORDS.get(model, model))
+
+
+def model_title(model: str) -> str:
+    """Return what a model is called where that begins a line."""
+    text = model_text(model)
+    return text if text == model else str(capfirst(text))
 
 
 class Names:
@@ -33,12 +50,14 @@ class Names:
     """
 
     def __init__(
-        self, entries: Iterable[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
+        self, entries: Sequence[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
     ) -> None:
         self._sight = sight
         self._positions: dict[str, Mapping[str, int]] = {}
+        self._labels: dict[tuple[str, str, str], str | None] = {}
+        self._places: dict[tuple[str, str], tuple[str, str | None]] = {}
         self._records: dict[tuple[str, str, str], models.Model | None] = {
-            (record._meta.label_lower, "pk", encode(record.pk) or ""): record for record in known
+            (label_of(type(record)), "pk", encode(record.pk) or ""): record for record in known
         }
         wanted = {
             place: values - self._keys_known(*place)
@@ -50,7 +69,8 @@ class Names:
             for value in values
             if key == "pk"
         ]
-        found, self._last_labels = _found(wanted, places, using=sight.using)
+        near = entries[0] if entries else None
+        found, self._last_labels = _found(wanted, places, using=sight.using, near=near)
         for (model, key), records in found.items():
             for record in records:
                 text = encode(getattr(record, key))
@@ -59,20 +79,30 @@ class Names:
 
     def label_of(self, model: str, value: str, *, key: str = "pk") -> str | None:
         """Return the name that a record bears now, or had last."""
-        record = self._records.get((model, key, value))
-        if record is None and (model, key, value) in self._records:
+        place = (model, key, value)
+        if place not in self._labels:
+            self._labels[place] = self._label(place)
+        return self._labels[place]
+
+    def _label(self, place: tuple[str, str, str]) -> str | None:
+        model, _, value = place
+        record = self._records.get(place)
+        if record is not None:
+            return self._sight.label(model, label_now(record), record=record)
+        if place in self._records:
             return None  # There, and out of the reader's reach: so is its name.
-        if record is None:
-            return self._sight.label(model, self._last_labels.get((model, value)))
-        return self._sight.label(model, label_now(record), record=record)
+        return self._sight.label(model, self._last_labels.get((model, value)))
+
+    def record(self, model: str, key: str) -> models.Model | None:
+        """Return a record that is loaded, or None where it is not."""
+        return self._records.get((model, "pk", key))
 
     def named(self, model: str, key: str, label: str | None) -> RecordName:
         """Return a record as an entry speaks of it."""
-        try:
-            name = str(apps.get_model(model)._meta.verbose_name)
-        except LookupError:
-            name = model
-        return RecordName(model=model, id=key, label=label, name=name, url=self._url(model, key))
+        if (model, key) not in self._places:
+            self._places[model, key] = model_text(model), self._url(model, key)
+        name, url = self._places[model, key]
+        return RecordName(model=model, id=key, label=label, name=name, url=url)
 
     def positions(self, model: str) -> Mapping[str, int]:
         """Return the places of a model's fields in its own order."""
@@ -83,13 +113,14 @@ class Names:
         return self._positions[model]
 
     def _url(self, model: str, key: str) -> str | None:
-        record: Any = self._records.get((model, "pk", key))
+        record: Any = self.record(model, key)
         if not hasattr(record, "get_absolute_url"):
             return None
         try:
-            return str(record.get_absolute_url())
+            url = str(record.get_absolute_url())
         except NoReverseMatch:
             return None  # The host has no page for this one.
+        return None if self._sight.hides(unquote(url), record=record) else url
 
     def _wanted(self, entries: Iterable[Entry]) -> Wanted:
         wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -122,7 +153,7 @@ def target_of(field: Any) -> tuple[str, str] | None:
         return None
     target = getattr(field, "target_field", None) if field.many_to_one else None
     is_key = target is None or target.primary_key
-    return related._meta.label_lower, "pk" if is_key else str(getattr(target, "attname", ""))
+    return label_of(related), "pk" if is_key else str(getattr(target, "attname", ""))
 
 
 def _has_address(label: str) -> bool:
@@ -130,18 +161,22 @@ def _has_address(label: str) -> bool:
     return registration is not None and hasattr(registration.model, "get_absolute_url")
 
 
-def records_of(wanted: Wanted) -> dict[tuple[str, str], list[models.Model]]:
-    """Return the records whose keys are wanted: a statement for each database."""
-    return _found(wanted, [], using=None)[0]
+def records_of(wanted: Wanted, *, near: Entry | None) -> dict[tuple[str, str], list[models.Model]]:
+    """Return the records whose keys are wanted: a statement for each database.
+
+    They are read where the routers say or else, as Django does with what belongs together,
+    from the database of the entry `near`.
+    """
+    return _found(wanted, [], using=None, near=near)[0]
 
 
 def _found(
-    wanted: Wanted, places: Sequence[tuple[str, str]], *, using: str | None
+    wanted: Wanted, places: Sequence[tuple[str, str]], *, using: str | None, near: Entry | None
 ) -> tuple[dict[tuple[str, str], list[models.Model]], dict[tuple[str, str], str]]:
     """Return the records whose keys are wanted, and the last names of those in `places`."""
     asked: dict[str, dict[tuple[str, str], Question]] = defaultdict(dict)
     for (label, key), values in wanted.items():
-        records = _records(label, key, values)
+        records = _records(label, key, values, near)
         question = None if records is None else question_of(records)
         if records is not None and question is not None:
             asked[records.db][label, key] = question
@@ -154,7 +189,9 @@ def _found(
     return found, {(model, key): label for model, key, label in labels if label is not None}
 
 
-def _records(label: str, key: str, values: Iterable[str]) -> "models.QuerySet[models.Model] | None":
+def _records(
+    label: str, key: str, values: Iterable[str], near: Entry | None
+) -> "models.QuerySet[models.Model] | None":
     try:
         model = apps.get_model(label)
     except LookupError:
@@ -164,8 +201,8 @@ def _records(label: str, key: str, values: Iterable[str]) -> "models.QuerySet[mo
     if not fitting:
         return None
     # The base manager: a host's own may hide archived records.
-    records: models.QuerySet[models.Model]
-    records = model._base_manager.filter(**{f"{key}__in": fitting})
+    manager = model._base_manager.db_manager(hints={"instance": near} if near else {})
+    records: models.QuerySet[models.Model] = manager.filter(**{f"{key}__in": fitting})
     related = _named_after(model)
     return records.select_related(*related) if related else records
 
@@ -230,7 +267,7 @@ def _fits(field: Any, value: str) -> bool:
 
 def label_now(record: models.Model) -> str:
     """Return the name of a record as it is, for no reader in particular."""
-    registration = registry.find(record._meta.label_lower)
+    registration = registry.find(label_of(type(record)))
     if registration is None or not registration.label:
         return str(record)
     texts = (getattr(record, name, None) for name in registration.label)

@@ -11,8 +11,8 @@ Backends for object permissions are asked with the subject's object. They are in
   the object, gets 404, so that not even its existence is told. With `view_<model>` it is 403.
 
 The list over all records holds what permissions for whole models open; a reader who is granted
-single objects alone reads them one by one. A record that is deleted cannot be asked about: its
-history needs the permission of the model.
+single objects alone reads them one by one. A record that is deleted needs the permission of the
+model; whether it is vetoed is asked with a stand-in, made of what the log knew last.
 """
 
 import hashlib

@@ -1,18 +1,19 @@
 """An entry of the log made ready for one reader: named, typed, displayed and masked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
 
+from django_customer_history import conf
 from django_customer_history.changes import Actor
-from django_customer_history.confidentiality import Rule, Sight
-from django_customer_history.context import SOURCES
+from django_customer_history.confidentiality import Sight
 from django_customer_history.models import Entry
 from django_customer_history.names import Names, target_of
 from django_customer_history.rows import RecordName, Source, TimelineChange, TimelineEntry
-from django_customer_history.values.rendering import display, json_value, type_of
+from django_customer_history.rules import Rule
+from django_customer_history.values.rendering import display, json_value, sendable_text, type_of
 
 
 def present(
@@ -20,7 +21,8 @@ def present(
 ) -> tuple[TimelineEntry, ...]:
     """Return entries as a reader may see them; `known` are records that are loaded already."""
     names = Names(entries, sight, known=known)
-    return tuple(_EntryView(entry, sight, names).shown() for entry in entries)
+    sources = {code: str(label) for code, label in conf.sources().items()}
+    return tuple(_EntryView(entry, sight, names, sources).shown() for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +30,18 @@ class _EntryView:
     entry: Entry
     sight: Sight
     names: Names
+    sources: Mapping[str, str]
 
     def shown(self) -> TimelineEntry:
         entry = self.entry
-        entity_label = self.sight.label(entry.entity_model, entry.entity_label)
+        record = self.names.record(entry.entity_model, entry.entity_id)
+        entity_label = self.sight.label_then(entry, record=record)
         return TimelineEntry(
             id=entry.id,
             timestamp=entry.timestamp,
             user=_actor(entry.actor_id, entry.actor_label),
             impersonator=_impersonator((entry.context or {}).get("impersonator")),
-            action=entry.action,
+            action=self.sight.action(entry),
             kind=entry.kind,
             subject=self._subject(),
             entity=self.names.named(entry.entity_model, entry.entity_id, entity_label),
@@ -45,10 +49,11 @@ class _EntryView:
                 self._change(name, *values)
                 for name, values in sorted(entry.changes.items(), key=self._position)
             ),
-            source=Source(code=entry.source, label=SOURCES.get(entry.source, entry.source)),
+            source=Source(code=entry.source, label=self.sources.get(entry.source, entry.source)),
             ip_address=entry.ip_address,
             request_id=entry.request_id,
             reason=(entry.context or {}).get("reason"),
+            is_beginning=entry.is_beginning,
         )
 
     def _subject(self) -> RecordName | None:
@@ -71,10 +76,11 @@ class _EntryView:
                 type="secret" if rule.is_secret else type_of(rule.field, rule.form),
                 old=None,
                 new=None,
-                old_display=rule.redacted(old),
-                new_display=rule.redacted(new),
+                old_display=_redacted(old, rule),
+                new_display=_redacted(new, rule),
                 masked=True,
                 permission=rule.permission,
+                revealable=rule.is_revealable,
             )
         return TimelineChange(
             field=name,
@@ -91,11 +97,18 @@ class _EntryView:
         if text is not None and target is not None:
             model, key = target
             return self.names.label_of(model, text, key=key) or f"#{text}"
-        return display(text, rule.field, rule.form)
+        return display(text, rule.field, rule.form, own=rule.display)
+
+
+def _redacted(text: str | None, rule: Rule) -> str | None:
+    shown = rule.redacted(text)
+    return None if shown is None else sendable_text(shown)
 
 
 def _actor(key: str | None, label: str | None) -> Actor | None:
-    return None if key is None else Actor(id=key, label=label or key)
+    # One of whom the project has no record, such as a shell's user, has a name alone.
+    name = label or key
+    return None if name is None else Actor(id=key or "", label=name)
 
 
 def _impersonator(given: Any) -> Actor | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 from uuid import UUID
 
-from django.db import models
+from django.db import models, router
 
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.keys import lowest_uuid_at
@@ -46,6 +46,12 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         if end is not None:
             entries = entries.filter(id__lt=lowest_uuid_at(end))
         return entries
+
+    @property
+    def db_of_writing(self) -> str:
+        """The database that new entries go to: not the replica that these are read from."""
+        own: Any = self
+        return str(own._db or router.db_for_write(self.model, **own._hints))
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Refuse, with `AppendOnlyError`."""

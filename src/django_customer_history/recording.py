@@ -1,15 +1,17 @@
 """The one way into the log from Python: events that change no row."""
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.apps import apps
-from django.db import DEFAULT_DB_ALIAS, models, router
+from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 from django.utils import timezone
 
-from django_customer_history.changes import Kind
+from django_customer_history.changes import BEGINNING, Attribution, Kind
 from django_customer_history.context import acting, current, pausing
 from django_customer_history.exceptions import NotRegisteredError
 from django_customer_history.keys import (
@@ -103,6 +105,64 @@ def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
         _write("History Resumed", entity=pause, changes=changes, using=using)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What an event tells of a row, as texts of the log."""
+
+    entity: Record
+    subject: Record | None = None
+    label: str | None = None
+    changes: Mapping[str, list[str | None]] = field(default_factory=dict)
+
+
+def record_beginnings(told: Iterable[Told], *, using: str) -> None:
+    """Write entries for what rows held when their tracking began; the context marks them."""
+    log = apps.get_model("customer_history", "Entry")
+    log._default_manager.using(using).bulk_create([_made(BEGINNING, one) for one in told])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Something that another package recorded, to be an entry at the time when it happened."""
+
+    moment: int
+    """Microseconds since 1970, UTC."""
+    record: str
+    """What names the record of the other package that it was made from, and its part of it."""
+    rank: int = 0
+    """What comes first among the entries of one moment: 0 to 3."""
+    kind: Kind
+    action: str
+    told: Told
+    attribution: Attribution
+
+    @property
+    def key(self) -> UUID:
+        """The key of the entry: the same whenever the same record is imported."""
+        digest = hashlib.sha256(self.record.encode()).digest()
+        return uuid_at(self.moment, tail=self.rank << 60 | int.from_bytes(digest[:8]) >> 4)
+
+
+def missing_past(pasts: Iterable[Past], *, using: str) -> list[Past]:
+    """Return those of which there is no entry yet."""
+    wanted = {past.key: past for past in pasts}
+    log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+    known = set(log.filter(id__in=list(wanted)).values_list("id", flat=True))
+    return [past for key, past in wanted.items() if key not in known]
+
+
+def record_past(pasts: Iterable[Past], *, using: str) -> int:
+    """Write entries of the source "import" for what is not in the log yet; return how many.
+
+    All of them are written, or none.
+    """
+    with transaction.atomic(using=using):
+        missing = missing_past(pasts, using=using)
+        log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+        log.bulk_create([_remembered(past) for past in missing])
+    return len(missing)
+
+
 def note(
     action: str,
     *,
@@ -123,29 +183,45 @@ def _write(
     label: str | None = None,
     changes: Mapping[str, list[str | None]] | None = None,
 ) -> "Entry":
-    microsecond = next_microsecond()
-    attribution = current().attribution()
-    kind: Kind = "event"
-    log = apps.get_model("customer_history", "Entry")
-    entry: Entry = log(
-        id=uuid_at(microsecond),
+    told = Told(entity=entity, subject=subject, label=label, changes=changes or {})
+    entry = _made(action, told)
+    entry.save(using=using, force_insert=True)
+    return entry
+
+
+def _made(action: str, told: Told) -> "Entry":
+    moment, who = next_microsecond(), current().attribution()
+    return _entry(uuid_at(moment), moment, kind="event", action=action, told=told, who=who)
+
+
+def _remembered(past: Past) -> "Entry":
+    who, told = past.attribution, past.told
+    return _entry(past.key, past.moment, kind=past.kind, action=past.action, told=told, who=who)
+
+
+def _entry(
+    key: UUID, microsecond: int, *, kind: Kind, action: str, told: Told, who: Attribution
+) -> "Entry":
+    subject_model, subject_id = told.subject or (None, None)
+    entity_model, entity_id = told.entity
+    entry: Entry = apps.get_model("customer_history", "Entry")(
+        id=key,
         timestamp=_stored(microsecond),
         kind=kind,
         action=action,
-        subject_model=None if subject is None else subject[0],
-        subject_id=None if subject is None else subject[1],
-        entity_model=entity[0],
-        entity_id=entity[1],
-        entity_label=label,
-        changes=changes or {},
-        actor_id=attribution.actor_id,
-        actor_label=attribution.actor_label,
-        source=attribution.source,
-        ip_address=attribution.ip_address,
-        request_id=attribution.request_id,
-        context=attribution.context,
+        subject_model=subject_model,
+        subject_id=subject_id,
+        entity_model=entity_model,
+        entity_id=entity_id,
+        entity_label=told.label,
+        changes=told.changes,
+        actor_id=who.actor_id,
+        actor_label=who.actor_label,
+        source=who.source,
+        ip_address=who.ip_address,
+        request_id=who.request_id,
+        context=who.context,
     )
-    entry.save(using=using, force_insert=True)
     return entry
 
 
@@ -162,8 +238,10 @@ def _label(entity: models.Model) -> str | None:
 
 def _texts(entity: models.Model, changes: Changes) -> dict[str, list[str | None]]:
     registration = registry.of(type(entity))
-    secret = {field.name for field in entity._meta.fields if registration.is_secret(field)}
+    fields = entity._meta.fields
+    secret = {field.name for field in fields if registry.keeps_secret(registration, field)}
+    # A key of a JSON field is as secret as the field.
     return {
-        name: [None, None] if name in secret else [encode(old), encode(new)]
+        name: [None, None] if name.partition(".")[0] in secret else [encode(old), encode(new)]
         for name, (old, new) in changes.items()
     }

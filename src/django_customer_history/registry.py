@@ -4,7 +4,7 @@ Registering never fails for a wrong name: apps are still loading then. What does
 found by the system checks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -46,6 +46,14 @@ class Registration:
     events: tuple["EventName", ...] = ()
     json_keys: frozenset[str] = frozenset()
     """JSON fields of which each key is logged as a field of its own."""
+    key_labels: Mapping[str, "KeyLabels"] = field(default_factory=lambda: MappingProxyType({}))
+    """JSON field to what names its keys for a reader."""
+    display: Mapping[str, "Display"] = field(default_factory=lambda: MappingProxyType({}))
+    """Field, or key of a JSON field as `field.key`, to what writes its values for people."""
+    reason_required: frozenset[str] = frozenset()
+    """Fields, and kinds of the log, that are not written without a reason."""
+    snapshots: bool | str = False
+    """Whether simple-history keeps whole rows too; a text: in the app with that label."""
 
     @property
     def is_subject(self) -> bool:
@@ -66,6 +74,12 @@ class Registration:
         )
 
 
+KeyLabels = Callable[[Any], Mapping[str, Any]]
+"""Takes the reader; returns what people call the keys, as far as it knows."""
+
+Display = Callable[[Any], Any]
+"""Takes a value, never None and never a masked one; returns the text for people."""
+
 Names = str | Iterable[str] | None
 
 Events = Mapping[str, str | Mapping[Any, str]]
@@ -80,7 +94,14 @@ OPTIONS = (
     "m2m",
     "events",
     "json_keys",
+    "key_labels",
+    "display",
+    "reason_required",
+    "snapshots",
 )
+
+ROW_KINDS: frozenset[str] = frozenset({"create", "update", "delete", "add", "remove"})
+"""The kinds of entries that a change of a row, or of a link between rows, makes."""
 
 
 def registration_of(
@@ -95,6 +116,10 @@ def registration_of(
     m2m: Names = None,
     events: Events | None = None,
     json_keys: Names = None,
+    key_labels: Mapping[str, KeyLabels] | None = None,
+    display: Mapping[str, Display] | None = None,
+    reason_required: Names | bool = None,
+    snapshots: bool | str = False,
 ) -> Registration:
     """Return a registration from options as people write them: one name or several."""
     return Registration(
@@ -108,6 +133,10 @@ def registration_of(
         m2m=None if m2m is None else _several(m2m),
         events=tuple(_event_names(events or {})),
         json_keys=frozenset(_several(json_keys)),
+        key_labels=MappingProxyType(dict(key_labels or {})),
+        display=MappingProxyType(dict(display or {})),
+        reason_required=_what_requires_a_reason(given=reason_required),
+        snapshots=snapshots,
     )
 
 
@@ -148,6 +177,17 @@ class Registry:
                 f"{model._meta.label} has no history. Register it with history.register()."
             ) from None
 
+    def keeps_secret(self, registration: Registration, field: Any) -> bool:
+        """Return whether values of a field must never reach the log.
+
+        A foreign key with `to_field` holds a value of the other row: it is secret where that is.
+        """
+        if registration.is_secret(field):
+            return True
+        target = column_behind(field)
+        behind = None if target is None else self.find(label_of(target.model))
+        return behind is not None and behind.is_secret(target)
+
     def find(self, label: str) -> Registration | None:
         """Return the registration of the model called `crm.customer`, if there is one."""
         for registration in self._registrations.values():
@@ -159,6 +199,19 @@ class Registry:
 registry = Registry()
 
 
+def column_behind(field: Any) -> Any:
+    """Return the field whose values a foreign key holds, where that is no primary key; or None."""
+    if not (field.many_to_one or field.one_to_one):
+        return None
+    target = field.target_field
+    return None if target.primary_key else target
+
+
+def label_of(model: type[models.Model]) -> str:
+    """Return the label under which a model would be registered, `crm.customer`: no proxy's."""
+    return (model._meta.concrete_model or model)._meta.label_lower
+
+
 def _event_names(events: Events) -> Iterator[EventName]:
     for name, meaning in events.items():
         if isinstance(meaning, str):
@@ -166,6 +219,12 @@ def _event_names(events: Events) -> Iterator[EventName]:
         else:
             for value, action in meaning.items():
                 yield EventName(field=name, value=encode(value), action=action)
+
+
+def _what_requires_a_reason(*, given: Names | bool) -> frozenset[str]:
+    if isinstance(given, bool):
+        return ROW_KINDS if given else frozenset()
+    return frozenset(_several(given))
 
 
 def _several(names: Names) -> tuple[str, ...]:

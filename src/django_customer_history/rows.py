@@ -43,6 +43,8 @@ class TimelineChange:
     masked: bool = False
     permission: str | None = None
     """The permission that would show a masked value; None: nothing would."""
+    revealable: bool = False
+    """Whether the reader has that permission, and the value waits for an explicit look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,9 @@ class TimelineEntry:
     ip_address: str | None
     request_id: UUID | None
     reason: str | None
+    is_beginning: bool = False
+    """Whether it tells what was there when tracking began: its changes have no old values,
+    and when the new ones were set is not known, but that it was before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,5 +76,9 @@ class Page:
     entries: tuple[TimelineEntry, ...]
     older: str | None
     newer: str | None = None
+    follows: bool = False
+    """Whether the first entry belongs to the request of the one above it, on the page before."""
     subject_label: str | None = None
     """The name of the one subject that was asked about; None where it is gone, or of several."""
+    withheld: tuple[str, ...] = ()
+    """The names of the fields that an export would mask for this reader."""

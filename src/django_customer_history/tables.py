@@ -80,6 +80,17 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """An event that is refused unless the context says why it happens."""
+
+    event: Event
+    field: str | None = None
+    """What the refusal names; None: the event as a whole."""
+    column: TrackedColumn | None = None
+    """Only where this column changes; None: always."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One hop on the way to the subject: in `table`, from `key` to `column`."""
 
@@ -125,6 +136,8 @@ class TrackedTable:
     columns: tuple[TrackedColumn, ...]
     hidden: tuple[str, ...] = ()
     """Columns that are not logged: excluded ones and the key."""
+    layout: tuple[Column, ...] = ()
+    """All columns as they are now, in their order; empty where nobody needs to know."""
     only_listed: bool = False
     """Whether columns that are neither listed nor hidden stay out of the log."""
     label: tuple[TrackedColumn, ...] = ()
@@ -135,6 +148,8 @@ class TrackedTable:
     """For a parent's table: only rows that have this counterpart, and only their updates."""
     meanings: tuple[Meaning, ...] = ()
     """The first that fits names the action."""
+    demands: tuple[Demand, ...] = ()
+    """What is refused without a reason."""
     relation: "Relation | None" = None
     """Set for the table behind a many-to-many field."""
 

@@ -1,9 +1,4 @@
-"""For a project's own tests: the entries that a stretch of code makes.
-
-with entries_made() as made:
-client.post("/customers/1/", {"rate": "44.99"})
-assert made.changes == [{"rate": ["39.99", "44.99"]}]
-"""
+"""For a project's own tests: the entries that a stretch of code makes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,7 +38,17 @@ class MadeEntries:
 
 @contextmanager
 def entries_made(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[MadeEntries]:
-    """Collect the entries that the block makes in the log of a database."""
+    """Collect the entries that the block makes in the log of a database.
+
+    They are there when the block has ended, oldest first::
+
+        with entries_made() as made:
+            client.post("/customers/1/", {"rate": "44.99"})
+        assert made.changes == [{"rate": ["39.99", "44.99"]}]
+
+    `using` names the database, the default one unless it is given. What others write into it
+    meanwhile is among the entries, too. A block that raises collects nothing.
+    """
     made = MadeEntries()
     before = set(Entry.objects.using(using).values_list("id", flat=True))
     yield made

@@ -6,32 +6,33 @@ forget a permission or a mask.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 
+from django_customer_history.capture.routes import passable_routes
 from django_customer_history.conf import page_size
 from django_customer_history.confidentiality import Sight
-from django_customer_history.cursors import Cursor
+from django_customer_history.cursors import Cursor, mark_of
 from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.fetching import answers, question_of
 from django_customer_history.filters import NO_FILTERS, Filters
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.names import label_now, records_of
+from django_customer_history.finding import CHUNK, Finder
+from django_customer_history.models import Entry
+from django_customer_history.names import label_now
 from django_customer_history.permissions import (
     Reader,
     exportable_models,
-    is_vetoed,
     may_export,
-    may_read,
-    object_permissions_are_in_play,
     readable_models,
 )
 from django_customer_history.presentation import present
 from django_customer_history.querysets import EntryQuerySet
-from django_customer_history.registry import registry
+from django_customer_history.reach import Reach, subject_of
+from django_customer_history.registrations import KIND as REGISTRATION
+from django_customer_history.registry import label_of, registry
 from django_customer_history.rows import (
     Page,
     RecordName,
@@ -39,17 +40,19 @@ from django_customer_history.rows import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.values.encoding import encode
 
 __all__ = ["Page", "RecordName", "Source", "Timeline", "TimelineChange", "TimelineEntry"]
-
-_CHUNK = 500
-"""Entries that are read at once, where each must be looked at before it is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The entries that a reader may see: of one subject, or of all."""
+    """The entries that a reader may see: of one subject, or of all.
+
+    Made by `of_subject`, `of_everything` or `of_entry`, which ask for the permission to read,
+    and narrowed by `filtered`; read by `page`, `entry` and `chunks`. Values are masked as the
+    reader may see them, moments are in UTC, texts are in the language in force. It is a frozen
+    value: each method returns another one.
+    """
 
     reader: Reader
     queryset: EntryQuerySet
@@ -61,7 +64,9 @@ class Timeline:
     """The record whose history it is; None: all, or one that is gone."""
     filters: Filters = NO_FILTERS
     is_revealing: bool = False
-    _vetoes: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False, repr=False)
+    unfiltered: EntryQuerySet | None = None
+    """What the filters were put to; None: there are none."""
+    _reach: Reach = field(default_factory=Reach, compare=False, repr=False)
 
     @classmethod
     def of_subject(
@@ -79,17 +84,15 @@ class Timeline:
         Raises `PermissionDenied` for a reader who may not read it, `OutOfReachError` for one
         for whom the record does not exist, and for what can be no key of the model.
         """
-        text = _canonical(model, key)
-        subject = subject or _existing(model, text)
-        if not may_read(reader, model, subject=subject):
-            raise PermissionDenied
+        entries = _entries(using)
+        text, record = subject_of(reader, model, key, known=subject, using=using)
         return cls(
             reader=reader,
-            queryset=_entries(using).of_subject(model, text),
+            queryset=entries.of_subject(model, text),
             question=f"{model._meta.label_lower}/{text}",
             model=model,
             key=text,
-            subject=subject,
+            subject=record,
         )
 
     @classmethod
@@ -119,12 +122,21 @@ class Timeline:
             raise OutOfReachError("There is no such entry.") from error
         return replace(timeline, queryset=timeline.queryset.filter(id=key), question=str(key))
 
-    def filtered(self, filters: Filters) -> "Timeline":
-        """Return the timeline of what also fits the filters."""
+    def filtered(self, filters: Filters | None = None, /, **asked: Any) -> "Timeline":
+        """Return the timeline of what also fits the filters, given as such or as keywords.
+
+        `timeline.filtered(kind="create", not_source="api")` has the names and values of
+        `Filters.of`, and raises `InvalidFilterError` as that does. A timeline is filtered once:
+        `ValueError` for one that has filters already.
+        """
+        filters = Filters.of(**asked) if filters is None else filters
+        if self.filters:
+            raise ValueError("This timeline is filtered already. Give all filters at once.")
         return replace(
             self,
-            queryset=filters.applied(self.queryset),
+            queryset=filters.applied_for_all(self.queryset),
             filters=filters,
+            unfiltered=self.queryset,
             question=f"{self.question}?{filters.question}",
         )
 
@@ -145,139 +157,155 @@ class Timeline:
         """Return the timeline with values that stay masked until someone looks on purpose."""
         return replace(self, is_revealing=True)
 
+    def check_cursor(self, text: str) -> None:
+        """Accept a cursor of this very timeline; raise `InvalidCursorError` for any other."""
+        Cursor.read(text, question=self.question)
+
     def page(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
         """Return a page of entries, newest first.
 
+        Where only what the reader may see of an entry tells whether it fits, as with `q`, or where
+        no index leads to it, so many are looked through and no more: a page may have few entries,
+        or none, and yet lead on.
         Raises `InvalidCursorError` for a cursor that belongs to another question or to none.
         """
         limit = page_size() if limit is None else limit
         place = None if cursor is None else Cursor.read(cursor, question=self.question)
-        found, sight = self._found(place, limit + 1)
-        has_more, kept = len(found) > limit, found[:limit]
+        found = self._finder.found(place, limit + 1)
+        kept, rest = found.entries[:limit], found.rest
+        has_more = len(found.entries) > limit or rest is not None
         if place is not None and place.is_newer:
             kept = kept[::-1]
             has_newer, has_older = has_more, True
         else:
             has_newer, has_older = place is not None, has_more
         return Page(
-            entries=self._shown(kept, sight),
-            older=self._cursor(kept[-1:], place, is_newer=False) if has_older else None,
-            newer=self._cursor(kept[:1], place, is_newer=True) if has_newer else None,
-            subject_label=self._subject_label(sight),
+            entries=self.shown(kept, found.sight),
+            older=self._cursor(kept[-1:], place, is_newer=False, rest=rest) if has_older else None,
+            newer=self._cursor(kept[:1], place, is_newer=True, rest=rest) if has_newer else None,
+            follows=_follows(kept[:1], place, beyond=found.entries[limit:]),
+            subject_label=self._subject_label(found.sight),
+            withheld=found.sight.withheld(self._models()),
         )
 
+    def place_of(self, key: UUID) -> str:
+        """Return the cursor of the page that begins with an entry."""
+        return Cursor.beside(key).write(question=self.question)
+
+    def beginning(self) -> datetime | None:
+        """Return when the history of the subject's model began, if the log knows it.
+
+        Nothing of what was before that moment is in the log.
+        """
+        if self.model is None:
+            return None
+        started = self.queryset.model.objects.using(self.queryset.db).of_entity(
+            REGISTRATION, self.model._meta.label_lower
+        )
+        return started.order_by("id").values_list("timestamp", flat=True).first()
+
     def entry(self, key: UUID) -> TimelineEntry | None:
-        """Return one entry, or None where there is none that the reader may see."""
-        stored, sight = self._read(self.queryset.filter(id=key))
-        found = self._fitting(stored, sight)
-        return self._shown(found, sight)[0] if found else None
+        """Return the entry with the key `key`.
+
+        None where this timeline has none that the reader may see, and that its filters keep.
+        """
+        stored, sight = self._finder.read(self.queryset.filter(id=key))
+        found = self._finder.fitting(stored, sight)
+        return self.shown(found, sight)[0] if found else None
 
     def is_of_something(self) -> bool:
         """Return whether the record exists or anything is known of it."""
         return self.subject is not None or self.queryset.exists()
 
-    def sample(self, count: int) -> tuple[list[Entry], Sight, bool]:
-        """Return what fits among the newest entries as stored, and whether there are no more.
+    def sample(self, count: int) -> tuple[list[Entry], Sight]:
+        """Return what fits among the newest entries as stored, and what may be seen of them."""
+        stored, sight = self._finder.read(self.queryset.newest_first()[:count])
+        return self._finder.fitting(stored, sight), sight
 
-        With it comes what the reader may see of them, which is for the caller to ask.
+    def recent(self, count: int) -> tuple[list[Entry], Sight, bool]:
+        """Return what fits as `sample` does, at a cost that has a bound, and whether it is all.
+
+        What the filters keep is looked for in the newest entries of the log, or of the record.
         """
-        stored, sight = self._read(self._side(None)[: count + 1])
-        return self._fitting(stored[:count], sight), sight, len(stored) <= count
+        log = _entries(self.queryset.db)
+        log = log if self.model is None else log.of_subject(self.model, self.key)
+        return self._finder.recent(count, log=log)
 
-    def chunks(self, size: int = _CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
-        """Yield all entries, newest first, so many at a time."""
-        place: Cursor | None = None
-        while True:
-            stored, sight = self._read(self._side(place)[:size])
-            found = self._fitting(stored, sight)
-            if found:
-                yield self._shown(found, sight)
-            if len(stored) < size:
-                return
-            place = Cursor(key=stored[-1].id)
+    def shown(self, entries: Sequence[Entry], sight: Sight) -> tuple[TimelineEntry, ...]:
+        """Return entries of a `sample` as the reader may see them."""
+        known = () if self.subject is None else (self.subject,)
+        return present(entries, sight, known=known)
+
+    def chunks(self, size: int = CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
+        """Yield all entries, newest first, `size` at a time, in memory that does not grow.
+
+        What changes while it runs is newer than what it reads, and is not among them.
+        """
+        for found, sight in self._finder.chunks(size):
+            yield self.shown(found, sight)
+
+    def total(self) -> int | None:
+        """Count the entries of `chunks`; None: only looking at each would tell."""
+        finder = self._finder
+        if finder.looks_at_each:
+            return None
+        return self.filters.narrowed(self.queryset).count()
 
     def up_to(self, key: UUID) -> "Timeline":
         """Return the timeline of what was written before the entry `key`."""
         return replace(self, queryset=self.queryset.older_than(key))
 
-    def _read(self, entries: EntryQuerySet) -> tuple[list[Entry], Sight]:
-        """Return entries, and what the reader may see by the marks of the same moment."""
-        using = self.queryset.db
-        marks = ConfidentialField.objects.using(using).order_by("pk")
-        found, marked = answers([question_of(entries), question_of(marks)], using=using)
-        sight = Sight(self.reader, marks=marked, using=using, is_revealing=self.is_revealing)
-        # What stands under each other in one statement has no order that SQL would vouch for.
-        is_oldest_first = entries.query.order_by == ("id",)
-        return sorted(found, key=lambda one: one.id, reverse=not is_oldest_first), sight
+    @property
+    def _finder(self) -> Finder:
+        return Finder(
+            reader=self.reader,
+            entries=self.queryset,
+            log=self.queryset if self.unfiltered is None else self.unfiltered,
+            filters=self.filters,
+            reach=self._reach,
+            is_within_one_record=self.model is not None,
+            is_revealing=self.is_revealing,
+        )
 
     def _subject_label(self, sight: Sight) -> str | None:
         if self.subject is None:
             return None
-        label, model = label_now(self.subject), self.subject._meta.label_lower
+        label, model = label_now(self.subject), label_of(type(self.subject))
         return sight.label(model, label, record=self.subject)
 
-    def _side(self, place: Cursor | None) -> EntryQuerySet:
-        if place is None:
-            return self.queryset.newest_first()
-        if place.is_newer:
-            return self.queryset.newer_than(place.key).order_by("id")
-        return self.queryset.older_than(place.key).newest_first()
+    def _models(self) -> list[str]:
+        """Return the models whose changes may be on this timeline."""
+        return [
+            registration.model._meta.label_lower
+            for registration in registry
+            if self.model is None
+            or registration.model is self.model
+            or any(route.target is self.model for route in passable_routes(registration, registry))
+        ]
 
-    def _found(self, place: Cursor | None, wanted: int) -> tuple[list[Entry], Sight]:
-        if not self._looks_at_each:
-            return self._read(self._side(place)[:wanted])
-        found: list[Entry] = []
-        while True:
-            stored, sight = self._read(self._side(place)[:_CHUNK])
-            found += self._fitting(stored, sight)
-            if len(found) >= wanted or len(stored) < _CHUNK:
-                return found[:wanted], sight
-            place = Cursor(key=stored[-1].id, is_newer=place is not None and place.is_newer)
-
-    @property
-    def _looks_at_each(self) -> bool:
-        """Whether the database alone cannot tell what belongs to the answer."""
-        return bool(self.filters.search) or self._asks_for_objects
-
-    @property
-    def _asks_for_objects(self) -> bool:
-        # Of one subject it was asked before.
-        return self.model is None and object_permissions_are_in_play()
-
-    def _fitting(self, entries: Sequence[Entry], sight: Sight) -> list[Entry]:
-        if self._asks_for_objects:
-            self._ask_for(entries)
-        return [entry for entry in entries if self._is_fit(entry, sight)]
-
-    def _is_fit(self, entry: Entry, sight: Sight) -> bool:
-        if self._vetoes.get((entry.subject_model or "", entry.subject_id or "")):
-            return False
-        return self.filters.search.fits(entry, sight)
-
-    def _ask_for(self, entries: Sequence[Entry]) -> None:
-        asked: dict[str, set[str]] = {}
-        for entry in entries:
-            if entry.subject_model and entry.subject_id:
-                known = (entry.subject_model, entry.subject_id) in self._vetoes
-                if not known:
-                    asked.setdefault(entry.subject_model, set()).add(entry.subject_id)
-        self._vetoes.update({(label, key): False for label in asked for key in asked[label]})
-        subjects = records_of({(label, "pk"): keys for label, keys in asked.items()})
-        for (label, _), records in subjects.items():
-            for subject in records:
-                self._vetoes[label, encode(subject.pk) or ""] = is_vetoed(self.reader, subject)
-
-    def _shown(self, entries: Sequence[Entry], sight: Sight) -> tuple[TimelineEntry, ...]:
-        known = () if self.subject is None else (self.subject,)
-        return present(entries, sight, known=known)
-
-    def _cursor(self, edge: Sequence[Entry], place: Cursor | None, *, is_newer: bool) -> str:
-        if edge:
-            key = edge[0].id
+    def _cursor(
+        self, edge: Sequence[Entry], place: Cursor | None, *, is_newer: bool, rest: UUID | None
+    ) -> str:
+        is_ahead = is_newer == (place is not None and place.is_newer)
+        if is_ahead and rest is not None:
+            cursor = Cursor.beside(rest, is_newer=is_newer)
+        elif edge:
+            mark = mark_of(edge[0].request_id)
+            cursor = Cursor(key=edge[0].id, is_newer=is_newer, mark=mark)
         elif place is not None:
             # Nothing on this side: back to where it was asked from, that entry included.
-            key = UUID(int=place.key.int + (-1 if is_newer else 1))
-        return Cursor(key=key, is_newer=is_newer).write(question=self.question)
+            cursor = Cursor.beside(place.key, is_newer=is_newer)
+        return cursor.write(question=self.question)
+
+
+def _follows(first: Sequence[Entry], place: Cursor | None, *, beyond: Sequence[Entry]) -> bool:
+    """Return whether the first entry of a page belongs to the request of the one above it."""
+    if not first or place is None:
+        return False
+    if place.is_newer:
+        above = [one.request_id for one in beyond]
+        return first[0].request_id is not None and first[0].request_id in above
+    return place.is_of_request(first[0].request_id)
 
 
 def _entries(using: str | None) -> EntryQuerySet:
@@ -288,19 +316,3 @@ def _limited(entries: EntryQuerySet, labels: Sequence[str] | None) -> EntryQuery
     if labels is not None and not labels:
         raise PermissionDenied
     return entries if labels is None else entries.filter(subject_model__in=labels)
-
-
-def _canonical(model: type[models.Model], key: Any) -> str:
-    """Return a key as the log writes it: 7 for 007, a UUID in lower case."""
-    try:
-        text = encode(model._meta.pk.to_python(key))
-    except (ValidationError, ValueError, TypeError) as error:
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.") from error
-    if not text or "\x00" in text:
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
-    return text
-
-
-def _existing(model: type[models.Model], key: str) -> models.Model | None:
-    # The base manager: a host's own may hide archived records.
-    return model._base_manager.filter(pk=key).first()

@@ -1,6 +1,5 @@
 """The History tab as a page: `/customers/<pk>/history`."""
 
-from http import HTTPStatus
 from typing import Any, cast
 
 from django.contrib.auth.views import redirect_to_login
@@ -9,73 +8,93 @@ from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.views.generic import TemplateView
 
-from django_customer_history.exceptions import (
-    InvalidCursorError,
-    InvalidFilterError,
-    OutOfReachError,
-)
-from django_customer_history.filters import Filters
+from django_customer_history.exceptions import InvalidFilterError, OutOfReachError
 from django_customer_history.permissions import Reader
 from django_customer_history.registry import registry
+from django_customer_history.tab.download import download, is_download
+from django_customer_history.tab.page import Tab, refused, tab_of
 from django_customer_history.timeline import Timeline
 
 
 class HistoryView(TemplateView):
     """The page of one record's history, also of one that is deleted.
 
-    Mount it with the subject's model:
+    Mount it with the subject's model::
 
         path("customers/<int:pk>/history", HistoryView.as_view(model=Customer))
 
-    Its query may bear the filters that REST has too, under the same names.
+    Its query may bear the filters that REST has too, under the same names. With `format=csv`
+    it is the file of just that view; a POST of `reveal` shows the confidential values of an
+    entry, once.
     """
 
     model: type[models.Model] | None = None
     template_name = "customer_history/history.html"
+    http_method_names = ["get", "head", "options", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send anonymous visitors to the log-in; answer 403 without permission.
+        """Send anonymous visitors to the log-in; say so, with a 403, without permission.
 
-        What is out of the user's reach is a 404.
+        What is out of the user's reach is a 404, of which anonymous visitors learn nothing.
         """
         try:
             response = super().dispatch(request, *args, **kwargs)
-        except OutOfReachError as error:
-            raise Http404 from error
-        except PermissionDenied:
-            if request.user.is_authenticated:
-                raise
-            return redirect_to_login(request.get_full_path())
+        except (OutOfReachError, PermissionDenied) as error:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            if isinstance(error, OutOfReachError):
+                raise Http404 from error
+            response = self._answer(refused(request, "permission"))
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer with the page or, for a wrong filter, with a 400 that names it."""
-        timeline = Timeline.of_subject(
-            cast("Reader", request.user), self._subject_model(), kwargs["pk"]
-        )
+    def get(  # type: ignore[override]  # a file is no page
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer with the page or the file; with a 400 that names it for a wrong filter."""
+        timeline = self.timeline()
+        if not is_download(request):
+            return self._page(timeline)
         try:
-            shown = self._shown(timeline)
+            return download(request, timeline)
         except InvalidFilterError as error:
-            context = self.get_context_data(refusal="filter", wrong_filters=error.errors, **kwargs)
-            return self.render_to_response(context, status=HTTPStatus.BAD_REQUEST)
-        return self.render_to_response(self.get_context_data(**shown, **kwargs))
+            refusal = refused(request, "filter", wrong_filters=error.errors)
+        except PermissionDenied:
+            refusal = refused(request, "export")
+        return self._answer(refusal, subject=timeline.subject)
 
-    def _shown(self, timeline: Timeline) -> dict[str, Any]:
-        """Return the page of entries and the record they are about."""
-        filters = Filters.read(self.request.GET, besides=("before",))
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer with the page on which the values of one entry are revealed."""
+        timeline = self.timeline()
         try:
-            page = timeline.filtered(filters).page(cursor=self.request.GET.get("before"))
-        except InvalidCursorError as error:
-            raise Http404(str(error)) from error
-        if not page.entries and not timeline.is_of_something():
+            return self._page(timeline, reveals=True)
+        except PermissionDenied:
+            return self._answer(refused(request, "reveal"), subject=timeline.subject)
+
+    def timeline(self) -> Timeline:
+        """Return the history that this page is about."""
+        return Timeline.of_subject(
+            cast("Reader", self.request.user), self._subject_model(), self.kwargs["pk"]
+        )
+
+    def _page(self, timeline: Timeline, *, reveals: bool = False) -> HttpResponse:
+        tab = tab_of(self.request, timeline, address=self.request.path, reveals=reveals)
+        if not tab.refusal and not tab.page.entries and not timeline.is_of_something():
             raise Http404
-        return {
-            "page": page,
-            "subject": timeline.subject,
-            "subject_label": page.subject_label,
-            "filters": filters,
-        }
+        return self._answer(tab, subject=timeline.subject)
+
+    def _answer(self, tab: Tab, *, subject: models.Model | None = None) -> HttpResponse:
+        context = self.get_context_data(
+            history=tab,
+            page=tab.page,
+            subject=subject,
+            subject_label=tab.page.subject_label,
+            filters=tab.filters,
+            refusal=tab.refusal,
+            wrong_filters=tab.wrong_filters,
+            **self.kwargs,
+        )
+        return self.render_to_response(context, status=tab.status)
 
     def _subject_model(self) -> type[models.Model]:
         if self.model is None or not registry.of(self.model).is_subject:

@@ -117,6 +117,18 @@ class TestJsonKeys:
         assert created["udf.a"] == [None, "null"]
         assert updated == {"udf.a": ["null", None]}
 
+    def test_an_object_without_keys_is_no_change_and_harms_no_other(self, customer, log):
+        ticket = Ticket.objects.create(customer=customer, status="open", udf={})
+        tickets = Ticket.objects.filter(pk=ticket.pk)
+        tickets.update(udf=None, status="waiting")
+        tickets.update(udf={}, status="closed")
+        ticket.delete()
+        created, to_null, from_null, deleted = log.changes()
+        assert (created["status"], by_key(created)) == ([None, "open"], {})
+        assert to_null == {"status": ["open", "waiting"]}
+        assert from_null == {"status": ["waiting", "closed"]}
+        assert (deleted["status"], by_key(deleted)) == (["closed", None], {})
+
     @pytest.mark.parametrize("key", ["it's", 'a "quoted" key', "ü.1", "$[0]", "back\\slash", ""])
     def test_keys_may_be_anything(self, ticket, log, key):
         Ticket.objects.update(udf={key: "v"})

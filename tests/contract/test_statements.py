@@ -2,12 +2,38 @@
 
 import pytest
 from django.db import connection
+from django.db.models import (
+    Avg,
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    StdDev,
+    Sum,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.functions import (
+    Cast,
+    Coalesce,
+    Concat,
+    ExtractYear,
+    Lower,
+    RowNumber,
+    Substr,
+    TruncMonth,
+)
 from django.test.utils import CaptureQueriesContext
 
 from django_customer_history import history
 from django_customer_history.capture.statements import may_write
 from django_customer_history.changes import Actor
-from tests.crm.models import Customer
+from tests.crm.models import Customer, Invoice
 
 ANN = Actor(id="1", label="ann")
 
@@ -56,6 +82,12 @@ def test_mariadb_gets_the_context_once_and_again_only_when_it_changes(customer):
         "MERGE INTO a USING b ON 1=1 WHEN MATCHED THEN DELETE",
         "REPLACE INTO a VALUES (1)",
         "DO $$ BEGIN PERFORM f(); END $$",
+        "SELECT f()",
+        'select upper(a), "F" ( a ) from a',
+        "SELECT `f`(a) FROM a",
+        "SELECT audit.count(a) FROM a",
+        "SELECT a FROM a WHERE b IN (SELECT b FROM f(1))",
+        "SET @a = f(1)",
     ],
 )
 def test_statements_that_may_write(sql):
@@ -71,8 +103,36 @@ def test_statements_that_may_write(sql):
         "SAVEPOINT s1",
         "RELEASE SAVEPOINT s1",
         "CREATE INDEX CONCURRENTLY update_index ON a (b)",
+        "CREATE INDEX CONCURRENTLY a_f ON a (f(b))",
+        'CREATE TABLE "a" ("b" numeric(10, 2))',
         "VACUUM",
     ],
 )
 def test_statements_that_only_read_or_change_no_row(sql):
     assert not may_write(sql)
+
+
+@pytest.mark.django_db
+def test_what_a_page_asks_for_does_not_look_like_a_write(customer):
+    invoices = Invoice.objects.filter(customer=OuterRef("pk")).values("pk")
+    found = Customer.objects.annotate(
+        invoice_count=Count("invoices", distinct=True),
+        highest=Max("rate"),
+        named=Lower(Concat("name", Value(" "), Coalesce("ssn", Value("")))),
+        month=TruncMonth("updated_at"),
+        year=ExtractYear("updated_at"),
+        place=Window(RowNumber(), order_by=F("rate").desc()),
+        short=Substr("name", 1, 3),
+        as_text=Cast("rate", CharField(max_length=20)),
+        size=Case(When(rate__gt=10, then=Value("big")), default=Value("small")),
+    )
+    found = found.filter(Exists(invoices) | Q(name__in=["Acme", "B"]))
+    with CaptureQueriesContext(connection) as queries:
+        assert [one.named for one in found.order_by("-month")[:5]] == ["acme 123-45-6789"]
+        assert found.count() == 1
+        assert Customer.objects.filter(name__iregex="^a").exists()
+        assert Customer.objects.filter(updated_at__date__gt="2020-01-01").count() == 1
+        assert Customer.objects.aggregate(Sum("rate"), Avg("rate"), StdDev("rate"))
+        assert Customer.objects.select_for_update().get(name="Acme") == customer
+        list(Customer.objects.dates("updated_at", "month"))
+    assert [one["sql"] for one in queries if may_write(one["sql"])] == []

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
+from django_customer_history import history
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode, form_of
-from tests.crm.models import Account, Contract, Customer, Dealer, Specimen
+from tests.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +130,38 @@ def test_a_secret_value_is_nowhere_in_the_log_only_that_it_changed(customer, log
     assert log.changes()[2]["portal_password"] == [None, None]
     text = str(log.told("changes", "entity_label", "context"))
     assert not any(secret in text for secret in ("tok-", "pw-", "s3cret"))
+
+
+def test_of_secret_json_not_even_the_keys_are_logged(customer, log):
+    one = Pass.objects.create(customer=customer, code="tok-1", answers={"maiden name": "Doe"})
+    Pass.objects.update(answers={"maiden name": "Roe"})
+    asked = {"answers.maiden name": (None, "Roe")}
+    history.record("Asked", subject=customer, entity=one, changes=asked)
+    one.delete()
+    unknown = {"answers": [None, None]}
+    created, updated, recorded, deleted = log.changes()
+    assert created == deleted | {"customer": [None, str(customer.pk)]}
+    assert created == {"code": [None, None], **unknown, "customer": [None, str(customer.pk)]}
+    assert updated == unknown
+    assert recorded == {"answers.maiden name": [None, None]}
+
+
+def test_what_a_foreign_key_holds_of_a_secret_field_is_as_secret(customer, log):
+    one, other = (Pass.objects.create(customer=customer, code=code) for code in ("tok-1", "tok-2"))
+    log.clear()
+    entrance = Entrance.objects.create(held=one, gate="north")
+    Entrance.objects.update(held=other)
+    Entrance.objects.update(gate="south")
+    history.record("Opened", subject=customer, entity=entrance, changes={"held": (None, "tok-2")})
+    entrance.delete()
+    unknown = {"held": [None, None]}
+    assert log.told("action", "changes", "subject_id") == [
+        ("Create", {**unknown, "gate": [None, "north"]}, str(customer.pk)),
+        ("Held changed", unknown, str(customer.pk)),
+        ("Update", {"gate": ["north", "south"]}, str(customer.pk)),
+        ("Opened", unknown, str(customer.pk)),
+        ("Delete", {**unknown, "gate": ["south", None]}, str(customer.pk)),
+    ]
 
 
 def test_a_users_password_is_secret_without_a_word(django_user_model, log):

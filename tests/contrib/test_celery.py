@@ -20,10 +20,11 @@ from kombu.exceptions import OperationalError
 
 from django_customer_history import history
 from django_customer_history.changes import Actor
+from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log
 from tests.crm.models import Customer
-from tests.crm.tasks import rename, rename_and_fail
+from tests.crm.tasks import rename, rename_and_fail, rename_and_wait
 
 BROKERS = {
     "RabbitMQ": os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//"),
@@ -144,6 +145,41 @@ def test_chains_and_retries_bear_the_request_that_began_them(shared_database, us
     assert {entry.context["task"] for entry in chained} == {"tests.crm.tasks.rename"}
 
 
+def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
+    log, client = Log(), Client()
+    client.force_login(user)
+    log.clear()
+    url = f"/customers/{Customer.objects.get().pk}/task/"
+    with working("Redis", shared_database, tmp_path):
+        client.post(url, {"task": "rename_in_a_group", "names": ["a", "b"]})
+        grouped = reached(log, 2, tmp_path)
+        client.post(url, {"task": "rename_and_fail_once", "names": "try"})
+        retried = reached(log, 4, tmp_path)[2:]
+    assert {one.changes["name"][1] for one in grouped} == {"a", "b"}
+    assert told(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
+    for entries in (grouped, retried):
+        assert {one.actor_label for one in entries} == {"ann"}
+        assert len({one.request_id for one in entries}) == 1
+
+
+@pytest.mark.parametrize("limit", ["soft_time_limit", "time_limit"])
+def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
+    shared_database, customer, tmp_path, limit
+):
+    """A soft limit raises in the task; a hard one ends the process in which it ran."""
+    log = Log()
+    with working("RabbitMQ", shared_database, tmp_path):
+        with history.acting(user=ANN, source="web", ip="203.0.113.9"):
+            rename_and_wait.apply_async(["too long"], **{limit: 1})
+        reached(log, 1, tmp_path)
+        rename.delay("next")
+        stopped, following = reached(log, 2, tmp_path)
+    assert told([stopped, following]) == [("too long", None, "import"), ("next", None, "task")]
+    assert following.context == {"task": "tests.crm.tasks.rename"}
+    assert following.ip_address is None
+    assert following.request_id != stopped.request_id
+
+
 def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, user, tmp_path):
     log = Log()
 
@@ -169,6 +205,28 @@ def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
     assert told([entry]) == [("by beat", None, "task")]
     assert entry.context == {"task": "tests.crm.tasks.rename"}
     assert entry.actor_id is None
+
+
+def fax(request):
+    """A function of `SOURCE` that does not know its sources."""
+    return "fax"
+
+
+def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
+    shared_database, user, settings, tmp_path
+):
+    log, client = Log(), Client()
+    client.force_login(user)
+    log.clear()
+    url = f"/customers/{Customer.objects.get().pk}/task/"
+    with working("Redis", shared_database, tmp_path):
+        settings.CUSTOMER_HISTORY = {"SOURCE": f"{__name__}.fax"}
+        with pytest.raises(InvalidContextError, match="Unknown source 'fax'"):
+            client.post(url, {"task": "rename", "names": "by fax"})
+        settings.CUSTOMER_HISTORY = {}
+        client.post(url, {"task": "rename", "names": "by web"})
+        entries = reached(log, 1, tmp_path)
+    assert told(entries) == [("by web", "ann", "task")]
 
 
 @pytest.mark.django_db

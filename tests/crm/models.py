@@ -131,6 +131,8 @@ class Specimen(models.Model):
         "delete": "Ticket Discarded",
     },
     json_keys="udf",
+    key_labels={"udf": lambda reader: {"code_word": f"Alarm code word of {reader}"}},
+    display={"udf.fee": "${:,.2f}".format},
 )
 class Ticket(models.Model):
     """A model whose changes have names, and with user-defined fields."""
@@ -141,6 +143,9 @@ class Ticket(models.Model):
     assigned_to = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     udf = models.JSONField(null=True)
     note = models.CharField(max_length=40, blank=True)
+
+    def get_absolute_url(self):
+        return f"/tickets/{self.pk}/"
 
 
 @history.register(subject="self", label="text")
@@ -214,6 +219,52 @@ class Oddity(models.Model):
         db_table = "Odd tablé näme"
 
 
+@history.register(subject="customer", reason_required=True, display={"amount": "${:,.2f}".format})
+class Claim(models.Model):
+    """A row that is not touched without a reason."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="claims")
+    amount = models.DecimalField(max_digits=8, decimal_places=2)
+    paid_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    touched = models.DateTimeField(auto_now=True)
+    tags = models.ManyToManyField(Tag)
+
+
+@history.register(
+    subject="customer",
+    secret="code",
+    json_keys="terms",
+    reason_required=["limit", "code", "terms", "tags", "delete"],
+)
+class Credit(models.Model):
+    """A row of which some fields are not changed without a reason."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="credits")
+    limit = models.IntegerField(default=0, db_column="the limit")
+    code = models.CharField(max_length=20, blank=True)
+    terms = models.JSONField(null=True)
+    note = models.CharField(max_length=40, blank=True)
+    tags = models.ManyToManyField(Tag)
+    friends = models.ManyToManyField(Customer, related_name="+")
+
+
+@history.register(subject="customer", secret=["code", "answers"], json_keys="answers")
+class Pass(models.Model):
+    """A row whose secret is what others refer to it by, and with secret user-defined fields."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="passes")
+    code = models.CharField(max_length=20, unique=True)
+    answers = models.JSONField(null=True)
+
+
+@history.register(subject="held__customer", label="gate")
+class Entrance(models.Model):
+    """A row whose foreign key holds what is secret in the other table."""
+
+    held = models.ForeignKey(Pass, models.CASCADE, to_field="code", related_name="+")
+    gate = models.CharField(max_length=20)
+
+
 class VipCustomer(Customer):
     """A proxy."""
 
@@ -271,6 +322,13 @@ class Employee(Person):
     """A child in a table of its own."""
 
     badge = models.CharField(max_length=10)
+
+
+@history.register(subject="customer", reason_required="name")
+class Temp(Person):
+    """A child whose parent's field is not changed without a reason."""
+
+    agency = models.CharField(max_length=40)
 
 
 @history.register(subject="employee__customer")

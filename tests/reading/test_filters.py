@@ -1,5 +1,6 @@
 """Filters: the same names in every door, each with its contrary, and none ever ignored."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,7 +11,9 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from django_customer_history import history
+from django_customer_history.changes import Actor
 from django_customer_history.exceptions import InvalidFilterError
+from django_customer_history.facets import facets
 from django_customer_history.filters import DEFINITIONS, NAMES, Filters
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import ConfidentialField, Entry
@@ -115,6 +118,23 @@ def test_each_filter_keeps_what_fits_and_its_contrary_the_rest(everything, told,
     assert kept(everything, told, given) == expected
 
 
+def test_who_has_no_key_is_somebody_and_is_found_by_name(everything, told, reader, customer):
+    with history.acting(user=Actor(id=None, label="deploy"), source="command"):
+        history.record("Deployed", subject=customer)
+    (deployed,) = everything.filtered(user="name:deploy").page().entries
+    assert (deployed.action, deployed.user) == ("Deployed", Actor(id="", label="deploy"))
+    assert everything.filtered(user="name:ann").page().entries == ()
+    assert "Deployed" not in [one.action for one in everything.filtered(user=None).page().entries]
+    others = everything.filtered(not_user="name:deploy").page(limit=200).entries
+    assert {one.id for one in others} >= told["keys"].keys()
+    assert deployed.id not in {one.id for one in others}
+    menu = {one.label: one.value for one in facets(everything).users}
+    assert menu["deploy"] == "name:deploy"
+    assert menu["System"] == "system"
+    page = reader.get(f"/customers/{customer.pk}/history/?user=name:deploy").content.decode()
+    assert re.search(r'<strong dir="auto">deploy</strong>', page)
+
+
 def test_text_is_found_whatever_its_letters_and_however_it_was_written(everything, customer, log):
     Customer.objects.filter(pk=customer.pk).update(name='Café "Größe" 100%_')
     history.record("Noted", subject=customer, changes={"what": (None, 'Café "Größe" 100%_')})
@@ -169,6 +189,28 @@ def test_in_python_a_filter_takes_records_and_dates(everything, told, user):
     assert Filters.of(user=None) == Filters.of(user="system")
     timeline = everything.filtered(Filters.of(entity=told["account"], from_=date.today()))  # noqa: DTZ011
     assert [told["keys"][entry.id] for entry in timeline.page().entries] == ["made"]
+
+
+def test_in_python_filters_are_keywords_of_the_timeline(everything, told, user):
+    timeline = everything.filtered(user=user, not_kind="create", from_=date.today())  # noqa: DTZ011
+    assert [told["keys"][entry.id] for entry in timeline.page().entries] == ["rate"]
+    with pytest.raises(InvalidFilterError, match="acton"):
+        everything.filtered(acton="Update")
+
+
+def test_a_timeline_is_filtered_once_so_that_no_filter_is_forgotten(everything):
+    with pytest.raises(ValueError, match="Give all filters at once"):
+        everything.filtered(q="siren").filtered(kind="create")
+
+
+def test_in_python_filters_narrow_entries_that_nobody_reads(told, customer):
+    entries = history.entries_for(customer)
+    found = Filters.of(kind=["create", "delete"], entity=Note).applied(entries)
+    assert [told["keys"][entry.id] for entry in found] == ["gone", "text"]
+    assert Filters.of().applied(entries).count() == entries.count()
+    for asked in ({"q": "siren"}, {"not_q": "siren", "kind": "create"}):
+        with pytest.raises(InvalidFilterError, match="Text is searched by a timeline alone"):
+            Filters.of(**asked).applied(entries)
 
 
 def test_all_that_one_user_changed_over_all_customers(customer, reader, user):
@@ -299,7 +341,7 @@ def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user,
 
 
 def test_pages_of_a_search_are_whole_though_most_entries_do_not_fit(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.timeline._CHUNK", 3)
+    monkeypatch.setattr("django_customer_history.finding.CHUNK", 3)
     for number in range(10):
         Customer.objects.filter(pk=customer.pk).update(ssn=f"needle {number}")
         if number % 3 == 0:
@@ -323,3 +365,50 @@ def test_several_errors_are_told_at_once():
     with pytest.raises(InvalidFilterError) as raised:
         Filters.read({"acton": "x", "kind": ["x"], "user": "7"})
     assert set(raised.value.errors) == {"acton", "kind"}
+
+
+def monrovia(user):
+    return "Africa/Monrovia"
+
+
+def test_a_day_in_a_zone_that_was_apart_by_seconds_is_kept(reader, customer, settings):
+    """Until 1972 Liberia was 44 minutes and 30 seconds behind, which no offset can say."""
+    settings.CUSTOMER_HISTORY = {"TIME_ZONE": "tests.reading.test_filters.monrovia"}
+    midnight = datetime(1970, 6, 1, 0, 44, 30, tzinfo=UTC)
+    for name, moment in (("before", midnight - timedelta(seconds=1)), ("first", midnight)):
+        Entry.objects.create(
+            id=uuid_at(int(moment.timestamp()) * 1_000_000), timestamp=moment, kind="event",
+            action=name, entity_model="crm.customer", entity_id=str(customer.pk),
+            subject_model="crm.customer", subject_id=str(customer.pk), source="web",
+        )  # fmt: skip
+    found = reader.get("/api/history/?from=1970-06-01&to=1970-06-01").json()["results"]
+    assert [entry["action"] for entry in found] == ["first"]
+    first = reader.get("/api/history/?from=1970-06-01&limit=1").json()
+    second = reader.get(first["next"]).json()
+    assert [entry["action"] for entry in second["results"]] == ["first"]
+    assert second["next"] is None
+    before = reader.get("/api/history/?to=1970-05-31").json()["results"]
+    assert [entry["action"] for entry in before] == ["before"]
+    since = datetime(1970, 6, 1, tzinfo=ZoneInfo("Africa/Monrovia"))
+    kept = Filters.of(from_=since, subject=customer, kind="event").applied(
+        Entry.objects.order_by("id")
+    )
+    assert [entry.action for entry in kept] == ["first"]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-12"])
+def test_the_first_and_the_last_day_there_are_bound_something(day, zone, everything):
+    with timezone.override(ZoneInfo(zone)):
+        assert everything.filtered(**{"from": day}).page().entries == (
+            () if day[0] == "9" else everything.page().entries
+        )
+        assert everything.filtered(to=day).page().entries == (
+            everything.page().entries if day[0] == "9" else ()
+        )
+
+
+def test_filters_that_are_wrong_keep_nothing_silently(everything):
+    wrong = Filters(asked=(("from", ("yesterday",)),))
+    with pytest.raises(InvalidFilterError, match="from: Give a date"):
+        wrong.applied(Entry.objects.all())

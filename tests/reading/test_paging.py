@@ -1,15 +1,23 @@
 """Pages: by key, each entry exactly once, in both directions, bound to their question."""
 
 import base64
+import hashlib
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.utils import translation
 
+from django_customer_history.cursors import Cursor
 from django_customer_history.filters import Filters
+from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
 from django_customer_history.timeline import Timeline
-from tests.crm.models import Account, Customer, Note, Specimen
+from tests.crm.models import Account, Contract, Customer, Dealer, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db
@@ -49,23 +57,94 @@ def walked(timeline, *, limit):
         cursor = page.older
 
 
+PREFIX = uuid_at(int(MOMENT.timestamp()) * 1_000_000, tail=0).hex[:20]
+"""What the keys of all entries of one moment may begin with."""
+
+NUMBERS = " CROSS JOIN ".join(
+    f"(SELECT {' UNION ALL SELECT '.join(f'{n * 10**place} AS n' for n in range(10))}) AS d{place}"
+    for place in range(5)
+)
+KEYS = {
+    "sqlite": "%s || printf('%%012x', {})",
+    "postgresql": "CAST(%s || lpad(to_hex({}), 12, '0') AS uuid)",
+    "mysql": "concat(%s, lpad(hex({}), 12, '0'))",
+}
+
+
+def fill_at_once(customer):
+    """Log 100,000 entries of a customer by one statement; their keys end in even numbers."""
+    key = KEYS[connection.vendor].format("2 * (d0.n + d1.n + d2.n + d3.n + d4.n + 1)")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO customer_history_entry (id, timestamp, kind, action, subject_model,"
+            " subject_id, entity_model, entity_id, entity_label, changes, source)"
+            f" SELECT {key}, %s, 'update', 'Update', 'crm.customer', %s, 'crm.customer', %s,"
+            f" 'Acme', '{{}}', 'web' FROM {NUMBERS}",
+            [PREFIX, connection.ops.adapt_datetimefield_value(MOMENT), *[str(customer.pk)] * 2],
+        )
+
+
+def key_of(number):
+    return UUID(f"{PREFIX}{number:012x}")
+
+
+def arrive(customer, *numbers):
+    """Log entries of the very same moment; odd numbers lie between those that are there."""
+    record = {"subject_model": "crm.customer", "subject_id": str(customer.pk)}
+    Entry.objects.bulk_create(
+        Entry(
+            id=key_of(number), timestamp=MOMENT, kind="update", action="Update", source="web",
+            entity_model="crm.customer", entity_id=str(customer.pk), **record,
+        )
+        for number in numbers
+    )  # fmt: skip
+
+
 def test_a_hundred_thousand_entries_of_one_moment_come_back_each_once(customer, reader, user):
-    fill(customer, 100_000, has_changes=False)
+    fill_at_once(customer)
     timeline = Timeline.of_subject(user, Customer, customer.pk)
-    cursor, keys, sizes = None, [], []
+    assert timeline.queryset.filter(timestamp=MOMENT).count() == 100_000
+    keys, ahead, page = [], [], timeline.page(limit=200)
     while True:
-        page = timeline.page(cursor=cursor, limit=200)
         keys += [entry.id for entry in page.entries]
-        sizes.append(len(page.entries))
-        if len(sizes) % 25 == 0:
-            fill(customer, 3)  # They arrive meanwhile, of the very same moment.
         if page.older is None:
             break
-        cursor = page.older
-    assert sizes == [200] * 500 + [1]
-    assert len(keys) == len(set(keys)) == 100_001
+        if len(keys) % 5_000 == 0:
+            place = keys[-1].int - key_of(0).int
+            # Before the place, behind it, and newer than all that was there.
+            arrive(customer, place + 1, place - 3, 300_000 + place)
+            ahead.append(key_of(place - 3))
+        page = timeline.page(cursor=page.older, limit=200)
+    seen = set(keys)
+    assert len(keys) == len(seen)
     assert keys == sorted(keys, reverse=True)
-    assert timeline.queryset.count() == 100_001 + 20 * 3
+    assert len(ahead) == 20
+    created = Entry.objects.get(kind="create", entity_model="crm.customer").id
+    assert seen == {created, *ahead, *(key_of(2 * number) for number in range(1, 100_001))}
+
+
+def entries_read():
+    """Return how many rows MariaDB has looked at for this connection so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'Handler_read%'")
+        counts = dict(cursor.fetchall())
+    return sum(int(counts[f"Handler_read_{way}"]) for way in ("key", "next", "prev"))
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="only its optimizer needs to be told")
+@pytest.mark.parametrize("asked", [{}, {"kind": "update"}, {"entity": "crm.customer"}])
+def test_mariadb_goes_to_the_place_in_the_index_and_does_not_walk_there(
+    asked, customer, reader, user
+):
+    fill_at_once(customer)
+    timeline = Timeline.of_subject(user, Customer, customer.pk).filtered(**asked)
+    for number in (10_000, 100_000, 190_000):
+        for is_newer in (False, True):
+            place = Cursor(key=key_of(number), is_newer=is_newer)
+            cursor = place.write(question=timeline.question)
+            before = entries_read()
+            assert len(timeline.page(cursor=cursor, limit=50).entries) == 50
+            assert entries_read() - before < 300
 
 
 def test_pages_hold_each_entry_once_also_while_new_ones_arrive(customer, reader, user):
@@ -138,7 +217,52 @@ def test_what_is_no_cursor_is_refused(reader, cursor):
     assert answer.json()["errors"][0]["parameter"] == "cursor"
 
 
-@pytest.mark.parametrize("limit", ["0", "201", "-1", "1.5", "", "abc", "٣", "9" * 30])
+def test_a_cursor_that_nobody_gave_is_refused(customer, reader, user):
+    fill(customer, 3)
+    timeline = Timeline.of_everything(user)
+    for number in (0, 1, 2**128 - 1):
+        for direction in (b"o", b"n"):
+            place = direction + number.to_bytes(16, "big")
+            digest = hashlib.sha256(timeline.question.encode()).digest()[:10]
+            text = base64.urlsafe_b64encode(place + digest).decode()
+            answer = reader.get("/api/history/", {"cursor": text})
+            assert answer.status_code == 400
+            assert answer.json()["errors"][0]["parameter"] == "cursor"
+
+
+@pytest.mark.parametrize("is_newer", [False, True])
+@pytest.mark.parametrize("number", [0, 2**128 - 1])
+def test_beyond_the_first_and_the_last_key_there_is_a_page(number, is_newer, customer, reader):
+    cursor = Cursor(key=UUID(int=number), is_newer=is_newer).write(question="*?[]")
+    page = reader.get("/api/history/", {"cursor": cursor})
+    assert page.status_code == 200
+    has_entries = is_newer == (number == 0)
+    assert bool(page.json()["results"]) == has_entries
+    for link in (page.json()["next"], page.json()["previous"]):
+        assert link is None or reader.get(link).status_code == 200
+
+
+@pytest.mark.parametrize("entry", [UUID(int=0), UUID(int=2**128 - 1)])
+def test_a_link_to_the_first_or_the_last_key_there_could_be_says_so(entry, customer, reader):
+    answer = reader.get(f"/customers/{customer.pk}/history/", {"entry": str(entry)})
+    assert answer.status_code == 404
+
+
+def test_a_cursor_holds_while_the_projects_secret_changes(customer, reader, settings):
+    fill(customer, 3)
+    link = reader.get("/api/history/?limit=1").json()["next"]
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
+    reader.force_login(get_user_model().objects.get(username="ann"))
+    assert reader.get(link).status_code == 200
+    settings.SECRET_KEY_FALLBACKS = []
+    reader.force_login(get_user_model().objects.get(username="ann"))
+    assert reader.get(link).status_code == 400
+
+
+OUTSIZED = ["0", "201", "-1", "1.5", "", "abc", "٣", "9" * 30, "0" * 8 + "1000", "0" * 9 + "50"]
+
+
+@pytest.mark.parametrize("limit", OUTSIZED)
 def test_the_size_of_a_page_has_bounds(reader, limit):
     answer = reader.get("/api/history/", {"limit": limit})
     assert answer.status_code == 400
@@ -165,6 +289,21 @@ def test_a_client_that_has_the_head_gets_304_until_it_changes(customer, reader, 
     assert changed["ETag"] != unmasked["ETag"]
 
 
+def test_a_client_that_wants_what_it_has_is_told_of_what_is_new(customer, reader):
+    address = f"/api/history/subjects/crm.customer/{customer.pk}/"
+    etag = reader.get(address)["ETag"]
+    for wanted in (etag, f'"x", {etag}', "*"):
+        assert reader.get(address, headers={"If-Match": wanted}).status_code == 200
+    Customer.objects.update(name="Renamed")
+    answer = reader.get(address, headers={"If-Match": etag})
+    assert answer.status_code == 412
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json()["title"] == "Precondition Failed"
+    weak = reader.get(address)["ETag"]
+    assert reader.get(address, headers={"If-None-Match": f"W/{weak}"}).status_code == 304
+    assert reader.get(address, headers={"If-None-Match": "*"}).status_code == 304
+
+
 def test_reading_is_throttled_where_the_host_names_a_rate(reader, customer, settings):
     cache.clear()
     address = f"/api/history/subjects/crm.customer/{customer.pk}/"
@@ -179,14 +318,46 @@ def test_reading_is_throttled_where_the_host_names_a_rate(reader, customer, sett
     cache.clear()
 
 
-@pytest.mark.parametrize("path", ["", "facets/", "export/", "entries/x/", "entries/x/reveal/"])
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_every_endpoint_is_read_only(reader, path, method):
-    answer = getattr(reader, method)(f"/api/history/{path}")
-    assert answer.status_code == 405
-    assert answer["Allow"] == "GET, HEAD, OPTIONS"
-    assert answer["Content-Type"] == "application/problem+json"
-    assert answer["Cache-Control"] == "private, no-store"
+@pytest.mark.parametrize("door", ["", "facets/", "entries/{}/", "entries/{}/record/", "reveal"])
+def test_every_way_of_reading_is_throttled(door, reader, user, customer, settings):
+    cache.clear()
+    grant(user, "view_confidential_customer_ssn")
+    entry = Entry.objects.get(kind="create", entity_model="crm.customer").id
+    path = door.format(entry) if door != "reveal" else f"entries/{entry}/reveal/"
+    settings.REST_FRAMEWORK = {
+        **settings.REST_FRAMEWORK,
+        "DEFAULT_THROTTLE_RATES": {"customer_history": "2/hour"},
+    }
+    answers = [reader.get(f"/api/history/{path}") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[2]["Content-Type"] == "application/problem+json"
+    cache.clear()
+
+
+PATHS = [
+    "",
+    "facets/",
+    "export/",
+    "subjects/crm.customer/1/",
+    "subjects/crm.customer/1/facets/",
+    "subjects/crm.customer/1/export/",
+    "entries/x/",
+    "entries/x/record/",
+    "entries/x/reveal/",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete", "trace"])
+def test_every_endpoint_is_read_only(reader, user, path, method):
+    strict = Client(enforce_csrf_checks=True)  # As a browser is met, which sends no token.
+    strict.force_login(user)
+    for client in (reader, strict, Client()):
+        answer = getattr(client, method)(f"/api/history/{path}")
+        assert answer.status_code == 405
+        assert answer["Allow"] == "GET, HEAD, OPTIONS"
+        assert answer["Content-Type"] == "application/problem+json"
+        assert answer["Cache-Control"] == "private, no-store"
 
 
 def test_what_is_no_entry_is_not_found(reader):
@@ -221,16 +392,37 @@ def test_times_are_utc_and_values_are_typed(reader, user, log):
     assert entry["timestamp"].endswith("Z")
 
 
+def test_choices_money_and_files_are_values_beside_what_people_read(reader, user, customer):
+    grant(user, "view_dealer_history")
+    dealer = Dealer.objects.create(name="Dealer")
+    Contract.objects.create(dealer=dealer, scan="scans/2026/contract 7.pdf")
+    Customer.objects.filter(pk=customer.pk).update(rate="1200.50", status="canceled")
+    told = {
+        (change["field"], change["type"]): (change["new"], change["new_display"])
+        for entry in reader.get("/api/history/").json()["results"][:2]
+        for change in entry["changes"]
+    }
+    assert told["scan", "file"] == ("scans/2026/contract 7.pdf", "contract 7.pdf")
+    assert told["dealer", "relation"] == (dealer.pk, "Dealer")
+    assert told["rate", "decimal"] == ("1200.50", "1,200.50")
+    assert told["status", "choice"] == ("canceled", "Canceled")
+    with translation.override("de"):
+        german = reader.get("/api/history/?field=rate&kind=update").json()["results"][0]
+    rate = next(one for one in german["changes"] if one["field"] == "rate")
+    assert (rate["new"], rate["new_display"]) == ("1200.50", "1.200,50")
+
+
 def test_a_deleted_related_record_keeps_the_last_name_that_the_log_knows(reader, customer):
     other = Customer.objects.create(name="First name")
     note = Note.objects.create(customer=other, text="t")
     Customer.objects.filter(pk=other.pk).update(name="Last name")
     Note.objects.filter(pk=note.pk).update(customer=customer)
+    key = other.pk
     other.delete()
     found = reader.get("/api/history/?entity=crm.note&kind=update").json()["results"]
     change = next(one for one in found[0]["changes"] if one["field"] == "customer")
     assert change["type"] == "relation"
-    assert change["old"] == other.pk or change["old"]
+    assert (change["old"], change["new"]) == (key, customer.pk)
     assert (change["old_display"], change["new_display"]) == ("Last name", "Acme")
 
 

@@ -166,6 +166,23 @@ class TestOutOfReach:
         for entry in Entry.objects.filter(subject_id=str(theirs.pk)):
             assert client.get(f"/api/history/entries/{entry.id}/").status_code == 404
 
+    def test_a_record_refused_for_good_stays_so_when_it_is_deleted(self, client, theirs, customer):
+        addresses = [rest(theirs), page(theirs), rest(theirs) + "facets/", rest(theirs) + "export/"]
+        still_there, gone = rest(customer), Customer.objects.create(name="Gone")
+        address_of_gone = rest(gone)
+        theirs.delete()
+        gone.delete()
+        for address in addresses:
+            answer = client.get(address)
+            assert answer.status_code == 404
+            assert b"Theirs" not in answer.content
+        content = client.get("/api/history/").content.decode()
+        content += client.get("/api/history/export/").getvalue().decode()
+        assert "Theirs" not in content
+        assert "their secret plan" not in content
+        assert "Gone" in content
+        assert [client.get(one).status_code for one in (still_there, address_of_gone)] == [200, 200]
+
     def test_its_entries_are_in_no_list(self, client, theirs, customer):
         Note.objects.create(customer=customer, text="ours")
         content = client.get("/api/history/").content.decode()
@@ -198,31 +215,6 @@ class TestOutOfReach:
         assert client.get(rest(theirs)).status_code == 200
 
 
-class TestViewSet:
-    def test_the_history_is_beside_the_object(self, client, user, customer):
-        grant(user, "view_customer_history")
-        answer = client.get(f"/host/customers/{customer.pk}/history/?limit=1")
-        assert answer.status_code == 200
-        assert answer.json()["results"][0]["entity"]["label"] == "Acme"
-        assert answer["Cache-Control"] == "private, no-store"
-
-    def test_what_the_viewset_does_not_know_is_not_found(self, client, user):
-        grant(user, "view_customer_history")
-        kept = Customer.objects.create(name="Kept from everybody")
-        assert client.get(f"/host/customers/{kept.pk}/history/").status_code == 404
-        assert client.get(rest(kept)).status_code == 200
-
-    def test_its_permission_and_its_filters_are_those_of_the_history(self, client, user, customer):
-        address = f"/host/customers/{customer.pk}/history/"
-        assert client.get(address).status_code == 403
-        assert Client().get(address).status_code == 401
-        grant(user, "view_customer_history")
-        answer = client.get(f"{address}?acton=x")
-        assert answer.status_code == 400
-        assert answer["Content-Type"] == "application/problem+json"
-        assert client.post(address).status_code == 405
-
-
 class TestAdmin:
     ADDRESS = "/admin/customer_history/entry/"
 
@@ -247,12 +239,44 @@ class TestAdmin:
         grant(user, "view_customer_history")
         assert "not theirs" not in client.get(self.ADDRESS).content.decode()
         hidden = Entry.objects.get(entity_model="crm.account").id
-        assert client.get(f"{self.ADDRESS}{hidden}/change/").status_code == 404
+        for page in ("change", "history", "delete"):
+            answer = client.get(f"{self.ADDRESS}{hidden}/{page}/", follow=True)
+            assert answer.status_code in (403, 404)
+            assert "account" not in answer.content.decode().lower()
+
+    def test_an_entry_has_no_history_of_its_own(self, client, user, customer):
+        grant(user, "view_customer_history")
+        key = Entry.objects.get(entity_model="crm.customer").id
+        answer = client.get(f"{self.ADDRESS}{key}/history/", follow=True)
+        assert answer.redirect_chain == [(f"{self.ADDRESS}{key}/change/", 302)]
+        assert "Acme" in answer.content.decode()
+        assert client.get(f"{self.ADDRESS}x/history/", follow=True).status_code == 404
 
     def test_a_wrong_filter_is_named(self, client, user, customer):
         grant(user, "view_customer_history")
         answer = client.get(f"{self.ADDRESS}?acton=x")
         assert answer.status_code == 400
-        assert "Did you mean 'action'?" in answer.content.decode()
-        assert client.get(f"{self.ADDRESS}?before=x").status_code == 400
+        assert "Did you mean &#x27;action&#x27;?" in answer.content.decode()
+        assert answer["Content-Type"].startswith("text/html")
+        assert "no-store" in answer["Cache-Control"]
+        assert "Acme" not in answer.content.decode()
+        answer = client.get(f"{self.ADDRESS}?before=x")
+        assert answer.status_code == 400
+        assert "This link belongs to another list." in answer.content.decode()
         assert "Acme" not in client.get(f"{self.ADDRESS}?entity=crm.note").content.decode()
+
+    def test_a_search_keeps_the_other_filters_and_empty_inputs_ask_nothing(
+        self, client, user, customer
+    ):
+        grant(user, "view_customer_history")
+        Note.objects.create(customer=customer, text="Acme called")
+        both = client.get(f"{self.ADDRESS}?entity=crm.note&-kind=add&q=").content.decode()
+        assert "Acme called" in both
+        assert '<input type="checkbox" name="entity" value="crm.note" checked>' in both
+        assert '<input type="hidden" name="-kind" value="add">' in both
+        assert 'name="before"' not in both
+        searched = client.get(f"{self.ADDRESS}?q=acme").content.decode()
+        assert "Customer" in searched
+        assert 'name="q" value="acme"' in searched
+        narrowed = client.get(f"{self.ADDRESS}?entity=crm.note&q=acme").context
+        assert [entry.entity.model for entry in narrowed["page"].entries] == ["crm.note"]

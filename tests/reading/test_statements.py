@@ -85,6 +85,35 @@ def test_a_subjects_page_takes_exactly_three(door, reader, busy):
     assert len(found) == 3
 
 
+ADMIN_DOORS = {
+    "log in the admin": "/admin/customer_history/entry/",
+    "tab in the admin": "/admin/crm/customer/{}/history/",
+}
+
+
+@pytest.mark.parametrize("door", [*DOORS, *ADMIN_DOORS])
+def test_no_door_counts(door, reader, user, busy):
+    user.is_staff = True
+    user.save()
+    grant(user, "view_customer")
+    address = {**DOORS, **ADMIN_DOORS}[door].format(busy.pk)
+    found, answer = statements(lambda: reader.get(address))
+    assert answer.status_code == 200
+    assert "INV-1" in answer.content.decode()
+    assert not [text for text in found if "COUNT(" in text.upper()]
+
+
+# The tab of a record asks the admin's own queryset for it first. The log asks for its first and
+# last key besides.
+@pytest.mark.parametrize(("door", "number"), [("log in the admin", 4), ("tab in the admin", 4)])
+def test_a_page_in_the_admin_takes_four(door, number, reader, user, busy):
+    user.is_staff = True
+    user.save()
+    grant(user, "view_customer")
+    address = ADMIN_DOORS[door].format(busy.pk)
+    assert len(statements(lambda: reader.get(address))[0]) == number
+
+
 @pytest.mark.parametrize("door", ["view", "subject"])
 def test_marks_and_a_subject_that_is_gone_cost_nothing_more(door, reader, busy):
     ConfidentialField.objects.create(model="crm.note", field="text", mask="full")
@@ -108,14 +137,15 @@ def test_a_page_of_all_takes_two(reader, user, busy):
     assert len(found) == 2
 
 
-def test_a_page_of_all_takes_three_where_each_object_is_asked_for(reader, user, busy, settings):
+def test_a_page_of_all_takes_four_where_each_object_is_asked_for(reader, user, busy, settings):
     settings.AUTHENTICATION_BACKENDS = [
         "django.contrib.auth.backends.ModelBackend",
         "tests.reading.backends.TenantBackend",
     ]
     grant(user, "view_entry")
     timeline = Timeline.of_everything(user)
-    assert len(statements(lambda: timeline.page(limit=200))[0]) == 3
+    # Entries, the records that they are about, what the log knew of those that are gone, names.
+    assert len(statements(lambda: timeline.page(limit=200))[0]) == 4
 
 
 def test_a_search_takes_no_more(reader, user, busy):
@@ -193,7 +223,7 @@ def test_many_names_of_what_is_gone_are_found_at_once(customer, user, reader):
         one.delete()
     timeline = Timeline.of_everything(user)
     entries = timeline.queryset.filter(entity_model="crm.customer", kind="create")
-    stored, sight = timeline._read(entries)
+    stored, sight = timeline._finder.read(entries)
     names = Names(stored, sight)
     labels = {names.label_of("crm.customer", entry.entity_id) for entry in stored}
     assert labels == {"Acme", *(f"customer {number}" for number in range(450))}

@@ -1,12 +1,18 @@
 """The URLs of the tests, and a viewset of the host's with the history on it."""
 
+from importlib.util import find_spec
+
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView
 from rest_framework import serializers, viewsets
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.renderers import BrowsableAPIRenderer, JSONRenderer
 from rest_framework.routers import SimpleRouter
+from rest_framework.throttling import UserRateThrottle
 
 from django_customer_history.rest_framework.viewsets import HistoryMixin
-from tests.crm.models import Customer
+from tests.crm.models import Customer, Note
 from tests.urls import urlpatterns as of_the_tests
 
 
@@ -21,12 +27,48 @@ class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
     serializer_class = CustomerSerializer
 
 
+class KindBackend(BaseFilterBackend):
+    """A filter of the host's own that bears the name of one of the history's."""
+
+    def filter_queryset(self, request, queryset, view):
+        kind = request.query_params.get("kind")
+        return queryset if kind is None else queryset.filter(status=kind)
+
+
+class OldFashionedViewSet(HistoryMixin, viewsets.ModelViewSet):
+    """A viewset of a host with pages, filters, a throttle and sessions only."""
+
+    queryset = Customer.objects.order_by("pk")
+    serializer_class = CustomerSerializer
+    authentication_classes = (SessionAuthentication,)
+    filter_backends = (KindBackend,)
+    pagination_class = LimitOffsetPagination
+    renderer_classes = (BrowsableAPIRenderer, JSONRenderer)
+    throttle_classes = (UserRateThrottle,)
+
+
+class NoteViewSet(HistoryMixin, viewsets.ReadOnlyModelViewSet):
+    """A viewset of a model without a tab: a mistake."""
+
+    queryset = Note.objects.order_by("pk")
+    serializer_class = CustomerSerializer
+
+
 router = SimpleRouter()
 router.register("customers", CustomerViewSet)
+router.register("old", OldFashionedViewSet, basename="old")
+router.register("notes", NoteViewSet)
 
+host = [path("host/", include([one for one in router.urls if one.name.startswith("customer-")]))]
 api = [path("api/history/", include("django_customer_history.rest_framework.urls"))]
 urlpatterns = [
     *of_the_tests,
+    path("records/", include("django_customer_history.urls")),
     path("host/", include(router.urls)),
-    path("schema/", SpectacularAPIView.as_view(patterns=api, urlconf=None)),
 ]
+if find_spec("drf_spectacular") is not None:
+    from drf_spectacular.views import SpectacularAPIView
+
+    urlpatterns.append(
+        path("schema/", SpectacularAPIView.as_view(patterns=api, urlconf=None)),
+    )

@@ -1,85 +1,198 @@
 """Customers: the list, the details, the form, the archive and the History tab."""
 
-from django.contrib import messages
-from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
+from django.core.paginator import Paginator
+from django.http import Http404
+from django.shortcuts import redirect
 
-from crm.confidential import confidential_values
+from crm.confidential import hidden
 from crm.forms import CustomerFilterForm, CustomerForm, TagForm
-from crm.models import Customer, Tag
+from crm.models import Customer
+from crm.records import RECORD_TYPES
+from crm.shown import Shown
+from crm.views.pages import CompanyPage, CustomerPage
 from django_customer_history import history
 from django_customer_history.views import HistoryView
 
+CUSTOMERS_ON_A_PAGE = 50
 
-def customer_list(request):
-    """List the customers that fit search and status."""
-    form = CustomerFilterForm(request.GET)
-    customers = form.customers().prefetch_related("tags")
-    return render(request, "crm/customer_list.html", {"form": form, "customers": customers})
-
-
-def customer(request, pk):
-    """Show the details of a customer."""
-    found = get_object_or_404(Customer, pk=pk)
-    context = {
-        "customer": found,
-        "tab": "details",
-        "confidential": list(confidential_values(found, request.user)),
-        "tag_form": TagForm(),
-        "other_tags": Tag.objects.exclude(customers=found),
-    }
-    return render(request, "crm/customer.html", context)
+CONTRACT = ("contract_term", "monthly_rate", "monitoring_company", "monitoring_account")
+SALE = ("sold_on", "sales_representative", "lead_source", "sale_price")
+CONFIDENTIAL = ("ssn", "bank_account", "card_number")
 
 
-def create_customer(request):
-    """Add a customer."""
-    return _edited(request, Customer(), "Customer added.")
+class CustomerList(CompanyPage):
+    """The customers that fit search and status."""
+
+    tab = "customers"
+
+    def get(self, request):
+        """Show a page of them."""
+        self.require("view", Customer)
+        form = CustomerFilterForm(request.GET)
+        found = form.filtered(self.company.customers.prefetch_related("tags"))
+        page = Paginator(found, CUSTOMERS_ON_A_PAGE).get_page(request.GET.get("page"))
+        may_add = self.may("add", Customer)
+        return self.page("crm/customer_list.html", form=form, customers=page, may_add=may_add)
 
 
-def edit_customer(request, pk):
-    """Change the details of a customer."""
-    return _edited(request, get_object_or_404(Customer, pk=pk), "Changes saved.")
+class CustomerDetails(CustomerPage):
+    """The details of a customer."""
+
+    tab = "Details"
+
+    def get(self, request):
+        """Show them, as far as the user may see them."""
+        kept_from_user = hidden(request.user, Customer)
+        groups = {"contract": CONTRACT, "sale": SALE, "confidential": CONFIDENTIAL}
+        return self.page(
+            "crm/customer.html",
+            **{
+                title: [Shown.of(self.customer, name, kept_from_user) for name in names]
+                for title, names in groups.items()
+            },
+            user_defined=list(_user_defined(self.company, self.customer, kept_from_user)),
+            tab_types=[one for one in RECORD_TYPES if one.tab == self.tab],
+            tag_form=TagForm(),
+            other_tags=self.company.tags.exclude(customers=self.customer),
+        )
 
 
-@require_POST
-def archive_customer(request, pk):
-    """Put a customer away: out of the list, but not out of the records."""
-    return _archived(request, pk, action="Customer Archived", is_archived=True)
+class CustomerCreate(CompanyPage):
+    """The form for a new customer."""
+
+    tab = "customers"
+
+    def get(self, request):
+        """Show the form."""
+        return self._edited(None)
+
+    def post(self, request):
+        """Add the customer, or show what is wrong."""
+        return self._edited(request.POST)
+
+    def _edited(self, data):
+        self.require("add", Customer)
+        customer = Customer(company=self.company)
+        form = CustomerForm(data, instance=customer, user=self.request.user, company=self.company)
+        if form.is_bound and form.is_valid():
+            self.say("Customer added.")
+            return redirect(form.save())
+        return self.page("crm/customer_form.html", form=form)
 
 
-@require_POST
-def restore_customer(request, pk):
-    """Bring a customer back from the archive."""
-    return _archived(request, pk, action="Customer Restored", is_archived=False)
+class CustomerEdit(CustomerPage):
+    """The form of a customer."""
+
+    def get(self, request):
+        """Show the form."""
+        return self._edited(None)
+
+    def post(self, request):
+        """Save the customer, or show what is wrong."""
+        return self._edited(request.POST)
+
+    def _edited(self, data):
+        self.require("change", Customer)
+        form = CustomerForm(
+            data, instance=self.customer, user=self.request.user, company=self.company
+        )
+        if form.is_bound and form.is_valid():
+            self.say("Changes saved.")
+            return redirect(form.save())
+        return self.page("crm/customer_form.html", form=form)
 
 
-def customer_history(request, pk):
-    """Show the History tab of a customer; of a deleted one, what is known of it."""
-    found = Customer.objects.filter(pk=pk).first()
-    if found is None:
-        return deleted_customer_history(request, pk=pk)
-    context = {"customer": found, "tab": "history"}
-    return render(request, "crm/customer_history.html", context)
+class CustomerArchive(CustomerPage):
+    """Putting a customer away, out of the list but not out of the records; and back."""
+
+    is_archived = True
+
+    def post(self, request):
+        """Do it. The registration knows what it is called."""
+        self.require("change", Customer)
+        self.customer.is_archived = self.is_archived
+        self.customer.save()
+        self.say("Customer archived." if self.is_archived else "Customer restored.")
+        return redirect(self.customer)
 
 
-deleted_customer_history = HistoryView.as_view(
-    model=Customer, template_name="crm/deleted_customer_history.html"
-)
+class CustomerTags(CustomerPage):
+    """Adding a tag, a new one if need be."""
+
+    def post(self, request):
+        """Add it."""
+        self.require("change", Customer)
+        form = TagForm(request.POST)
+        if form.is_valid():
+            tag, _ = self.company.tags.get_or_create(name=form.cleaned_data["name"])
+            with history.action("Tag Added"):
+                self.customer.tags.add(tag)
+            self.say(f"Tag {tag} added.")
+        return redirect(self.customer)
 
 
-def _edited(request, instance, message):
-    form = CustomerForm(request.POST or None, instance=instance, user=request.user)
-    if request.method == "POST" and form.is_valid():
-        saved = form.save()
-        messages.success(request, message)
-        return redirect(saved)
-    return render(request, "crm/customer_form.html", {"form": form, "customer": instance})
+class CustomerTagRemoval(CustomerPage):
+    """Taking a tag off."""
+
+    def post(self, request, tag_pk):
+        """Take it off."""
+        self.require("change", Customer)
+        with history.action("Tag Removed"):
+            self.customer.tags.remove(tag_pk)
+        self.say("Tag removed.")
+        return redirect(self.customer)
 
 
-def _archived(request, pk, *, action, is_archived):
-    found = get_object_or_404(Customer, pk=pk)
-    with history.action(action):
-        found.is_archived = is_archived
-        found.save()
-    messages.success(request, f"{action}.")
-    return redirect(found)
+class CustomerHistory(CompanyPage, HistoryView):
+    """The History tab inside the pages of the CRM, also of a customer who is gone."""
+
+    tab = "History"
+    model = Customer
+
+    def setup(self, request, *args, pk, **kwargs):
+        """Find the customer; 404 for one who is not and was not one of the company's."""
+        super().setup(request, *args, pk=pk, **kwargs)
+        self.customer = Customer.objects.filter(pk=pk).first()
+        company = _last_company(pk) if self.customer is None else self.customer.company_id
+        if company != self.company.pk:
+            raise Http404
+
+    def dispatch(self, request, *args, **kwargs):
+        """Ask whether customers may be seen at all."""
+        self.require("view", Customer)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_template_names(self):
+        """Return the template: without the customer there are no other tabs."""
+        if self.customer is None:
+            return ["crm/deleted_customer_history.html"]
+        return ["crm/customer_history.html"]
+
+    def get_context_data(self, **kwargs):
+        """Return what the tab needs, and what all pages of a customer do."""
+        return {
+            **super().get_context_data(**kwargs),
+            **self.shared_context(),
+            "customer": self.customer,
+            "may_edit_customer": self.may("change", Customer),
+        }
+
+
+def _last_company(pk):
+    """Return the company of a customer who is gone: only the log still knows."""
+    last = history.entries_for(Customer, pk).of_entity(Customer, pk).first()
+    if last is None or last.kind != "delete":
+        return None
+    return last.changes["company"][0]
+
+
+def _user_defined(company, customer, hidden_fields):
+    for defined in company.user_defined_fields.all():
+        value = customer.udf.get(defined.key, "")
+        mask = hidden_fields.get(f"udf.{defined.key}") or hidden_fields.get("udf")
+        is_masked = bool(value and mask)
+        yield Shown(
+            label=defined.name,
+            text=mask(value) if is_masked else value or "—",
+            is_masked=is_masked,
+        )

@@ -96,6 +96,12 @@ def synchronise(
     return found
 
 
+def guards(connection: BaseDatabaseWrapper) -> Sequence[Trigger]:
+    """Return the triggers that refuse to change or remove entries, as they should be."""
+    dialect, log = dialect_of(connection), log_table()
+    return dialect.guards(log, dialect.partitions(connection, log))
+
+
 def prepare_log(connection: BaseDatabaseWrapper) -> None:
     """Give the table of the log, newly made, what Django's migrations have no word for."""
     _run(connection, dialect_of(connection).prepare_log(log_table()), log_table())
@@ -121,14 +127,15 @@ def _wanted(
 ) -> list[Trigger]:
     dialect = dialect_of(connection)
     tracked = tracked_tables(registry, connection)
-    triggers = [
+    triggers = [*dialect.foundations()]
+    triggers += [
         trigger
         for table in tracked
         if tables is None or _touches(table, tables)
         for trigger in dialect.triggers(table, log=log)
     ]
     if guards_wanted() and (tables is None or log in tables):
-        triggers += dialect.guards(log)
+        triggers += guards(connection)
     return triggers
 
 

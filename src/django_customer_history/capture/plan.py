@@ -13,18 +13,16 @@ from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils.text import capfirst
 
 from django_customer_history.capture.routes import Route, passable_routes, relations
+from django_customer_history.capture.rules import demands, demands_on_links, is_logged, meanings
 from django_customer_history.dialects import dialect_of
 from django_customer_history.registry import Registration, Registry, is_password_name
 from django_customer_history.tables import (
     Column,
     ContentTypeTest,
     Counterpart,
-    Event,
     Form,
-    Meaning,
     Relation,
     Step,
     SubjectPath,
@@ -32,12 +30,6 @@ from django_customer_history.tables import (
     TrackedTable,
 )
 from django_customer_history.values.encoding import AnyField, form_of, places_of
-
-_EVENTS_OF_KINDS: Mapping[str, Event] = {
-    "create": "insert",
-    "update": "update",
-    "delete": "delete",
-}
 
 Columns = Mapping[str, Sequence[Column]]
 
@@ -136,11 +128,13 @@ class _Planner:
             key=tuple(self._known(field) for field in meta.pk_fields),
             columns=tuple(tracked),
             hidden=tuple(hidden),
+            layout=tuple(self.columns[self.table_of(registration.model)]),
             only_listed=registration.only is not None,
             label=self._label(registration, registration.model),
             subjects=tuple(self._paths(registration, registration.model)),
             inherited=tuple(inherited),
-            meanings=tuple(_meanings(registration, tracked)),
+            meanings=tuple(meanings(registration, tracked)),
+            demands=tuple(demands(registration, tracked)),
         )
 
     def _parent_table(self, registration: Registration, parent: type[models.Model]) -> TrackedTable:
@@ -155,7 +149,8 @@ class _Planner:
             label=self._label(registration, parent),
             subjects=tuple(self._paths(registration, parent)),
             part_of=self._counterpart(parent, registration.model),
-            meanings=tuple(_meanings(registration, tracked)),
+            meanings=tuple(meanings(registration, tracked)),
+            demands=tuple(demands(registration, tracked)),
         )
 
     def _columns_of(
@@ -167,7 +162,7 @@ class _Planner:
         tracked, hidden = [], []
         for column in self.columns[self.table_of(model)]:
             field = by_column.get(column.name)
-            if column.name in keys or not _is_logged(registration, field):
+            if column.name in keys or not is_logged(registration, field):
                 hidden.append(column.name)
             else:
                 tracked.append(replace(self._column(column, field, registration), via=via))
@@ -204,6 +199,7 @@ class _Planner:
             entity_model=own.label_lower,
             key=(source,),
             columns=(),
+            layout=tuple(self.columns[through.db_table]),
             subjects=tuple(
                 _reached_through(
                     path, first, source.column.name, is_self=path.column == _stored_in(own.pk)
@@ -213,6 +209,7 @@ class _Planner:
             ),
             label=self._label(registration, registration.model),
             relation=Relation(field=field.name, source=source, target=target, owner=first),
+            demands=tuple(demands_on_links(registration, field.name)),
         )
 
     def _paths(
@@ -300,7 +297,7 @@ class _Planner:
             )
             for field in fields
             if self._has(self.table_of(field.model), _stored_in(field))
-            and not registration.is_secret(field)
+            and not self.registry.keeps_secret(registration, field)
         )
 
     def _known(self, field: AnyField) -> TrackedColumn:
@@ -314,19 +311,20 @@ class _Planner:
         self, column: Column, field: "AnyField | None", registration: Registration | None
     ) -> TrackedColumn:
         hint: Form | None = None
+        secret, by_key = is_password_name(column.name), False
         if field is not None:
             hint = form_of(field, use_tz=settings.USE_TZ)
+        if field is not None and registration is not None:
+            secret = self.registry.keeps_secret(registration, field)
+            # The keys of what is secret tell of it, too.
+            by_key = field.name in registration.json_keys and not secret
         return TrackedColumn(
             column=column,
             field=column.name if field is None else field.name,
             form=dialect_of(self.connection).form(column, hint),
             places=0 if field is None else places_of(field),
-            secret=is_password_name(column.name)
-            if field is None or registration is None
-            else registration.is_secret(field),
-            by_key=field is not None
-            and registration is not None
-            and field.name in registration.json_keys,
+            secret=secret,
+            by_key=by_key,
         )
 
     def _key_type(self, field: AnyField) -> str:
@@ -337,30 +335,8 @@ class _Planner:
         return table in self.columns and names.issuperset(columns)
 
 
-def _meanings(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Meaning]:
-    by_field = {column.field: column for column in columns}
-    for named in registration.events:
-        column = by_field.get(named.field)
-        if column is not None:
-            yield Meaning(event="update", action=named.action, column=column, value=named.value)
-            if named.value is not None:
-                yield Meaning(event="insert", action=named.action, column=column, value=named.value)
-        elif named.field in _EVENTS_OF_KINDS:
-            yield Meaning(event=_EVENTS_OF_KINDS[named.field], action=named.action)
-    for column in by_field.values():
-        if column.secret:
-            words = column.field.replace("_", " ")
-            yield Meaning(event="update", action=f"{capfirst(words)} changed", column=column)
-
-
 def _stored_in(field: AnyField) -> str:
     return str(field.column)
-
-
-def _is_logged(registration: Registration, field: "AnyField | None") -> bool:
-    if field is None:
-        return registration.only is None
-    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
 
 
 def _reached_through(path: SubjectPath, first: Step, column: str, *, is_self: bool) -> SubjectPath:

@@ -6,16 +6,19 @@ to the server goes past Django's query log, so a project's query counts stay wha
 """
 
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.capture.calls import follow_calls
+from django_customer_history.capture.refusals import explained
 from django_customer_history.capture.statements import may_write
 from django_customer_history.changes import Attribution
-from django_customer_history.context import current
+from django_customer_history.context import Context, current
 from django_customer_history.dialects.postgresql import CONTEXT_SETTING
 from django_customer_history.keys import datetime_of, hexadecimal_at, next_microsecond
 from django_customer_history.tables import PREFIX
@@ -34,17 +37,31 @@ VARIABLES: Sequence[str] = (
 )
 
 
-class Session(Protocol):
+class Session(ABC):
     """An `execute_wrapper` of a connection that knows the connection's life."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        """Belong to a connection of Django's."""
+        self._connection = connection
 
+    @abstractmethod
     def connected(self) -> None:
         """Begin anew: the connection to the server is a new one."""
 
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
-        """Run a statement, with the context in its place if the statement may write."""
+        """Run a statement, with the context in its place if the statement may write.
+
+        Raises `ReasonRequiredError` where a trigger refuses it for want of a reason.
+        """
+        try:
+            return self._run(execute, sql, params, many, state)
+        except IntegrityError as error:
+            if (told := explained(error)) is error:
+                raise
+            raise told from error
+
+    @abstractmethod
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Put the context in its place and run the statement."""
 
 
 def attach(connection: BaseDatabaseWrapper) -> None:
@@ -62,12 +79,13 @@ def attach(connection: BaseDatabaseWrapper) -> None:
     connection.execute_wrappers.insert(0, session)
 
 
-class SQLiteSession:
+class SQLiteSession(Session):
     """Functions on the connection that triggers call; no statement is added."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._attribution = Attribution()
+        self._resolved: tuple[Context, Attribution] | None = None
         self._microsecond = 0
         self._second = (0, "")
 
@@ -86,28 +104,38 @@ class SQLiteSession:
             "action": lambda: self._attribution.action,
             "context": lambda: self._attribution.detail,
             "paused": _is_paused,
+            "has_reason": lambda: current().attribution().has_reason,
         }
         for name, function in functions.items():
             self._connection.connection.create_function(PREFIX + name, 0, function)
-        helpers: dict[str, Callable[..., Any]] = {
+        of_values: dict[str, Callable[..., Any]] = {
             "float": _float_text,
             "json_differs": _json_differs,
             "members": _members_by_key,
         }
-        for name, helper in helpers.items():
+        for name, reckon in of_values.items():
             self._connection.connection.create_function(
-                PREFIX + name, helper.__code__.co_argcount, helper, deterministic=True
+                PREFIX + name, reckon.__code__.co_argcount, reckon, deterministic=True
             )
 
-    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Learn who acts before the statement runs: no query can run inside a trigger."""
-        if current().origin is not None and may_write(sql):
-            current().attribution()
-        return execute(sql, params, many, state)
+        context = current()
+        if context.origin is None or not may_write(sql):
+            return execute(sql, params, many, state)
+        self._resolved = (context, context.attribution())
+        try:
+            return execute(sql, params, many, state)
+        finally:
+            self._resolved = None
 
     def _key(self) -> str:
         # The first function that a trigger calls: the context of now is that of the entry.
-        self._attribution = current().attribution()
+        context, resolved = current(), self._resolved
+        if resolved is not None and resolved[0] is context:
+            self._attribution = resolved[1]
+        else:
+            self._attribution = context.attribution()
         self._microsecond = next_microsecond()
         return hexadecimal_at(self._microsecond)
 
@@ -120,40 +148,55 @@ class SQLiteSession:
         return f"{self._second[1]}.{fraction:06}"
 
 
-class PostgreSQLSession:
+class PostgreSQLSession(Session):
     """A transaction-local setting, sent in one message with the write wherever possible.
 
     As it is sent with every write it survives savepoints, poolers and reconnects, and no other
     transaction can ever see it.
     """
 
+    # Measured: a third less than SELECT set_config(..., true), which is planned.
+    _SETTING = f"SET LOCAL {CONTEXT_SETTING} = "
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._connection = connection
-        self._known: tuple[Attribution, str] = (Attribution(), "")
+        super().__init__(connection)
+        self._known: tuple[Attribution, str] = (Attribution(), Attribution().as_json())
 
     def connected(self) -> None:
-        """Nothing is kept in the session on the server."""
+        """Follow its calls; nothing is kept in the session on the server."""
+        follow_calls(self._connection.connection, self._calling)
 
-    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the context in front of the statement, or before it where that cannot be."""
-        if not may_write(sql) or self._nobody_acts():
+        if not may_write(sql):
             return execute(sql, params, many, state)
         attribution = current().attribution()
-        if many or not isinstance(sql, str) or not self._takes_several_statements():
+        if self._says_nothing(attribution):
+            return execute(sql, params, many, state)
+        cursor = state["cursor"].cursor
+        if many or not isinstance(sql, str) or not self._takes_several_statements(cursor):
             with self._in_transaction():
                 self._send(attribution)
                 return _counted(execute(sql, params, many, state), sql, state)
-        prefix = self._prefix(attribution)
-        if params is not None:
-            prefix = prefix.replace("%", "%%")
-        result = execute(prefix + sql, params, many, state)
-        if _has_result_sets(state["cursor"].cursor):
+        result = execute(*self._with_setting(attribution, sql, params), many, state)
+        if _has_result_sets(cursor):
             state["cursor"].nextset()
         return _counted(result, sql, state)
 
-    def _nobody_acts(self) -> bool:
+    @contextmanager
+    def _calling(self, cursor: Any) -> Iterator[None]:
+        attribution = current().attribution()
+        if self._says_nothing(attribution):
+            yield
+            return
+        with self._in_transaction():
+            self._send(attribution)
+            yield
+            _count(cursor)
+
+    def _says_nothing(self, attribution: Attribution) -> bool:
         # Outside of a transaction no older context can be in force.
-        return not self._is_in_transaction() and current().attribution() == Attribution()
+        return not self._is_in_transaction() and attribution == Attribution()
 
     def _is_in_transaction(self) -> bool:
         return self._connection.in_atomic_block or not self._connection.get_autocommit()
@@ -163,8 +206,9 @@ class PostgreSQLSession:
             return nullcontext()
         return transaction.atomic(using=self._connection.alias)
 
-    def _takes_several_statements(self) -> bool:
-        if getattr(self._connection.features, "uses_server_side_binding", False):
+    def _takes_several_statements(self, cursor: Any) -> bool:
+        is_named = getattr(cursor, "name", None) is not None  # Its statement gets a DECLARE.
+        if is_named or getattr(self._connection.features, "uses_server_side_binding", False):
             return False
         pgconn = getattr(self._connection.connection, "pgconn", None)
         return pgconn is None or not pgconn.pipeline_status
@@ -172,37 +216,52 @@ class PostgreSQLSession:
     def _send(self, attribution: Attribution) -> None:
         with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config(%s, %s, true)", [CONTEXT_SETTING, attribution.as_json()]
+                "SELECT set_config(%s, %s, true)", [CONTEXT_SETTING, self._text(attribution)]
             )
 
-    def _prefix(self, attribution: Attribution) -> str:
-        known, prefix = self._known
-        if not prefix or known != attribution:
-            literal = _quoted(attribution.as_json(), self._connection.connection)
-            # Measured: a third less than SELECT set_config(..., true), which is planned.
-            prefix = f"SET LOCAL {CONTEXT_SETTING} = {literal}; "
-            self._known = (attribution, prefix)
-        return prefix
+    def _with_setting(self, attribution: Attribution, sql: str, params: Any) -> tuple[str, Any]:
+        text = self._text(attribution)
+        if params and isinstance(params, list | tuple):
+            # The driver has read this text before: only the value differs between requests.
+            return f"{self._SETTING}%s; {sql}", [text, *params]
+        setting = self._SETTING + _quoted(text, self._connection.connection) + "; "
+        return (setting if params is None else setting.replace("%", "%%")) + sql, params
+
+    def _text(self, attribution: Attribution) -> str:
+        known, text = self._known
+        if known is not attribution:
+            text = attribution.as_json()
+            self._known = (attribution, text)
+        return text
 
 
-class MySQLSession:
+class MySQLSession(Session):
     """User variables of the session, set anew only when they change."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._sent = Attribution()
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
         self._sent = Attribution()
+        follow_calls(self._connection.connection, self._calling)
 
-    def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the variables first, if the statement may write and they are not right yet."""
         if may_write(sql):
-            attribution = current().attribution()
-            if attribution is not self._sent and attribution != self._sent:
-                self._send(attribution)
+            self._send_if_new(current().attribution())
         return _counted(execute(sql, params, many, state), sql, state)
+
+    @contextmanager
+    def _calling(self, cursor: Any) -> Iterator[None]:
+        self._send_if_new(current().attribution())
+        yield
+        _count(cursor)
+
+    def _send_if_new(self, attribution: Attribution) -> None:
+        if attribution is not self._sent and attribution != self._sent:
+            self._send(attribution)
 
     def _send(self, attribution: Attribution) -> None:
         request_id = attribution.request_id
@@ -224,9 +283,14 @@ class MySQLSession:
 
 def _counted(result: Any, sql: Any, state: Any) -> Any:
     """Count the rows that were written while the history is paused."""
-    if (pause := current().pause) is not None and may_write(sql):
-        pause.rows += max(0, state["cursor"].rowcount)
+    if current().pause is not None and may_write(sql):
+        _count(state["cursor"])
     return result
+
+
+def _count(cursor: Any) -> None:
+    if (pause := current().pause) is not None:
+        pause.rows += max(0, cursor.rowcount)
 
 
 def _is_paused() -> bool:
@@ -289,7 +353,7 @@ def _quoted(text: str, connection: Any) -> str:
     return str(sql.Literal(text).as_string(connection))
 
 
-_SESSIONS: dict[str, type[SQLiteSession | PostgreSQLSession | MySQLSession]] = {
+_SESSIONS: dict[str, type[Session]] = {
     "sqlite": SQLiteSession,
     "postgresql": PostgreSQLSession,
     "mysql": MySQLSession,

@@ -1,17 +1,36 @@
 """Celery: the entries of a task bear the user, address and request of whoever sent it."""
 
-from collections.abc import MutableMapping
+import functools
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
-from celery import Task, signals
+from celery import Celery, Task, signals
 
 from django_customer_history.handover import KEY, going_on, packed, taking_over
 
 _BLOCK = "customer_history_block"
 
+_packed: ContextVar[Mapping[str, Any] | None] = ContextVar("customer_history_packed", default=None)
+"""The context of the task that is being sent."""
 
+
+@functools.cache
 def follow_tasks() -> None:
     """Let every task that is sent carry the context, and every task that runs take it over."""
+    # Celery logs what a receiver of its signals raises and sends the task as if nothing were
+    # wrong. What is wrong with a context is to be told to whoever sends; so it is packed before.
+    send = Celery.send_task
+
+    @functools.wraps(send)
+    def framed(app: Any, *args: Any, **kwargs: Any) -> Any:
+        token = _packed.set(packed())
+        try:
+            return send(app, *args, **kwargs)
+        finally:
+            _packed.reset(token)
+
+    Celery.send_task = framed
     for signal, receiver in (
         (signals.before_task_publish, _sent),
         (signals.task_prerun, _began),
@@ -22,7 +41,7 @@ def follow_tasks() -> None:
 
 def _sent(*, headers: MutableMapping[str, Any] | None = None, **_kwargs: Any) -> None:
     # A retry, too, is sent from the task that it repeats, so from the same context.
-    context = packed()
+    context = _packed.get()
     if headers is not None and context is not None:
         headers[KEY] = context
 

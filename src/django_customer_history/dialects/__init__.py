@@ -4,13 +4,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.dialects.base import Dialect
 from django_customer_history.dialects.mysql import MySQLDialect
-from django_customer_history.dialects.postgresql import PostgreSQLDialect
+from django_customer_history.dialects.postgresql_columns import PostgreSQLByColumn
 from django_customer_history.dialects.sqlite import SQLiteDialect
 from django_customer_history.exceptions import UnsupportedDatabaseError
 
 _DIALECTS: dict[str, Dialect] = {
     vendor: dialect
-    for dialect in (PostgreSQLDialect(), SQLiteDialect(), MySQLDialect())
+    for dialect in (PostgreSQLByColumn(), SQLiteDialect(), MySQLDialect())
     for vendor in dialect.vendors
 }
 

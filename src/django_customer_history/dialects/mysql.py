@@ -7,7 +7,9 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect
+from django_customer_history.changes import REASONS
+from django_customer_history.dialects.base import REFUSAL, Dialect
+from django_customer_history.dialects.entries import LOG_COLUMNS
 from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
@@ -22,20 +24,23 @@ from django_customer_history.tables import (
 
 # NOW() stands still within a statement and SYSDATE() does not, but only in the session's time
 # zone; the zone's distance from UTC is taken at the statement's start.
-_DECLARE = """  DECLARE microsecond BIGINT DEFAULT TIMESTAMPDIFF(MICROSECOND, '1970-01-01',
-    SYSDATE(6) + INTERVAL TIMESTAMPDIFF(MICROSECOND, NOW(6), UTC_TIMESTAMP(6)) MICROSECOND);
+_MICROSECOND = """TIMESTAMPDIFF(MICROSECOND, '1970-01-01',
+    SYSDATE(6) + INTERVAL TIMESTAMPDIFF(MICROSECOND, NOW(6), UTC_TIMESTAMP(6)) MICROSECOND)"""
+_DECLARE = """  DECLARE microsecond BIGINT;
+  DECLARE changes LONGTEXT CHARACTER SET utf8mb4;
 """
 # Two rows of one statement may share a microsecond: the later one gets the next.
-_ADVANCE = """  IF @customer_history_clock - microsecond BETWEEN 0 AND 999999 THEN
+_ADVANCE = f"""  SET microsecond = {_MICROSECOND};
+  IF @customer_history_clock - microsecond BETWEEN 0 AND 999999 THEN
     SET microsecond = @customer_history_clock + 1;
   END IF;
-  SET @customer_history_clock = microsecond + {more};
+  SET @customer_history_clock = microsecond + {{more}};
 """
-# 48 bits of milliseconds, version 7, 12 bits of fraction, variant 8, then 60 random bits.
+# 48 bits of milliseconds, version 7, 12 bits of fraction, variant 8, then 60 random bits. MariaDB's
+# uuid takes the digits alone, and elsewhere that is what Django stores.
 _KEY = (
-    "INSERT(INSERT(INSERT(INSERT(CONCAT(LPAD(HEX({0} DIV 1000), 12, '0'), '7',"
-    " LPAD(HEX({0} MOD 1000 * 4096 DIV 1000), 3, '0'), '8',"
-    " LEFT(MD5(CONCAT(UUID(), RAND())), 15)), 21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')"
+    "LOWER(CONCAT(LPAD(HEX({microsecond} DIV 1000), 12, '0'), '7',"
+    " LPAD(HEX({microsecond} MOD 1000 * 4096 DIV 1000), 3, '0'), '8', LEFT({random}, 15)))"
 )
 # Keys and values stand in the same order; a path by name would miss keys that are escaped.
 # CONCAT makes JSON_ARRAY quote the values instead of nesting them.
@@ -47,22 +52,34 @@ _KEYS_AND_VALUES = (
 )
 _DUPLICATE_OF_FOREIGN_KEY = 1451
 """An error number that Django turns into `IntegrityError`, as the other databases raise it."""
+_LONGEST_MESSAGE = 128
+"""Characters that MySQL takes as a condition's text."""
 
 
 class MySQLDialect(RowDialect):
     """The SQL of MariaDB and MySQL."""
 
-    def __init__(self, json_equals: str = "") -> None:
+    def __init__(
+        self, *, json_equals: str = "", random: str = "MD5(CONCAT(UUID(), RAND()))"
+    ) -> None:
         self._json_equals = json_equals
+        self._random = random
 
     def for_server(self, connection: BaseDatabaseWrapper) -> Dialect:
         server: Any = connection
+        known: dict[str, str] = {}
         if not server.mysql_is_mariadb:
-            return MySQLDialect("CAST({0} AS JSON) = CAST({1} AS JSON)")
-        return MySQLDialect("JSON_EQUALS({0}, {1})") if server.mysql_version >= (10, 7) else self
+            known["json_equals"] = "CAST({0} AS JSON) = CAST({1} AS JSON)"
+        elif server.mysql_version >= (10, 7):
+            known["json_equals"] = "JSON_EQUALS({0}, {1})"
+        if not server.mysql_is_mariadb or server.mysql_version >= (10, 10):
+            known["random"] = "HEX(RANDOM_BYTES(8))"
+        return MySQLDialect(**known)
 
     vendors = ("mysql",)
     ddl_is_transactional = False
+    # A derived table sees the variables of a trigger, and no column of the query around it.
+    splits_standing_rows = False
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -108,15 +125,45 @@ class MySQLDialect(RowDialect):
         name = self.trigger_name(table, event)
         entries = self.entries(table, event, log=log)
         advance = _ADVANCE.format(more=len(entries) - 1)
-        work = advance + "".join(f"{entry};\n" for entry in entries)
+        refusals = "".join(f"{refusal};\n" for refusal in self.refusals(table, event))
+        work = refusals + advance + "".join(f"{entry};\n" for entry in entries)
         when = f"{self.context('paused')} IS NULL"
-        if event == "update":
+        if event == "update" and table.relation is not None:
             when += f" AND ({self.any_change(table)})"
+        elif event == "update":
+            work = f"{self._collected(table)}  IF changes IS NOT NULL THEN\n{work}  END IF;\n"
+        if table.part_of is not None:
+            when += f" AND {self.has_counterpart(table.part_of)}"
         work = f"  IF {when} THEN\n{work}  END IF;\n"
         body = f"BEGIN\n{_DECLARE}{work}END"
         return self._replacing(table.name, name, f"AFTER {event.upper()}", body)
 
-    def guards(self, log: str) -> Sequence[Trigger]:
+    def _collected(self, table: TrackedTable) -> str:
+        # A statement for each column: MariaDB prepares an expression anew each time it runs, and
+        # most columns have not changed.
+        collect = "SET changes = NULLIF(CONCAT_WS(',', changes, {0}), '')"
+        return "".join(
+            f"  IF {condition} THEN\n    {collect.format(member)};\n  END IF;\n"
+            for condition, member in self.pieces(table, "update")
+        )
+
+    def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
+        if event == "update" or column.by_key or column.secret:
+            return super().piece(column, event)
+        # Half of what the pair as an array would have to be prepared.
+        text = self.text(self.value("OLD" if event == "delete" else "NEW", column), column)
+        is_plain = column.form not in (Form.TEXT, Form.JSON)
+        quoted = f"'\"', {text}, '\"'" if is_plain else self.json_string(text)
+        name = json.dumps(column.field)
+        head, tail = (f"{name}:[", ", null]") if event == "delete" else (f"{name}:[null, ", "]")
+        return "", f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
+
+    def changes(self, table: TrackedTable, event: Event) -> str:
+        if event == "update" and table.relation is None:
+            return "CONCAT('{', changes, '}')"
+        return super().changes(table, event)
+
+    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         # REPLACE is a DELETE and an INSERT here. TRUNCATE and DROP pass by triggers: only the
         # role's privileges can forbid them.
         return [
@@ -124,14 +171,18 @@ class MySQLDialect(RowDialect):
                 log,
                 self.name(log, f"guard_{verb.lower()}"),
                 f"BEFORE {verb}",
-                f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = "
-                f"{self.literal(REFUSAL.format(verb))}, MYSQL_ERRNO = {_DUPLICATE_OF_FOREIGN_KEY}",
+                self._signal(REFUSAL.format(verb)),
             )
             for verb in ("UPDATE", "DELETE")
         ]
 
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
+
+    def place_hint(self, index: str) -> str:
+        # Where a record has much of the log, MariaDB thinks its primary key cheaper, or takes the
+        # index of subjects without its last part and walks from the newest entry to the place.
+        return f" FORCE INDEX ({self.quote(index)})"
 
     def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
         kept = [statement for statement in statements if self.quote(log) not in statement]
@@ -159,7 +210,7 @@ class MySQLDialect(RowDialect):
     def clock(self, number: int) -> Mapping[str, str]:
         microsecond = f"(microsecond + {number})" if number else "microsecond"
         return {
-            "id": f"LOWER({_KEY.format(microsecond)})",
+            "id": _KEY.format(microsecond=microsecond, random=self._random),
             "timestamp": f"TIMESTAMP '1970-01-01 00:00:00' + INTERVAL {microsecond} MICROSECOND",
         }
 
@@ -227,7 +278,10 @@ class MySQLDialect(RowDialect):
         return f"JSON_QUOTE({text})"
 
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
-        members = "".join(f",\n    IF({condition}, {member}, NULL)" for condition, member in pieces)
+        members = "".join(
+            f",\n    {f'IF({condition}, {member}, NULL)' if condition else member}"
+            for condition, member in pieces
+        )
         return f"CONCAT('{{', CONCAT_WS(','{members}), '}}')" if pieces else "'{}'"
 
     def insert(
@@ -243,6 +297,26 @@ class MySQLDialect(RowDialect):
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         statement = f"  INSERT INTO {self.quote(log)} ({columns})\n  VALUES ({expressions})"
         return f"  IF {condition} THEN\n{statement};\n  END IF" if condition else statement
+
+    def refuse(self, message: str, *, condition: str | None) -> str:
+        paths = ", ".join(f"'$.{name}'" for name in REASONS)
+        context = self.context("context")
+        tests = [f"NOT COALESCE(JSON_CONTAINS_PATH({context}, 'one', {paths}), 0)"]
+        tests += [condition] if condition else []
+        return f"  IF {' AND '.join(tests)} THEN\n    {self._signal(message)};\n  END IF"
+
+    def _signal(self, message: str) -> str:
+        text = self.literal(message[:_LONGEST_MESSAGE])
+        return (
+            f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = {text},"
+            f" MYSQL_ERRNO = {_DUPLICATE_OF_FOREIGN_KEY}"
+        )
+
+    def standing(self, table: str, condition: str) -> str:
+        return (
+            f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
+            f" CROSS JOIN (SELECT {_MICROSECOND} AS microsecond) AS clock"
+        )
 
     def _replacing(self, table: str, name: str, head: str, body: str) -> Trigger:
         # Only MariaDB runs what stands behind M!, and replaces without a gap; for MySQL

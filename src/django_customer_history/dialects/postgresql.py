@@ -1,4 +1,4 @@
-"""PostgreSQL: generic functions over the row as JSON, so that no schema change breaks a write.
+"""PostgreSQL: functions over the row as JSON, so that no change of the schema breaks a write.
 
 INSERT and DELETE are logged by statement triggers over transition tables: one INSERT for many
 rows. UPDATE is logged row by row, as only a row trigger surely knows which new row belongs to
@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL, Dialect
+from django_customer_history.changes import REASONS
+from django_customer_history.dialects.base import REFUSAL
+from django_customer_history.dialects.entries import LOG_COLUMNS
+from django_customer_history.dialects.postgresql_row import TEXTS, RowAsJSON
 from django_customer_history.tables import (
     PREFIX,
     Column,
-    Counterpart,
     Event,
     Form,
     InstalledTrigger,
@@ -26,12 +28,12 @@ from django_customer_history.tables import (
 CONTEXT_SETTING = "customer_history.context"
 TRANSITION_TABLE = "customer_history_rows"
 
-_CONTEXT = f"nullif(current_setting('{CONTEXT_SETTING}', true), '')::jsonb"
+CONTEXT = f"nullif(current_setting('{CONTEXT_SETTING}', true), '')::jsonb"
 _UNLESS_PAUSED = "  IF context ? 'paused' THEN\n    RETURN NULL;\n  END IF;\n"
-_MICROSECOND = "round(date_part('epoch', {0}) * 1000000)::bigint"
+MICROSECOND = "round(date_part('epoch', {0}) * 1000000)::bigint"
 # The first 8 bytes are 48 bits of milliseconds, version 7 (0x7000) and 12 bits of fraction;
 # gen_random_uuid() gives the other 8, with its variant.
-_KEY = (
+KEY = (
     "encode(overlay(uuid_send(gen_random_uuid()) placing int8send("
     "({0} / 1000 << 16) | 28672 | ({0} % 1000 * 4096 / 1000)"
     ") from 1), 'hex')::uuid"
@@ -45,9 +47,14 @@ _HEADS: Mapping[Event, str] = {
     " FOR EACH STATEMENT",
     "truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
 }
+_GUARDS: Mapping[str, str] = {
+    "update": "BEFORE UPDATE ON {table} FOR EACH ROW",
+    "delete": "BEFORE DELETE ON {table} FOR EACH ROW",
+    "truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
+}
 
 
-class PostgreSQLDialect(Dialect):
+class PostgreSQLDialect(RowAsJSON):
     """The SQL of PostgreSQL; `cell` is always the text of a member of the row's JSON."""
 
     vendors = ("postgresql",)
@@ -80,6 +87,7 @@ class PostgreSQLDialect(Dialect):
                 " p.proname, p.prosrc"
                 " FROM pg_proc p LEFT JOIN pg_trigger t"
                 " ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgenabled <> 'D'"
+                " AND t.tgparentid = 0"  # not the copies of the guards on partitions
                 " LEFT JOIN pg_class c ON c.oid = t.tgrelid"
                 " LEFT JOIN pg_namespace s ON s.oid = c.relnamespace"
                 " WHERE p.pronamespace = to_regnamespace(current_schema())"
@@ -96,60 +104,69 @@ class PostgreSQLDialect(Dialect):
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name = self.trigger_name(table, event)
-        variables, body = self._body(table, event, log=log)
         source = (
-            f"\n-- {_HEADS[event]}\nDECLARE\n  context jsonb := {_CONTEXT};\n{variables}"
-            f"BEGIN\n{_UNLESS_PAUSED}{body}  RETURN NULL;\nEND "
+            f"\n-- {_HEADS[event]}\n#variable_conflict use_column\n"
+            f"DECLARE\n  context jsonb := {CONTEXT};\n"
+            f"BEGIN\n{_UNLESS_PAUSED}{self.work(table, event, log=log)}  RETURN NULL;\nEND "
         )
         return self._replacing(table.name, name, _HEADS[event], source)
 
-    def guards(self, log: str) -> Sequence[Trigger]:
-        heads = {
-            "update": "BEFORE UPDATE ON {table} FOR EACH ROW",
-            "delete": "BEFORE DELETE ON {table} FOR EACH ROW",
-            "truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
-        }
-        triggers = []
-        for verb, head in heads.items():
-            name = self.name(log, f"guard_{verb}")
-            refusal = self.literal(REFUSAL.format(verb.upper()))
-            # 23000: Django raises IntegrityError, as it does on the other databases.
-            source = f"\nBEGIN\n  RAISE EXCEPTION {refusal} USING ERRCODE = '23000';\nEND "
-            guard = self._replacing(log, name, head, source)
-            # ALWAYS: also under session_replication_role = replica.
-            always = f"ALTER TABLE {self.quote(log)} ENABLE ALWAYS TRIGGER {self.quote(name)}"
-            triggers.append(
-                Trigger(table=log, name=name, body=source, statements=(*guard.statements, always))
+    def partitions(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+                " WHERE i.inhparent = to_regclass(%s) ORDER BY c.relname",
+                [self.quote(log)],
             )
-        return triggers
+            return [name for (name,) in cursor.fetchall()]
+
+    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+        # PostgreSQL itself copies the guards of rows to the partitions, that of TRUNCATE not.
+        return [
+            *(self._guard(log, verb, f"guard_{verb}") for verb in _GUARDS),
+            *(self._guard(partition, "truncate", "truncate") for partition in partitions),
+        ]
+
+    def _guard(self, table: str, verb: str, purpose: str) -> Trigger:
+        name = self.name(table, purpose)
+        refusal = self.literal(REFUSAL.format(verb.upper()))
+        # 23000: Django raises IntegrityError, as it does on the other databases.
+        source = f"\nBEGIN\n  RAISE EXCEPTION {refusal} USING ERRCODE = '23000';\nEND "
+        guard = self._replacing(table, name, _GUARDS[verb], source)
+        # ALWAYS: also under session_replication_role = replica.
+        always = f"ALTER TABLE {self.quote(table)} ENABLE ALWAYS TRIGGER {self.quote(name)}"
+        return Trigger(table=table, name=name, body=source, statements=(*guard.statements, always))
 
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         # The function may still carry a disabled trigger or one on a renamed table.
-        return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)}() CASCADE"]
+        return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)} CASCADE"]
 
     def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
         # Only the table's owner may switch the guards off; the lock is TRUNCATE's own.
-        table = f"ALTER TABLE {self.quote(log)}"
-        names = [self.quote(guard.name) for guard in guards]
+        named = [(self.quote(guard.table), self.quote(guard.name)) for guard in guards]
         return [
             f"SELECT set_config('{CONTEXT_SETTING}', '{{\"paused\": true}}', true)",
-            *(f"{table} DISABLE TRIGGER {name}" for name in names),
+            *(f"ALTER TABLE {table} DISABLE TRIGGER {name}" for table, name in named),
             *statements,
-            *(f"{table} ENABLE ALWAYS TRIGGER {name}" for name in names),
+            *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}" for table, name in named),
         ]
 
     def context(self, name: str) -> str:
+        return self.part_of_context(name, "context")
+
+    def part_of_context(self, name: str, context: str) -> str:
+        """Return the SQL of a part of the context, which is JSON."""
         return {
-            "ip_address": "(context ->> 'ip_address')::inet",
-            "request_id": "(context ->> 'request_id')::uuid",
-            "context": "context -> 'context'",
-        }.get(name, f"context ->> '{name}'")
+            "ip_address": f"({context} ->> 'ip_address')::inet",
+            "request_id": f"({context} ->> 'request_id')::uuid",
+            "context": f"{context} -> 'context'",
+        }.get(name, f"{context} ->> '{name}'")
 
     def clock(self, number: int) -> Mapping[str, str]:
         if number == 0:
-            return {"id": _KEY.format("microsecond"), "timestamp": "moment"}
+            return {"id": KEY.format("microsecond"), "timestamp": "moment"}
         return {
-            "id": _KEY.format(f"(microsecond + {number})"),
+            "id": KEY.format(f"(microsecond + {number})"),
             "timestamp": f"moment + interval '{number} microseconds'",
         }
 
@@ -162,7 +179,7 @@ class PostgreSQLDialect(Dialect):
         return f"({row.lower()}_row ->> {self.literal(column)})"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        return _TEXTS.get(column.form, "{0}").format(value)
+        return TEXTS.get(column.form, "{0}").format(value)
 
     def number(self, value: str) -> str:
         return f"{value}::bigint"
@@ -184,7 +201,7 @@ class PostgreSQLDialect(Dialect):
             return f"jsonb_build_object({self.literal(relation.field)}, {pair})"
         if event == "update":
             return "changes"
-        return f"coalesce(({self._members(table, event)}), '{{}}')"
+        return f"coalesce(({self.members(table, event)}), '{{}}')"
 
     def pair(self, old: str, new: str) -> str:
         return f"jsonb_build_array({old}, {new})"
@@ -209,111 +226,51 @@ class PostgreSQLDialect(Dialect):
     ) -> str:
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
+        if event == "update" and condition:
+            statement = f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}"
+            return in_case(condition, statement)
         where = f"\n  WHERE {condition}" if condition else ""
         rows = self.quote(table if event == "truncate" else TRANSITION_TABLE)
         source = _SOURCES.get(event, "").format(rows=rows)
         return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{source}{where}"
 
-    def _body(self, table: TrackedTable, event: Event, *, log: str) -> tuple[str, str]:
+    def standing(self, table: str, condition: str) -> str:
+        rows = f"(SELECT * FROM {self.quote(table)} WHERE {condition})"
+        source = _SOURCES["insert"].format(rows=rows)
+        return f"{source}\n  CROSS JOIN (SELECT {CONTEXT} AS context OFFSET 0) AS session"
+
+    def work(self, table: TrackedTable, event: Event, *, log: str) -> str:
+        """Return the statements of a trigger, once it is sure that it is not paused."""
         statements = ";\n".join(self.entries(table, event, log=log))
+        refusals = "".join(f"{refusal};\n" for refusal in self.refusals(table, event))
         if event != "update":
-            return "", f"{statements};\n"
+            return f"{self.if_any_row(table, event, refusals)}{statements};\n"
         if table.relation is not None:
-            return _ROW_VARIABLES, f"{_TAKE_TIME}{statements};\n"
+            return _of_a_row(f"{refusals}{_TAKE_TIME}{statements};\n")
         unchanged = "  IF changes IS NULL THEN\n    RETURN NULL;\n  END IF;\n"
         if table.part_of is not None:
             test = self.has_counterpart(table.part_of)
             unchanged += f"  IF NOT ({test}) THEN\n    RETURN NULL;\n  END IF;\n"
-        difference = f"  changes := ({self._members(table, 'update')});\n"
-        return _ROW_VARIABLES, f"{difference}{unchanged}{_TAKE_TIME}{statements};\n"
+        difference = f"  changes := ({self.members(table, 'update')});\n"
+        return _of_a_row(f"{difference}{unchanged}{refusals}{_TAKE_TIME}{statements};\n")
 
-    def _members(self, table: TrackedTable, event: Event) -> str:
-        """Return the query that makes one JSON object of the changed members of the row."""
-        new, old = "member.value", "(old_row -> member.key)"
-        pair, condition, row = {
-            "insert": (("NULL", new), f"{new} <> 'null'", "new_row"),
-            "update": ((old, new), f"{new} IS DISTINCT FROM {old}", "new_row"),
-            "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
-        }[event]
-        if event != "update":
-            row += "".join(self._and_of(counterpart, row) for counterpart in table.inherited)
-        texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
-        members = (
-            f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
-            f" FROM jsonb_each({row}) AS member(key, value)"
-            f" WHERE {condition} AND {self._is_logged(table, event)}"
-        )
-        for column in table.columns:
-            if column.by_key:
-                members += self._members_by_key(column, event)
-        return f"SELECT jsonb_object_agg(field, pair) FROM ({members}) AS changed"
+    def if_any_row(self, table: TrackedTable, event: Event, refusals: str) -> str:
+        """Return the refusals of a statement, for statements that have written anything."""
+        # A trigger of a statement runs for statements without any row, too.
+        if not refusals:
+            return ""
+        rows = self.quote(table.name if event == "truncate" else TRANSITION_TABLE)
+        return f"  IF EXISTS (SELECT 1 FROM {rows}) THEN\n{refusals}  END IF;\n"
 
-    def _and_of(self, parent: Counterpart, row: str) -> str:
-        link = f"({row} ->> {self.literal(parent.link)})::{parent.key_type}"
+    def refuse(self, message: str, *, condition: str | None) -> str:
+        reasons = self.array(REASONS)
+        tests = [f"NOT coalesce(context -> 'context' ?| {reasons}, false)"]
+        tests += [condition] if condition else []
+        # 23000: Django raises IntegrityError, as it does on the other databases.
         return (
-            f" || coalesce((SELECT to_jsonb(parent) FROM {self.quote(parent.table)} AS parent"
-            f" WHERE parent.{self.quote(parent.key)} = {link}), '{{}}')"
+            f"  IF {' AND '.join(tests)} THEN\n    RAISE EXCEPTION USING"
+            f" MESSAGE = {self.literal(message)}, ERRCODE = '23000';\n  END IF"
         )
-
-    def _members_by_key(self, column: TrackedColumn, event: Event) -> str:
-        """Return queries for the keys of a JSON column: for objects by key, else as a whole."""
-        name, field = self.literal(column.column.name), column.field
-        old = "NULL::jsonb" if event == "insert" else f"(old_row -> {name})"
-        new = "NULL::jsonb" if event == "delete" else f"(new_row -> {name})"
-        is_object = " AND ".join(
-            f"coalesce(jsonb_typeof({value}), 'null') IN ('object', 'null')" for value in (old, new)
-        )
-        one, other = (
-            f"jsonb_each(CASE jsonb_typeof({value}) WHEN 'object' THEN {value} ELSE '{{}}' END)"
-            for value in (old, new)
-        )
-        return (
-            f" UNION ALL SELECT {self.literal(field + '.')} || key,"
-            f" jsonb_build_array(o.value::text, n.value::text)"
-            f" FROM {one} AS o FULL JOIN {other} AS n USING (key)"
-            f" WHERE {is_object} AND o.value IS DISTINCT FROM n.value"
-            f" UNION ALL SELECT {self.literal(field)}, jsonb_build_array({old}::text, {new}::text)"
-            f" WHERE NOT ({is_object}) AND {old} IS DISTINCT FROM {new}"
-        )
-
-    def _is_logged(self, table: TrackedTable, event: Event) -> str:
-        # Columns that are added later are logged at once, unless only some were asked for. The
-        # key is the entity's own; only that it changed is worth a word.
-        by_key = [column.column.name for column in table.columns if column.by_key]
-        key = [column.column.name for column in table.key] if event == "update" else []
-        if table.only_listed:
-            listed = {*(column.column.name for column in table.columns), *key} - set(by_key)
-            return f"member.key = ANY ({self._array(sorted(listed))})"
-        hidden = [name for name in table.hidden if name not in key]
-        return f"member.key <> ALL ({self._array([*hidden, *by_key])})"
-
-    def _array(self, names: Iterable[str]) -> str:
-        return f"ARRAY[{', '.join(self.literal(name) for name in names)}]::text[]"
-
-    def _field_by_key(self, table: TrackedTable) -> str:
-        whens = "".join(
-            f" WHEN {self.literal(one.column.name)} THEN {self.literal(one.field)}"
-            for one in table.columns
-            if one.column.name != one.field
-        )
-        return f"CASE member.key{whens} ELSE member.key END" if whens else "member.key"
-
-    def _text_by_key(self, table: TrackedTable, value: str) -> str:
-        """Return the SQL of the canonical text of the member, a JSON value, by its column."""
-        text = f"{value} #>> '{{}}'"
-        whens = "".join(
-            f" WHEN {self.literal(one.column.name)}"
-            f" THEN {'NULL' if one.secret else self._text_of_json(value, one)}"
-            for one in table.columns
-            if one.secret or one.form is Form.JSON or one.form in _TEXTS
-        )
-        return f"CASE member.key{whens} ELSE {text} END" if whens else text
-
-    def _text_of_json(self, value: str, column: TrackedColumn) -> str:
-        if column.form is Form.JSON:
-            # The text of a JSON string has its quotes; that of NULL is NULL.
-            return f"nullif({value}, 'null')::text"
-        return self.text(f"({value} #>> '{{}}')", column)
 
     def _replacing(self, table: str, name: str, head: str, source: str) -> Trigger:
         function, quoted = self.quote(name), self.quote(table)
@@ -330,14 +287,16 @@ class PostgreSQLDialect(Dialect):
         )
 
 
-_ROW_VARIABLES = """  new_row jsonb := to_jsonb(NEW);
+_ROW_VARIABLES = """  DECLARE
+  new_row jsonb := to_jsonb(NEW);
   old_row jsonb := to_jsonb(OLD);
   changes jsonb;
   moment timestamptz;
   microsecond bigint;
+  BEGIN
 """
 _TAKE_TIME = f"""  moment := clock_timestamp();
-  microsecond := {_MICROSECOND.format("moment")};
+  microsecond := {MICROSECOND.format("moment")};
 """
 
 # OFFSET 0 keeps the planner from evaluating the clock, or the row's JSON, once for each use.
@@ -345,9 +304,20 @@ _SOURCES: Mapping[str, str] = {
     event: f"""
   FROM (SELECT clock_timestamp() AS moment, to_jsonb({TRANSITION_TABLE}) AS {row}
     FROM {{rows}} AS {TRANSITION_TABLE} OFFSET 0) AS stamped
-  CROSS JOIN LATERAL (SELECT {_MICROSECOND.format("moment")} AS microsecond OFFSET 0) AS clock"""
+  CROSS JOIN LATERAL (SELECT {MICROSECOND.format("moment")} AS microsecond OFFSET 0) AS clock"""
     for event, row in (("insert", "new_row"), ("delete", "old_row"), ("truncate", "old_row"))
 }
+
+
+def in_case(condition: str, statement: str) -> str:
+    """Return a statement of a function that runs only where the condition holds."""
+    # Outside of parentheses a THEN of the condition's own would be taken for the end of it.
+    return f"  IF ({condition}) THEN\n{statement};\n  END IF"
+
+
+def _of_a_row(statements: str) -> str:
+    return f"{_ROW_VARIABLES}{statements}  END;\n"
+
 
 _FORMS: Mapping[str, Form] = {
     "timestamp with time zone": Form.DATETIME,
@@ -357,15 +327,4 @@ _FORMS: Mapping[str, Form] = {
     "bytea": Form.BINARY,
     "json": Form.JSON,
     "jsonb": Form.JSON,
-}
-
-# What to_jsonb makes of a value depends on the session (time zone) or is not the common form.
-_TEXTS: Mapping[Form, str] = {
-    Form.DATETIME: (
-        "to_char(({0})::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    ),
-    Form.LOCAL_DATETIME: "to_char(({0})::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
-    Form.TIME: "to_char(({0})::interval, 'HH24:MI:SS.US')",
-    Form.DURATION: "((extract(epoch FROM ({0})::interval) * 1000000)::bigint)::text",
-    Form.BINARY: "substr({0}, 3)",
 }

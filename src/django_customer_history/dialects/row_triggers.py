@@ -20,8 +20,12 @@ class RowDialect(Dialect):
             old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
             return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
+        return self.object_of(self.pieces(table, event))
+
+    def pieces(self, table: TrackedTable, event: Event) -> list[tuple[str, str]]:
+        """Return for each column the SQL of a condition and of the member that it adds."""
         columns = self._changeable(table) if event == "update" else table.columns
-        return self.object_of([self._piece(column, event) for column in columns])
+        return [self.piece(column, event) for column in columns]
 
     def any_change(self, table: TrackedTable) -> str:
         """Return the SQL that tells whether an UPDATE changed any logged column."""
@@ -54,7 +58,8 @@ class RowDialect(Dialect):
         cells = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(*cells, form=column.form)
 
-    def _piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
+    def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
+        """Return the SQL that tells whether a column has changed, and of its member."""
         cells = {row: self.value(row, column) for row in ("OLD", "NEW")}
         texts = {row: self.text(cell, column) for row, cell in cells.items()}
         conditions = {

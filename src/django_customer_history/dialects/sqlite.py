@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.dialects.base import LOG_COLUMNS, REFUSAL
+from django_customer_history.dialects.base import REFUSAL
+from django_customer_history.dialects.entries import LOG_COLUMNS
 from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
@@ -66,14 +67,14 @@ class SQLiteDialect(RowDialect):
         when = f"NOT {self.context('paused')}"
         if event == "update":
             when += f" AND ({self.any_change(table)})"
-        body = ";\n".join(self.entries(table, event, log=log))
+        body = ";\n".join([*self.refusals(table, event), *self.entries(table, event, log=log)])
         sql = (
             f"CREATE TRIGGER {self.quote(name)} AFTER {event.upper()} ON {self.quote(table.name)}"
             f" FOR EACH ROW WHEN {when}\nBEGIN\n{body};\nEND"
         )
         return self._replacing(table.name, name, sql)
 
-    def guards(self, log: str) -> Sequence[Trigger]:
+    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         quoted = self.quote(log)
         # Without recursive_triggers, REPLACE removes the old row past the DELETE guard.
         heads = {
@@ -137,7 +138,8 @@ class SQLiteDialect(RowDialect):
         return f"({different} AND customer_history_json_differs({one}, {other}))"
 
     def members_by_key(self, field: str, old: str, new: str) -> str:
-        return f"customer_history_members({self.literal(field)}, {old}, {new})"
+        # No member at all, as of an empty object, must not leave a comma behind.
+        return f"NULLIF(customer_history_members({self.literal(field)}, {old}, {new}), '')"
 
     def pair(self, old: str, new: str) -> str:
         return f"json_array({old}, {new})"
@@ -154,7 +156,7 @@ class SQLiteDialect(RowDialect):
 
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
         members = " || ".join(
-            f"\n    CASE WHEN {condition} THEN ',' || {member} ELSE '' END"
+            f"\n    CASE WHEN {condition} THEN COALESCE(',' || {member}, '') ELSE '' END"
             for condition, member in pieces
         )
         return f"'{{' || substr({members or repr('')}, 2) || '}}'"
@@ -172,6 +174,13 @@ class SQLiteDialect(RowDialect):
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{where}"
+
+    def refuse(self, message: str, *, condition: str | None) -> str:
+        tests = [f"NOT {PREFIX}has_reason()", *([condition] if condition else [])]
+        return f"  SELECT RAISE(ABORT, {self.literal(message)}) WHERE {' AND '.join(tests)}"
+
+    def standing(self, table: str, condition: str) -> str:
+        return f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
 
     def _replacing(self, table: str, name: str, sql: str) -> Trigger:
         drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"

@@ -5,7 +5,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.capture.install import log_table
+from django_customer_history.capture.install import guards, log_table
+from django_customer_history.context import acting
 from django_customer_history.dialects import SUPPORTED_VENDORS, dialect_of
 
 
@@ -18,6 +19,8 @@ def let_flush_pass(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor not in SUPPORTED_VENDORS or hasattr(operations, "_flush_before_guards"):
         return
     operations._flush_before_guards = operations.sql_flush
+    # Rows whose removal needs a reason have one.
+    operations.execute_sql_flush = acting(reason="flush")(operations.execute_sql_flush)
 
     def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
         statements = operations._flush_before_guards(style, tables, **options)
@@ -25,8 +28,8 @@ def let_flush_pass(connection: BaseDatabaseWrapper) -> None:
         if log not in tables:
             return list(statements)
         dialect = dialect_of(connection)
-        standing = {one.name for one in dialect.installed(connection) if one.table == log}
-        guards = [guard for guard in dialect.guards(log) if guard.name in standing]
-        return dialect.flush(statements, log=log, guards=guards)
+        standing = {(one.table, one.name) for one in dialect.installed(connection)}
+        lifted = [one for one in guards(connection) if (one.table, one.name) in standing]
+        return dialect.flush(statements, log=log, guards=lifted)
 
     operations.sql_flush = sql_flush

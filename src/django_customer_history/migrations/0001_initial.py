@@ -1,5 +1,6 @@
 from django.db import connections, migrations, models
 
+import django_customer_history.jsontext
 import django_customer_history.keys
 from django_customer_history.capture.install import prepare_log, remove_all
 from django_customer_history.dialects import SUPPORTED_VENDORS
@@ -63,7 +64,12 @@ class Migration(migrations.Migration):
                     "entity_label",
                     models.CharField(max_length=255, null=True, verbose_name="entity label"),
                 ),
-                ("changes", models.JSONField(default=dict, verbose_name="changes")),
+                (
+                    "changes",
+                    django_customer_history.jsontext.JSONTextField(
+                        default=dict, verbose_name="changes"
+                    ),
+                ),
                 ("actor_id", models.CharField(max_length=255, null=True, verbose_name="user key")),
                 ("actor_label", models.CharField(max_length=255, null=True, verbose_name="user")),
                 ("source", models.CharField(max_length=32, verbose_name="source")),

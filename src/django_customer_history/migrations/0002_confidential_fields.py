@@ -60,11 +60,11 @@ class Migration(migrations.Migration):
                     "mask",
                     models.CharField(
                         choices=[
-                            ("full", "full"),
-                            ("ssn", "ssn"),
-                            ("card", "card"),
-                            ("account", "account"),
-                            ("email", "email"),
+                            ("full", "Everything is hidden"),
+                            ("ssn", "Social security number: the last four show"),
+                            ("card", "Card: the last four digits show"),
+                            ("account", "Account: the last four characters show"),
+                            ("email", "E-mail: first letter and domain show"),
                         ],
                         default="full",
                         max_length=20,

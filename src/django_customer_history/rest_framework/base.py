@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TypeVar, cast
 
-from django.http import Http404
-from django.utils.cache import get_conditional_response
-from django.utils.http import quote_etag
+from django.http import Http404, HttpResponseNotModified
+from django.utils import timezone
+from django.utils.http import parse_etags, quote_etag
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -17,18 +20,35 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView, exception_handler
 
-from django_customer_history.conf import LARGEST_PAGE, page_size
-from django_customer_history.exceptions import (
-    InvalidCursorError,
-    InvalidFilterError,
-    OutOfReachError,
-    UnknownFormatError,
-)
-from django_customer_history.filters import Filters
+from django_customer_history.exceptions import OutOfReachError
 from django_customer_history.registry import registry
-from django_customer_history.rest_framework.problems import InvalidParameters, problem_response
+from django_customer_history.rest_framework.parameters import PAGING, asked
+from django_customer_history.rest_framework.problems import PreconditionFailed, problem_response
+from django_customer_history.rest_framework.serializers import EntrySerializer
 from django_customer_history.rest_framework.throttling import HistoryThrottle
-from django_customer_history.timeline import Timeline
+from django_customer_history.timeline import Page, Timeline
+from django_customer_history.zones import reading_zone
+
+if find_spec("drf_spectacular") is not None:
+    # Extensions of drf-spectacular are known by being imported.
+    import_module("django_customer_history.rest_framework.openapi")
+
+CACHING = "private, no-store"
+"""No cache but the reader's own may keep what this reader may see, and none on a disk."""
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def in_the_readers_zone(method: Method) -> Method:
+    """Let a view's method take days, and show moments, in the time zone of who asks."""
+
+    @wraps(method)
+    def within(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
+        with timezone.override(reading_zone(request.user)):
+            return method(view, request, *args, **kwargs)
+
+    return cast("Method", within)
 
 
 class OneFormat(BaseContentNegotiation):
@@ -55,6 +75,11 @@ class HistoryAPIView(APIView):
     http_method_names = ("get", "head", "options")
     throttle_class: type[BaseThrottle] = HistoryThrottle
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse other methods before anything else, whoever asks and however."""
+        refuse_other_methods(self, request)
+        super().initial(request, *args, **kwargs)
+
     def get_throttles(self) -> list[BaseThrottle]:
         """Return the host's throttles and that of the history."""
         return [*super().get_throttles(), self.throttle_class()]
@@ -65,26 +90,18 @@ class HistoryAPIView(APIView):
 
     def get_authenticate_header(self, request: Request) -> str:
         """Return how to log in, so that strangers get a 401 also where sessions are all."""
-        headers = (one.authenticate_header(request) for one in self.get_authenticators())
-        return next((header for header in headers if header), 'Session realm="history"')
+        return way_to_log_in(one.authenticate_header(request) for one in self.get_authenticators())
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer with a problem document (RFC 9457)."""
-        exc = _translated(exc)
+        exc = Http404() if isinstance(exc, OutOfReachError) else exc
         return problem_response(super().handle_exception(exc), exc)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Forbid shared caches to keep what this reader may see."""
         final = super().finalize_response(request, response, *args, **kwargs)
-        final["Cache-Control"] = "private, no-store"
+        final["Cache-Control"] = CACHING
         return final
-
-    def answer(self, request: Request, data: Any) -> Any:
-        """Answer with data, or with 304 where the client has the very same."""
-        text = json.dumps(data, cls=JSONEncoder, sort_keys=True)
-        etag = quote_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
-        response = Response(data, headers={"ETag": etag})
-        return get_conditional_response(request._request, etag=etag, response=response)
 
 
 class OverAll:
@@ -108,8 +125,7 @@ class OverOneSubject:
         registration = registry.find(self.kwargs["model"].lower())
         if registration is None or not registration.is_subject:
             raise Http404
-        key, subject = self.kwargs["key"], self.kwargs.get("subject")
-        return Timeline.of_subject(request.user, registration.model, key, subject=subject)
+        return Timeline.of_subject(request.user, registration.model, self.kwargs["key"])
 
     def check_existence(self, timeline: Timeline) -> None:
         """Answer 404 where there never was such a subject."""
@@ -117,31 +133,53 @@ class OverOneSubject:
             raise Http404
 
 
-def filters_of(request: Request, *, besides: Sequence[str] = ()) -> Filters:
-    """Return the filters of a request; parameters in `besides` are left to others."""
-    repeated = {
-        name: "Given too often." for name in besides if len(request.query_params.getlist(name)) > 1
+def page_of(request: Request, timeline: Timeline) -> tuple[Page, dict[str, Any]]:
+    """Return the page that a request asks for, and it as JSON."""
+    wanted = asked(request, PAGING)
+    page = wanted.of(timeline).page(**wanted.values)
+    shown = {
+        "next": _link(request, page.older),
+        "previous": _link(request, page.newer),
+        "results": EntrySerializer(page.entries, many=True).data,
     }
-    if repeated:
-        raise InvalidParameters(repeated)
-    return Filters.read(request.query_params, besides=besides)
+    return page, shown
 
 
-def limit_of(request: Request) -> int:
-    """Return how many entries a page shall have."""
-    text = request.query_params.get("limit")
-    if text is None:
-        return page_size()
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LARGEST_PAGE:
-        raise InvalidParameters({"limit": f"Give a whole number from 1 to {LARGEST_PAGE}."})
-    return int(text)
+def answer(request: Request, data: Any) -> Any:
+    """Answer with data, or with 304 where the client has the very same.
+
+    Raises `PreconditionFailed` where the client wants this answer only if it is another.
+    """
+    text = json.dumps(data, cls=JSONEncoder, sort_keys=True, allow_nan=False)
+    etag = quote_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
+    required, known = (
+        parse_etags(request.headers.get(name, "")) for name in ("If-Match", "If-None-Match")
+    )
+    if required and required != ["*"] and etag not in required:
+        raise PreconditionFailed
+    if known == ["*"] or etag in [one.removeprefix("W/") for one in known]:
+        return HttpResponseNotModified(headers={"ETag": etag})
+    return Response(data, headers={"ETag": etag})
 
 
-def _translated(error: Exception) -> Exception:
-    if isinstance(error, InvalidFilterError):
-        return InvalidParameters(error.errors)
-    if isinstance(error, InvalidCursorError):
-        return InvalidParameters({"cursor": str(error)})
-    if isinstance(error, UnknownFormatError):
-        return InvalidParameters({"format": str(error)})
-    return Http404() if isinstance(error, OutOfReachError) else error
+def refuse_other_methods(view: APIView, request: Request) -> None:
+    """Answer 405 to a method that a view does not have.
+
+    The framework looks for it only after the log-in, where a session without the token against
+    forgery gets a 403.
+    """
+    if request.method not in view.allowed_methods:
+        view.http_method_not_allowed(request)
+
+
+def _link(request: Request, cursor: str | None) -> str | None:
+    if cursor is None:
+        return None
+    query = request.query_params.copy()
+    query["cursor"] = cursor
+    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+
+
+def way_to_log_in(headers: Iterable[str | None]) -> str:
+    """Return the first of the given ways; one also where sessions are all, for a 401."""
+    return next((header for header in headers if header), 'Session realm="history"')

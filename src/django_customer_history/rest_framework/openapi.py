@@ -5,7 +5,12 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_view,
+)
 
 from django_customer_history.conf import LARGEST_PAGE
 from django_customer_history.filters import DEFINITIONS, LONGEST_VALUE, MOST_VALUES, Definition
@@ -16,6 +21,7 @@ from django_customer_history.rest_framework.serializers import (
     FacetsSerializer,
     PageSerializer,
     ProblemSerializer,
+    RecordThenSerializer,
 )
 
 _VIEWS = "django_customer_history.rest_framework.views."
@@ -49,21 +55,27 @@ def _problems(*statuses: int) -> dict[tuple[int, str], Any]:
 
 def _filters() -> Iterator[OpenApiParameter]:
     for name, definition in DEFINITIONS.items():
-        schema = _schema(name, definition)
-        yield OpenApiParameter(name, schema, description=definition.description)
-        yield OpenApiParameter(f"-{name}", schema, description=f"Not: {definition.description}")
+        schema, description = _schema(name, definition), _description(definition)
+        yield OpenApiParameter(name, schema, description=description)
+        yield OpenApiParameter(f"-{name}", schema, description=f"Not: {description}")
+
+
+def _description(definition: Definition) -> str:
+    if not isinstance(definition.choices, Mapping):
+        return definition.description
+    choices = (f"`{code}` ({label})" for code, label in definition.choices.items())
+    return f"{definition.description} {', '.join(choices)}."
 
 
 def _schema(name: str, definition: Definition) -> dict[str, Any]:
     one = dict(_SCHEMAS.get(name, _TEXT))
     if definition.choices:
-        one = {"type": "string", "enum": list(definition.choices)}
+        one = {"type": "string", "enum": [*definition.choices]}
     if definition.is_single:
         return one
     return {"type": "array", "items": one, "maxItems": MOST_VALUES}
 
 
-_FILTERS = tuple(_filters())
 _PAGING = (
     OpenApiParameter(
         "limit",
@@ -89,6 +101,15 @@ _FILES = {
     (200, "application/x-ndjson"): OpenApiTypes.STR,
     (200, FORMATS["xlsx"].media_type): OpenApiTypes.BINARY,
 }
+_ETAGS = (
+    OpenApiParameter(
+        "If-None-Match",
+        OpenApiTypes.STR,
+        location="header",
+        description="ETags of answers that the client has: instead of the same one it gets 304.",
+    ),
+)
+_CONDITIONAL = {304: OpenApiResponse(description="The client has this very answer.")}
 _OF_ALL = _problems(400, 401, 403, 429)
 _OF_ONE = _problems(400, 401, 403, 404, 429)
 
@@ -98,18 +119,23 @@ class _Documented(OpenApiViewExtension):
 
     operation: str
     parameters: tuple[OpenApiParameter, ...]
+    takes_filters = True
     answers: Mapping[Any, Any]
 
     def view_replacement(self) -> Any:
         """Return the view with its documentation."""
         target: Any = self.target
-        described = extend_schema(
-            operation_id=self.operation,
-            parameters=list(self.parameters),
+        described = self.described(operation_id=self.operation)
+        return type(target.__name__, (target,), {"get": described(target.get)})
+
+    def described(self, **options: Any) -> Any:
+        """Return a decorator that describes a method."""
+        return extend_schema(
+            parameters=[*self.parameters, *(_filters() if self.takes_filters else ())],
             responses=dict(self.answers),
             filters=False,
+            **options,
         )
-        return type(target.__name__, (target,), {"get": described(target.get)})
 
 
 class EntryList(_Documented):
@@ -117,8 +143,8 @@ class EntryList(_Documented):
 
     target_class = f"{_VIEWS}EntryListView"
     operation = "history_list"
-    parameters = (*_PAGING, *_FILTERS)
-    answers = {200: PageSerializer, **_OF_ALL}
+    parameters = (*_PAGING, *_ETAGS)
+    answers = {200: PageSerializer, **_CONDITIONAL, **_OF_ALL}
 
 
 class SubjectEntryList(_Documented):
@@ -126,8 +152,8 @@ class SubjectEntryList(_Documented):
 
     target_class = f"{_VIEWS}SubjectEntryListView"
     operation = "history_subject_list"
-    parameters = (*_SUBJECT, *_PAGING, *_FILTERS)
-    answers = {200: PageSerializer, **_OF_ONE}
+    parameters = (*_SUBJECT, *_PAGING, *_ETAGS)
+    answers = {200: PageSerializer, **_CONDITIONAL, **_OF_ONE}
 
 
 class FacetsOfAll(_Documented):
@@ -135,8 +161,8 @@ class FacetsOfAll(_Documented):
 
     target_class = f"{_VIEWS}FacetsView"
     operation = "history_facets"
-    parameters = _FILTERS
-    answers = {200: FacetsSerializer, **_OF_ALL}
+    parameters = _ETAGS
+    answers = {200: FacetsSerializer, **_CONDITIONAL, **_OF_ALL}
 
 
 class FacetsOfSubject(_Documented):
@@ -144,8 +170,8 @@ class FacetsOfSubject(_Documented):
 
     target_class = f"{_VIEWS}SubjectFacetsView"
     operation = "history_subject_facets"
-    parameters = (*_SUBJECT, *_FILTERS)
-    answers = {200: FacetsSerializer, **_OF_ONE}
+    parameters = (*_SUBJECT, *_ETAGS)
+    answers = {200: FacetsSerializer, **_CONDITIONAL, **_OF_ONE}
 
 
 class ExportOfAll(_Documented):
@@ -153,7 +179,7 @@ class ExportOfAll(_Documented):
 
     target_class = f"{_VIEWS}ExportView"
     operation = "history_export"
-    parameters = (_FORMAT, *_FILTERS)
+    parameters = (_FORMAT,)
     answers = {**_FILES, **_OF_ALL}
 
 
@@ -162,7 +188,7 @@ class ExportOfSubject(_Documented):
 
     target_class = f"{_VIEWS}SubjectExportView"
     operation = "history_subject_export"
-    parameters = (*_SUBJECT, _FORMAT, *_FILTERS)
+    parameters = (*_SUBJECT, _FORMAT)
     answers = {**_FILES, **_OF_ONE}
 
 
@@ -171,8 +197,19 @@ class OneEntry(_Documented):
 
     target_class = f"{_VIEWS}EntryView"
     operation = "history_entry"
-    parameters = (_ENTRY,)
-    answers = {200: EntrySerializer, **_OF_ONE}
+    parameters = (_ENTRY, *_ETAGS)
+    takes_filters = False
+    answers = {200: EntrySerializer, **_CONDITIONAL, **_OF_ONE}
+
+
+class OneRecord(_Documented):
+    """A record as it was."""
+
+    target_class = f"{_VIEWS}RecordView"
+    operation = "history_record"
+    parameters = (_ENTRY, *_ETAGS)
+    takes_filters = False
+    answers = {200: RecordThenSerializer, **_CONDITIONAL, **_OF_ONE}
 
 
 class Reveal(_Documented):
@@ -180,5 +217,23 @@ class Reveal(_Documented):
 
     target_class = f"{_VIEWS}RevealView"
     operation = "history_reveal"
-    parameters = (_ENTRY,)
-    answers = {200: EntrySerializer, **_OF_ONE}
+    parameters = (_ENTRY, *_ETAGS)
+    takes_filters = False
+    answers = {200: EntrySerializer, **_CONDITIONAL, **_OF_ONE}
+
+
+class HistoryOfAnObject(_Documented):
+    """The history that a viewset of the host's has by the mixin."""
+
+    target_class = "django_customer_history.rest_framework.viewsets.HistoryMixin"
+    match_subclasses = True
+    priority = -1
+    """A host's own extension for its viewset goes first."""
+    parameters = (*_PAGING, *_ETAGS)
+    answers = {200: PageSerializer, **_CONDITIONAL, **_OF_ONE}
+
+    def view_replacement(self) -> Any:
+        """Return the viewset with its documentation, all but the history as it is."""
+        target: Any = self.target
+        described = extend_schema_view(history=self.described())
+        return described(type(target.__name__, (target,), {}))

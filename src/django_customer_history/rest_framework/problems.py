@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -18,6 +19,13 @@ class InvalidParameters(APIException):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(" ".join(f"{name}: {text}" for name, text in errors.items()))
         self.errors = dict(errors)
+
+
+class PreconditionFailed(APIException):
+    """The answer is not the one that the client has and wants."""
+
+    status_code = HTTPStatus.PRECONDITION_FAILED
+    default_detail = gettext_lazy("The answer has changed: its ETag is none of those in If-Match.")
 
 
 class ProblemRenderer(JSONRenderer):

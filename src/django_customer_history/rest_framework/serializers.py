@@ -83,6 +83,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     ip_address = serializers.CharField(allow_null=True)
     request_id = serializers.UUIDField(allow_null=True)
     reason = serializers.CharField(allow_null=True, allow_blank=True)
+    is_beginning = serializers.BooleanField()
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -91,6 +92,35 @@ class PageSerializer(serializers.Serializer[Any]):
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
     results = EntrySerializer(many=True)
+
+
+class SideSerializer(serializers.Serializer[Any]):
+    """A field of a record at one moment."""
+
+    state = serializers.ChoiceField(choices=("value", "null", "masked", "secret", "unknown"))
+    value = serializers.JSONField(help_text="Any JSON, null included.")
+    display = serializers.CharField(allow_null=True, allow_blank=True)
+
+
+class FieldThenSerializer(serializers.Serializer[Any]):
+    """A field of a record just before an entry and just after it."""
+
+    field = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    type = serializers.CharField()
+    before = SideSerializer(allow_null=True)
+    after = SideSerializer(allow_null=True)
+    is_changed = serializers.BooleanField()
+    permission = serializers.CharField(allow_null=True)
+
+
+class RecordThenSerializer(serializers.Serializer[Any]):
+    """A record just before an entry and just after it."""
+
+    entry = EntrySerializer()
+    existed_before = serializers.BooleanField()
+    exists_after = serializers.BooleanField()
+    fields = FieldThenSerializer(many=True)  # type: ignore[assignment]
 
 
 class ParameterErrorSerializer(serializers.Serializer[Any]):

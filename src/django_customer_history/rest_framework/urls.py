@@ -1,36 +1,42 @@
 """To be mounted by the host: `path("api/history/", include(...))`."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from django_customer_history.rest_framework.views import (
     EntryListView,
     EntryView,
     ExportView,
     FacetsView,
+    RecordView,
     RevealView,
     SubjectEntryListView,
     SubjectExportView,
     SubjectFacetsView,
 )
 
-if find_spec("drf_spectacular") is not None:
-    # Extensions of drf-spectacular are known by being imported.
-    import_module("django_customer_history.rest_framework.openapi")
-
 app_name = "customer_history_api"
 
-_SUBJECT = "subjects/<str:model>/<str:key>/"
+
+class KeyConverter(StringConverter):
+    """A subject's key, which may have any character in it, a slash too."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(KeyConverter, "customer_history_key")
+
+_SUBJECT = "subjects/<str:model>/<customer_history_key:key>/"
 
 urlpatterns = [
     path("", EntryListView.as_view(), name="entries"),
     path("facets/", FacetsView.as_view(), name="facets"),
     path("export/", ExportView.as_view(), name="export"),
-    path(_SUBJECT, SubjectEntryListView.as_view(), name="subject"),
+    # Before the subject itself, whose key would take all that follows.
     path(f"{_SUBJECT}facets/", SubjectFacetsView.as_view(), name="subject-facets"),
     path(f"{_SUBJECT}export/", SubjectExportView.as_view(), name="subject-export"),
+    path(_SUBJECT, SubjectEntryListView.as_view(), name="subject"),
     path("entries/<str:key>/", EntryView.as_view(), name="entry"),
+    path("entries/<str:key>/record/", RecordView.as_view(), name="record"),
     path("entries/<str:key>/reveal/", RevealView.as_view(), name="reveal"),
 ]

@@ -4,42 +4,49 @@ from typing import Any
 from uuid import UUID
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import Http404, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from django_customer_history.export import start_export
+from django_customer_history.asof import record_then
+from django_customer_history.export import WantedExport, wanted_export
 from django_customer_history.facets import facets
 from django_customer_history.rest_framework.base import (
     HistoryAPIView,
     OverAll,
     OverOneSubject,
-    filters_of,
-    limit_of,
+    answer,
+    in_the_readers_zone,
+    page_of,
 )
-from django_customer_history.rest_framework.serializers import EntrySerializer, FacetsSerializer
+from django_customer_history.rest_framework.parameters import (
+    FORMAT,
+    asked,
+    check_that_nothing_is_asked,
+)
+from django_customer_history.rest_framework.serializers import (
+    EntrySerializer,
+    FacetsSerializer,
+    RecordThenSerializer,
+)
 from django_customer_history.rest_framework.throttling import HistoryExportThrottle
-from django_customer_history.revealing import reveal
+from django_customer_history.revealing import look_at
 from django_customer_history.timeline import Timeline
 
 
 class EntryListView(OverAll, HistoryAPIView):
     """Entries over all subjects that the reader may see, newest first."""
 
+    @in_the_readers_zone
     def get(self, request: Request, **kwargs: Any) -> Any:
         """Answer with a page: `next`, `previous` and `results`."""
-        filters, limit = filters_of(request, besides=("cursor", "limit")), limit_of(request)
-        cursor = request.query_params.get("cursor")
         timeline = self.timeline(request)
-        page = timeline.filtered(filters).page(cursor=cursor, limit=limit)
+        page, shown = page_of(request, timeline)
         if not page.entries:
             self.check_existence(timeline)
-        shown = {
-            "next": _link(request, page.older),
-            "previous": _link(request, page.newer),
-            "results": EntrySerializer(page.entries, many=True).data,
-        }
-        return self.answer(request, shown)
+        return answer(request, shown)
 
 
 class SubjectEntryListView(OverOneSubject, EntryListView):
@@ -49,13 +56,13 @@ class SubjectEntryListView(OverOneSubject, EntryListView):
 class FacetsView(OverAll, HistoryAPIView):
     """What occurs in the history, for the menus of filters."""
 
+    @in_the_readers_zone
     def get(self, request: Request, **kwargs: Any) -> Any:
         """Answer with the values that filters can be given."""
-        filters = filters_of(request)
         timeline = self.timeline(request)
         self.check_existence(timeline)
-        found = facets(timeline.filtered(filters))
-        return self.answer(request, FacetsSerializer(found).data)
+        found = facets(asked(request).of(timeline))
+        return answer(request, FacetsSerializer(found).data)
 
 
 class SubjectFacetsView(OverOneSubject, FacetsView):
@@ -67,22 +74,24 @@ class ExportView(OverAll, HistoryAPIView):
 
     throttle_class = HistoryExportThrottle
 
-    def get(self, request: Request, **kwargs: Any) -> StreamingHttpResponse:
+    @in_the_readers_zone
+    def get(self, request: Request, **kwargs: Any) -> HttpResponseBase:
         """Answer with the file; that it was exported is an entry of the history."""
-        filters = filters_of(request, besides=("format",))
-        format_name = request.query_params.get("format", "csv")
+        wanted = self._wanted(request)
+        export = wanted.started()
+        pieces = export.pieces() if isinstance(request._request, ASGIRequest) else export
+        return StreamingHttpResponse(pieces, headers=_headers(wanted))
+
+    @in_the_readers_zone
+    def head(self, request: Request, **kwargs: Any) -> HttpResponseBase:
+        """Answer as `get` would, without the file; nothing is exported, so nothing recorded."""
+        return HttpResponse(headers=_headers(self._wanted(request)))
+
+    def _wanted(self, request: Request) -> WantedExport:
         timeline = self.timeline(request)
         self.check_existence(timeline)
-        export = start_export(timeline.filtered(filters), format_name=format_name)
-        return StreamingHttpResponse(
-            export.pieces() if isinstance(request._request, ASGIRequest) else export,
-            content_type=export.format.media_type,
-            headers={
-                "Content-Disposition": content_disposition_header(
-                    as_attachment=True, filename=export.file_name
-                )
-            },
-        )
+        wanted = asked(request, FORMAT)
+        return wanted_export(wanted.of(timeline), format_name=wanted.values["format"])
 
 
 class SubjectExportView(OverOneSubject, ExportView):
@@ -92,23 +101,43 @@ class SubjectExportView(OverOneSubject, ExportView):
 class EntryView(HistoryAPIView):
     """One entry, under a link that stays."""
 
+    @in_the_readers_zone
     def get(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer with the entry, or 404 where there is none that the reader may see."""
-        filters_of(request)
         entry_key = _key(key)
         entry = Timeline.of_entry(request.user, entry_key).entry(entry_key)
         if entry is None:
             raise Http404
-        return self.answer(request, EntrySerializer(entry).data)
+        check_that_nothing_is_asked(request)
+        return answer(request, EntrySerializer(entry).data)
+
+
+class RecordView(HistoryAPIView):
+    """The record that an entry tells of, just before it and just after it."""
+
+    def get(self, request: Request, key: str, **kwargs: Any) -> Any:
+        """Answer with the record, or 404 where there is none that the reader may see."""
+        record = record_then(request.user, _key(key))
+        check_that_nothing_is_asked(request)
+        return answer(request, RecordThenSerializer(record).data)
 
 
 class RevealView(HistoryAPIView):
     """One entry with the confidential values that the reader may see; the look is recorded."""
 
+    @in_the_readers_zone
     def get(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer with the entry; 403 for a reader who may see none of its hidden values."""
-        filters_of(request)
-        return self.answer(request, EntrySerializer(reveal(request.user, _key(key))).data)
+        look = look_at(request.user, _key(key))
+        check_that_nothing_is_asked(request)
+        return answer(request, EntrySerializer(look.recorded()).data)
+
+    @in_the_readers_zone
+    def head(self, request: Request, key: str, **kwargs: Any) -> Any:
+        """Answer without the entry, to whom `get` would show it; nothing is recorded."""
+        look_at(request.user, _key(key))
+        check_that_nothing_is_asked(request)
+        return Response()
 
 
 def _key(text: str) -> UUID:
@@ -121,9 +150,9 @@ def _key(text: str) -> UUID:
     return key
 
 
-def _link(request: Request, cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    query = request.query_params.copy()
-    query["cursor"] = cursor
-    return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
+def _headers(export: WantedExport) -> dict[str, str]:
+    disposition = content_disposition_header(as_attachment=True, filename=export.file_name)
+    return {
+        "Content-Type": export.format.media_type,
+        "Content-Disposition": str(disposition),
+    }

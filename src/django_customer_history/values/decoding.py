@@ -19,7 +19,7 @@ def decode(text: str | None, form: Form | None) -> Any:
         return None
     try:
         return _DECODERS.get(form, str)(text)
-    except (ValueError, ArithmeticError):
+    except (ValueError, ArithmeticError, RecursionError):
         return text
 
 

@@ -1,15 +1,17 @@
 """Texts of the log as a person, or a program that speaks JSON, wants to read them."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from math import inf, isfinite
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import models
 from django.utils import formats, timezone
 from django.utils.duration import duration_iso_string
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from django_customer_history.tables import Form
 from django_customer_history.values.decoding import decode
@@ -46,15 +48,37 @@ def json_value(text: str | None, form: Form | None) -> Any:
     """Return a text as typed JSON: number, boolean, object; all else is a string.
 
     Decimals stay strings with their own places, moments are ISO 8601 in UTC, durations are
-    ISO 8601.
+    ISO 8601. Numbers that JSON does not have are the strings "Infinity", "-Infinity" and "NaN".
     """
     if text is None:
         return None
     if form in (Form.INTEGER, Form.FLOAT, Form.BOOLEAN, Form.JSON):
-        return decode(text, form)
+        try:
+            return _sendable(decode(text, form))
+        except RecursionError:  # Lists in lists in lists: as the text that it is.
+            return sendable_text(text)
     if form is Form.DURATION and isinstance(value := decode(text, form), timedelta):
         return duration_iso_string(value)
-    return text
+    return sendable_text(text)
+
+
+def sendable_text(text: str) -> str:
+    """Return a text without halves of characters, which JSON can bear and UTF-8 cannot."""
+    return _HALVES.sub("\ufffd", text)
+
+
+def _sendable(value: Any, levels: int = 100) -> Any:
+    if not levels:
+        raise RecursionError
+    if isinstance(value, str):
+        return sendable_text(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else _NO_NUMBERS.get(value, "NaN")
+    if isinstance(value, list):
+        return [_sendable(one, levels - 1) for one in value]
+    if isinstance(value, dict):
+        return {sendable_text(key): _sendable(one, levels - 1) for key, one in value.items()}
+    return value
 
 
 def utc_text(moment: datetime) -> str:
@@ -63,20 +87,51 @@ def utc_text(moment: datetime) -> str:
     return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def display(text: str | None, field: Any, form: Form | None) -> str | None:
-    """Return a text as a reader of the current language and time zone would write it."""
-    if text is None:
-        return None
+def display(
+    text: str | None, field: Any, form: Form | None, *, own: Callable[[Any], Any] | None = None
+) -> str | None:
+    """Return a text as a reader of the current language and time zone would write it.
+
+    `own` is how the host writes such values. Numbers that may be codes or years have the
+    grouping that the project's settings say, keys none.
+    """
+    return None if text is None else sendable_text(_display(text, field, form, own))
+
+
+def _display(text: str, field: Any, form: Form | None, own: Callable[[Any], Any] | None) -> str:
+    value = decode(text, form)
+    if own is not None and value is not None and _is_of(value, form):
+        return str(own(value)) + ""  # Text, also where it is marked as safe HTML.
+    if getattr(field, "primary_key", False):
+        return text
+    return _words(text, value, field)
+
+
+def _words(text: str, value: Any, field: Any) -> str:
     if isinstance(field, models.FileField):
         return PurePosixPath(text).name
-    value = decode(text, form)
     for choice, label in getattr(field, "flatchoices", None) or ():
         if choice == value:
             return str(label)
     for kind, write in _WRITERS.items():
         if isinstance(value, kind):
             return write(value)
-    return value if form is Form.JSON and isinstance(value, str) else text
+    return value if isinstance(value, str) else text
+
+
+def _is_of(value: Any, form: Form | None) -> bool:
+    # What the field held when it had another type is still the text of that time.
+    return not isinstance(value, str) or form in (None, Form.TEXT, Form.JSON)
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+_NO_NUMBERS: Mapping[float, str] = {inf: "Infinity", -inf: "-Infinity"}
+
+
+def _display_amount(value: float | Decimal) -> str:
+    # "Infinity" has no digits to be grouped.
+    return str(formats.number_format(value, use_l10n=True, force_grouping=isfinite(value)))
 
 
 def _display_moment(value: datetime) -> str:
@@ -84,9 +139,24 @@ def _display_moment(value: datetime) -> str:
     return str(formats.date_format(local, "DATETIME_FORMAT"))
 
 
+def _display_duration(value: timedelta) -> str:
+    """Return days, hours, minutes and seconds; the sign is that of the whole."""
+    sign, length = ("-", -value) if value < timedelta() else ("", value)
+    minutes, seconds = divmod(length.seconds, 60)
+    clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    if length.microseconds:
+        fraction = f"{length.microseconds:06}".rstrip("0")
+        clock += f"{formats.get_format('DECIMAL_SEPARATOR')}{fraction}"
+    if not length.days:
+        return sign + clock
+    words = ngettext("%(count)d day, %(clock)s", "%(count)d days, %(clock)s", length.days)
+    return sign + words % {"count": length.days, "clock": clock}
+
+
 _WRITERS: Mapping[Any, Callable[[Any], str]] = {
     bool: lambda value: gettext("Yes") if value else gettext("No"),
     datetime: _display_moment,
-    timedelta: str,
-    date | time | int | float | Decimal: lambda value: str(formats.localize(value, use_l10n=True)),
+    timedelta: _display_duration,
+    date | time | int: lambda value: str(formats.localize(value, use_l10n=True)),
+    float | Decimal: _display_amount,
 }

@@ -3,10 +3,12 @@
 from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 from django.urls import reverse
 
 from crm.models import Customer
-from demo import people, story
+from demo import crowd, people, story
+from demo.clock import real_clock, story_clock
 from demo.server import running_site
 from django_customer_history.models import Entry
 
@@ -22,20 +24,29 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser):
-        """Take the port, and whether to serve at all."""
+        """Take the port, how many customers there shall be, and whether to serve at all."""
         parser.add_argument("--port", type=int, default=DEFAULT_PORT)
+        parser.add_argument(
+            "--customers",
+            type=int,
+            default=0,
+            help="How many there shall be at least; the missing ones are imported and sent to the"
+            " API.",
+        )
         parser.add_argument(
             "--no-serve", action="store_true", help="Stop when everything is ready."
         )
 
-    def handle(self, *args, port, no_serve, **options):
+    def handle(self, *args, port, customers, no_serve, **options):
         """Run the demo."""
-        call_command("migrate", verbosity=0)
-        people.ensure_people()
-        if Customer.objects.exists():
-            self.stdout.write("There are customers already; they are kept as they are.")
-        else:
-            self._tell_story()
+        is_new = _is_new()
+        with story_clock() if is_new else real_clock() as clock:
+            self._prepare()
+            if is_new:
+                self._tell_story(clock)
+            else:
+                self.stdout.write("There are customers already; they are kept as they are.")
+            self._add_customers(clock, customers - Customer.objects.count())
         self.stdout.write(
             f"Customers: {Customer.objects.count()}. Entries in the log: {Entry.objects.count()}."
         )
@@ -43,10 +54,24 @@ class Command(BaseCommand):
         if not no_serve:
             call_command(DemoServer(stdout=self.stdout), str(port), use_reloader=False)
 
-    def _tell_story(self):
+    def _prepare(self):
+        call_command("migrate", verbosity=0)
+        people.ensure_people()
+
+    def _tell_story(self, clock):
         self.stdout.write("Users and programs now do some work on the site, over HTTP:")
         with running_site() as site:
-            story.tell(site, stdout=self.stdout)
+            story.tell(site, clock, stdout=self.stdout)
+
+    def _add_customers(self, clock, missing):
+        if missing > 0:
+            with running_site() as site:
+                crowd.add_customers(site, clock, missing, stdout=self.stdout)
+
+
+def _is_new():
+    tables = connection.introspection.table_names()
+    return Customer._meta.db_table not in tables or not Customer.objects.exists()
 
 
 class DemoServer(Runserver):
@@ -73,8 +98,8 @@ class DemoServer(Runserver):
 def _first_page():
     customer = Customer.objects.filter(name=story.FIRST_CUSTOMER).first()
     if customer is None:
-        return reverse("customers")
-    return reverse("customer_history", args=[customer.pk])
+        return reverse("home")
+    return reverse("customer_history", args=[customer.company_id, customer.pk])
 
 
 def _api_hint(site):

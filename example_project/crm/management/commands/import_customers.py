@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from crm.models import Customer
+from crm.models import Company, Customer
 from django_customer_history import history
 
 
@@ -19,23 +19,24 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         """Take the file, and in whose name it is imported."""
         parser.add_argument("file", type=Path)
+        parser.add_argument("--company", required=True, help="Whose customers they are.")
         parser.add_argument("--user", help="The name of the user who imports; nobody by default.")
 
-    def handle(self, *args, file, user, **options):
+    def handle(self, *args, file, company, user, **options):
         """Import the file."""
-        customers = list(_customers(file))
+        customers = list(_customers(file, _company(company)))
         reason = f"Import of {file.name}"
         with history.acting(source="import", user=_user(user), reason=reason):
             Customer.objects.bulk_create(customers)
         self.stdout.write(f"{len(customers)} customers imported from {file.name}.")
 
 
-def _customers(file):
+def _customers(file, company):
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             reader = csv.DictReader(lines)
             for row in reader:
-                yield _customer(row, f"{file.name}, line {reader.line_num}")
+                yield _customer({**row, "company": company}, f"{file.name}, line {reader.line_num}")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"The file cannot be read: {error}") from error
 
@@ -47,6 +48,13 @@ def _customer(row, place):
     except (TypeError, ValidationError) as error:
         raise CommandError(f"{place}: {error}") from error
     return customer
+
+
+def _company(slug):
+    try:
+        return Company.objects.get(pk=slug)
+    except Company.DoesNotExist as error:
+        raise CommandError(f"There is no company {slug!r}.") from error
 
 
 def _user(name):

@@ -1,27 +1,34 @@
 """`manage.py history_export`: a history as a file, with the filters that REST has too."""
 
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from django.utils import timezone
 
-from django_customer_history.context import acting
-from django_customer_history.exceptions import HistoryError, InvalidFilterError
+from django_customer_history.changes import Actor
+from django_customer_history.context import acting, current
+from django_customer_history.exceptions import HistoryError
 from django_customer_history.export import Export, start_export
 from django_customer_history.filters import DEFINITIONS, Filters
 from django_customer_history.formats import FORMATS
+from django_customer_history.management.progress import ProgressBar
 from django_customer_history.permissions import (
     EXPORT_EVERYTHING,
     VIEW_EVERY_CONFIDENTIAL_VALUE,
     VIEW_EVERYTHING,
     Reader,
+    subject_models,
 )
+from django_customer_history.registry import registry
 from django_customer_history.timeline import Timeline
+from django_customer_history.zones import reading_zone
 
 
 class Operator:
@@ -49,8 +56,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "record", nargs="?", help='Such as "crm.customer:42"; without it all is exported.'
         )
+        parser.add_argument("--database", metavar="ALIAS", help="The database with the log.")
         parser.add_argument("--format", default="csv", choices=list(FORMATS))
-        parser.add_argument("--output", help="The file to write; else the standard output.")
+        parser.add_argument(
+            "--output", metavar="PATH", help="The file to write; else the standard output."
+        )
         reader = parser.add_mutually_exclusive_group()
         reader.add_argument(
             "--as", dest="reader", metavar="USERNAME", help="Export what this user may export."
@@ -59,34 +69,36 @@ class Command(BaseCommand):
             "--unmasked", action="store_true", help="Show confidential values to the operator."
         )
         for name, definition in DEFINITIONS.items():
-            description = definition.description.replace("%", "%%")
-            parser.add_argument(
-                f"--{name}", dest=f"filter {name}", action="append", help=description
-            )
-            parser.add_argument(
-                f"--not-{name}", dest=f"filter -{name}", action="append", help=f"Not: {description}"
-            )
+            for prefix, words in (("", ""), ("not-", "Not: ")):
+                parser.add_argument(
+                    f"--{prefix}{name}",
+                    dest=f"filter {prefix.replace('not', '')}{name}",
+                    action="append",
+                    metavar=definition.placeholder,
+                    help=words + definition.description.replace("%", "%%"),
+                )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Export, and say how many entries were written and the digest of the file."""
-        reader = _reader(options["reader"], is_unmasking=options["unmasked"])
         asked = {
             name.removeprefix("filter "): values
             for name, values in options.items()
             if name.startswith("filter ") and values
         }
+        using = _database(options["database"])
         try:
-            timeline = _timeline(reader, options["record"]).filtered(Filters.read(asked))
-            with acting(source="command"):
+            with _reading(options["reader"], is_unmasking=options["unmasked"]) as reader:
+                timeline = _timeline(reader, options["record"], using)
+                timeline = timeline.filtered(Filters.read(asked))
                 export = start_export(timeline, format_name=options["format"])
-        except InvalidFilterError as error:
-            raise CommandError(str(error)) from error
         except PermissionDenied:
             raise CommandError("This user may not export this history.") from None
         except HistoryError as error:
             raise CommandError(str(error)) from error
-        export.progress = self._report
+        bar = ProgressBar(self.stderr, export.file_name, export.total())
+        export.progress = bar.show
         self._write(export, options["output"])
+        bar.end()
         out = self.stdout if options["output"] else self.stderr
         out.write(f"{export.count} entries, SHA-256 {export.sha256}")
 
@@ -96,9 +108,6 @@ class Command(BaseCommand):
             return
         with Path(path).open("wb") as file:
             _copy(export, file)
-
-    def _report(self, count: int) -> None:
-        self.stderr.write(f"{count} entries ...")
 
 
 class _Encoded:
@@ -116,27 +125,49 @@ def _copy(pieces: Iterable[bytes], file: "BinaryIO | _Encoded") -> None:
         file.write(piece)
 
 
-def _reader(name: str | None, *, is_unmasking: bool) -> Reader:
+@contextmanager
+def _reading(name: str | None, *, is_unmasking: bool) -> Iterator[Reader]:
+    """Yield who reads, as whom the log knows the export: a user, or whoever runs the command."""
     if name is None:
-        return Operator(is_unmasking=is_unmasking)
+        with acting(source="command"):
+            yield Operator(is_unmasking=is_unmasking)
+        return
+    user = _user(name)
+    sitting = current().attribution()
+    really = sitting.actor_label and Actor(id=sitting.actor_id, label=sitting.actor_label)
+    with (
+        acting(user=user, impersonator=really or None, source="command"),
+        timezone.override(reading_zone(user)),
+    ):
+        yield user
+
+
+def _user(name: str) -> Any:
     users = get_user_model()
     try:
-        found: Reader = users._default_manager.get(**{users.USERNAME_FIELD: name})
+        return users._default_manager.get(**{users.USERNAME_FIELD: name})
     except users.DoesNotExist:
         raise CommandError(f"There is no user {name!r}.") from None
-    return found
 
 
-def _timeline(reader: Reader, record: str | None) -> Timeline:
+def _database(alias: str | None) -> str | None:
+    if alias is not None and alias not in connections:
+        known = ", ".join(connections)
+        raise CommandError(f"There is no database {alias!r}. Give one of: {known}.")
+    return alias
+
+
+def _timeline(reader: Reader, record: str | None, using: str | None) -> Timeline:
     if record is None:
-        return Timeline.of_everything(reader)
+        return Timeline.of_everything(reader, using=using)
     label, _, key = record.partition(":")
-    try:
-        model = apps.get_model(label)
-    except (LookupError, ValueError):
-        raise CommandError(
-            f'{label!r} is no model. Give a record like "crm.customer:42".'
-        ) from None
+    registration = registry.find(label.lower())
+    if registration is None or not registration.is_subject:
+        known = ", ".join(sorted(model._meta.label_lower for model in subject_models()))
+        raise CommandError(f"{label!r} has no History tab. Models that have one: {known}.")
     if not key:
-        raise CommandError('Give the key of the record too, like "crm.customer:42".')
-    return Timeline.of_subject(reader, model, key)
+        raise CommandError(f'Give the key of the record too, like "{label}:42".')
+    timeline = Timeline.of_subject(reader, registration.model, key, using=using)
+    if not timeline.is_of_something():
+        raise CommandError(f"There is no record {record}, and there never was.")
+    return timeline

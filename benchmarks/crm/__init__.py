@@ -1,0 +1,1 @@
+"""The models that every package of the comparison keeps the history of, in its own process."""

@@ -1,0 +1,168 @@
+"""`python -m benchmarks.crowd`: many writers and readers at once, with a history and without.
+
+`--writers` processes save customers, each save in a transaction of its own, while `--readers`
+processes read pages of their history; in turn on a table without history and on one with it, for
+`--seconds` in all. It prints the throughput of both and their ratio, and it ends with status 1 at a
+deadlock, at any other error, or when somebody was seen waiting for a lock on the log.
+`DATABASE_URL` names a PostgreSQL or MariaDB server; SQLite has one writer at a time anyway.
+"""
+
+import argparse
+import multiprocessing
+import os
+import random
+import statistics
+import sys
+import time
+from collections import Counter
+
+from benchmarks.reading import PAGE, Operator
+from benchmarks.writing import configure
+
+LOG = "customer_history_entry"
+CUSTOMERS = 2_000
+TURN = 15
+"""Seconds that one of the two tables is written to before it is the other's turn."""
+
+WAITING = {
+    "postgresql": (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        f" AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE '{LOG}%%')"
+    ),
+    "mysql": (
+        "SELECT count(*) FROM information_schema.innodb_lock_waits AS waits"
+        " JOIN information_schema.innodb_locks AS locks ON lock_id = requested_lock_id"
+        f" WHERE lock_table LIKE '%%{LOG}%%'"
+    ),
+}
+
+
+def write(is_audited, until, answers):
+    """Save customers until the time is up; tell how many, and the errors."""
+    from django.db import Error, transaction
+
+    from benchmarks.models import AuditedCustomer, PlainCustomer
+    from django_customer_history import history
+    from django_customer_history.changes import Actor
+
+    model = AuditedCustomer if is_audited else PlainCustomer
+    keys = list(model.objects.values_list("pk", flat=True))
+    dice, saved, errors = random.Random(os.getpid()), 0, []
+    with history.acting(user=Actor(id=str(os.getpid()), label="writer"), source="web"):
+        while time.monotonic() < until:
+            try:
+                with transaction.atomic():
+                    row = model.objects.get(pk=dice.choice(keys))
+                    row.rate, row.status = (
+                        f"{dice.random() * 100:.2f}",
+                        f"status {dice.randrange(10**6)}",
+                    )
+                    row.save()
+                saved += 1
+            except Error as error:
+                errors.append(repr(error))
+    answers.put(("saved", saved, errors))
+
+
+def read(until, answers):
+    """Read first pages of customers until the time is up."""
+    from django.db import Error
+
+    from benchmarks.models import AuditedCustomer
+    from django_customer_history.timeline import Timeline
+
+    keys = list(AuditedCustomer.objects.values_list("pk", flat=True))
+    dice, pages, errors = random.Random(os.getpid()), 0, []
+    while time.monotonic() < until:
+        try:
+            Timeline.of_subject(Operator(), AuditedCustomer, dice.choice(keys)).page(limit=PAGE)
+            pages += 1
+        except Error as error:
+            errors.append(repr(error))
+    answers.put(("read", pages, errors))
+
+
+def watch(until, answers):
+    """Look again and again whether anybody waits for a lock on the log."""
+    from django.db import connection
+
+    looks, waits = 0, 0
+    with connection.cursor() as cursor:
+        while time.monotonic() < until:
+            cursor.execute(WAITING[connection.vendor])
+            looks, waits = looks + 1, waits + bool(cursor.fetchone()[0])
+            time.sleep(0.02)
+    answers.put(("looks", looks, [f"{waits} looks saw somebody wait for the log"] if waits else []))
+
+
+def turn(is_audited, options, seconds):
+    """Let all of them work for a while; return the counts of each kind, and the errors."""
+    from django.db import connections
+
+    connections.close_all()
+    fork, until = multiprocessing.get_context("fork"), time.monotonic() + seconds
+    answers = fork.Queue()
+    work = [(write, (is_audited, until, answers))] * options.writers
+    work += [(read, (until, answers))] * options.readers
+    work += [(watch, (until, answers))]
+    processes = [fork.Process(target=target, args=arguments) for target, arguments in work]
+    for process in processes:
+        process.start()
+    counts, errors = {}, []
+    for _ in processes:
+        name, count, wrong = answers.get(timeout=seconds + 120)
+        counts[name] = counts.get(name, 0) + count
+        errors += wrong
+    for process in processes:
+        process.join()
+    return counts, errors
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=300)
+    parser.add_argument("--writers", type=int, default=32)
+    parser.add_argument("--readers", type=int, default=8)
+    options = parser.parse_args()
+    os.environ.setdefault("DATABASE_URL", "postgres://postgres@127.0.0.1/postgres")
+    configure()
+    from django.db import connection
+
+    if connection.vendor not in WAITING:
+        sys.exit("This benchmark runs on PostgreSQL and MariaDB: name one in DATABASE_URL.")
+    name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        wrong = Counter(run(options))
+        sys.exit("\n".join(f"{count} times: {what}" for what, count in wrong.items()) or None)
+    finally:
+        connection.creation.destroy_test_db(name, verbosity=0)
+
+
+def run(options):
+    """Let both tables have their turns; print the throughput and return what went wrong."""
+    from django.db import connection
+
+    from benchmarks.models import AuditedCustomer, PlainCustomer
+
+    for model in (PlainCustomer, AuditedCustomer):
+        model.objects.bulk_create(model(name=f"customer {number}") for number in range(CUSTOMERS))
+    seconds = min(TURN, options.seconds / 2)
+    rates, wrong, looks = {False: [], True: []}, [], 0
+    for _ in range(max(int(options.seconds / seconds / 2), 1)):
+        for is_audited in (False, True):
+            counts, errors = turn(is_audited, options, seconds)
+            rates[is_audited].append(counts["saved"] / seconds)
+            looks, wrong = looks + counts["looks"], wrong + errors
+    plain, audited = (statistics.median(rates[is_audited]) for is_audited in (False, True))
+    print(
+        f"{connection.vendor}: {options.writers} writers and {options.readers} readers:"
+        f" {plain:.0f} saves a second without a history, {audited:.0f} with it"
+        f" ({audited / plain:.2f} of it); {len(wrong)} errors, {looks} looks at the locks",
+        flush=True,
+    )
+    return wrong
+
+
+if __name__ == "__main__":
+    main()

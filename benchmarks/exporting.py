@@ -1,0 +1,101 @@
+"""`python -m benchmarks.exporting`: exports of a long history, their speed and their memory.
+
+A log of `--entries` entries of 500 customers, exported in each of `--formats`, each by a process
+of its own; it fails where one takes more memory than `--most`. Memory is the peak of that process
+above what it had needed when it had exported one entry; it is read from `/proc`, so this runs on
+Linux. `DATABASE_URL` names the database server; tables are made in a test database and removed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from benchmarks.reading import START, Operator, fill
+from benchmarks.writing import configure
+
+MOST_MEGABYTES = 64
+TEST_DATABASE = "BENCHMARK_TEST_DATABASE"
+
+
+def export(name, entries):
+    """Export so many entries and return the number of bytes."""
+    from django_customer_history.export import start_export
+    from django_customer_history.timeline import Timeline
+
+    timeline = Timeline.of_everything(Operator())
+    until = START + timedelta(seconds=entries - 1)
+    return sum(len(piece) for piece in start_export(timeline.filtered(to=until), format_name=name))
+
+
+def peak():
+    """Return the most memory that this process has had so far, in kilobytes."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0])
+
+
+def measure(name, entries):
+    """Print what the export of so many entries takes, and return the megabytes of memory."""
+    from django.db import connection
+
+    connection.settings_dict["NAME"] = os.environ[TEST_DATABASE]
+    export(name, 1)
+    base, start = peak(), time.perf_counter()
+    size = export(name, entries)
+    seconds = time.perf_counter() - start
+    above = (peak() - base) / 1024
+    print(
+        f"{connection.vendor}: {entries} entries as {name}: {seconds:.0f} s, {size / 1e6:.0f} MB,"
+        f" {above:.1f} MB of memory above the base of {base / 1024:.0f} MB",
+        flush=True,
+    )
+    return above
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--formats", nargs="*", default=["csv", "ndjson", "xlsx"])
+    parser.add_argument(
+        "--most",
+        type=float,
+        default=MOST_MEGABYTES,
+        help="fail where an export takes more megabytes of memory (default: %(default)s)",
+    )
+    parser.add_argument("--measure", metavar="FORMAT", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    configure()
+    if arguments.measure:
+        if measure(arguments.measure, arguments.entries) > arguments.most:
+            sys.exit(f"That is more than the {arguments.most:g} MB that it may take.")
+        return
+    from django.db import connection
+
+    failed = []
+    original = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        from benchmarks.models import AuditedCustomer
+
+        names = [AuditedCustomer(name=f"customer {number}") for number in range(500)]
+        AuditedCustomer.objects.bulk_create(names)
+        customer, *others = AuditedCustomer.objects.order_by("pk")
+        fill(customer, others, arguments.entries)
+        environment = {**os.environ, TEST_DATABASE: str(connection.settings_dict["NAME"])}
+        command = [sys.executable, "-m", "benchmarks.exporting"]
+        bounds = ["--entries", str(arguments.entries), "--most", str(arguments.most)]
+        for name in arguments.formats:
+            options = ["--measure", name, *bounds]
+            done = subprocess.run([*command, *options], env=environment, check=False)
+            failed += [name] if done.returncode else []
+    finally:
+        connection.creation.destroy_test_db(original, verbosity=0)
+    if failed:
+        sys.exit(f"Failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""No package: for each row a constant one in this package's log, by a trigger that does no more.
+
+What a log in a table like this one costs at least, whoever fills it. It says nothing of who, what
+or when.
+"""
+
+import re
+
+from benchmarks.peers.customer_history import CustomerHistory
+
+ROW = {
+    "kind": "'update'",
+    "action": "'Update'",
+    "subject_model": "'crm.customer'",
+    "subject_id": "'1'",
+    "entity_model": "'crm.customer'",
+    "entity_id": "'1'",
+    "entity_label": "'customer 1'",
+    "changes": """'{"rate": ["1.50", "2.50"], "status": ["status 1", "status 2"]}'""",
+    "actor_id": "'1'",
+    "actor_label": "'ann'",
+    "source": "'web'",
+    "ip_address": "'203.0.113.9'",
+    "request_id": "NULL",
+    "context": "NULL",
+}
+# In the order of time, as real keys are, and as cheap as the database has them.
+KEYS = {
+    "sqlite": "printf('%032x', (SELECT coalesce(max(rowid), 0) + 1 FROM customer_history_entry))",
+    "postgresql": "lpad(to_hex(nextval('floor_key')), 32, '0')::uuid",
+    "mysql": "lpad(hex(nextval(floor_key)), 32, '0')",
+}
+NOW = {"sqlite": "'2026-01-01 00:00:00'", "postgresql": "now()", "mysql": "now(6)"}
+
+
+class Floor(CustomerHistory):
+    """The triggers of this package, each with a constant row in the place of what it has to say."""
+
+    def begin(self):
+        from django.db import connection
+
+        values = {"id": KEYS[connection.vendor], "timestamp": NOW[connection.vendor], **ROW}
+        names = ", ".join(map(connection.ops.quote_name, values))
+        insert = f"INSERT INTO customer_history_entry ({names})"
+        with connection.cursor() as cursor:
+            if connection.vendor != "sqlite":
+                cursor.execute("CREATE SEQUENCE floor_key CACHE 1000")
+            replace = _functions if connection.vendor == "postgresql" else _triggers
+            replace(connection, cursor, insert, ", ".join(values.values()))
+
+    def check(self, expected, since):
+        """Say nothing: there is nothing in it."""
+
+
+def _triggers(connection, cursor, insert, values):
+    from django_customer_history.dialects import dialect_of
+
+    quote = connection.ops.quote_name
+    for one in dialect_of(connection).installed(connection):
+        # Those of the log itself are its guards.
+        if one.table != "customer_history_entry":
+            cursor.execute(ASKED[connection.vendor], [one.name])
+            event = re.search("INSERT|UPDATE|DELETE", cursor.fetchone()[0])[0]
+            cursor.execute(f"DROP TRIGGER {quote(one.name)}")
+            cursor.execute(
+                f"CREATE TRIGGER {quote(one.name)} AFTER {event} ON {quote(one.table)}"
+                f" FOR EACH ROW BEGIN {insert} VALUES ({values}); END"
+            )
+
+
+ASKED = {
+    "sqlite": "SELECT sql FROM sqlite_master WHERE name = %s",
+    "mysql": "SELECT event_manipulation FROM information_schema.triggers"
+    " WHERE trigger_schema = database() AND trigger_name = %s",
+}
+"""What tells the event of a trigger."""
+
+
+def _functions(connection, cursor, insert, values):
+    cursor.execute(
+        "SELECT t.tgname, pg_get_triggerdef(t.oid) FROM pg_trigger t"
+        " WHERE t.tgname LIKE 'customer_history_%'"
+        " AND t.tgrelid <> 'customer_history_entry'::regclass"
+    )
+    for name, definition in cursor.fetchall():
+        rows = (
+            "VALUES ({})"
+            if "FOR EACH ROW" in definition
+            else "SELECT {} FROM customer_history_rows"
+        )
+        if "TRUNCATE" not in definition:
+            cursor.execute(
+                f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql'
+                f" AS $$ BEGIN {insert} {rows.format(values)}; RETURN NULL; END $$"
+            )

@@ -1,0 +1,91 @@
+"""The figures as tables in Markdown, and as JSON for machines."""
+
+import statistics
+from importlib.metadata import version
+
+from benchmarks.peers import FLOOR, OURS, PLAIN, peer_named
+from benchmarks.works import WORKS
+
+NOTHING = "not captured"
+TITLES = {"sqlite": "SQLite (file, WAL)", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
+
+
+def ratios(works, clock):
+    """Return by work and package the median ratio to plain of the same round; None: nothing."""
+    return {
+        work: {
+            name: _ratio(answers[PLAIN], answers[name], clock) for name in answers if name != PLAIN
+        }
+        for work, answers in works.items()
+    }
+
+
+def _ratio(plain, audited, clock):
+    expected = audited[-1]["expected"]
+    share = audited[-1]["captured"] / expected if expected else 1
+    pairs = zip(plain, audited, strict=True)
+    return {
+        "ratio": statistics.median(one[clock] / base[clock] for base, one in pairs),
+        "captured": share,
+    }
+
+
+def versions(names):
+    """Return the released versions that were measured."""
+    packages = [name for name in names if name not in (PLAIN, FLOOR)]
+    distributions = {name: peer_named(name).distribution for name in packages}
+    return {name: version(distribution) for name, distribution in distributions.items()}
+
+
+def markdown(vendor, figures, *, clock="wall"):
+    """Return the table of one database."""
+    found = ratios(figures["works"], clock)
+    names = list(figures["bytes"])
+    lines = [
+        f"| {TITLES[vendor]} | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for work, by_name in found.items():
+        cells = [_cell(by_name[name]) for name in names]
+        lines.append(f"| {WORKS[work].title} | " + " | ".join(cells) + " |")
+    lines += _rows_of_statements(figures["statements"], names)
+    lines += _rows_of_bytes(figures["bytes"], names)
+    lines += _rows_of_pages(figures["pages"], names)
+    return "\n".join(lines)
+
+
+def _cell(found):
+    if found["captured"] == 0:
+        return NOTHING
+    share = "" if found["captured"] >= 1 else f" ({found['captured']:.0%} captured)"
+    return f"{found['ratio']:.2f}{share}"
+
+
+def _rows_of_statements(statements, names):
+    for where in statements[OURS]:
+        base = statements[PLAIN][where]
+        cells = [f"{(statements[name][where] - base) / 10:g}" for name in names]
+        yield f"| statements added to a `save()` {where} | " + " | ".join(cells) + " |"
+
+
+def _rows_of_bytes(found, names):
+    titles = {
+        "save": "log bytes of a `save()` of 2 fields, with indexes",
+        "create": "log bytes of a `create()`, with indexes",
+    }
+    for work, title in titles.items():
+        cells = [_bytes_of_one(found[name][work]) for name in names]
+        yield f"| {title} | " + " | ".join(cells) + " |"
+
+
+def _bytes_of_one(found):
+    return f"{found['bytes'] / found['entries']:,.0f}" if found["entries"] else NOTHING
+
+
+def _rows_of_pages(pages, names):
+    for which, title in (("first", "first page of 50"), ("deep", "page of 50, deep")):
+        cells = [
+            f"{pages[name][which]['milliseconds']:.1f} ms, {pages[name][which]['statements']} SQL"
+            for name in names
+        ]
+        yield f"| {title} | " + " | ".join(cells) + " |"

@@ -1,0 +1,228 @@
+"""The process of one package: it does on demand what stands on its standard input.
+
+One JSON object a line: {"do": "work", "name": "create"} and so on; one line is the answer.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import dj_database_url
+import django
+from django.conf import settings
+
+from benchmarks.meters import Clock, Statements, bytes_of
+from benchmarks.peers import peer_named
+from benchmarks.peers.base import PAGE
+from benchmarks.works import WORKS, Create, Save, Stage, block_of
+
+APPS = (
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+)
+SLOW = 2
+"""Seconds."""
+MIDDLEWARE = (
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+)
+
+
+def configure(peer, url, directory):
+    """Set Django up with one package, as its documentation says."""
+    import pymysql
+
+    pymysql.install_as_MySQLdb()
+    name = os.environ["BENCHMARK_PEER"].replace(" ", "_").replace("-", "_")
+    database = {**dj_database_url.parse(url), "CONN_MAX_AGE": None}
+    if database["ENGINE"].endswith("sqlite3"):
+        database["NAME"] = str(directory / f"{name}.sqlite3")
+        database["TEST"] = {"NAME": database["NAME"]}
+        database["OPTIONS"] = {
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "transaction_mode": "IMMEDIATE",
+        }
+    else:
+        database["TEST"] = {"NAME": f"benchmark_{name}"}
+    # Tables are made from the models, which is faster; only ours needs what its migrations add.
+    unmigrated = {*APPS, "crm", *peer.apps} - {"django_customer_history"}
+    settings.configure(
+        **{
+            "DATABASES": {"default": database},
+            "INSTALLED_APPS": [*APPS, *peer.apps, "benchmarks.crm"],
+            "MIDDLEWARE": [*MIDDLEWARE, *peer.middleware],
+            "MIGRATION_MODULES": {app.rpartition(".")[2]: None for app in unmigrated},
+            "ROOT_URLCONF": "benchmarks.crm.urls",
+            "ALLOWED_HOSTS": ["*"],
+            "SECRET_KEY": "of the benchmark only",
+            "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+            "USE_TZ": True,
+            "DEFAULT_AUTO_FIELD": "django.db.models.BigAutoField",
+            **peer.settings,
+        }
+    )
+    django.setup()
+
+
+class Worker:
+    def __init__(self, peer, rows):
+        from django.db import connection
+
+        self.connection, self.peer = connection, peer
+        peer.begin()
+        self.stage = self._stage(rows)
+        self.clock = Clock(connection)
+        self.answers = {
+            "work": self.work,
+            "bytes": self.bytes,
+            "statements": self.statements,
+            "pages": self.pages,
+        }
+
+    def _stage(self, rows):
+        from django.contrib.auth import get_user_model
+        from django.contrib.sessions.backends.db import SessionStore
+
+        from benchmarks.crm.models import Customer
+
+        user = get_user_model().objects.create_user("ann", "ann@example.com", "secret")
+        session = SessionStore()
+        session["_auth_user_id"] = str(user.pk)
+        session["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
+        session["_auth_user_hash"] = user.get_session_auth_hash()
+        session.save()
+        names = [f"customer {number}" for number in range(rows)]
+        keys = [Customer.objects.create(name=name).pk for name in names]
+        return Stage(peer=self.peer, user=user, session=session.session_key, rows=rows, keys=keys)
+
+    def work(self, name):
+        """Do one kind of work; return its times, and how much of it the log holds."""
+        from benchmarks.crm.models import Customer
+
+        work = WORKS[name](stage=self.stage)
+        with self.peer.acting(self.stage.user):
+            work.prepare()
+        self._analyse(Customer)
+        mark, before = self.peer.mark(), self._logged()
+        with block_of(work):
+            start = self.clock.now()
+            work.run()
+            stop = self.clock.now()
+        self.peer.check(work.expected(), mark)
+        return {
+            "wall": stop[0] - start[0],
+            "processor": stop[1] - start[1],
+            "captured": self._logged() - before,
+            "expected": sum(work.expected().values()),
+        }
+
+    def bytes(self, count):
+        """Return how many entries take how much of the disk, with indexes, by kind of work."""
+        tables = [model._meta.db_table for model in self.peer.storage()]
+        found = {}
+        for work_class in (Save, Create):
+            before, logged = bytes_of(self.connection, tables), self._logged()
+            for _ in range(max(count // self.stage.rows, 1)):
+                self.work(work_class.name)
+            logged = self._logged() - logged
+            grown = bytes_of(self.connection, tables) - before
+            found[work_class.name] = {"entries": logged, "bytes": grown}
+        return found
+
+    def statements(self):
+        """Return what ten saves send: in a transaction that has written before, and alone."""
+        from django.db import transaction
+
+        rows = self.stage.customers()[:10]
+        found = {}
+        with self.peer.acting(self.stage.user), transaction.atomic():
+            rows[0].save()
+            found["in a transaction"] = self._sent_by(rows)
+        with self.peer.acting(self.stage.user):
+            found["in autocommit"] = self._sent_by(rows)
+        return found
+
+    def _sent_by(self, rows):
+        with Statements().counted(self.connection) as statements:
+            for row in rows:
+                row.rate, row.status = self.stage.next_values()
+                with self.peer.unit(self.stage.user):
+                    row.save()
+        return statements.count
+
+    def pages(self, entries, of_the_customer, deep, rounds):
+        """Return the median milliseconds of the first and of a deep page, and its statements."""
+        from django.test.utils import CaptureQueriesContext
+
+        from benchmarks.crm.models import Customer
+
+        customer, *others = Customer.objects.order_by("pk")[:501]
+        self.peer.fill(customer, others, entries, of_the_customer)
+        self._analyse(*self.peer.storage())
+        customer.refresh_from_db()
+        found = {}
+        for name, skipped in (("first", 0), ("deep", deep)):
+            read = self.peer.page(customer, skipped)
+            with CaptureQueriesContext(self.connection) as captured:
+                start = time.perf_counter()
+                rows = read()
+                first = time.perf_counter() - start
+            if len(rows) < PAGE:
+                raise AssertionError(f"A page of {len(rows)} rows.")
+            # What takes minutes is as long the second time.
+            times = [first] if first > SLOW else [_seconds(read) for _ in range(rounds)]
+            found[name] = {
+                "milliseconds": statistics.median(times) * 1e3,
+                "statements": len(captured),
+            }
+        return found
+
+    def _analyse(self, *models):
+        """Tell the planner what the tables hold: servers do so in time, but not at once."""
+        verb = "ANALYZE TABLE" if self.connection.vendor == "mysql" else "ANALYZE"
+        with self.connection.cursor() as cursor:
+            for model in models:
+                cursor.execute(f"{verb} {self.connection.ops.quote_name(model._meta.db_table)}")
+
+    def _logged(self):
+        return sum(model._default_manager.count() for model in self.peer.log())
+
+
+def _seconds(function):
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def main(url, directory, rows):
+    peer = peer_named(os.environ["BENCHMARK_PEER"])
+    configure(peer, url, Path(directory))
+    from django.db import connection
+
+    # What a package prints is not an answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    old_name = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        worker = Worker(peer, int(rows))
+        print(json.dumps({"ready": True}), file=answers, flush=True)
+        for line in sys.stdin:
+            order = json.loads(line)
+            answer = worker.answers[order.pop("do")](**order)
+            print(json.dumps(answer), file=answers, flush=True)
+    finally:
+        connection.creation.destroy_test_db(old_name, verbosity=0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,83 @@
+"""What runs on its own, from cron or from the page "Jobs", always for one company."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.utils import timezone
+
+from crm.billing import send_reminders
+from crm.models import Company, Customer, Invoice
+from django_customer_history import history
+
+FEED = Path(__file__).resolve().parent.parent / "data" / "monitoring-accounts.json"
+"""What the monitoring station would answer: account numbers by the names of customers."""
+
+
+def run_workflows(company):
+    """Send reminders for invoices past their due date, in nobody's name; return how many."""
+    with history.acting(source="workflow", user=None, reason="Dunning run"):
+        return send_reminders(Invoice.objects.filter(customer__company=company))
+
+
+def sync_monitoring(company):
+    """Take over the account numbers of the monitoring station; return how many are new.
+
+    The user stays who asked for it; that it was an integration which wrote is the source.
+    """
+    accounts = json.loads(FEED.read_text(encoding="utf-8"))
+    with history.acting(source="integration", reason="Sync with the monitoring station"):
+        changed = [
+            customer
+            for customer in company.customers.filter(name__in=accounts)
+            if customer.monitoring_account != accounts[customer.name]
+        ]
+        for customer in changed:
+            customer.monitoring_account = accounts[customer.name]
+        Customer.objects.bulk_update(changed, ["monitoring_account"])
+    return len(changed)
+
+
+def refresh_signals(company):
+    """Note that all systems reported today: routine, which stays out of the log.
+
+    That it was paused, why and by whom is in the log.
+    """
+    with history.paused(reason="Daily test signals"):
+        return company.customers.filter(is_archived=False).update(
+            last_signal_on=timezone.localdate()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something that runs for a company, and returns a number."""
+
+    button: str
+    does: str
+    run: Callable[[Company], int]
+    counted: str
+
+
+JOBS = {
+    "workflows": Job(
+        button="Run workflows",
+        does="Marks unpaid invoices past their due date as overdue and sends reminders.",
+        run=run_workflows,
+        counted="invoices became overdue",
+    ),
+    "monitoring": Job(
+        button="Sync monitoring",
+        does="Takes over the account numbers of the monitoring station.",
+        run=sync_monitoring,
+        counted="account numbers taken over",
+    ),
+    "signals": Job(
+        button="Refresh signals",
+        does="Notes the daily test signal of each system: routine, which stays out of the log.",
+        run=refresh_signals,
+        counted="customers refreshed, none of it logged",
+    ),
+}
+"""The jobs, by what they are called in URLs and on the command line."""

@@ -1,0 +1,168 @@
+"""What customers owe and pay, and how; and what funders pay for contracts."""
+
+from decimal import Decimal
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.urls import reverse
+from django.utils import timezone
+
+from crm.models.customers import Customer, CustomerRecord
+from crm.money import dollars
+from crm.numbers import next_number
+from django_customer_history import masks
+
+
+class Invoice(models.Model):
+    """What a customer owes for some lines."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "Open"
+        OVERDUE = "overdue", "Overdue"
+        PAID = "paid", "Paid"
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="invoices")
+    number = models.CharField(max_length=20, unique=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
+    issued_on = models.DateField("issued")
+    due_on = models.DateField("due")
+
+    company_path = "customer__company_id"
+
+    class Meta:
+        ordering = ("-issued_on", "-pk")
+
+    def __str__(self):
+        return self.number
+
+    def save(self, *args, **kwargs):
+        """Save with a number; a new invoice gets the next one."""
+        self.number = self.number or next_number(Invoice, "INV")
+        super().save(*args, **kwargs)
+
+    def get_absolute_url(self):
+        """Return the address of the page with lines and payments."""
+        return reverse("invoice", args=[self.customer.company_id, self.customer_id, self.pk])
+
+    @property
+    def total(self):
+        """Return the sum of the lines."""
+        return sum((line.amount for line in self.lines.all()), Decimal(0))
+
+    @property
+    def balance(self):
+        """Return what is still to be paid."""
+        return self.total - sum((payment.amount for payment in self.payments.all()), Decimal(0))
+
+
+class InvoiceLine(models.Model):
+    """One position of an invoice."""
+
+    invoice = models.ForeignKey(Invoice, models.CASCADE, related_name="lines")
+    description = models.CharField(max_length=100)
+    quantity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    unit_price = models.DecimalField(
+        max_digits=8, decimal_places=2, validators=[MinValueValidator(0)]
+    )
+
+    company_path = "invoice__customer__company_id"
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self):
+        return self.description
+
+    @property
+    def amount(self):
+        """Return the price of all units."""
+        return self.quantity * self.unit_price
+
+
+class Payment(models.Model):
+    """Money that came in for an invoice."""
+
+    class Method(models.TextChoices):
+        CARD = "card", "Card"
+        ACH = "ach", "Bank transfer (ACH)"
+        CHECK = "check", "Check"
+
+    invoice = models.ForeignKey(Invoice, models.CASCADE, related_name="payments")
+    amount = models.DecimalField(
+        max_digits=8, decimal_places=2, validators=[MinValueValidator(Decimal("0.01"))]
+    )
+    method = models.CharField(max_length=10, choices=Method, default=Method.CARD)
+    received_on = models.DateField("received", default=timezone.localdate)
+
+    company_path = "invoice__customer__company_id"
+
+    class Meta:
+        ordering = ("received_on", "pk")
+
+    def __str__(self):
+        return f"${self.amount} by {self.get_method_display().lower()}"
+
+
+class BillingMethod(CustomerRecord):
+    """A card or an account that invoices are charged to."""
+
+    class Type(models.TextChoices):
+        CARD = "card", "Card"
+        ACH = "ach", "Bank account (ACH)"
+
+    name = models.CharField(max_length=60, help_text="Such as: household card.")
+    type = models.CharField(max_length=10, choices=Type, default=Type.CARD)
+    account = models.CharField("number", max_length=34, help_text="Never a real one: a demo.")
+    is_default = models.BooleanField("default", default=False)
+
+    kind = "billing-methods"
+    confidential = {"account": masks.ACCOUNT}
+
+    class History(CustomerRecord.History):
+        label = "name"
+        confidential = {"account": masks.ACCOUNT}
+        events = {
+            "create": "Billing Method Added",
+            "is_default": {True: "Billing Method Made Default"},
+            "update": "Billing Method Edited",
+            "delete": "Billing Method Removed",
+        }
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self):
+        return self.name
+
+
+class FundingEvent(CustomerRecord):
+    """A contract that was handed in to a funder, who buys it or does not."""
+
+    class Status(models.TextChoices):
+        SUBMITTED = "submitted", "Submitted"
+        FUNDED = "funded", "Funded"
+        REJECTED = "rejected", "Rejected"
+
+    funder = models.CharField(max_length=60)
+    amount = models.DecimalField(max_digits=8, decimal_places=2, validators=[MinValueValidator(0)])
+    status = models.CharField(max_length=10, choices=Status, default=Status.SUBMITTED)
+    reason = models.CharField(max_length=100, blank=True)
+
+    kind = "funding"
+
+    class History(CustomerRecord.History):
+        label = "funder"
+        display = {"amount": dollars}
+        events = {
+            "create": "Funding Submitted",
+            "status": {"funded": "Funding Received", "rejected": "Funding Rejected"},
+            "update": "Funding Edited",
+        }
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "funding"
+        verbose_name_plural = "funding"
+
+    def __str__(self):
+        return self.funder

@@ -1,0 +1,199 @@
+"""Customers, what they are marked with, and how they log in."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib.contenttypes.fields import GenericRelation
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.urls import reverse
+
+from crm.companies import within_reach
+from crm.models.companies import Company
+from crm.money import dollars
+from django_customer_history import history, masks
+from django_customer_history.models import AuditedModel
+
+CONFIDENTIAL = {
+    "ssn": masks.SSN,
+    "bank_account": masks.ACCOUNT,
+    "card_number": masks.CARD,
+}
+"""The fields of a customer that need a permission of their own, and how they are masked."""
+
+
+@history.register(label="name")
+class Tag(models.Model):
+    """A word that the customers of a company are marked with."""
+
+    company = models.ForeignKey(Company, models.CASCADE, related_name="tags")
+    name = models.CharField(max_length=40)
+
+    company_path = "company_id"
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(fields=["company", "name"], name="crm_tag_once_a_company"),
+        )
+
+    def __str__(self):
+        return self.name
+
+
+@history.register(label="name")
+class UserDefinedField(models.Model):
+    """A field that a company keeps of its customers besides those that every company has."""
+
+    company = models.ForeignKey(Company, models.CASCADE, related_name="user_defined_fields")
+    key = models.CharField(
+        max_length=30,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters, digits and underscores.")],
+        help_text="Such as gate_code.",
+    )
+    name = models.CharField(max_length=60)
+
+    company_path = "company_id"
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(fields=["company", "key"], name="crm_field_once_a_company"),
+        )
+
+    def __str__(self):
+        return self.name
+
+
+def names_of_fields(reader):
+    """Return what the reader's company calls the fields that it keeps of its customers, by key."""
+    return dict(within_reach(reader, UserDefinedField.objects.all()).values_list("key", "name"))
+
+
+@history.register(
+    subject="self",
+    label="name",
+    confidential=CONFIDENTIAL,
+    json_keys=["udf"],
+    key_labels={"udf": names_of_fields},
+    display={"sale_price": dollars, "monthly_rate": dollars},
+    events={
+        # The first that fits: a new customer is not called restored for not being archived.
+        "create": "Customer Created",
+        "is_archived": {True: "Customer Archived", False: "Customer Restored"},
+    },
+)
+class Customer(models.Model):
+    """A household or business with an alarm system."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        CANCELED = "canceled", "Canceled"
+
+    class Term(models.IntegerChoices):
+        ONE_YEAR = 12, "12 months"
+        TWO_YEARS = 24, "24 months"
+        THREE_YEARS = 36, "36 months"
+        FIVE_YEARS = 60, "60 months"
+
+    class Lead(models.TextChoices):
+        DOOR = "door", "Door to door"
+        REFERRAL = "referral", "Referral"
+        WEB = "web", "Web site"
+        TAKEOVER = "takeover", "Takeover"
+
+    company = models.ForeignKey(Company, models.CASCADE, related_name="customers")
+    name = models.CharField(max_length=100)
+    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
+    address = models.CharField(max_length=120)
+    city = models.CharField(max_length=60)
+    state = models.CharField(max_length=2)
+    postal_code = models.CharField("ZIP code", max_length=10)
+    phone = models.CharField(max_length=30, blank=True)
+    email = models.EmailField(blank=True)
+    sold_on = models.DateField("sale date", null=True, blank=True)
+    sales_representative = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    lead_source = models.CharField(max_length=10, choices=Lead, blank=True)
+    sale_price = models.DecimalField(
+        max_digits=8, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+    )
+    contract_term = models.PositiveSmallIntegerField(choices=Term, default=Term.THREE_YEARS)
+    monthly_rate = models.DecimalField(
+        max_digits=8, decimal_places=2, default=Decimal("39.99"), validators=[MinValueValidator(0)]
+    )
+    monitoring_company = models.CharField(max_length=60, blank=True)
+    monitoring_account = models.CharField(max_length=20, blank=True)
+    ssn = models.CharField("SSN", max_length=11, blank=True)
+    bank_account = models.CharField(max_length=34, blank=True)
+    card_number = models.CharField("card", max_length=19, blank=True)
+    udf = models.JSONField("custom field", default=dict, blank=True)
+    last_signal_on = models.DateField("last signal", null=True, blank=True, editable=False)
+    is_archived = models.BooleanField("archived", default=False)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="customers")
+    files = GenericRelation("Attachment", related_query_name="customers")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    company_path = "company_id"
+    confidential = CONFIDENTIAL
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        """Return the address of the page with the details."""
+        return reverse("customer", args=[self.company_id, self.pk])
+
+    def get_history_url(self):
+        """Return the address of the History tab; the tags of the package ask for it."""
+        return reverse("customer_history", args=[self.company_id, self.pk])
+
+
+class CustomerRecord(AuditedModel):
+    """What belongs to one customer and has pages of its own, under the word `kind` in the URL."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="%(class)ss")
+
+    kind = ""
+    company_path = "customer__company_id"
+    confidential = {}
+
+    class History:
+        subject = "customer"
+
+    class Meta:
+        abstract = True
+
+    def get_absolute_url(self):
+        """Return the address of the page with the details."""
+        return reverse(
+            "record", args=[self.customer.company_id, self.customer_id, self.kind, self.pk]
+        )
+
+
+class PortalLogin(CustomerRecord):
+    """How a customer logs in to the customer portal. The password is kept as a hash."""
+
+    username = models.CharField(max_length=60, unique=True)
+    password = models.CharField(max_length=128)
+
+    kind = "portal"
+
+    class History(CustomerRecord.History):
+        label = "username"
+        events = {
+            "create": "Portal Log-in Created",
+            "password": "Password Changed",
+            "update": "Portal Log-in Edited",
+            "delete": "Portal Log-in Removed",
+        }
+
+    class Meta:
+        verbose_name = "portal log-in"
+
+    def __str__(self):
+        return self.username

@@ -1,0 +1,82 @@
+"""Files and e-documents of customers."""
+
+from django.contrib.contenttypes.fields import GenericForeignKey
+from django.contrib.contenttypes.models import ContentType
+from django.db import models
+from django.urls import reverse
+
+from crm.models.customers import CustomerRecord
+
+
+class Attachment(models.Model):
+    """A file that belongs to a record, in practice to a customer."""
+
+    content_type = models.ForeignKey(ContentType, models.CASCADE)
+    object_id = models.PositiveBigIntegerField()
+    content_object = GenericForeignKey()
+    name = models.CharField(max_length=100, blank=True)
+    description = models.CharField(max_length=200, blank=True)
+    file = models.FileField(upload_to="attachments/%Y/%m/")
+
+    kind = "files"
+    company_path = "customer__company_id"
+    company_lookup = "customers__company_id"  # the database knows no `customer` here
+    confidential = {}
+
+    class Meta:
+        ordering = ("name", "pk")
+        verbose_name = "file"
+        indexes = (
+            models.Index(fields=["content_type", "object_id"], name="crm_attachment_record"),
+        )
+
+    def __str__(self):
+        return self.name
+
+    def get_absolute_url(self):
+        """Return the address of the page with the details."""
+        return reverse(
+            "record", args=[self.customer.company_id, self.object_id, self.kind, self.pk]
+        )
+
+    def delete(self, *args, **kwargs):
+        """Delete the record, and then the file itself."""
+        deleted = super().delete(*args, **kwargs)
+        self.file.delete(save=False)
+        return deleted
+
+    @property
+    def customer(self):
+        """Return the customer that the file belongs to."""
+        return self.content_object
+
+
+class Envelope(CustomerRecord):
+    """A document that is sent to be signed."""
+
+    class Status(models.TextChoices):
+        SENT = "sent", "Sent"
+        SIGNED = "signed", "Signed"
+        VOIDED = "voided", "Voided"
+
+    title = models.CharField(max_length=100)
+    signer = models.CharField(max_length=100)
+    status = models.CharField(max_length=10, choices=Status, default=Status.SENT)
+    reason = models.CharField("reason for voiding", max_length=100, blank=True)
+
+    kind = "e-documents"
+
+    class History(CustomerRecord.History):
+        label = "title"
+        events = {
+            "create": "Envelope Sent",
+            "status": {"signed": "Envelope Signed", "voided": "Envelope Voided"},
+            "update": "Envelope Edited",
+        }
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "e-document"
+
+    def __str__(self):
+        return self.title

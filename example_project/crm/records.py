@@ -1,0 +1,358 @@
+"""The kinds of records that a customer has: one row of a table for each.
+
+The pages in `crm.views.records` are made from this table: a list with a form to add, the
+details with the buttons that move a record on, and forms to edit and to delete.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import models, transaction
+
+from crm.billing import invoice_work_order
+from crm.forms import AttachmentForm, PasswordForm, PortalLoginForm, form_for
+from crm.models import (
+    Appointment,
+    Attachment,
+    BillingMethod,
+    Enrolment,
+    Envelope,
+    Equipment,
+    FundingEvent,
+    Note,
+    PortalLogin,
+    Ticket,
+    WorkOrder,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A button that moves a record on, such as "Close ticket"."""
+
+    path: str
+    button: str
+    is_possible: Callable[[Any], bool] = lambda record: True
+    sets: Mapping[str, Any] = field(default_factory=dict)
+    """Fields to the values that they get."""
+    fields: tuple[str, ...] = ()
+    """Fields to be filled in first."""
+    form: Any = None
+    """The form to be filled in, where it is none that is made of `fields`."""
+    run: Callable[[Any], object] | None = None
+    """What else happens; it saves the record."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is something to be filled in."""
+        return bool(self.fields or self.form)
+
+    def form_class(self, model):
+        """Return the form to be filled in."""
+        return self.form or form_for(model, self.fields)
+
+    def take(self, record):
+        """Move the record on."""
+        for name, value in self.sets.items():
+            setattr(record, name, value)
+        if self.run is None:
+            record.save()
+        else:
+            self.run(record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordType:
+    """How one kind of record is shown and edited."""
+
+    model: type[models.Model]
+    related: str
+    """The name of a customer's records of the kind."""
+    title: str
+    tab: str
+    columns: tuple[str, ...]
+    adds: str
+    """The button that adds one."""
+    add_form: Any
+    edit_form: Any = None
+    steps: tuple[Step, ...] = ()
+    deletes: str | None = None
+    """The button that deletes one; None: that is not done."""
+    author: str | None = None
+    """The field that gets the user who adds one."""
+    list_template: str = "crm/records.html"
+
+    @property
+    def kind(self):
+        """The word for it in URLs."""
+        return self.model.kind
+
+    @property
+    def name(self):
+        """What one is called."""
+        return self.model._meta.verbose_name
+
+    def steps_of(self, record):
+        """Return the buttons that a record has now."""
+        return [step for step in self.steps if step.is_possible(record)]
+
+
+def has_status(*values):
+    """Return the condition that a record has one of some statuses."""
+    return lambda record: record.status in values
+
+
+@transaction.atomic
+def make_default(method):
+    """Make one billing method the default of its customer, in place of the one before."""
+    others = method.customer.billingmethods.filter(is_default=True).exclude(pk=method.pk)
+    others.update(is_default=False)
+    method.is_default = True
+    method.save()
+
+
+def advance(enrolment):
+    """Take a customer to the next step of a workflow."""
+    enrolment.step = enrolment.next_step
+    enrolment.save()
+
+
+_TICKET = form_for(Ticket, ("title", "description", "priority", "assigned_to"))
+_APPOINTMENT = form_for(Appointment, ("title", "starts_at", "technician"))
+_WORK_ORDER = form_for(WorkOrder, ("title", "hours", "price"))
+_EQUIPMENT = form_for(Equipment, ("name", "device", "product", "serial_number"))
+_BILLING_METHOD = form_for(BillingMethod, ("name", "type", "account"))
+_FUNDING = form_for(FundingEvent, ("funder", "amount"))
+_ENVELOPE = form_for(Envelope, ("title", "signer"))
+
+RECORD_TYPES = (
+    RecordType(
+        model=Note,
+        related="notes",
+        title="Notes",
+        tab="Notes",
+        columns=("text", "author", "written_at"),
+        adds="Add note",
+        add_form=form_for(Note, ("text",)),
+        edit_form=form_for(Note, ("text",)),
+        deletes="Delete note",
+        author="author",
+        list_template="crm/notes.html",
+    ),
+    RecordType(
+        model=Ticket,
+        related="tickets",
+        title="Tickets",
+        tab="Service",
+        columns=("title", "priority", "assigned_to", "status"),
+        adds="Create ticket",
+        add_form=_TICKET,
+        edit_form=form_for(Ticket, ("title", "description", "priority")),
+        steps=(
+            Step(
+                path="reassign",
+                button="Reassign ticket",
+                is_possible=has_status("open"),
+                fields=("assigned_to",),
+            ),
+            Step(
+                path="close",
+                button="Close ticket",
+                is_possible=has_status("open"),
+                sets={"status": "closed"},
+            ),
+            Step(
+                path="reopen",
+                button="Reopen ticket",
+                is_possible=has_status("closed"),
+                sets={"status": "open"},
+            ),
+        ),
+        deletes="Delete ticket",
+    ),
+    RecordType(
+        model=Appointment,
+        related="appointments",
+        title="Appointments",
+        tab="Service",
+        columns=("title", "starts_at", "technician", "status"),
+        adds="Create appointment",
+        add_form=_APPOINTMENT,
+        edit_form=form_for(Appointment, ("title", "technician")),
+        steps=(
+            Step(
+                path="reschedule",
+                button="Reschedule",
+                is_possible=has_status("scheduled"),
+                fields=("starts_at",),
+            ),
+            Step(
+                path="complete",
+                button="Complete appointment",
+                is_possible=has_status("scheduled"),
+                sets={"status": "completed"},
+            ),
+            Step(
+                path="cancel",
+                button="Cancel appointment",
+                is_possible=has_status("scheduled"),
+                sets={"status": "canceled"},
+            ),
+        ),
+    ),
+    RecordType(
+        model=WorkOrder,
+        related="workorders",
+        title="Work orders",
+        tab="Service",
+        columns=("number", "title", "hours", "price", "status"),
+        adds="Create work order",
+        add_form=_WORK_ORDER,
+        edit_form=_WORK_ORDER,
+        steps=(
+            Step(
+                path="complete",
+                button="Complete work order",
+                is_possible=has_status("open"),
+                sets={"status": "completed"},
+            ),
+            Step(
+                path="invoice",
+                button="Invoice work order",
+                is_possible=has_status("completed"),
+                run=invoice_work_order,
+            ),
+        ),
+    ),
+    RecordType(
+        model=Equipment,
+        related="equipments",
+        title="Equipment",
+        tab="Service",
+        columns=("name", "device", "product", "serial_number"),
+        adds="Add equipment",
+        add_form=_EQUIPMENT,
+        edit_form=form_for(Equipment, ("name", "device")),
+        steps=(
+            Step(
+                path="replace",
+                button="Replace equipment",
+                fields=("product", "serial_number"),
+            ),
+        ),
+        deletes="Remove equipment",
+    ),
+    RecordType(
+        model=Enrolment,
+        related="enrolments",
+        title="Workflows",
+        tab="Service",
+        columns=("workflow", "step"),
+        adds="Enroll",
+        add_form=form_for(Enrolment, ("workflow",)),
+        steps=(
+            Step(
+                path="advance",
+                button="Advance",
+                is_possible=lambda enrolment: enrolment.next_step is not None,
+                run=advance,
+            ),
+        ),
+        deletes="Leave workflow",
+    ),
+    RecordType(
+        model=BillingMethod,
+        related="billingmethods",
+        title="Billing methods",
+        tab="Billing",
+        columns=("name", "type", "account", "is_default"),
+        adds="Add billing method",
+        add_form=_BILLING_METHOD,
+        edit_form=_BILLING_METHOD,
+        steps=(
+            Step(
+                path="make-default",
+                button="Make default",
+                is_possible=lambda method: not method.is_default,
+                run=make_default,
+            ),
+        ),
+        deletes="Remove billing method",
+    ),
+    RecordType(
+        model=FundingEvent,
+        related="fundingevents",
+        title="Funding",
+        tab="Billing",
+        columns=("funder", "amount", "status"),
+        adds="Submit for funding",
+        add_form=_FUNDING,
+        edit_form=_FUNDING,
+        steps=(
+            Step(
+                path="fund",
+                button="Funding received",
+                is_possible=has_status("submitted"),
+                sets={"status": "funded"},
+            ),
+            Step(
+                path="reject",
+                button="Funding rejected",
+                is_possible=has_status("submitted"),
+                fields=("reason",),
+                sets={"status": "rejected"},
+            ),
+        ),
+    ),
+    RecordType(
+        model=Attachment,
+        related="files",
+        title="Files",
+        tab="Documents",
+        columns=("name", "description"),
+        adds="Upload",
+        add_form=AttachmentForm,
+        edit_form=form_for(Attachment, ("name", "description")),
+        deletes="Delete file",
+    ),
+    RecordType(
+        model=Envelope,
+        related="envelopes",
+        title="E-documents",
+        tab="Documents",
+        columns=("title", "signer", "status"),
+        adds="Send envelope",
+        add_form=_ENVELOPE,
+        edit_form=_ENVELOPE,
+        steps=(
+            Step(
+                path="sign",
+                button="Mark as signed",
+                is_possible=has_status("sent"),
+                sets={"status": "signed"},
+            ),
+            Step(
+                path="void",
+                button="Void envelope",
+                is_possible=has_status("sent"),
+                fields=("reason",),
+                sets={"status": "voided"},
+            ),
+        ),
+    ),
+    RecordType(
+        model=PortalLogin,
+        related="portallogins",
+        title="Portal log-in",
+        tab="Details",
+        columns=("username",),
+        adds="Create log-in",
+        add_form=PortalLoginForm,
+        edit_form=form_for(PortalLogin, ("username",)),
+        steps=(Step(path="password", button="Change password", form=PasswordForm),),
+        deletes="Remove log-in",
+    ),
+)
+
+BY_KIND = {record_type.kind: record_type for record_type in RECORD_TYPES}

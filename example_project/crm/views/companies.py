@@ -1,0 +1,99 @@
+"""Pages of a company that are about no customer: where one begins, fields, and jobs."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect
+
+from crm.companies import company_key_of
+from crm.forms import form_for
+from crm.jobs import JOBS
+from crm.models import Company, UserDefinedField
+from crm.views.pages import CompanyPage
+
+
+def home(request):
+    """Lead to the user's own company; who works for none, and may see all, to the first one."""
+    company = Company.objects.filter(pk=company_key_of(request.user) or "").first()
+    if company is None and request.user.is_superuser:
+        company = Company.objects.first()
+    if company is None:
+        raise PermissionDenied
+    return redirect(company)
+
+
+class Fields(CompanyPage):
+    """The fields that the company has defined itself."""
+
+    tab = "fields"
+
+    def get(self, request):
+        """Show them."""
+        return self._page(self._form(None))
+
+    def post(self, request):
+        """Add one."""
+        self.require("add", UserDefinedField)
+        form = self._form(request.POST)
+        if not form.is_valid():
+            return self._page(form)
+        form.save()
+        self.say(f"Field {form.instance} added.")
+        return redirect(request.path)
+
+    def _form(self, data):
+        form_class = form_for(UserDefinedField, ("name", "key"))
+        instance = UserDefinedField(company=self.company)
+        return form_class(data, instance=instance, user=self.request.user, company=self.company)
+
+    def _page(self, form):
+        self.require("view", UserDefinedField)
+        fields = self.company.user_defined_fields.all()
+        may = {f"may_{verb}": self.may(verb, UserDefinedField) for verb in ("add", "change")}
+        return self.page("crm/fields_of_company.html", form=form, defined=fields, **may)
+
+
+class FieldEdit(CompanyPage):
+    """The form of a field; its key stays, as values are kept under it."""
+
+    tab = "fields"
+
+    def get(self, request, field_pk):
+        """Show the form."""
+        return self._edited(field_pk, None)
+
+    def post(self, request, field_pk):
+        """Save the field, or show what is wrong."""
+        return self._edited(field_pk, request.POST)
+
+    def _edited(self, pk, data):
+        self.require("change", UserDefinedField)
+        field = get_object_or_404(self.company.user_defined_fields, pk=pk)
+        form_class = form_for(UserDefinedField, ("name",))
+        form = form_class(data, instance=field, user=self.request.user, company=self.company)
+        if form.is_bound and form.is_valid():
+            self.say(f"Field {form.save()} saved.")
+            return redirect("fields", self.company.pk)
+        return self.page("crm/field_form.html", form=form, field=field)
+
+
+class Jobs(CompanyPage):
+    """What runs on its own every night, with a button to run it now."""
+
+    tab = "jobs"
+
+    def get(self, request):
+        """Show the buttons."""
+        self._require_permission()
+        return self.page("crm/jobs.html", jobs=JOBS.items())
+
+    def post(self, request, job):
+        """Run a job."""
+        self._require_permission()
+        if job not in JOBS:
+            raise Http404
+        self.say(f"{JOBS[job].run(self.company)} {JOBS[job].counted}.")
+        return redirect("jobs", self.company.pk)
+
+    def _require_permission(self):
+        if not self.request.user.has_perm("crm.run_jobs"):
+            raise PermissionDenied

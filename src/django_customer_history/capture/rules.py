@@ -1,0 +1,71 @@
+"""What the options of a registration say about the changes of one table."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from django.utils.text import capfirst
+
+from django_customer_history.capture.routes import relations
+from django_customer_history.registry import Registration, Registry
+from django_customer_history.tables import Demand, Event, Meaning, TrackedColumn
+from django_customer_history.values.encoding import AnyField
+
+_EVENTS_OF_KINDS: Mapping[str, Event] = {
+    "create": "insert",
+    "update": "update",
+    "delete": "delete",
+}
+_EVENTS_OF_LINKS: Mapping[str, Event] = {"add": "insert", "remove": "delete"}
+
+
+def logged_names(registration: Registration, registry: Registry) -> list[str]:
+    """Return the names of the model's fields whose changes are logged, the key left out."""
+    meta = registration.model._meta
+    return [
+        *(
+            field.name
+            for field in meta.concrete_fields
+            if field not in meta.pk_fields and is_logged(registration, field)
+        ),
+        *(field.name for field in relations(registration, registry)),
+    ]
+
+
+def is_logged(registration: Registration, field: "AnyField | None") -> bool:
+    """Return whether changes of a column are logged; None: of one that no field knows."""
+    if field is None:
+        return registration.only is None
+    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
+
+
+def meanings(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Meaning]:
+    """Yield what changes of a table are called, the names that win first."""
+    by_field = {column.field: column for column in columns}
+    for named in registration.events:
+        column = by_field.get(named.field)
+        if column is not None:
+            yield Meaning(event="update", action=named.action, column=column, value=named.value)
+            if named.value is not None:
+                yield Meaning(event="insert", action=named.action, column=column, value=named.value)
+        elif named.field in _EVENTS_OF_KINDS:
+            yield Meaning(event=_EVENTS_OF_KINDS[named.field], action=named.action)
+    for column in by_field.values():
+        if column.secret:
+            words = column.field.replace("_", " ")
+            yield Meaning(event="update", action=f"{capfirst(words)} changed", column=column)
+
+
+def demands(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Demand]:
+    """Yield which changes of a table need a reason."""
+    by_field = {column.field: column for column in columns}
+    kinds = registration.reason_required & _EVENTS_OF_KINDS.keys() - by_field.keys()
+    for name in sorted(kinds):
+        yield Demand(event=_EVENTS_OF_KINDS[name])
+    for name in sorted(registration.reason_required & by_field.keys()):
+        yield Demand(event="update", field=name, column=by_field[name])
+
+
+def demands_on_links(registration: Registration, field: str) -> Iterator[Demand]:
+    """Yield which changes of the links of a many-to-many field need a reason."""
+    for kind, event in _EVENTS_OF_LINKS.items():
+        if not registration.reason_required.isdisjoint({kind, field}):
+            yield Demand(event=event, field=field)

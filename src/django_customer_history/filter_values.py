@@ -1,0 +1,113 @@
+"""What people write as values of filters, read: moments, records, addresses and the like.
+
+What is malformed raises Django's `ValidationError` with a text that says what to give.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable
+from datetime import UTC, datetime, time
+from ipaddress import ip_address
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?",
+    re.IGNORECASE,
+)
+"""A date, or a moment as in RFC 3339."""
+
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""No key is older."""
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+def text_of(value: str) -> str:
+    """Return a text as it is."""
+    return value
+
+
+def one_of(known: Collection[str]) -> Callable[[str], str]:
+    """Return what takes the texts in `known` and no other."""
+
+    def parse(value: str) -> str:
+        if value not in known:  # Asked each time: a project's own sources stand in its settings.
+            choices = gettext("Give one of: %(values)s.") % {"values": ", ".join(known)}
+            raise ValidationError(f"{guess(value, known)}{choices}")
+        return value
+
+    return parse
+
+
+def record_of(value: str) -> tuple[str, str | None]:
+    """Return the model and the key of `crm.customer:42`; None for the key: of any."""
+    model, _, key = value.partition(":")
+    app_label, dot, name = model.lower().partition(".")
+    if not (app_label and dot and name) or (":" in value and not key):
+        raise ValidationError(
+            gettext('Give a model, like "crm.customer", or a record: "crm.customer:42".')
+        )
+    return f"{app_label}.{name}", key or None
+
+
+def address_of(value: str) -> str:
+    """Return an IP address as the log writes it."""
+    try:
+        address = ip_address(value)
+    except ValueError:
+        address = None
+    if address is None or "%" in value:  # A zone is of one host; no address in the log has one.
+        raise ValidationError(gettext("Give an IP address, like 203.0.113.9 or 2001:db8::7."))
+    return str(address)
+
+
+def request_of(value: str) -> UUID:
+    """Return the id of a request."""
+    if not _UUID.fullmatch(value):
+        raise ValidationError(gettext("Give the id of a request, a UUID."))
+    return UUID(value)
+
+
+def start_of(value: str) -> datetime:
+    """Return a moment, or the first one of a day of the user's own, in UTC."""
+    return _moment(value, end_of_day=False)
+
+
+def end_of(value: str) -> datetime:
+    """Return a moment, or the last one of a day of the user's own, in UTC."""
+    return _moment(value, end_of_day=True)
+
+
+def _moment(value: str, *, end_of_day: bool) -> datetime:
+    day = moment = None
+    if _MOMENT.fullmatch(value):
+        try:
+            day, moment = parse_date(value), parse_datetime(value.upper())
+        except ValueError:
+            day = moment = None  # As with the 30th of February.
+    if day is not None:
+        moment = datetime.combine(day, time.max if end_of_day else time.min)
+    if moment is None:
+        raise ValidationError(
+            gettext("Give a date, like 2026-11-23, or a moment, like 2026-11-23T14:02:11Z.")
+        )
+    if timezone.is_naive(moment):
+        moment = moment.replace(tzinfo=timezone.get_current_timezone())
+    try:
+        return max(moment.astimezone(UTC), _BEGINNING)
+    except OverflowError:  # Where in UTC it is the year 0, or 10,000.
+        return _BEGINNING if moment.year == 1 else _END
+
+
+def guess(name: str, known: Iterable[str]) -> str:
+    """Return "Did you mean ...?" where a known name is close, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    if not close:
+        return ""
+    return gettext("Did you mean '%(name)s'?") % {"name": close[0]} + " "

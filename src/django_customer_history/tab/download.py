@@ -1,0 +1,44 @@
+"""Just this view of a tab as a file."""
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.http import content_disposition_header
+
+from django_customer_history.exceptions import InvalidFilterError, UnknownFormatError
+from django_customer_history.export import wanted_export
+from django_customer_history.tab.query import Query
+from django_customer_history.timeline import Timeline
+from django_customer_history.zones import reading_zone
+
+
+def is_download(request: HttpRequest) -> bool:
+    """Return whether a request asks for the file and not for the page."""
+    return Query.read(request.GET).value("format") is not None
+
+
+def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
+    """Return the file of what is filtered, streamed; that it was exported is an entry.
+
+    For a HEAD there is no file, and no entry. Raises `InvalidFilterError`, also for an unknown
+    format, and `PermissionDenied` for a reader who may not export it.
+    """
+    query = Query.read(request.GET)
+    with timezone.override(reading_zone(request.user)):
+        filtered = timeline.filtered(query.filters(leaves_others=False))
+        try:
+            wanted = wanted_export(filtered, format_name=query.value("format") or "")
+        except UnknownFormatError as error:
+            raise InvalidFilterError({"format": str(error)}) from error
+        export = None if request.method == "HEAD" else wanted.started()
+    disposition = content_disposition_header(as_attachment=True, filename=wanted.file_name)
+    headers = {
+        "Content-Type": wanted.format.media_type,
+        "Content-Disposition": str(disposition),
+        "Cache-Control": "private, no-store",
+    }
+    if export is None:
+        return HttpResponse(headers=headers)
+    pieces = export.pieces() if isinstance(request, ASGIRequest) else export
+    return StreamingHttpResponse(pieces, headers=headers)

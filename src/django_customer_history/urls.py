@@ -1,0 +1,30 @@
+"""Pages of any record's history, to be mounted by the host.
+
+path("history/", include("django_customer_history.urls"))
+"""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import path
+
+from django_customer_history.records import RecordView
+from django_customer_history.registry import registry
+from django_customer_history.views import HistoryView
+
+app_name = "customer_history"
+
+
+def history_of(request: HttpRequest, model: str, pk: str, **kwargs: Any) -> HttpResponseBase:
+    """Answer with the page of one record's history, its model given by its label."""
+    registration = registry.find(model.lower())
+    if registration is None or not registration.is_subject:
+        raise Http404
+    return HistoryView.as_view(model=registration.model)(request, pk=pk, **kwargs)
+
+
+urlpatterns = [
+    path("record/<uuid:entry>/", RecordView.as_view(), name="record"),
+    path("<str:model>/<path:pk>/", history_of, name="subject"),
+]

@@ -1,0 +1,158 @@
+"""The page on backups, carried out with the programs of each database."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from django.core.management import call_command
+from django.db import DatabaseError, connection, connections, transaction
+
+from django_customer_history import history, masks
+from django_customer_history.capture.install import difference
+from django_customer_history.integrity.partitions import partitions
+from django_customer_history.models import ConfidentialField, Entry
+from tests.crm.models import Customer
+from tests.documents import DOCS, blocks_of
+
+PAGE = DOCS / "how-to" / "backup.md"
+FIRST_PROGRAM = {"postgresql": "pg_dump", "mysql": "mariadb-dump", "sqlite": "sqlite3"}
+MONTH = "customer_history_entry_2026_01"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def blocks(language):
+    return [one.text for one in blocks_of(PAGE) if one.language == language]
+
+
+def run(text, folder):
+    """Carry out command lines in a folder, as the user of the tests."""
+    settings = connection.settings_dict
+    host, port = settings["HOST"] or "127.0.0.1", settings["PORT"]
+    options = {"user": settings["USER"], "password": settings["PASSWORD"], "host": host}
+    client = [f"{name}={value}" for name, value in {**options, "port": port}.items() if value]
+    (folder / ".my.cnf").write_text("\n".join(["[client]", *client, ""]), encoding="utf-8")
+    environment = {**os.environ, "HOME": str(folder), "PGHOST": host, "PGUSER": settings["USER"]}
+    environment |= {"PGPORT": str(port or 5432), "PGPASSWORD": settings["PASSWORD"]}
+    for line in text.splitlines():
+        command = shlex.split(line.removeprefix("$ "))
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"there is no {command[0]} on this machine")
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def database(alias, name):
+    connections.settings[alias] = {**connection.settings_dict, "NAME": str(name)}
+    connections[alias].connect()
+    try:
+        yield alias
+    finally:
+        connections[alias].close()
+        del connections[alias], connections.settings[alias]
+
+
+@pytest.fixture
+def original(tmp_path):
+    """The alias of a database that a program can copy."""
+    if connection.vendor != "sqlite":
+        yield "default"
+        return
+    with database("kept", tmp_path / "db.sqlite3") as alias:
+        call_command("migrate", database=alias, verbosity=0)
+        yield alias
+
+
+@pytest.fixture
+def restored(original, tmp_path, django_user_model):
+    """The alias of what was restored from a backup of a history."""
+    ann = django_user_model.objects.db_manager(original).create_user("ann")
+    with history.acting(user=ann, source="import", ip="203.0.113.9", reason="spring"):
+        customer = Customer.objects.using(original).create(name="Äcme", ssn="900-12-4417")
+        customer.notes.create(text="Called, and 'quoted' \\ it")
+        Customer.objects.using(original).update(rate="44.99")
+        customer.notes.all().delete()
+    ConfidentialField.objects.using(original).create(
+        model="crm.customer", field="rate", mask=masks.FULL.name
+    )
+    program = FIRST_PROGRAM[connection.vendor]
+    (text,) = [one for one in blocks("console") if program in one and "2026" not in one]
+    if connection.vendor == "sqlite":
+        name = tmp_path / "copy.sqlite3"
+    else:
+        given = connection.settings_dict["NAME"]
+        name = f"{given}_restored"
+        forget(name)
+        text = re.sub(r"\bcrm_restored\b", name, text)
+        text = re.sub(r"(?<=[ =])crm$", given, text, flags=re.MULTILINE)
+    run(text, tmp_path)
+    with database("restored", name) as alias:
+        yield alias
+    if connection.vendor != "sqlite":
+        forget(name)
+
+
+def forget(name):
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}")
+
+
+def log_of(alias):
+    return list(Entry.objects.using(alias).order_by("id").values())
+
+
+def test_a_restored_log_is_the_same_and_goes_on(original, restored):
+    assert log_of(original)
+    assert log_of(restored) == log_of(original)
+    assert difference(connections[restored]).problems() == []
+    with history.acting(source="command", reason="after the fire"):
+        Customer.objects.using(restored).update(rate="45.00")
+    entry = Entry.objects.using(restored).order_by("id").last()
+    assert entry.changes == {"rate": ["44.99", "45.00"]}
+    assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
+    refuse_to_change(restored)
+
+
+def refuse_to_change(alias):
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(using=alias):
+        connections[alias].cursor().execute("UPDATE customer_history_entry SET action = 'x'")
+
+
+def test_a_month_is_detached_and_comes_back(tmp_path):
+    if not partitions(connection):
+        pytest.skip("the log is one table")
+    Customer.objects.create(name="Acme")
+    before = log_of("default")
+    (month,) = [one.name for one in partitions(connection) if holds(one.name, before[-1]["id"])]
+    leaving, back = (text.replace(MONTH, month) for text in blocks("sql"))
+    ways = [text.replace(MONTH, month) for text in blocks("console") if MONTH in text]
+    ways += [text for text in blocks("console") if "2026_01.dump" in text and MONTH not in text]
+    dumping, restoring = [
+        re.sub(r"(?<=[ =])crm(?= |$)", connection.settings_dict["NAME"], text, flags=re.MULTILINE)
+        for text in ways
+    ]
+    bounds, detach = leaving.split(";\n")[:2]
+    with connection.cursor() as cursor:
+        cursor.execute(bounds)
+        (told,) = cursor.fetchone()
+        cursor.execute(detach)
+    run(dumping, tmp_path)
+    assert log_of("default") == []
+    run(restoring, tmp_path)
+    with connection.cursor() as cursor:
+        cursor.execute(back.replace("FOR VALUES FROM ('...') TO ('...')", told))
+    assert log_of("default") == before
+    assert difference(connection).problems() == []
+    refuse_to_change("default")
+
+
+def holds(partition, key):
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT count(*) FROM "{partition}" WHERE id = %s', [key])
+        return cursor.fetchone() == (1,)

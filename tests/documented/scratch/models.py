@@ -1,0 +1,1 @@
+"""Where models stand that a block of the documents defines."""

@@ -1,0 +1,172 @@
+"""One Chromium for all tests at a real browser, and who is logged in there."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from tests.example.conftest import MANAGE, serving
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+# On a machine with much else to do a page may take its time; what never comes is told later.
+expect.set_options(timeout=20_000)
+
+PHONE = {"width": 390, "height": 844}
+NARROWEST = {"width": 320, "height": 700}
+WIDE = {"width": 1280, "height": 900}
+
+AXE = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
+"""All rules of axe, and that of WCAG 2.2 for targets of 24 pixels, which is off by default."""
+
+WATCH = """
+    window.violations = [];
+    window.shifts = [];
+    document.addEventListener("securitypolicyviolation", (event) => {
+        window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+    });
+    new PerformanceObserver((list) => {
+        for (const one of list.getEntries()) if (!one.hadRecentInput) window.shifts.push(one.value);
+    }).observe({ type: "layout-shift", buffered: true });
+"""
+
+MAKE = """
+from django.contrib.auth.models import Permission, User
+from crm.models import Company, Customer, Employee
+from django_customer_history import history
+intern = User.objects.create_user("intern", password="demo")
+intern.user_permissions.add(Permission.objects.get(codename="view_customer"))
+Employee.objects.create(user=intern, company_id="lantern")
+with history.paused(reason="A customer without a history, for the tests"):
+    untouched = Customer.objects.create(
+        company_id="lantern", name="Untouched", address="1 Still Street", city="Keene", state="NH",
+        postal_code="03431",
+    )
+print("MADE", untouched.get_history_url())
+"""
+
+
+@pytest.fixture(scope="package")
+def chromium():
+    if not os.environ.get("DATABASE_URL", "sqlite").startswith("sqlite"):
+        pytest.skip("the demo has a database of its own; the run on SQLite opens it in the browser")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium was found; name one in the variable CHROMIUM")
+    return CHROMIUM
+
+
+@pytest.fixture(scope="package")
+def browser(chromium):
+    # No longer than these tests: while Playwright is there, a loop runs, and others need theirs.
+    with sync_playwright() as playwright:
+        # Root, as in most containers, cannot have Chromium's sandbox.
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def untouched(browser, environment, second_run):
+    """The tab of a customer of whom nothing was ever logged. An intern may not read any tab."""
+    command = [sys.executable, MANAGE, "shell", "-c", MAKE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.partition("MADE ")[2].strip()
+
+
+@pytest.fixture(scope="package")
+def revealing_site(browser, environment, second_run):
+    """The same demo, on which confidential values wait for an explicit look."""
+    with serving({**environment, "MASK_UNTIL_REVEALED": "1"}) as served:
+        yield served.site
+
+
+@pytest.fixture(scope="package")
+def logged_in(browser, second_run):
+    """Return a function that gives what a browser keeps of somebody's log-in, made once."""
+    states = {}
+
+    def state_of(user):
+        if user not in states:
+            context = browser.new_context(base_url=second_run.site)
+            log_in(context.new_page(), user)
+            states[user] = context.storage_state()
+            context.close()
+        return states[user]
+
+    return state_of
+
+
+def log_in(page, user):
+    page.goto("/log-in")
+    page.get_by_label("Username").fill(user)
+    page.get_by_label("Password").fill("demo")
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/customers")
+
+
+@pytest.fixture
+def visit(browser, second_run, logged_in, first_page):
+    """Return a function that opens a page, by default the tab, with somebody's log-in.
+
+    What the browser complains of is in `complaints` of the page.
+    """
+    contexts = []
+
+    def open_it(path=first_page, *, user="manager", site=second_run.site, **options):
+        options = {"viewport": WIDE, "storage_state": user and logged_in(user), **options}
+        context = browser.new_context(base_url=site, **options)
+        contexts.append(context)
+        context.add_init_script(WATCH)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.goto(path)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+
+
+def overflow(page):
+    """Return by how many pixels a page is wider than its window."""
+    root = "document.documentElement"
+    return page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
+
+
+def violations(page, context=None):
+    """Return what axe finds in a page, or in a part of it: rules, and the elements."""
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    found = Axe().run(page, context=context, options=AXE).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+
+
+def entries(page):
+    return page.locator(".customer-history-entry")
+
+
+def chips(page):
+    """Return the chips as they are read, without the words for screen readers."""
+    return [
+        one.evaluate(
+            "(chip) => [...chip.querySelectorAll('.customer-history-chip-title, strong')]"
+            ".map((part) => part.textContent.trim()).join(' ')"
+        )
+        for one in page.locator(".customer-history-chip").all()
+    ]
+
+
+def menu_button(page, title):
+    """What opens the menu of one filter; a preview of an entry's values may hold the same word."""
+    return page.locator("summary.customer-history-button", has_text=title)
+
+
+def is_focused(locator):
+    return locator.evaluate("(element) => element === document.activeElement")

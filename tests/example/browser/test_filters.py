@@ -1,0 +1,125 @@
+"""Filtering in a real browser, with a script and without one."""
+
+from playwright.sync_api import expect
+
+from tests.example.browser.conftest import chips, entries, is_focused, menu_button
+
+
+def open_filters(page):
+    page.get_by_role("link", name="Filter", exact=True).click()
+    expect(page.get_by_role("search", name="Filter the history")).to_be_visible()
+
+
+def choose(page, menu, option):
+    menu_button(page, menu).click()
+    page.get_by_role("group", name=menu).get_by_label(option, exact=True).first.check()
+    page.locator("details[open] button", has_text="Apply").click()
+    page.wait_for_load_state()
+
+
+def test_a_filter_shows_what_fits_and_stands_in_the_address(visit, first_page):
+    page = visit()
+    open_filters(page)
+    assert is_focused(page.locator("input[name=q]"))
+    choose(page, "User", "clerk")
+    assert page.url.endswith(f"{first_page}?user=clerk") or "user=" in page.url
+    assert chips(page) == ["User clerk"]
+    assert {one.strip() for one in page.locator(".customer-history-user").all_inner_texts()} == {
+        "clerk"
+    }
+    assert page.complaints == []
+
+
+def test_one_chip_goes_and_the_others_stay(visit, first_page):
+    page = visit(f"{first_page}?source=web&field=phone&kind=update")
+    assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
+    page.get_by_role("link", name="Take off the filter Field").click()
+    page.wait_for_url("**?*")
+    expect(page.locator(".customer-history-chip")).to_have_count(2)
+    assert chips(page) == ["Kind Update", "Source Web"]
+    assert "field" not in page.url
+
+
+def test_clear_all_takes_every_filter_off(visit, first_page):
+    page = visit(f"{first_page}?source=web&field=phone")
+    page.get_by_role("link", name="Clear all", exact=True).click()
+    expect(page.locator(".customer-history-chip")).to_have_count(0)
+    assert page.url.rstrip("?").endswith(first_page)
+    expect(entries(page)).to_have_count(50)
+
+
+def test_a_preset_bounds_the_days(visit):
+    page = visit()
+    open_filters(page)
+    menu_button(page, "Date").click()
+    page.get_by_role("link", name="Last 7 days").click()
+    expect(page.locator(".customer-history-chip")).to_have_count(2)
+    assert [chip.split()[0] for chip in chips(page)] == ["From", "To"]
+
+
+def test_what_fits_nothing_says_so_and_leads_back(visit, first_page):
+    page = visit(f"{first_page}?q=zebra-in-the-attic")
+    expect(page.get_by_text("No change fits these filters.")).to_be_visible()
+    page.get_by_role("link", name="Clear all filters").click()
+    expect(entries(page)).to_have_count(50)
+
+
+def test_without_a_script_the_form_filters(visit):
+    page = visit(java_script_enabled=False)
+    open_filters(page)
+    page.locator("input[name=q]").fill("0148")
+    page.locator(".customer-history-apply").click()
+    assert chips(page) == ["Text 0148"]
+    expect(entries(page)).not_to_have_count(0)
+    page.get_by_role("link", name="Take off the filter Text").click()
+    expect(page.locator(".customer-history-chip")).to_have_count(0)
+    assert page.complaints == []
+
+
+def test_escape_closes_an_open_menu_and_gives_the_focus_back(visit, first_page):
+    page = visit(f"{first_page}?filter=open")
+    menu = page.locator("details", has=menu_button(page, "User"))
+    menu_button(page, "User").click()
+    expect(menu).to_have_attribute("open", "")
+    menu.locator("input").first.focus()
+    page.keyboard.press("Escape")
+    expect(menu).not_to_have_attribute("open", "")
+    assert is_focused(menu_button(page, "User"))
+
+
+def test_a_click_elsewhere_closes_an_open_menu(visit, first_page):
+    page = visit(f"{first_page}?filter=open")
+    menu = page.locator("details", has=menu_button(page, "Source"))
+    menu_button(page, "Source").click()
+    page.locator("caption").click()
+    expect(menu).not_to_have_attribute("open", "")
+
+
+def test_the_keyboard_alone_filters_and_takes_the_filter_off(visit):
+    page = visit()
+    tab_to(page, page.get_by_role("link", name="Filter", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.locator("input[name=q]")).to_be_focused()
+    tab_to(page, menu_button(page, "Source"))
+    page.keyboard.press("Enter")
+    api = page.get_by_role("group", name="Source").get_by_label("API", exact=True)
+    tab_to(page, api)
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator(".customer-history-chip")).to_have_count(1)
+    assert chips(page) == ["Source API"]
+    tab_to(page, page.locator(".customer-history-chip"))
+    page.keyboard.press("Enter")
+    expect(page.locator(".customer-history-chip")).to_have_count(0)
+    assert page.complaints == []
+
+
+def tab_to(page, wanted, *, most=60):
+    """Press Tab until something has the focus, which must show; fail where it never does."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if is_focused(wanted):
+            outline = wanted.evaluate("(element) => getComputedStyle(element).outlineStyle")
+            assert outline not in ("none", "")
+            return
+    raise AssertionError(f"{wanted} is never reached by Tab.")

@@ -1,0 +1,48 @@
+"""The tab in German and Spanish: longer words fit, and what the script says is translated."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.example.browser.conftest import NARROWEST, PHONE, WIDE, overflow, violations
+
+WORDS = {
+    "de-AT": {
+        "filter": "Filter",
+        "date": "Datum",
+        "preset": "Letzte 7 Tage",
+        "older": "Ältere laden",
+        "loaded": "Ältere Änderungen wurden geladen.",
+        "failed": "Das hat nicht funktioniert. Bitte versuchen Sie es erneut.",
+    },
+    "es-ES": {
+        "filter": "Filtro",
+        "date": "Fecha",
+        "preset": "Últimos 7 días",
+        "older": "Cargar anteriores",
+        "loaded": "Se han cargado cambios anteriores.",
+        "failed": "No ha funcionado. Vuelva a intentarlo.",
+    },
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+@pytest.mark.parametrize("size", [WIDE, PHONE, NARROWEST], ids=["wide", "phone", "narrowest"])
+def test_longer_words_fit_and_are_accessible(visit, size, language):
+    page, words = visit(viewport=size, locale=language), WORDS[language]
+    expect(page.locator(f"html[lang={language[:2]}]")).to_be_attached()
+    page.get_by_role("link", name=words["filter"], exact=True).click()
+    page.get_by_text(words["date"], exact=True).click()
+    expect(page.get_by_role("link", name=words["preset"])).to_be_in_viewport()
+    assert overflow(page) <= 0
+    assert violations(page, ".customer-history") == []
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_what_the_script_says_is_in_the_readers_language(visit, language):
+    page, words = visit(locale=language), WORDS[language]
+    status = page.locator(".customer-history-status")
+    page.get_by_role("link", name=words["older"]).click()
+    expect(status).to_have_text(words["loaded"])
+    assert page.locator(".customer-history").get_attribute("data-failed") == words["failed"]
+    assert page.complaints == []

@@ -1,0 +1,185 @@
+"""Reading the tab in a real browser: from the log-in to a link to one entry."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.example.browser.conftest import entries, is_focused, log_in
+
+
+def test_who_logs_in_and_edits_a_customer_sees_it_in_the_first_row(visit, first_page):
+    page = visit("/log-in", user=None)
+    log_in(page, "manager")
+    page.goto(f"{first_page.removesuffix('/history')}/edit")
+    page.get_by_label("Phone").fill("+1 802 555 0199")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="History", exact=True).click()
+    row = entries(page).first
+    expect(row).to_contain_text("+1 802 555 0199")
+    expect(row).to_contain_text("manager")
+    expect(row).to_contain_text("Web")
+    assert page.complaints == []
+
+
+def test_load_older_adds_rows_and_takes_the_focus_to_the_first_new_one(visit):
+    page = visit()
+    before = [one.get_attribute("id") for one in entries(page).all()]
+    page.get_by_role("link", name="Load older").click()
+    expect(entries(page)).not_to_have_count(50)
+    assert [one.get_attribute("id") for one in entries(page).all()][:50] == before
+    assert is_focused(entries(page).nth(50))
+    expect(page.get_by_role("status").filter(has_text="Older changes are loaded.")).to_have_count(1)
+    days = page.locator(".customer-history-day").evaluate_all(
+        "(all) => all.map((one) => one.dataset.day)"
+    )
+    assert sorted(set(days), reverse=True) == days
+    assert page.complaints == []
+
+
+def test_the_end_says_that_it_is_the_beginning(visit):
+    page = visit()
+    while page.get_by_role("link", name="Load older").count():
+        shown = entries(page).count()
+        page.get_by_role("link", name="Load older").click()
+        expect(entries(page)).not_to_have_count(shown)
+    expect(page.get_by_text("This is where the history begins.")).to_be_visible()
+    expect(entries(page).last).to_contain_text("Customer Created")
+
+
+def test_without_a_script_load_older_is_a_page_of_its_own(visit):
+    page = visit(java_script_enabled=False)
+    first = entries(page).first.get_attribute("id")
+    page.get_by_role("link", name="Load older").click()
+    expect(page.locator(f"[id='{first}']")).to_have_count(0)
+    expect(page.get_by_text("This is where the history begins.")).to_be_visible()
+    page.get_by_role("link", name="Show the newest").click()
+    expect(page.locator(f"[id='{first}']")).to_have_count(1)
+    assert page.complaints == []
+
+
+def deep_link(page):
+    """Return the link to an entry that is not on the first page, and its id."""
+    page.get_by_role("link", name="Load older").click()
+    expect(entries(page)).not_to_have_count(50)
+    link = entries(page).nth(60).locator(".customer-history-time a").get_attribute("href")
+    return link, link.partition("#")[2]
+
+
+def test_a_link_leads_to_its_entry_which_has_the_focus(visit, first_page):
+    page = visit()
+    link, name = deep_link(page)
+    page.goto("about:blank")
+    page.goto(first_page + link)
+    entry = page.locator(f"[id='{name}']")
+    expect(entry).to_be_in_viewport()
+    assert is_focused(entry)
+    expect(entry).to_have_class(re.compile("customer-history-target"))
+    assert page.complaints == []
+
+
+def test_without_a_script_a_link_leads_to_its_entry_too(visit, first_page):
+    link, name = deep_link(visit())
+    page = visit(first_page + link, java_script_enabled=False)
+    expect(page.locator(f"[id='{name}']")).to_be_in_viewport()
+    assert page.complaints == []
+
+
+def test_the_exact_time_shows_on_focus(visit):
+    page = visit()
+    time = entries(page).first.locator(".customer-history-time a")
+    expect(time.locator(".customer-history-exact")).to_be_hidden()
+    time.focus()
+    expect(time.locator(".customer-history-exact")).to_be_visible()
+    expect(time.locator(".customer-history-exact")).to_contain_text(re.compile("E[SD]T"))
+
+
+def test_the_time_zone_of_the_profile_is_named_on_the_tab(visit, first_page):
+    page = visit("/profile", user="clerk")
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.get_by_role("button", name="Save").click()
+    page.goto(first_page)
+    expect(page.locator("caption")).to_contain_text("Times are in Europe/Berlin.")
+    page.goto("/profile")
+    page.get_by_label("Time zone").fill("")
+    page.get_by_role("button", name="Save").click()
+    page.goto(first_page)
+    expect(page.locator("caption")).to_contain_text("Times are in America/New_York.")
+
+
+def test_a_page_has_a_strict_policy_and_keeps_to_it(visit, first_page):
+    page = visit()
+    headers = page.request.get(first_page).headers
+    assert headers["content-security-policy"] == (
+        "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none';"
+        " object-src 'none'"
+    )
+    page.get_by_role("link", name="Filter", exact=True).click()
+    page.get_by_role("link", name="Load older").click()
+    expect(entries(page)).not_to_have_count(50)
+    assert page.evaluate("window.violations") == []
+    assert page.complaints == []
+
+
+def test_what_a_policy_forbids_would_have_been_seen(visit):
+    page = visit()
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('style'), {textContent: 'b{}'}))"
+    )
+    page.wait_for_function("window.violations.length")
+    assert page.evaluate("window.violations") == ["style-src-elem inline"]
+
+
+def test_a_clerk_sees_masks_and_what_would_lift_them(visit, first_page):
+    page = visit(f"{first_page}?field=ssn&kind=update", user="clerk")
+    masked = page.locator("summary.customer-history-masked").first
+    expect(masked).to_be_visible()
+    masked.click()
+    hint = page.locator(".customer-history-hint").first
+    expect(hint).to_be_visible()
+    expect(hint).to_contain_text("crm.view_confidential_customer_ssn")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_value_is_revealed_on_request_and_closes_again(
+    visit, revealing_site, first_page, has_script
+):
+    address = f"{first_page}?field=ssn&kind=update"
+    page = visit(address, site=revealing_site, java_script_enabled=has_script)
+    row = entries(page).first
+    expect(row).to_contain_text("***-**-4471")
+    reveals = page.locator("#customer-history-reveal")
+    assert reveals.get_attribute("action").startswith(f"{first_page}?")
+    page.get_by_role("button", name=re.compile("^Reveal SSN")).first.click()
+    expect(entries(page).filter(has_text="900-12-4471")).to_have_count(1)
+    page.goto(first_page)
+    expect(entries(page).first).to_contain_text("Confidential values revealed")
+    page.goto(address)
+    expect(page.locator("body")).not_to_contain_text("900-12-4471")
+    expect(entries(page).first).to_contain_text("***-**-4471")
+    assert page.complaints == []
+
+
+def test_with_a_script_a_revealed_entry_has_the_focus(visit, revealing_site, first_page):
+    page = visit(f"{first_page}?field=ssn&kind=update", site=revealing_site)
+    page.get_by_role("button", name=re.compile("^Reveal SSN")).first.click()
+    revealed = entries(page).filter(has_text="900-12-4471")
+    expect(revealed).to_be_focused()
+    expect(
+        page.get_by_role("status").filter(has_text="That you looked is recorded.")
+    ).to_have_count(1)
+
+
+def test_a_value_far_down_is_revealed_where_it_stands(visit, revealing_site):
+    page = visit(site=revealing_site)
+    page.get_by_role("link", name="Load older").click()
+    expect(entries(page)).not_to_have_count(50)
+    shown = entries(page).count()
+    created = entries(page).last
+    created.locator("summary").first.click()
+    expect(created).to_contain_text("***-**-4417")
+    created.get_by_role("button", name=re.compile("^Reveal")).first.click()
+    expect(entries(page).last).to_contain_text("900-12-4417")
+    expect(entries(page).last).to_be_focused()
+    expect(entries(page)).to_have_count(shown)
+    assert page.complaints == []

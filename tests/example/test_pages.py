@@ -1,0 +1,102 @@
+"""The demo around the History tab: its address, checks, profiles and languages."""
+
+import re
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from demo.browser import Browser, FormRefusedError
+from tests.example.conftest import MANAGE
+
+
+def test_djangos_checks_have_nothing_to_say(environment):
+    command = [sys.executable, MANAGE, "check", "--fail-level", "WARNING"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert (done.stdout, done.stderr) == (
+        "System check identified no issues (0 silenced).\n",
+        "",
+    )
+
+
+def test_the_models_have_their_migrations(environment):
+    command = [sys.executable, MANAGE, "makemigrations", "--check", "--dry-run"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "No changes detected\n"
+
+
+def test_the_tab_bar_leads_to_the_history_with_an_icon(manager, first_page):
+    page = manager.open(first_page.removesuffix("/history"))
+    assert urlsplit(page.link("History")).path == first_page
+    item = re.search(r'<a class="customer-history-link"[^>]*>.*?</a>', page.text, re.DOTALL)
+    assert "<svg" in item.group(0)
+    assert "aria-current" not in item.group(0)
+    here = manager.open(first_page).text
+    assert re.search(r'<a class="customer-history-link"[^>]* aria-current="page">', here)
+
+
+def test_files_of_the_tab_come_from_the_companys_own_address(people, first_page):
+    auditor = people("auditor")
+    link = auditor.open(f"{first_page}?field=ssn").link("Download CSV")
+    assert urlsplit(link).path == first_page
+    assert urlsplit(link).query == "field=ssn&format=csv"
+    assert auditor.open(link).text.startswith("timestamp,user,action,")
+
+
+@pytest.fixture
+def in_tokyo(people):
+    """The auditor's browser while the profile says Tokyo; afterwards as it was."""
+    auditor = people("auditor")
+    auditor.submit("/profile", "Save", {"time_zone": "Asia/Tokyo"})
+    yield auditor
+    auditor.submit("/profile", "Save", {"time_zone": ""})
+
+
+def test_the_tab_has_the_time_zone_of_the_profile(in_tokyo, manager, first_page):
+    tokyo, new_york = in_tokyo.open(first_page).text, manager.open(first_page).text
+    assert "Times are in Asia/Tokyo." in tokyo
+    assert "Times are in America/New_York." in new_york
+    first_times = [re.search(r'<time datetime="(\S{11,})"', one) for one in (tokyo, new_york)]
+    assert [one.group(1)[-6:] for one in first_times] in (
+        ["+09:00", "-05:00"],
+        ["+09:00", "-04:00"],
+    )
+
+
+def test_other_pages_have_it_too(in_tokyo, manager, first_page):
+    notes = first_page.replace("/history", "/notes")
+    assert re.search(r'<time datetime="\S+\+09:00"', in_tokyo.open(notes).text)
+    assert re.search(r'<time datetime="\S+-0[45]:00"', manager.open(notes).text)
+
+
+def test_what_is_no_time_zone_is_refused(people):
+    with pytest.raises(FormRefusedError):
+        people("auditor").submit("/profile", "Save", {"time_zone": "Mars/Olympus"})
+
+
+@pytest.fixture
+def speaking(people, first_page):
+    """Return a function that opens the tab in a language; English again afterwards."""
+    auditor = people("auditor")
+
+    def open_in(language):
+        return auditor.submit(first_page, "Choose", {"language": language})
+
+    yield open_in
+    open_in("en")
+
+
+@pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])
+def test_the_page_says_its_language_and_its_direction(speaking, first_page, language, direction):
+    page = speaking(language)
+    assert urlsplit(page.url).path == first_page
+    assert f'<html lang="{language}" dir="{direction}">' in page.text
+
+
+def test_a_language_can_be_chosen_before_the_log_in(second_run):
+    stranger = Browser(second_run.site, address="192.0.2.1")
+    page = stranger.submit("/log-in", "Choose", {"language": "es"})
+    assert '<html lang="es" dir="ltr">' in page.text
+    assert urlsplit(page.url).path == "/log-in"

@@ -1,0 +1,30 @@
+"""What the tests of the History tab share: where it is, and what it shows."""
+
+from django.utils.html import strip_tags
+
+REVEALING = {"MASK_UNTIL_REVEALED": True}
+
+
+def address(customer):
+    return f"/customers/{customer.pk}/history/"
+
+
+def shown(answer):
+    return " ".join(strip_tags(answer.content.decode()).split())
+
+
+def chips(answer):
+    return [(chip.title, chip.text) for chip in answer.context["history"].bar.chips]
+
+
+def actions(answer):
+    return [entry.action for entry in answer.context["page"].entries]
+
+
+def get_staff(user):
+    user.is_staff = True
+    user.save()
+
+
+def zone_of(user):
+    return {"ann": "Pacific/Auckland", "lost": "Nowhere/Land"}.get(user.username)

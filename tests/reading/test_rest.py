@@ -1,0 +1,225 @@
+"""What the endpoints answer beside pages: heads, problems that tell all, own sources."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+
+from django_customer_history import history
+from django_customer_history.keys import uuid_at
+from django_customer_history.models import Entry
+from tests.crm.models import Account, Code, Customer, Note, Specimen
+from tests.extras import needs
+from tests.reading.conftest import grant
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def revealed(reader, user, customer):
+    """The address of an entry that may be revealed."""
+    grant(user, "view_confidential_customer_ssn")
+    entry = Entry.objects.get(entity_model="crm.customer")
+    return f"/api/history/entries/{entry.id}/reveal/"
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?format=ndjson", pytest.param("?format=xlsx", marks=needs("xlsxwriter"))]
+)
+def test_the_head_of_an_export_is_no_export(query, reader, customer, log):
+    for address in (
+        "/api/history/export/",
+        f"/api/history/subjects/crm.customer/{customer.pk}/export/",
+        f"/customers/{customer.pk}/history/",
+    ):
+        if address.endswith("/history/") and not query:
+            continue  # It is a page.
+        log.clear()
+        head = reader.head(f"{address}{query}")
+        assert head.status_code == 200
+        assert head.content == b""
+        assert log.entries() == []
+        whole = reader.get(f"{address}{query}")
+        assert len(log.entries()) == 1
+        for name in ("Content-Type", "Content-Disposition", "Cache-Control"):
+            assert head[name] == whole[name]
+
+
+def test_the_head_of_a_reveal_is_no_look(revealed, reader, log):
+    log.clear()
+    head = reader.head(revealed)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert "ETag" not in head  # It would be made of what only a look may show.
+    assert log.entries() == []
+    assert reader.get(revealed).status_code == 200
+    assert len(log.entries()) == 1
+
+
+@pytest.mark.parametrize("path", ["export/", "reveal"])
+def test_options_leave_nothing_in_the_log(path, revealed, reader, log):
+    log.clear()
+    address = revealed if path == "reveal" else f"/api/history/{path}"
+    assert reader.options(address).status_code == 200
+    assert log.entries() == []
+
+
+def test_the_head_is_refused_as_the_whole_is(reader, stranger, customer, log):
+    log.clear()
+    record = f"/api/history/subjects/crm.customer/{customer.pk}/export/"
+    entry = Entry.objects.get(entity_model="crm.customer").id
+    for client, address, status in (
+        (stranger, record, 403),
+        (reader, "/api/history/subjects/crm.customer/987654/export/", 404),
+        (reader, f"{record}?format=pdf", 400),
+        (reader, f"{record}?acton=x", 400),
+        (stranger, f"/api/history/entries/{entry}/reveal/", 404),
+        (reader, f"/api/history/entries/{entry}/reveal/", 403),
+    ):
+        assert client.head(address).status_code == status
+        assert client.get(address).status_code == status
+    assert log.entries() == []
+
+
+def errors(answer):
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    return {error["parameter"]: error["detail"] for error in answer.json()["errors"]}
+
+
+def test_all_mistakes_stand_in_one_problem(reader, customer, log):
+    log.clear()
+    told = errors(reader.get("/api/history/?kind=x&acton=y&limit=0&cursor=z"))
+    assert set(told) == {"kind", "acton", "limit", "cursor"}
+    told = errors(reader.get("/api/history/export/?kind=x&format=pdf&from=1&from=2"))
+    assert set(told) == {"kind", "format", "from"}
+    assert told["format"] == "Give one of: csv, ndjson, xlsx."
+    told = errors(reader.get("/api/history/facets/?kind=x&limit=1"))
+    assert told["limit"].startswith("Unknown filter.")
+    assert log.entries() == []
+
+
+def test_a_cursor_of_another_list_is_named_beside_other_mistakes(reader, customer):
+    Note.objects.create(customer=customer, text="t")
+    cursor = reader.get("/api/history/?limit=1").json()["next"].partition("cursor=")[2]
+    cursor = cursor.partition("&")[0]
+    told = errors(reader.get(f"/api/history/?kind=create&limit=0&cursor={cursor}"))
+    assert set(told) == {"limit", "cursor"}
+    assert set(errors(reader.get(f"/api/history/?limit=0&cursor={cursor}"))) == {"limit"}
+    twice = errors(reader.get(f"/api/history/?cursor={cursor}&cursor={cursor}"))
+    assert twice == {"cursor": "Given too often."}
+
+
+@pytest.mark.parametrize("query", ["kind=create", "limit=1", "x="])
+def test_one_entry_takes_no_parameters(query, revealed, reader, log):
+    log.clear()
+    for address in (revealed, revealed.removesuffix("reveal/")):
+        told = errors(reader.get(f"{address}?{query}"))
+        assert told == {query.partition("=")[0]: "This endpoint takes no parameters."}
+    assert log.entries() == []
+
+
+def test_permission_comes_before_parameters(stranger, customer):
+    record = f"/api/history/subjects/crm.customer/{customer.pk}/"
+    for address in (record, f"{record}facets/", f"{record}export/", "/api/history/"):
+        assert stranger.get(f"{address}?acton=x").status_code == 403
+
+
+KEYS = ["a/b", "a/", "/a", "facets", "a/facets", "ä b?c#d", "a%2Fb", "a\nb", "..", "export/x"]
+
+
+@pytest.mark.urls("tests.reading.urls")
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_may_have_any_character(key, reader, user):
+    grant(user, "view_code_history", "export_code_history")
+    Code.objects.create(code=key, text="t")
+    Code.objects.create(code="other", text="t")
+    whole = reverse("customer_history_api:subject", args=["crm.code", key])
+    if key != "a/facets":  # Its address is that of the facets of "a".
+        found = reader.get(whole).json()["results"]
+        assert [entry["subject"]["id"] for entry in found] == [key]
+    found = reader.get("/api/history/", {"subject": f"crm.code:{key}"}).json()["results"]
+    assert [entry["entity"]["id"] for entry in found] == [key]
+    for door in ("facets", "export"):
+        address = reverse(f"customer_history_api:subject-{door}", args=["crm.code", key])
+        answer = reader.get(address)
+        content = answer.getvalue() if answer.streaming else answer.content
+        assert answer.status_code == 200
+        assert b"Create" in content
+    page = reader.get(reverse("customer_history:subject", args=["crm.code", "a/b"]))
+    assert page.status_code == (200 if key == "a/b" else 404)
+
+
+class TestOwnSources:
+    @pytest.fixture(autouse=True)
+    def kiosk(self, settings, customer):
+        settings.CUSTOMER_HISTORY = {"SOURCES": {"kiosk": "Kiosk in the hall"}}
+        with history.acting(source="kiosk"):
+            Customer.objects.filter(pk=customer.pk).update(rate="44.99")
+
+    def test_are_filters_and_have_their_names(self, reader):
+        (entry,) = reader.get("/api/history/?source=kiosk").json()["results"]
+        assert entry["source"] == {"code": "kiosk", "label": "Kiosk in the hall"}
+        others = reader.get("/api/history/?-source=kiosk").json()["results"]
+        assert [one["kind"] for one in others] == ["create"]
+        assert "Did you mean 'kiosk'?" in errors(reader.get("/api/history/?source=kisk"))["source"]
+
+    def test_are_among_the_facets_as_long_as_the_settings_know_them(self, reader, settings):
+        found = reader.get("/api/history/facets/").json()["sources"]
+        assert {"value": "kiosk", "label": "Kiosk in the hall"} in found
+        settings.CUSTOMER_HISTORY = {}
+        found = reader.get("/api/history/facets/").json()["sources"]
+        assert [one["value"] for one in found] == ["system"]
+        assert "source" in errors(reader.get("/api/history/?source=kiosk"))
+
+
+def zone_of(user):
+    return "Etc/GMT+5" if user.get_username() == "ann" else None
+
+
+class TestTheReadersZone:
+    """A day is the reader's own, and so is the time that is read: at every endpoint."""
+
+    @pytest.fixture(autouse=True)
+    def told(self, settings, customer):
+        settings.CUSTOMER_HISTORY = {"TIME_ZONE": "tests.reading.test_rest.zone_of"}
+        account = Account.objects.create(label="a")
+        Specimen.objects.create(account=account, datetime=datetime(2026, 3, 10, 4, tzinfo=UTC))
+        for hour in (4, 5, 28, 29):
+            moment = datetime(2026, 3, 10, tzinfo=UTC) + timedelta(hours=hour)
+            Entry.objects.create(
+                id=uuid_at(int(moment.timestamp()) * 1_000_000), timestamp=moment, kind="event",
+                action=f"at {hour}", entity_model="crm.customer", entity_id=str(customer.pk),
+                subject_model="crm.customer", subject_id=str(customer.pk), source="web",
+            )  # fmt: skip
+
+    @pytest.mark.urls("tests.reading.urls")
+    def test_bounds_days(self, reader, user, customer):
+        asked = "from=2026-03-10&to=2026-03-10"
+        lists = (
+            "/api/history/",
+            f"/api/history/subjects/crm.customer/{customer.pk}/",
+            f"/host/customers/{customer.pk}/history/",
+        )
+        for address in lists:
+            found = reader.get(f"{address}?{asked}").json()["results"]
+            assert [entry["action"] for entry in found] == ["at 28", "at 5"]
+        facets = reader.get(f"/api/history/facets/?{asked}").json()
+        assert [one["value"] for one in facets["actions"]] == ["at 28", "at 5"]
+        told = reader.get(f"/api/history/export/?{asked}").getvalue().decode()
+        assert told.count("at ") == 2
+        out = io.StringIO()
+        bounds = ("--from", "2026-03-10", "--to", "2026-03-10")
+        call_command("history_export", "--as", "ann", *bounds, stdout=out, stderr=io.StringIO())
+        assert [row.split(",")[2] for row in out.getvalue().splitlines()[1:]] == ["at 28", "at 5"]
+
+    def test_is_that_of_moments(self, reader, user):
+        grant(user, "view_account_history")
+        (entry,) = reader.get("/api/history/?entity=crm.specimen").json()["results"]
+        one = reader.get(f"/api/history/entries/{entry['id']}/").json()
+        for shown in (entry, one):
+            moment = next(one for one in shown["changes"] if one["field"] == "datetime")
+            assert moment["new"] == "2026-03-10T04:00:00.000000Z"
+            assert moment["new_display"] == "March 9, 2026, 11 p.m."

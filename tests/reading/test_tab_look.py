@@ -1,0 +1,72 @@
+"""The stylesheet in a real browser: a host's colors win, and a narrow table is still a table."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+import django_customer_history
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium was found; name one in the variable CHROMIUM"
+)
+
+PACKAGE = Path(django_customer_history.__file__).parent
+SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")
+TAB = '<section class="customer-history"><a href="#">a link</a></section>'
+TABLE = """
+<section class="customer-history">
+<table role="table"><tbody role="rowgroup" class="customer-history-entry">
+<tr role="row"><th role="rowheader" scope="row">Rate</th><td role="cell">39.99</td></tr>
+</tbody></table></section>
+"""
+
+
+RECORD = """
+<section class="customer-history"><table role="table" class="customer-history-record">
+<thead><tr><th scope="col">Field</th>
+<th scope="col">Before</th><th scope="col">After</th></tr></thead>
+<tbody><tr><th scope="row">Rate</th><td>39.99</td><td>44.99</td></tr>
+<tr><th scope="row">Status</th><td>Open</td><td>Closed</td></tr></tbody></table></section>
+"""
+
+
+@pytest.fixture
+def page():
+    with sync_playwright() as playwright:
+        # Root, as in most containers, cannot have Chromium's sandbox.
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        yield browser.new_page(viewport={"width": 390, "height": 600})
+        browser.close()
+
+
+@pytest.mark.parametrize("sheets", ["{own}{packages}", "{packages}{own}"])
+def test_a_variable_is_the_hosts_to_set_before_and_after_the_stylesheet(page, sheets):
+    own = "<style>.customer-history { --customer-history-accent: rgb(1, 2, 3) }</style>"
+    page.set_content(sheets.format(own=own, packages=f"<style>{SHEET}</style>") + TAB)
+    assert page.locator("a").evaluate("link => getComputedStyle(link).color") == "rgb(1, 2, 3)"
+
+
+def test_a_table_that_is_shown_as_cards_has_rows_and_cells(page):
+    page.set_content(f"<style>{SHEET}</style>{TABLE}")
+    assert page.locator("table").evaluate("table => getComputedStyle(table).display") == "block"
+    row = page.get_by_role("table").get_by_role("row")
+    assert row.get_by_role("rowheader").text_content() == "Rate"
+    assert row.get_by_role("cell").text_content() == "39.99"
+
+
+def test_a_record_on_a_phone_has_its_values_below_their_field_and_beside_each_other(page):
+    page.set_content(f"<style>{SHEET}</style>{RECORD}")
+    places = {
+        name: page.get_by_text(name, exact=True).bounding_box()
+        for name in ("Before", "Rate", "39.99", "44.99", "Status")
+    }
+    assert places["Rate"]["y"] < places["39.99"]["y"] < places["Status"]["y"]
+    assert places["39.99"]["y"] == places["44.99"]["y"]
+    assert places["39.99"]["x"] == places["Before"]["x"] < places["44.99"]["x"]
+    assert page.get_by_text("Field", exact=True).is_hidden()
