@@ -3,6 +3,7 @@
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections, models
+from django.test.utils import isolate_apps
 
 from django_customer_history import checks, history, masks
 from django_customer_history.capture.install import remove_all, synchronise
@@ -155,6 +156,7 @@ def test_what_is_no_function(registered, options, message, hint):
     assert (error.id, error.msg, error.hint) == ("customer_history.E009", message, hint)
 
 
+@isolate_apps("tests.crm")
 def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
     class Misspelt(AuditedModel):
         class History:
@@ -213,6 +215,7 @@ def test_a_missing_middleware_is_a_warning(settings):
 
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
+@isolate_apps("tests.crm")
 def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
     registered, monkeypatch
 ):
@@ -240,6 +243,7 @@ def test_an_unsupported_database(monkeypatch):
         dialect_of(connection)
 
 
+@isolate_apps("tests.crm")
 def test_a_model_that_is_not_registered():
     class Unregistered(models.Model):
         class Meta:
