@@ -148,15 +148,15 @@ class MySQLDialect(RowDialect):
         )
 
     def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
-        if event == "update" or column.by_key or column.secret:
-            return super().piece(column, event)
-        # Half of what the pair as an array would have to be prepared.
-        text = self.text(self.value("OLD" if event == "delete" else "NEW", column), column)
+        condition, member = super().piece(column, event)
+        # CONCAT of NULL is NULL, which CONCAT_WS leaves out.
+        is_condition_in_member = event != "update" and not column.by_key and not column.secret
+        return "" if is_condition_in_member else condition, member
+
+    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
         is_plain = column.form not in (Form.TEXT, Form.JSON)
         quoted = f"'\"', {text}, '\"'" if is_plain else self.json_string(text)
-        name = json.dumps(column.field)
-        head, tail = (f"{name}:[", ", null]") if event == "delete" else (f"{name}:[null, ", "]")
-        return "", f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
+        return f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
 
     def changes(self, table: TrackedTable, event: Event) -> str:
         if event == "update" and table.relation is None:

@@ -11,6 +11,9 @@ from django_customer_history.tables import Event, TrackedColumn, TrackedTable
 class RowDialect(Dialect):
     """A database whose triggers can only name columns, one by one."""
 
+    before_member = ""
+    """What stands in the text of each member of an object, so that `object_of` can join them."""
+
     def changes(self, table: TrackedTable, event: Event) -> str:
         """Return the SQL of a JSON object of the changed fields, built as text."""
         if table.relation is not None:
@@ -44,34 +47,47 @@ class RowDialect(Dialect):
 
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
-        """Return the SQL of a JSON object from pairs of a condition and a member's text."""
+        """Return the SQL of a JSON object from pairs of a condition and a member's text.
+
+        A member that is NULL is left out.
+        """
 
     @abstractmethod
     def members_by_key(self, field: str, old: str, new: str) -> str:
         """Return the SQL of a member `"field.key":[old, new]` for each key that differs.
 
         `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. Where one of
-        them holds no object, it is one member for the field as a whole.
+        them holds no object, it is one member for the field as a whole. No member: NULL.
         """
 
     def _differs_in(self, column: TrackedColumn) -> str:
         cells = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(*cells, form=column.form)
 
+    @abstractmethod
+    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
+        """Return the SQL of a member of which only the text is not known beforehand.
+
+        Most members of a creation and a deletion are such, and it is less than a pair to build.
+        """
+
     def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
         """Return the SQL that tells whether a column has changed, and of its member."""
-        cells = {row: self.value(row, column) for row in ("OLD", "NEW")}
-        texts = {row: self.text(cell, column) for row, cell in cells.items()}
-        conditions = {
-            "insert": f"{cells['NEW']} IS NOT NULL",
+        old, new = (self.value(row, column) for row in ("OLD", "NEW"))
+        condition = {
+            "insert": f"{new} IS NOT NULL",
             "update": self._differs_in(column),
-            "delete": f"{cells['OLD']} IS NOT NULL",
-        }
+            "delete": f"{old} IS NOT NULL",
+        }[event]
+        name = self.before_member + json.dumps(column.field)
         if column.by_key:
-            old = "NULL" if event == "insert" else cells["OLD"]
-            new = "NULL" if event == "delete" else cells["NEW"]
-            return conditions[event], self.members_by_key(column.field, old, new)
-        old = "NULL" if column.secret or event == "insert" else texts["OLD"]
-        new = "NULL" if column.secret or event == "delete" else texts["NEW"]
-        member = self.literal(json.dumps(column.field) + ":")
-        return conditions[event], self.concatenate([member, self.pair(old, new)])
+            sides = ("NULL" if event == "insert" else old, "NULL" if event == "delete" else new)
+            return condition, self.members_by_key(column.field, *sides)
+        if column.secret:
+            return condition, self.literal(f"{name}:[null,null]")
+        old, new = (self.text(cell, column) for cell in (old, new))
+        if event == "insert":
+            return condition, self.of_one_side(f"{name}:[null,", new, "]", column)
+        if event == "delete":
+            return condition, self.of_one_side(f"{name}:[", old, ",null]", column)
+        return condition, self.concatenate([self.literal(f"{name}:"), self.pair(old, new)])

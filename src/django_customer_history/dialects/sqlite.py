@@ -1,6 +1,6 @@
 """SQLite: row triggers; key, clock and context come from functions on the connection."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -31,6 +31,7 @@ class SQLiteDialect(RowDialect):
     # Remaking or renaming a table fails while any trigger on another table reads it, and the
     # triggers on the table itself are lost with it.
     triggers_block_changes = True
+    before_member = ","
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -139,7 +140,8 @@ class SQLiteDialect(RowDialect):
 
     def members_by_key(self, field: str, old: str, new: str) -> str:
         # No member at all, as of an empty object, must not leave a comma behind.
-        return f"NULLIF(customer_history_members({self.literal(field)}, {old}, {new}), '')"
+        members = f"NULLIF(customer_history_members({self.literal(field)}, {old}, {new}), '')"
+        return f"{self.literal(self.before_member)} || {members}"
 
     def pair(self, old: str, new: str) -> str:
         return f"json_array({old}, {new})"
@@ -154,12 +156,18 @@ class SQLiteDialect(RowDialect):
     def json_string(self, text: str) -> str:
         return f"json_quote({text})"
 
+    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
+        return f"{self.literal(head)} || json_quote({text}) || {self.literal(tail)}"
+
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
-        members = " || ".join(
-            f"\n    CASE WHEN {condition} THEN COALESCE(',' || {member}, '') ELSE '' END"
-            for condition, member in pieces
+        # printf() leaves out what is NULL and makes one text of all, where || makes one of each
+        # two. It ends at a zero character, of which JSON has none.
+        members = [f"\n    CASE WHEN {condition} THEN {member} END" for condition, member in pieces]
+        texts = " || ".join(
+            f"printf('{'%s' * len(some)}',{','.join(some)})"
+            for some in _parts(members, _MOST_ARGUMENTS)
         )
-        return f"'{{' || substr({members or repr('')}, 2) || '}}'"
+        return f"'{{' || substr({texts or repr('')}, 2) || '}}'"
 
     def insert(
         self,
@@ -186,6 +194,13 @@ class SQLiteDialect(RowDialect):
         drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
 
+
+def _parts(members: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (members[start : start + size] for start in range(0, len(members), size))
+
+
+# Of one function: 127 unless SQLite was built otherwise, and 100 is the least that is heard of.
+_MOST_ARGUMENTS = 90
 
 _FORMS: Mapping[str, Form] = {
     "integer": Form.INTEGER,
