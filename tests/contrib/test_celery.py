@@ -47,7 +47,7 @@ def reachable(name):
 
 @contextmanager
 def working(broker, database, path, *arguments, **environment):
-    """Run a worker with a queue of its own, and send to that queue."""
+    """Run a worker with a queue and a name of its own, and send to that queue."""
     broker = reachable(broker)
     queue = f"customer_history_{uuid.uuid4().hex}"
     environment = {
@@ -59,7 +59,7 @@ def working(broker, database, path, *arguments, **environment):
     }
     command = [
         sys.executable, "-m", "celery", "-A", "tests.celery_app", "worker", "--concurrency=1",
-        "--queues", queue, "--without-gossip", "--without-mingle", *arguments,
+        "--queues", queue, "--hostname", queue, "--without-gossip", "--without-mingle", *arguments,
     ]  # fmt: skip
     with (path / "worker.log").open("w") as log:
         worker = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

@@ -13,7 +13,16 @@ from django_customer_history.asof import record_then
 from django_customer_history.exceptions import OutOfReachError
 from django_customer_history.management.commands.history_export import Operator
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note, Referral, Specimen, Tag, Ticket
+from tests.crm.models import (
+    Customer,
+    Entrance,
+    Note,
+    Pass,
+    Referral,
+    Specimen,
+    Tag,
+    Ticket,
+)
 from tests.past.models import Client as PastClient
 from tests.past.models import Member
 from tests.reading.conftest import grant
@@ -275,3 +284,12 @@ def test_imported_history_is_history_too(db):
     assert history.as_of(client, start + timedelta(days=1))["name"] == "Acme"
     assert history.as_of(client, start + timedelta(days=3))["name"] == "Acme Ltd"
     assert history.as_of(client, start - timedelta(days=1)) is None
+
+
+def test_a_foreign_key_that_holds_a_secret_is_as_secret_then(customer):
+    one, other = (Pass.objects.create(customer=customer, code=code) for code in ("tok-1", "tok-2"))
+    entrance = Entrance.objects.create(held=one, gate="north")
+    Entrance.objects.update(held=other)
+    _created, moved = entries(entrance)
+    assert then(moved) == {"held": ("secret", "secret"), "gate": ("north", "north")}
+    assert history.as_of(entrance, moved.timestamp) == {"gate": "north"}

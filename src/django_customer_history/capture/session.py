@@ -8,10 +8,10 @@ to the server goes past Django's query log, so a project's query counts stay wha
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import Error, IntegrityError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.capture.calls import follow_calls
@@ -47,6 +47,9 @@ class Session(ABC):
     def connected(self) -> None:
         """Begin anew: the connection to the server is a new one."""
 
+    def leave(self) -> None:  # noqa: B027 - most databases keep nothing
+        """Leave nothing of who acted behind: the connection may serve somebody else next."""
+
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Run a statement, with the context in its place if the statement may write.
 
@@ -77,6 +80,17 @@ def attach(connection: BaseDatabaseWrapper) -> None:
     session.connected()
     # First in the list: a block that is open now removes the last one when it ends.
     connection.execute_wrappers.insert(0, session)
+
+
+def leave_connections() -> None:
+    """Let no connection of this thread keep who acted, at the end of a request or a task.
+
+    Every write through Django brings its own context. This is for what goes past it.
+    """
+    for connection in connections.all(initialized_only=True):
+        for wrapper in connection.execute_wrappers:
+            if isinstance(wrapper, Session):
+                wrapper.leave()
 
 
 class SQLiteSession(Session):
@@ -252,6 +266,13 @@ class MySQLSession(Session):
         if may_write(sql):
             self._send_if_new(current().attribution())
         return _counted(execute(sql, params, many, state), sql, state)
+
+    def leave(self) -> None:
+        """Blank the variables, if there are any and the connection stays open."""
+        if self._connection.connection is not None:
+            # A connection that is lost has no variables, and whoever uses it next is told so.
+            with suppress(Error):
+                self._send_if_new(Attribution())
 
     @contextmanager
     def _calling(self, cursor: Any) -> Iterator[None]:
