@@ -178,10 +178,13 @@ class SQLiteDialect(RowDialect):
         event: Event,
         condition: str | None,
     ) -> str:
-        where = f"\n  WHERE {condition}" if condition else ""
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
-        return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{where}"
+        into = f"  INSERT INTO {self.quote(log)} ({columns})\n"
+        # What is selected goes through a table of its own first, as the log has a guard.
+        if condition is None:
+            return f"{into}  VALUES ({expressions})"
+        return f"{into}  SELECT {expressions}\n  WHERE {condition}"
 
     def refuse(self, message: str, *, condition: str | None) -> str:
         tests = [f"NOT {PREFIX}has_reason()", *([condition] if condition else [])]
