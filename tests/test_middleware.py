@@ -13,7 +13,6 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from django_customer_history import history
-from django_customer_history.capture.session import leave_connections
 from django_customer_history.context import SOURCES
 from django_customer_history.exceptions import InvalidContextError
 from tests.crm.models import Customer
@@ -45,19 +44,6 @@ def test_a_request_leaves_nothing_in_its_connection(client, customer, log):
     past_django.close()
     client.post(f"/customers/{customer.pk}/", {"name": "Posted again"})
     assert log.told("actor_label", "source") == [("ann", "web"), (None, "system"), ("ann", "web")]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_connection_that_was_lost_is_no_error_at_the_end_of_a_request(customer):
-    if connection.vendor != "mysql":
-        pytest.skip("nothing is kept in a session of another database")
-    with history.acting(source="web"):
-        Customer.objects.update(name="x")
-    with pytest.raises(connection.Database.Error), connection.connection.cursor() as cursor:
-        cursor.execute("KILL CONNECTION_ID()")
-    leave_connections()
-    connection.close()
-    assert Customer.objects.get().name == "x"
 
 
 def test_an_anonymous_visitor_is_nobody_but_has_an_address(customer, log):

@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig, apps
-from django.core.signals import request_finished
 from django.db import connections
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, post_save, pre_migrate
@@ -37,7 +36,6 @@ class CustomerHistoryConfig(AppConfig):
         follow_commands()
         _follow_tasks()
         connection_created.connect(_connected, dispatch_uid="customer_history")
-        request_finished.connect(_finished, dispatch_uid="customer_history")
         pre_migrate.connect(_migrating, sender=self, dispatch_uid="customer_history")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="customer_history")
         post_save.connect(
@@ -64,12 +62,6 @@ def _connected(*, connection: Any, **_kwargs: Any) -> None:
 
     attach(connection)
     let_flush_pass(connection)
-
-
-def _finished(**_kwargs: Any) -> None:
-    from django_customer_history.capture.session import leave_connections
-
-    leave_connections()
 
 
 def _migrating(*, using: str, **details: Any) -> None:

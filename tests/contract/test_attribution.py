@@ -87,6 +87,41 @@ def test_no_context_lingers_in_an_open_transaction(customer, log):
     assert log.told("actor_label") == [("ann",), (None,), (BOB.label,), (None,)]
 
 
+@pytest.fixture
+def past_django():
+    """A cursor of MariaDB's driver itself."""
+    if connection.vendor != "mysql":
+        pytest.skip("elsewhere nothing is kept in a session that could be somebody else's")
+    with connection.connection.cursor() as cursor:
+        yield cursor
+
+
+def test_a_cursor_of_the_driver_bears_who_acts_and_nobody_who_acted_before(log, past_django):
+    with history.acting(user=ANN):
+        rename("1")
+        past_django.execute("UPDATE crm_customer SET name = '2'")
+    past_django.execute("UPDATE crm_customer SET name = '3'")
+    with history.acting(user=BOB):
+        past_django.executemany("UPDATE crm_customer SET name = %s", [("4",), ("5",)])
+    labels = ["ann", "ann", None, BOB.label, BOB.label]
+    assert log.told("actor_label") == [(label,) for label in labels]
+
+
+def test_what_somebody_says_to_the_database_himself_ends_with_the_next_write_of_django(
+    log, past_django
+):
+    with history.acting(user=ANN, source="web"):
+        rename("1")
+        past_django.execute("SET @customer_history_source = 'integration'")
+        past_django.execute("UPDATE crm_customer SET name = '2'")
+        rename("3")
+    assert log.told("actor_label", "source") == [
+        ("ann", "web"),
+        ("ann", "integration"),
+        ("ann", "web"),
+    ]
+
+
 def test_the_context_survives_a_savepoint_that_is_rolled_back(customer, log):
     with history.acting(user=ANN), transaction.atomic():
         with pytest.raises(RuntimeError), transaction.atomic():

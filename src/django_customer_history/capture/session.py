@@ -8,10 +8,10 @@ to the server goes past Django's query log, so a project's query counts stay wha
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from django.db import Error, IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.capture.calls import follow_calls
@@ -47,9 +47,6 @@ class Session(ABC):
     def connected(self) -> None:
         """Begin anew: the connection to the server is a new one."""
 
-    def leave(self) -> None:  # noqa: B027 - most databases keep nothing
-        """Leave nothing of who acted behind: the connection may serve somebody else next."""
-
     def __call__(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Run a statement, with the context in its place if the statement may write.
 
@@ -80,17 +77,6 @@ def attach(connection: BaseDatabaseWrapper) -> None:
     session.connected()
     # First in the list: a block that is open now removes the last one when it ends.
     connection.execute_wrappers.insert(0, session)
-
-
-def leave_connections() -> None:
-    """Let no connection of this thread keep who acted, at the end of a request or a task.
-
-    Every write through Django brings its own context. This is for what goes past it.
-    """
-    for connection in connections.all(initialized_only=True):
-        for wrapper in connection.execute_wrappers:
-            if isinstance(wrapper, Session):
-                wrapper.leave()
 
 
 class SQLiteSession(Session):
@@ -254,31 +240,36 @@ class MySQLSession(Session):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        self._sent = Attribution()
+        # None: somebody else has set the variables.
+        self._sent: Attribution | None = Attribution()
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
         self._sent = Attribution()
-        follow_calls(self._connection.connection, self._calling)
+        follow_calls(self._connection.connection, self._calling, before=self._past_django)
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the variables first, if the statement may write and they are not right yet."""
-        if may_write(sql):
-            self._send_if_new(current().attribution())
+        self._hand_over(sql)
         return _counted(execute(sql, params, many, state), sql, state)
-
-    def leave(self) -> None:
-        """Blank the variables, if there are any and the connection stays open."""
-        if self._connection.connection is not None:
-            # A connection that is lost has no variables, and whoever uses it next is told so.
-            with suppress(Error):
-                self._send_if_new(Attribution())
 
     @contextmanager
     def _calling(self, cursor: Any) -> Iterator[None]:
         self._send_if_new(current().attribution())
         yield
         _count(cursor)
+
+    def _hand_over(self, sql: Any) -> None:
+        if may_write(sql):
+            self._send_if_new(current().attribution())
+
+    def _past_django(self, sql: Any) -> None:
+        # What a cursor of the driver runs: the variables outlive who acted, and the connection
+        # may serve somebody else by now. Who sets them there wants his own.
+        if isinstance(sql, str) and f"@{PREFIX}" in sql:
+            self._sent = None
+        elif self._sent is not None:
+            self._hand_over(sql)
 
     def _send_if_new(self, attribution: Attribution) -> None:
         if attribution is not self._sent and attribution != self._sent:

@@ -7,7 +7,6 @@ from typing import Any
 
 from celery import Celery, Task, signals
 
-from django_customer_history.capture.session import leave_connections
 from django_customer_history.handover import KEY, going_on, packed, taking_over
 
 _BLOCK = "customer_history_block"
@@ -62,5 +61,3 @@ def _ended(*, task: Task, **_kwargs: Any) -> None:
     block = task.request.__dict__.pop(_BLOCK, None)
     if block is not None:
         block.__exit__(None, None, None)
-    if not task.request.is_eager:
-        leave_connections()

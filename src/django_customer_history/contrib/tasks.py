@@ -14,7 +14,6 @@ from typing import Any
 
 from django_customer_history import conf
 from django_customer_history.blocks import Block
-from django_customer_history.capture.session import leave_connections
 from django_customer_history.context import Context
 from django_customer_history.handover import KEY, going_on, packed, taking_over
 
@@ -40,10 +39,7 @@ def _follow(package: str) -> None:
         import_module(f"{package}.backends.dummy").DummyBackend,
     )
     starts = functools.partial(_starts, at_once=at_once)
-    ends = functools.partial(_ends, at_once=at_once)
-    signals = import_module(f"{package}.signals")
-    signals.task_started.connect(starts, weak=False, dispatch_uid=KEY)
-    signals.task_finished.connect(ends, weak=False, dispatch_uid=KEY)
+    import_module(f"{package}.signals").task_started.connect(starts, weak=False, dispatch_uid=KEY)
     task_class.enqueue = _enqueuing(task_class.enqueue, at_once)
     task_class.aenqueue = _enqueuing_async(task_class.aenqueue, at_once)
     task_class.call = _calling(task_class.call)
@@ -51,18 +47,9 @@ def _follow(package: str) -> None:
 
 
 def _starts(sender: Any, *, at_once: tuple[type, ...], **_kwargs: Any) -> None:
-    _is_starting.set(_is_of_worker(sender, at_once))
-
-
-def _ends(sender: Any, *, at_once: tuple[type, ...], **_kwargs: Any) -> None:
-    if _is_of_worker(sender, at_once):
-        leave_connections()
-
-
-def _is_of_worker(sender: Any, at_once: tuple[type, ...]) -> bool:
     # Some backends send themselves, others their class.
     backend = sender if isinstance(sender, type) else type(sender)
-    return not issubclass(backend, at_once)
+    _is_starting.set(not issubclass(backend, at_once))
 
 
 def _enqueuing(enqueue: Callable[..., Any], at_once: tuple[type, ...]) -> Callable[..., Any]:
