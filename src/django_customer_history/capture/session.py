@@ -242,6 +242,7 @@ class MySQLSession(Session):
         super().__init__(connection)
         # None: somebody else has set the variables.
         self._sent: Attribution | None = Attribution()
+        self._is_in_django = False
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
@@ -251,7 +252,11 @@ class MySQLSession(Session):
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the variables first, if the statement may write and they are not right yet."""
         self._hand_over(sql)
-        return _counted(execute(sql, params, many, state), sql, state)
+        self._is_in_django = True
+        try:
+            return _counted(execute(sql, params, many, state), sql, state)
+        finally:
+            self._is_in_django = False
 
     @contextmanager
     def _calling(self, cursor: Any) -> Iterator[None]:
@@ -264,8 +269,10 @@ class MySQLSession(Session):
             self._send_if_new(current().attribution())
 
     def _past_django(self, sql: Any) -> None:
-        # What a cursor of the driver runs: the variables outlive who acted, and the connection
-        # may serve somebody else by now. Who sets them there wants his own.
+        # What a cursor of the driver runs by itself: the variables outlive who acted, and the
+        # connection may serve somebody else by now. Who sets them there wants his own.
+        if self._is_in_django:
+            return
         if isinstance(sql, str) and f"@{PREFIX}" in sql:
             self._sent = None
         elif self._sent is not None:
