@@ -1,13 +1,22 @@
 """The SQL of values, rows and the context, which each database writes in its own way."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from django_customer_history.tables import (
     Counterpart,
     Form,
     TrackedColumn,
 )
+
+_MOST_ARGUMENTS = 90
+"""Of one call: functions of PostgreSQL take up to 100, those of SQLite 127 and once 100."""
+
+
+def in_calls(arguments: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield arguments in parts, each of which a function of any database takes at once."""
+    for start in range(0, len(arguments), _MOST_ARGUMENTS):
+        yield arguments[start : start + _MOST_ARGUMENTS]
 
 
 class Expressions(ABC):

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django_customer_history.dialects.entries import LOG_COLUMNS
+from django_customer_history.dialects.expressions import in_calls
 from django_customer_history.dialects.postgresql import (
     CONTEXT,
     KEY,
@@ -39,8 +40,6 @@ _LAYOUT_SOURCE = (
     "\n  FROM pg_catalog.pg_attribute"
     "\n  WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped\n"
 )
-_MANY = 90
-"""Arguments of one call; a function takes up to 100."""
 
 
 class PostgreSQLByColumn(PostgreSQLDialect):
@@ -185,10 +184,10 @@ class NamedColumns(PostgreSQLDialect):
             for column in columns
             if not (self._of_row and column.by_key)
         ]
-        calls = [pieces[start : start + _MANY] for start in range(0, len(pieces), _MANY)]
         return (
             " || ".join(
-                "concat(" + ",".join(f"\n    {piece}" for piece in call) + ")" for call in calls
+                "concat(" + ",".join(f"\n    {piece}" for piece in call) + ")"
+                for call in in_calls(pieces)
             )
             or "''"
         )

@@ -1,11 +1,12 @@
 """SQLite: row triggers; key, clock and context come from functions on the connection."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.dialects.base import REFUSAL
 from django_customer_history.dialects.entries import LOG_COLUMNS
+from django_customer_history.dialects.expressions import in_calls
 from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
@@ -164,8 +165,7 @@ class SQLiteDialect(RowDialect):
         # two. It ends at a zero character, of which JSON has none.
         members = [f"\n    CASE WHEN {condition} THEN {member} END" for condition, member in pieces]
         texts = " || ".join(
-            f"printf('{'%s' * len(some)}',{','.join(some)})"
-            for some in _parts(members, _MOST_ARGUMENTS)
+            f"printf('{'%s' * len(some)}',{','.join(some)})" for some in in_calls(members)
         )
         return f"'{{' || substr({texts or repr('')}, 2) || '}}'"
 
@@ -197,13 +197,6 @@ class SQLiteDialect(RowDialect):
         drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
 
-
-def _parts(members: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (members[start : start + size] for start in range(0, len(members), size))
-
-
-# Of one function: 127 unless SQLite was built otherwise, and 100 is the least that is heard of.
-_MOST_ARGUMENTS = 90
 
 _FORMS: Mapping[str, Form] = {
     "integer": Form.INTEGER,
