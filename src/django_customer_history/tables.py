@@ -38,6 +38,8 @@ class Column:
     name: str
     type: str
     """The type in the database's own words, lower case."""
+    required: bool = False
+    """Whether the database refuses every row that has no value there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,10 @@ class TrackedTable:
     """What is refused without a reason."""
     relation: "Relation | None" = None
     """Set for the table behind a many-to-many field."""
+
+    def requires(self, column: str) -> bool:
+        """Return whether a column of the layout is required."""
+        return any(one.required for one in self.layout if one.name == column)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

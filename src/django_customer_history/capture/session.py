@@ -180,7 +180,7 @@ class PostgreSQLSession(Session):
                 return _counted(execute(sql, params, many, state), sql, state)
         result = execute(*self._with_setting(attribution, sql, params), many, state)
         if _has_result_sets(cursor):
-            state["cursor"].nextset()
+            cursor.nextset()  # Not by Django's cursor, which wraps each call for its errors.
         return _counted(result, sql, state)
 
     @contextmanager

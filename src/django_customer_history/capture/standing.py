@@ -110,6 +110,7 @@ def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) ->
         name=name,
         columns=kept(table.columns),
         hidden=(),
+        layout=(),
         only_listed=True,
         label=kept(table.label),
         subjects=tuple(path for path in table.subjects if path.column in columns),

@@ -48,6 +48,8 @@ class Candidate:
     """SQL of the subject's key as text, or of NULL."""
     condition: str | None = None
     """SQL that must hold for it to differ from the candidates before it at all."""
+    is_sure: bool = False
+    """Whether it is never NULL."""
 
 
 class Entries(Expressions):
@@ -75,6 +77,10 @@ class Entries(Expressions):
 
         `condition` is the SQL that must hold besides; None: nothing.
         """
+
+    def is_required(self, table: TrackedTable, column: str) -> bool:
+        """Return whether it is sure that no row has NULL in a column when the trigger runs."""
+        return False
 
     @abstractmethod
     def clock(self, number: int) -> Mapping[str, str]:
@@ -143,7 +149,7 @@ class Entries(Expressions):
         candidates = [
             candidate
             for path in table.subjects
-            for candidate in self._candidates(path, rows, log=log)
+            for candidate in self._candidates(table, path, rows, log=log)
         ]
         return [
             ({**common, **subject}, condition) for subject, condition in self._subjects(candidates)
@@ -203,7 +209,9 @@ class Entries(Expressions):
             column=part.column.name,
         )
 
-    def _candidates(self, path: SubjectPath, rows: Sequence[str], *, log: str) -> list[Candidate]:
+    def _candidates(
+        self, table: TrackedTable, path: SubjectPath, rows: Sequence[str], *, log: str
+    ) -> list[Candidate]:
         moved = None
         if len(rows) > 1:
             moved = self.differs(*(self.cell(row, path.column) for row in rows))
@@ -215,6 +223,9 @@ class Entries(Expressions):
                 model=path.model,
                 id=self._subject(path, row, log=log if rows == ("OLD",) else None),
                 condition=moved if number else None,
+                is_sure=not path.steps
+                and path.only_for is None
+                and self.is_required(table, path.column),
             )
             for number, row in enumerate(rows)
         ]
@@ -274,21 +285,24 @@ class Entries(Expressions):
         whens = " ".join(
             f"WHEN {one.id} IS NOT NULL THEN {self.literal(one.model)}" for one in candidates
         )
+        is_first = candidates[0].is_sure
         first = {
-            "subject_model": f"CASE {whens} END",
-            "subject_id": _coalesce([one.id for one in candidates]),
+            "subject_model": self.literal(candidates[0].model) if is_first else f"CASE {whens} END",
+            "subject_id": _coalesce([one.id for one in candidates[: 1 if is_first else None]]),
         }
         statements: list[tuple[dict[str, str], str | None]] = [(first, None)]
         for number, one in enumerate(candidates[1:], start=1):
             before = candidates[:number]
             tests = [one.condition] if one.condition else []
+            if not one.is_sure:
+                tests.append(f"{one.id} IS NOT NULL")
+            if not any(other.is_sure for other in before):
+                tests.append(f"{_coalesce([other.id for other in before])} IS NOT NULL")
             tests += [
-                f"{one.id} IS NOT NULL",
-                f"{_coalesce([other.id for other in before])} IS NOT NULL",
-                *(self.differs(one.id, other.id) for other in before if other.model == one.model),
+                self.differs(one.id, other.id) for other in before if other.model == one.model
             ]
             subject = {"subject_model": self.literal(one.model), "subject_id": one.id}
-            statements.append((subject, " AND ".join(tests)))
+            statements.append((subject, " AND ".join(tests) or None))
         return statements
 
 

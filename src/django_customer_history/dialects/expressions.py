@@ -2,21 +2,67 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from django_customer_history.tables import (
     Counterpart,
+    Event,
     Form,
     TrackedColumn,
 )
+
+T = TypeVar("T")
 
 _MOST_ARGUMENTS = 90
 """Of one call: functions of PostgreSQL take up to 100, those of SQLite 127 and once 100."""
 
 
-def in_calls(arguments: Sequence[str]) -> Iterator[Sequence[str]]:
+def in_calls(arguments: Sequence[T]) -> Iterator[Sequence[T]]:
     """Yield arguments in parts, each of which a function of any database takes at once."""
     for start in range(0, len(arguments), _MOST_ARGUMENTS):
         yield arguments[start : start + _MOST_ARGUMENTS]
+
+
+Member = tuple[str, str, str]
+"""A member of a JSON object: text, the SQL of a value, text. It has its comma in front.
+
+The texts are the same for each row. A member that may be missing is SQL as a whole: NULL then.
+"""
+
+
+def object_by_pattern(members: Sequence[Member], *, function: str, rest: str) -> str:
+    """Return the SQL of the text of a JSON object.
+
+    `function` is like `printf()`, with NULL as no text; `rest` makes of {0} what follows its first
+    character.
+    """
+    parts, text = [], ""
+    for before, value, after in members:
+        parts.append((text + before, value))
+        text = after
+    if parts and (start := parts[0][0]):
+        parts[0] = ("{" + start.removeprefix(","), parts[0][1])
+        return _by_pattern([*parts, (text + "}", "")], function)
+    return f"'{{' || {rest.format(_by_pattern([*parts, (text, '')], function))} || '}}'"
+
+
+def _by_pattern(parts: Sequence[tuple[str, str]], function: str) -> str:
+    calls = []
+    for some in in_calls(parts):
+        pattern = "".join(text.replace("%", "%%") + ("%s" if sql else "") for text, sql in some)
+        values = "".join(f",\n    {sql}" for _, sql in some if sql)
+        calls.append(f"{function}({quoted(pattern)}{values})")
+    return " || ".join(calls)
+
+
+def around(event: Event) -> tuple[str, str]:
+    """Return what stands around the one value of a member of a creation or a deletion."""
+    return ("[", ",null]") if event == "delete" else ("[null,", "]")
+
+
+def quoted(text: str) -> str:
+    """Return the SQL of a text, in the standard's way."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 class Expressions(ABC):
@@ -64,7 +110,7 @@ class Expressions(ABC):
 
     def literal(self, text: str) -> str:
         """Return a quoted text."""
-        return "'" + text.replace("'", "''") + "'"
+        return quoted(text)
 
     def in_log(self, text: str) -> str:
         """Return the SQL of a text that is compared with a column of the log."""

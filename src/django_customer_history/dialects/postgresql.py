@@ -38,6 +38,12 @@ KEY = (
     "({0} / 1000 << 16) | 28672 | ({0} % 1000 * 4096 / 1000)"
     ") from 1), 'hex')::uuid"
 )
+# NOT NULL may be declared of rows to come only (PostgreSQL 18): older ones have no value there.
+REQUIRED = (
+    "a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint c"
+    " WHERE c.conrelid = a.attrelid AND c.contype = 'n' AND NOT c.convalidated"
+    " AND a.attnum = ANY (c.conkey))"
+)
 # *<> compares the rows' bytes: it knows no collation and, unlike <>, works for json columns.
 _HEADS: Mapping[Event, str] = {
     "insert": "AFTER INSERT ON {table} REFERENCING NEW TABLE AS customer_history_rows"
@@ -68,14 +74,14 @@ class PostgreSQLDialect(RowAsJSON):
         found, names = defaultdict(list), list(tables)
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT named.name, a.attname, format_type(a.atttypid, NULL)"
+                f"SELECT named.name, a.attname, format_type(a.atttypid, NULL), {REQUIRED}"
                 " FROM unnest(%s::text[], %s::text[]) AS named(name, quoted)"
                 " JOIN pg_attribute a ON a.attrelid = to_regclass(named.quoted)"
                 " WHERE a.attnum > 0 AND NOT a.attisdropped ORDER BY named.name, a.attnum",
                 [names, [self.quote(name) for name in names]],
             )
-            for table, name, type_ in cursor.fetchall():
-                found[table].append(Column(name=name, type=type_))
+            for table, name, type_, required in cursor.fetchall():
+                found[table].append(Column(name=name, type=type_, required=required))
         return {table: tuple(columns) for table, columns in found.items()}
 
     def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:

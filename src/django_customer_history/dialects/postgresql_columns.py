@@ -7,15 +7,21 @@ once a session and after each change of the table, as the comparison is a consta
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django_customer_history.dialects.entries import LOG_COLUMNS
-from django_customer_history.dialects.expressions import in_calls
+from django_customer_history.dialects.expressions import (
+    Member,
+    around,
+    in_calls,
+    object_by_pattern,
+)
 from django_customer_history.dialects.postgresql import (
     CONTEXT,
     KEY,
     MICROSECOND,
+    REQUIRED,
     TRANSITION_TABLE,
     PostgreSQLDialect,
     in_case,
@@ -30,15 +36,28 @@ from django_customer_history.tables import (
     Trigger,
 )
 
+_ROWS: Mapping[Event, str] = {"insert": "NEW", "delete": "OLD"}
+_LOG_TYPES = {
+    "id": "uuid",
+    "timestamp": "timestamptz",
+    "changes": "json",
+    "ip_address": "inet",
+    "request_id": "uuid",
+    "context": "jsonb",
+}
+"""Types in the log that are not text."""
+
 LAYOUT = f"{PREFIX}layout"
+_NOT_NULL = " NOT NULL"
 
 # IMMUTABLE is what makes the planner call it, and no one else. It reads the catalogue, so it is
 # not true for ever: only as long as a plan is, and each plan with a regclass constant in it comes
 # to its end with each change of that table.
 _LAYOUT_SOURCE = (
-    "\n  SELECT string_agg(attname || ' ' || format_type(atttypid, NULL), ',' ORDER BY attnum)"
-    "\n  FROM pg_catalog.pg_attribute"
-    "\n  WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped\n"
+    "\n  SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, NULL)"
+    f"\n    || CASE WHEN {REQUIRED} THEN '{_NOT_NULL}' ELSE '' END, ',' ORDER BY a.attnum)"
+    "\n  FROM pg_catalog.pg_attribute a"
+    "\n  WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped\n"
 )
 
 
@@ -58,9 +77,10 @@ class PostgreSQLByColumn(PostgreSQLDialect):
         if not _can_name_columns(table, event):
             return by_json
         quoted = self.quote(table.name)
-        name, layout = (
-            self.literal(quoted),
-            ",".join(f"{column.name} {column.type}" for column in table.layout),
+        name = self.literal(quoted)
+        layout = ",".join(
+            f"{column.name} {column.type}{_NOT_NULL if column.required else ''}"
+            for column in table.layout
         )
         # A name that leads to no table any more may not stand in an expression as a constant.
         return (
@@ -83,10 +103,13 @@ class _Native:
     """How a type of the database becomes canonical text."""
 
     text: str
-    is_plain: bool = True
-    """Whether the text needs no escapes in JSON."""
+    written: str = ""
+    """What a function for texts takes, to stand in JSON; empty: JSON of its text."""
+    has_quotes: bool = False
+    """Whether what is written brings the quotes with it."""
     comparable: str = "{0}"
-    present: str = "{0} IS NOT NULL"
+    value: str = "{0}"
+    """What is NULL where there is nothing."""
 
 
 class NamedColumns(PostgreSQLDialect):
@@ -105,7 +128,7 @@ class NamedColumns(PostgreSQLDialect):
         if not self._of_row:
             return f"{self.if_any_row(table, event, refusals)}{statements}"
         return (
-            f"  DECLARE\n    changes text := {self.members(table, event)};\n"
+            f"  DECLARE\n    changes text := {self._differences(table)};\n"
             f"    microsecond bigint;\n  BEGIN\n{self._add_keys(table)}"
             f"  IF changes <> '' THEN\n{refusals}"
             f"  microsecond := {MICROSECOND.format('clock_timestamp()')};\n{statements}"
@@ -127,6 +150,11 @@ class NamedColumns(PostgreSQLDialect):
             "timestamp": f"timestamptz 'epoch' + interval '1 microsecond' * {microsecond}",
         }
 
+    def is_required(self, table: TrackedTable, column: str) -> bool:
+        # JSON's null is a value to the database.
+        is_value = self._native(self.cell("NEW", column)).value == "{0}"
+        return is_value and table.requires(column)
+
     def text(self, value: str, column: TrackedColumn) -> str:
         if (stored := self._types.get(value)) is None:
             return super().text(value, column)  # What a step has found is text.
@@ -142,8 +170,10 @@ class NamedColumns(PostgreSQLDialect):
     def changes(self, table: TrackedTable, event: Event) -> str:
         if table.relation is not None:
             return super().changes(table, event)
-        members = "changes" if self._of_row else self.members(table, event)
-        return f"('{{' || substr({members}, 2) || '}}')::json"
+        if self._of_row:
+            return "('{' || right(changes, -1) || '}')::json"
+        members = list(self._members(table, event))
+        return f"({object_by_pattern(members, function='format', rest='right({0}, -1)')})::json"
 
     def insert(
         self,
@@ -158,7 +188,7 @@ class NamedColumns(PostgreSQLDialect):
         expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         into = f"  INSERT INTO {self.quote(log)} ({columns})\n  "
         if self._of_row:
-            statement = f"{into}VALUES ({expressions})"
+            statement = self._by_variables(into, values)
             return in_case(condition, statement) if condition else statement
         where = f"\n  WHERE {condition}" if condition else ""
         # Without a variable of the function the statement is planned once, not for each number
@@ -176,38 +206,62 @@ class NamedColumns(PostgreSQLDialect):
         stored = self._types.get(value, Column(name="", type="text"))
         return _NATIVES.get(stored.type, _OTHER)
 
-    def members(self, table: TrackedTable, event: Event) -> str:
-        """Return the SQL of the members of the JSON object, each after a comma."""
-        columns = [*table.key, *table.columns] if self._of_row else table.columns
-        pieces = [
-            self._keys(column, event) if column.by_key else self._member(column, event)
-            for column in columns
-            if not (self._of_row and column.by_key)
-        ]
-        return (
-            " || ".join(
-                "concat(" + ",".join(f"\n    {piece}" for piece in call) + ")"
-                for call in in_calls(pieces)
-            )
-            or "''"
-        )
+    def _by_variables(self, into: str, values: Mapping[str, str]) -> str:
+        """Return the statement with values that were reckoned before it.
 
-    def _member(self, column: TrackedColumn, event: Event) -> str:
-        old, new = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
-        name = "," + json.dumps(column.field, ensure_ascii=False) + ":"
-        if event == "update":
-            condition = self.differs(old, new)
+        PL/pgSQL prepares an expression once a transaction, and those of a statement each time.
+        """
+        variables, names = "", []
+        for column in LOG_COLUMNS:
+            value = values[column]
+            # One with a query in it is dearer outside of the statement than within.
+            if _is_constant(value) or "SELECT" in value:
+                names.append(value)
+            else:
+                names.append(f"entry_{column}")
+                variables += f"    entry_{column} {_LOG_TYPES.get(column, 'text')} := {value};\n"
+        return f"  DECLARE\n{variables}  BEGIN\n{into}VALUES ({', '.join(names)});\n  END"
+
+    def _differences(self, table: TrackedTable) -> str:
+        """Return the SQL of the members of what an UPDATE has changed, each after a comma."""
+        pieces = []
+        for column in (*table.key, *table.columns):
+            if column.by_key:
+                continue
+            old, new = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
             texts = ", ".join("NULL" if column.secret else self.text(c, column) for c in (old, new))
-            return (
-                f"CASE WHEN {condition} THEN {self.literal(name)}"
+            pieces.append(
+                f"CASE WHEN {self.differs(old, new)} THEN {self.literal(_name(column))}"
                 f" || json_build_array({texts})::text END"
             )
-        cell, before, after = (old, "[", ",null]") if event == "delete" else (new, "[null,", "]")
-        told = self.literal("null") if column.secret else self._json_text(cell, column)
-        return (
-            f"CASE WHEN {self._native(cell).present.format(cell)} THEN"
-            f" {self.literal(name + before)} || {told} || {self.literal(after)} END"
-        )
+        calls = (",".join(f"\n    {piece}" for piece in call) for call in in_calls(pieces))
+        return " || ".join(f"concat({call})" for call in calls) or "''"
+
+    def _members(self, table: TrackedTable, event: Event) -> Iterator[Member]:
+        """Yield all that a row has that came or went."""
+        for column in table.columns:
+            if column.by_key:
+                yield "", self._keys(column, event), ""
+                continue
+            cell = self.cell(_ROWS[event], column.column.name)
+            before, told, after = self._member(column, cell, event)
+            if self.is_required(table, column.column.name):
+                yield before, told, after
+                continue
+            value = self._native(cell).value.format(cell)
+            member = f"concat({self.literal(before)}, {told}, {self.literal(after)})"
+            yield "", f"CASE WHEN {value} IS NOT NULL THEN {member} END", ""
+
+    def _member(self, column: TrackedColumn, cell: str, event: Event) -> Member:
+        before, after = around(event)
+        before = _name(column) + before
+        if column.secret:
+            return before, "'null'", after
+        native = self._native(cell)
+        if not native.written:
+            return before, f"to_json({self.text(cell, column)})", after
+        quote = "" if native.has_quotes else '"'
+        return before + quote, native.written.format(cell), quote + after
 
     def _add_keys(self, table: TrackedTable) -> str:
         """Return the statements that add the changed keys of JSON columns.
@@ -235,41 +289,43 @@ class NamedColumns(PostgreSQLDialect):
             f" FROM ({self.members_by_key(column, before, after)}) AS keyed)"
         )
 
-    def _json_text(self, cell: str, column: TrackedColumn) -> str:
-        text = self.text(cell, column)
-        return (
-            f"'\"' || {text} || '\"'" if self._native(cell).is_plain else f"to_json({text})::text"
-        )
+
+def _name(column: TrackedColumn) -> str:
+    """Return how a member begins that is not the first of its object."""
+    return "," + json.dumps(column.field, ensure_ascii=False) + ":"
 
 
-_PLAIN = _Native(text="{0}::text")
+def _is_constant(expression: str) -> bool:
+    return expression == "NULL" or (expression.startswith("'") and expression.endswith("'"))
+
+
+_PLAIN = _Native(text="{0}::text", written="{0}")
 # A column's own collation may take two texts for the same.
-_TEXT = _Native(text="{0}::text", is_plain=False, comparable='{0} COLLATE "C"')
+_TEXT = _Native(text="{0}::text", comparable='{0} COLLATE "C"')
 # JSON's null and no value are the same in the row as JSON, so they are here.
 _JSON = _Native(
     text="nullif(to_jsonb({0}), 'null')::text",
-    is_plain=False,
     comparable="coalesce(to_jsonb({0}), 'null')",
-    present="nullif(to_jsonb({0}), 'null') IS NOT NULL",
+    value="nullif(to_jsonb({0}), 'null')",
 )
-_OTHER = _Native(text="", is_plain=False, comparable="to_jsonb({0})")
+_OTHER = _Native(text="", comparable="to_jsonb({0})")
 """Any other type: as the row as JSON has it."""
 
+_MOMENT = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+_LOCAL_MOMENT = "to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
 _NATIVES: Mapping[str, _Native] = {
     "smallint": _PLAIN,
     "integer": _PLAIN,
     "bigint": _PLAIN,
     "numeric": _PLAIN,
-    "boolean": _PLAIN,
+    "boolean": _Native(text="{0}::text", written="{0}::text"),
     "uuid": _PLAIN,
     "text": _TEXT,
     "character varying": _TEXT,
     "json": _JSON,
     "jsonb": _JSON,
-    # to_jsonb() writes a date the same under every DateStyle.
-    "date": _Native(text="(to_jsonb({0}) #>> '{{}}')"),
-    "timestamp with time zone": _Native(
-        text="to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-    ),
-    "timestamp without time zone": _Native(text="to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"),
+    # JSON has a date the same under every DateStyle.
+    "date": _Native(text="(to_jsonb({0}) #>> '{{}}')", written="to_json({0})", has_quotes=True),
+    "timestamp with time zone": _Native(text=_MOMENT, written=_MOMENT),
+    "timestamp without time zone": _Native(text=_LOCAL_MOMENT, written=_LOCAL_MOMENT),
 }

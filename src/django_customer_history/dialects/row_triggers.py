@@ -5,6 +5,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 
 from django_customer_history.dialects.base import Dialect
+from django_customer_history.dialects.expressions import around
 from django_customer_history.tables import Event, TrackedColumn, TrackedTable
 
 
@@ -86,8 +87,8 @@ class RowDialect(Dialect):
         if column.secret:
             return condition, self.literal(f"{name}:[null,null]")
         old, new = (self.text(cell, column) for cell in (old, new))
-        if event == "insert":
-            return condition, self.of_one_side(f"{name}:[null,", new, "]", column)
-        if event == "delete":
-            return condition, self.of_one_side(f"{name}:[", old, ",null]", column)
-        return condition, self.concatenate([self.literal(f"{name}:"), self.pair(old, new)])
+        if event == "update":
+            return condition, self.concatenate([self.literal(f"{name}:"), self.pair(old, new)])
+        before, after = around(event)
+        text = old if event == "delete" else new
+        return condition, self.of_one_side(f"{name}:{before}", text, after, column)

@@ -1,12 +1,13 @@
 """SQLite: row triggers; key, clock and context come from functions on the connection."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.dialects.base import REFUSAL
 from django_customer_history.dialects.entries import LOG_COLUMNS
-from django_customer_history.dialects.expressions import in_calls
+from django_customer_history.dialects.expressions import Member, around, object_by_pattern
 from django_customer_history.dialects.row_triggers import RowDialect
 from django_customer_history.tables import (
     PREFIX,
@@ -41,10 +42,11 @@ class SQLiteDialect(RowDialect):
         with connection.cursor() as cursor:
             for table in tables:
                 # table_xinfo, unlike table_info, lists generated columns too.
-                cursor.execute("SELECT name, type FROM pragma_table_xinfo(%s)", [table])
+                cursor.execute('SELECT name, type, "notnull" FROM pragma_table_xinfo(%s)', [table])
                 if rows := cursor.fetchall():
                     found[table] = tuple(
-                        Column(name=name, type=type_.lower()) for name, type_ in rows
+                        Column(name=name, type=type_.lower(), required=bool(required))
+                        for name, type_, required in rows
                     )
         return found
 
@@ -111,6 +113,10 @@ class SQLiteDialect(RowDialect):
     def context(self, name: str) -> str:
         return f"{PREFIX}{name}()"
 
+    def is_required(self, table: TrackedTable, column: str) -> bool:
+        # To change that, SQLite has to make the table anew, and its triggers go with the old one.
+        return table.requires(column)
+
     def clock(self, number: int) -> Mapping[str, str]:
         # `key` is the first column: it takes the context of this very moment for the others.
         return {"id": f"{PREFIX}key()", "timestamp": f"{PREFIX}timestamp()"}
@@ -157,17 +163,26 @@ class SQLiteDialect(RowDialect):
     def json_string(self, text: str) -> str:
         return f"json_quote({text})"
 
+    def changes(self, table: TrackedTable, event: Event) -> str:
+        if table.relation is not None or event == "update":
+            return super().changes(table, event)
+        return _object([self._member(table, column, event) for column in table.columns])
+
+    def _member(self, table: TrackedTable, column: TrackedColumn, event: Event) -> Member:
+        is_special = column.by_key or column.secret or column.via is not None
+        if is_special or not self.is_required(table, column.column.name):
+            return _if_so(*self.piece(column, event))
+        before, after = around(event)
+        text = self.text(
+            self.cell("OLD" if event == "delete" else "NEW", column.column.name), column
+        )
+        return f",{json.dumps(column.field)}:{before}", f"json_quote({text})", after
+
     def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
         return f"{self.literal(head)} || json_quote({text}) || {self.literal(tail)}"
 
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
-        # printf() leaves out what is NULL and makes one text of all, where || makes one of each
-        # two. It ends at a zero character, of which JSON has none.
-        members = [f"\n    CASE WHEN {condition} THEN {member} END" for condition, member in pieces]
-        texts = " || ".join(
-            f"printf('{'%s' * len(some)}',{','.join(some)})" for some in in_calls(members)
-        )
-        return f"'{{' || substr({texts or repr('')}, 2) || '}}'"
+        return _object([_if_so(condition, member) for condition, member in pieces])
 
     def insert(
         self,
@@ -196,6 +211,16 @@ class SQLiteDialect(RowDialect):
     def _replacing(self, table: str, name: str, sql: str) -> Trigger:
         drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
+
+
+def _if_so(condition: str, member: str) -> Member:
+    return "", f"CASE WHEN {condition} THEN {member} END", ""
+
+
+def _object(members: Sequence[Member]) -> str:
+    # printf() leaves out what is NULL and makes one text of all, where || makes one of each two.
+    # It ends at a zero character, of which JSON has none.
+    return object_by_pattern(members, function="printf", rest="substr({0}, 2)")
 
 
 _FORMS: Mapping[str, Form] = {
