@@ -1,7 +1,10 @@
 """Triggers follow the schema: writes go on working and are recorded, whatever a migration does."""
 
 import dataclasses
+import datetime
 import time
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,7 +20,7 @@ from django_customer_history.dialects import dialect_of
 from django_customer_history.models import Entry
 from django_customer_history.registry import registry
 from tests.conftest import Log
-from tests.crm.models import Customer
+from tests.crm.models import Customer, Specimen
 from tests.evolving.models import Reply, Ticket, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,6 +170,90 @@ def test_a_migration_of_plain_sql_is_followed(customer_row):
         {"comment": [None, "by SQL"]},
         {"remark": ["by SQL", "by ORM"]},
     ]
+
+
+def like(field, *, null):
+    """Return a field like another one that may be empty, or may not."""
+    other = field.clone()
+    other.set_attributes_from_name(field.name)
+    other.null, other.model = null, field.model
+    return other
+
+
+def alter(old, new):
+    with connection.schema_editor() as editor:
+        editor.alter_field(old.model, old, new)
+
+
+def test_a_column_that_may_be_empty_from_now_on(customer_row):
+    """Also where nobody tells the triggers: they must not take an empty one for a text."""
+    Ticket.objects.create(customer=customer_row, title="Siren")
+    field = Ticket._meta.get_field("title")
+    past_the_triggers = {
+        "postgresql": "ALTER TABLE evolving_ticket ALTER COLUMN title DROP NOT NULL",
+        "mysql": "ALTER TABLE evolving_ticket MODIFY title varchar(200) NULL",
+    }
+    if sql := past_the_triggers.get(connection.vendor):
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+    else:
+        alter(field, like(field, null=True))
+    log = Log()
+    Ticket.objects.bulk_create([Ticket(customer=customer_row, title=None)])
+    ticket = Ticket.objects.get(title=None)
+    Ticket.objects.filter(pk=ticket.pk).update(title="Keypad")
+    Ticket.objects.filter(pk=ticket.pk).update(title=None)
+    ticket.delete()
+    created, *changed, deleted = log.changes()
+    assert set(created) == set(deleted) == {"customer", "priority", "urgent"}
+    assert changed == [{"title": [None, "Keypad"]}, {"title": ["Keypad", None]}]
+    alter(like(field, null=True), field)
+
+
+SPECIMENS = {
+    "big": -(2**63),
+    "binary": b"\x00%s\xff",
+    "boolean": False,
+    "char": '100 %s of "it"\\ \x01',
+    "date": datetime.date(2024, 2, 29),
+    "datetime": datetime.datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=datetime.UTC),
+    "decimal": Decimal("-1234567890.10"),
+    "duration": datetime.timedelta(days=-1, microseconds=1),
+    "email": "ann@example.com",
+    "float": 0.1,
+    "ip": "2001:db8::1",
+    "json": {"a %d": ['"', None, 1.5]},
+    "small": -1,
+    "text": "zwei\nZeilen, 'naïve' 😀",
+    "time": datetime.time(23, 59, 59, 999999),
+    "url": "https://example.com/?q=%20",
+    "uuid": UUID("01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"),
+    "slug": "",
+    "positive": 0,
+}
+
+
+def test_what_must_have_a_value_is_told_as_what_need_not(customer_row):
+    """Triggers do not ask for what no row can be without; for each type they say the same."""
+    fields = [Specimen._meta.get_field(name) for name in SPECIMENS]
+    log = Log()
+    Specimen.objects.create(**SPECIMENS).delete()
+    try:
+        for field in fields:
+            alter(field, like(field, null=False))
+        Specimen.objects.create(**SPECIMENS).delete()
+        Specimen.objects.bulk_create(
+            [Specimen(**{**SPECIMENS, "json": models.Value(None, models.JSONField())})]
+        )
+    finally:
+        Specimen.objects.all().delete()
+        for field in fields:
+            alter(like(field, null=False), field)
+    created, deleted, created_too, deleted_too, without, _ = log.changes()
+    assert created_too == created
+    assert deleted_too == deleted
+    assert set(created) == set(SPECIMENS)
+    assert set(without) == {*SPECIMENS} - {"json"}
 
 
 def test_a_table_that_is_renamed_and_renamed_back(customer_row):
