@@ -37,6 +37,7 @@ def configure():
         settings.DATABASES["default"]["TEST"] = {"NAME": "benchmark-test.sqlite3"}
         settings.DATABASES["default"]["OPTIONS"] = {
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            " PRAGMA temp_store=MEMORY;"
         }
     django.setup()
 

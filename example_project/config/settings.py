@@ -39,7 +39,8 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         transaction_mode="IMMEDIATE",
-        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        " PRAGMA temp_store=MEMORY;",
     )
 
 INSTALLED_APPS = [

@@ -1,6 +1,7 @@
 """The address of a client: who is believed about it, and how much of it is kept."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
 
@@ -13,6 +14,9 @@ from python_ipware.modern.parsers import (
 from django_customer_history import conf
 
 Address = IPv4Address | IPv6Address
+
+_LONGEST_REMEMBERED = 100
+"""Characters of a text that may be an address."""
 
 _KEPT_BITS: Mapping[int, int] = {4: 24, 6: 48}
 """What a truncated address of each version keeps: the network of a site, not of a person."""
@@ -31,15 +35,28 @@ def client_address(headers: Mapping[str, Any]) -> str | None:
 
 def parsed(text: str | None) -> Address | None:
     """Return a text as an address, without port and zone; None where it is none."""
+    # Addresses come again and again. What is longer than any address would fill the memory.
+    return _parsed(text) if len(text or "") > _LONGEST_REMEMBERED else _parsed_remembered(text)
+
+
+def _parsed(text: str | None) -> Address | None:
     address: Address | None = parse_ip(text)
     if isinstance(address, IPv6Address) and address.scope_id:
         return IPv6Address(int(address))
     return address
 
 
+_parsed_remembered = lru_cache(maxsize=1024)(_parsed)
+
+
 def as_kept(address: Address) -> str | None:
     """Return as much of an address as `IP_ADDRESS` lets the log keep: all, a network, nothing."""
-    return _KEEPERS[conf.kept_address()](address)
+    return _kept(address, conf.kept_address())
+
+
+@lru_cache(maxsize=1024)
+def _kept(address: Address, share: str) -> str | None:
+    return _KEEPERS[share](address)
 
 
 def _client_address(headers: Mapping[str, Any]) -> Address | None:

@@ -37,6 +37,9 @@ VARIABLES: Sequence[str] = (
 )
 
 
+_NOTHING = Attribution()
+
+
 class Session(ABC):
     """An `execute_wrapper` of a connection that knows the connection's life."""
 
@@ -196,7 +199,7 @@ class PostgreSQLSession(Session):
 
     def _says_nothing(self, attribution: Attribution) -> bool:
         # Outside of a transaction no older context can be in force.
-        return not self._is_in_transaction() and attribution == Attribution()
+        return not self._is_in_transaction() and attribution == _NOTHING
 
     def _is_in_transaction(self) -> bool:
         return self._connection.in_atomic_block or not self._connection.get_autocommit()
