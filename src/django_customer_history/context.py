@@ -101,10 +101,11 @@ class Context:
 
     def attribution(self) -> Attribution:
         """Return the context with the lazy parts resolved, as it is at this moment."""
-        asked = self._asked()
+        # Without an origin there is nobody to ask: the answer is the same each time.
+        asked = None if self.origin is None else self._asked()
         known = self._known.get(asked)
         if known is None:
-            known = self._known[asked] = self._attribute(*asked)
+            known = self._known[asked] = self._attribute(*(asked or self._asked()))
         return known
 
     def _asked(self) -> tuple[Actor | None, Actor | None, str, str | None]:

@@ -164,9 +164,14 @@ class PostgreSQLSession(Session):
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
         self._known: tuple[Attribution, str] = (Attribution(), Attribution().as_json())
+        self._binds_on_server = False
+        self._pgconn: Any = None
 
     def connected(self) -> None:
         """Follow its calls; nothing is kept in the session on the server."""
+        features = self._connection.features
+        self._binds_on_server = getattr(features, "uses_server_side_binding", False)
+        self._pgconn = getattr(self._connection.connection, "pgconn", None)
         follow_calls(self._connection.connection, self._calling)
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
@@ -211,10 +216,9 @@ class PostgreSQLSession(Session):
 
     def _takes_several_statements(self, cursor: Any) -> bool:
         is_named = getattr(cursor, "name", None) is not None  # Its statement gets a DECLARE.
-        if is_named or getattr(self._connection.features, "uses_server_side_binding", False):
+        if is_named or self._binds_on_server:
             return False
-        pgconn = getattr(self._connection.connection, "pgconn", None)
-        return pgconn is None or not pgconn.pipeline_status
+        return self._pgconn is None or not self._pgconn.pipeline_status
 
     def _send(self, attribution: Attribution) -> None:
         with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
