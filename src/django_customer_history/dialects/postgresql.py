@@ -44,15 +44,16 @@ REQUIRED = (
     " WHERE c.conrelid = a.attrelid AND c.contype = 'n' AND NOT c.convalidated"
     " AND a.attnum = ANY (c.conkey))"
 )
-# *<> compares the rows' bytes: it knows no collation and, unlike <>, works for json columns.
-_HEADS: Mapping[Event, str] = {
+HEADS: Mapping[Event, str] = {
     "insert": "AFTER INSERT ON {table} REFERENCING NEW TABLE AS customer_history_rows"
     " FOR EACH STATEMENT",
-    "update": "AFTER UPDATE ON {table} FOR EACH ROW WHEN (OLD.* *<> NEW.*)",
+    "update": "AFTER UPDATE ON {table} FOR EACH ROW",
     "delete": "AFTER DELETE ON {table} REFERENCING OLD TABLE AS customer_history_rows"
     " FOR EACH STATEMENT",
     "truncate": "BEFORE TRUNCATE ON {table} FOR EACH STATEMENT",
 }
+# *<> compares the rows' bytes: it knows no collation and, unlike <>, works for json columns.
+_WHERE_CHANGED = " WHEN (OLD.* *<> NEW.*)"
 _GUARDS: Mapping[str, str] = {
     "update": "BEFORE UPDATE ON {table} FOR EACH ROW",
     "delete": "BEFORE DELETE ON {table} FOR EACH ROW",
@@ -109,13 +110,17 @@ class PostgreSQLDialect(RowAsJSON):
         return _FORMS.get(column.type, Form.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        name = self.trigger_name(table, event)
+        name, head = self.trigger_name(table, event), self.head(table, event)
         source = (
-            f"\n-- {_HEADS[event]}\n#variable_conflict use_column\n"
+            f"\n-- {head}\n#variable_conflict use_column\n"
             f"DECLARE\n  context jsonb := {CONTEXT};\n"
             f"BEGIN\n{_UNLESS_PAUSED}{self.work(table, event, log=log)}  RETURN NULL;\nEND "
         )
-        return self._replacing(table.name, name, _HEADS[event], source)
+        return self._replacing(table.name, name, head, source)
+
+    def head(self, table: TrackedTable, event: Event) -> str:
+        """Return when the trigger runs, with {table} for the table."""
+        return HEADS[event] + (_WHERE_CHANGED if event == "update" else "")
 
     def partitions(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
         with connection.cursor() as cursor:

@@ -19,6 +19,7 @@ from django_customer_history.dialects.expressions import (
 )
 from django_customer_history.dialects.postgresql import (
     CONTEXT,
+    HEADS,
     KEY,
     MICROSECOND,
     REQUIRED,
@@ -70,6 +71,12 @@ class PostgreSQLByColumn(PostgreSQLDialect):
             f" AS $customer_history${_LAYOUT_SOURCE}$customer_history$"
         )
         return [Trigger(table="", name=LAYOUT, body=_LAYOUT_SOURCE, statements=(create,))]
+
+    def head(self, table: TrackedTable, event: Event) -> str:
+        # To compare the rows beforehand takes each change as long as it saves a write that changes
+        # nothing, which is rarer.
+        named = _can_name_columns(table, event)
+        return HEADS[event] if named else super().head(table, event)
 
     def work(self, table: TrackedTable, event: Event, *, log: str) -> str:
         """Return the statements of a trigger: by column, and as the row is JSON otherwise."""
