@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -91,6 +92,7 @@ class SQLiteSession(Session):
         self._resolved: tuple[Context, Attribution] | None = None
         self._microsecond = 0
         self._second = (0, "")
+        self._request: tuple[UUID | None, str | None] = (None, None)
 
     def connected(self) -> None:
         """Register the functions, which are gone with every reconnect."""
@@ -103,7 +105,7 @@ class SQLiteSession(Session):
             "actor_label": lambda: self._attribution.actor_label,
             "source": lambda: self._attribution.source,
             "ip_address": lambda: self._attribution.ip_address,
-            "request_id": lambda: _hexadecimal(self._attribution),
+            "request_id": self._request_id,
             "action": lambda: self._attribution.action,
             "context": lambda: self._attribution.detail,
             "paused": _is_paused,
@@ -141,6 +143,12 @@ class SQLiteSession(Session):
             self._attribution = context.attribution()
         self._microsecond = next_microsecond()
         return hexadecimal_at(self._microsecond)
+
+    def _request_id(self) -> str | None:
+        request = self._attribution.request_id
+        if request is not self._request[0]:
+            self._request = (request, None if request is None else request.hex)
+        return self._request[1]
 
     def _timestamp(self) -> str:
         # Called for every entry: the text of the second is kept from one to the next.
@@ -325,10 +333,6 @@ def _is_paused() -> bool:
         return False
     pause.rows += 1
     return True
-
-
-def _hexadecimal(attribution: Attribution) -> str | None:
-    return None if attribution.request_id is None else attribution.request_id.hex
 
 
 def _float_text(value: float | None) -> str | None:
