@@ -6,12 +6,10 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
-from django.db.models import JSONField, Value
 
 from django_customer_history import history
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode, form_of
-from tests.conftest import Log
 from tests.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
 
 pytestmark = pytest.mark.django_db
@@ -189,14 +187,3 @@ def test_a_file_is_its_name(log):
         "scan": ["scans/plan.pdf", "scans/new plan.pdf"],
         "photo": ["", "photos/a.png"],
     }
-
-
-def test_null_in_json_is_no_value():
-    log = Log()
-    null = Value(None, JSONField())
-    Specimen.objects.bulk_create([Specimen(json=null)])
-    Specimen.objects.update(json={"a": 1})
-    Specimen.objects.update(json=null)
-    Specimen.objects.update(json=None)
-    text = json.dumps({"a": 1})
-    assert log.changes() == [{}, {"json": [None, text]}, {"json": [text, None]}]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from django_customer_history.dialects.base import Dialect
 from django_customer_history.dialects.expressions import around
-from django_customer_history.tables import Event, Form, TrackedColumn, TrackedTable
+from django_customer_history.tables import Event, TrackedColumn, TrackedTable
 
 
 class RowDialect(Dialect):
@@ -60,11 +60,6 @@ class RowDialect(Dialect):
         `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. Where one of
         them holds no object, it is one member for the field as a whole. No member: NULL.
         """
-
-    def value(self, row: str, column: TrackedColumn) -> str:
-        # JSON's null is no value, as it is in PostgreSQL's row as JSON.
-        value = super().value(row, column)
-        return f"NULLIF({value}, 'null')" if column.form is Form.JSON else value
 
     def _differs_in(self, column: TrackedColumn) -> str:
         cells = (self.value(row, column) for row in ("OLD", "NEW"))

@@ -170,11 +170,7 @@ class SQLiteDialect(RowDialect):
 
     def _member(self, table: TrackedTable, column: TrackedColumn, event: Event) -> Member:
         is_special = column.by_key or column.secret or column.via is not None
-        if (
-            is_special
-            or column.form is Form.JSON
-            or not self.is_required(table, column.column.name)
-        ):
+        if is_special or not self.is_required(table, column.column.name):
             return _if_so(*self.piece(column, event))
         before, after = around(event)
         text = self.text(
