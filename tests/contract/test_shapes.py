@@ -242,6 +242,41 @@ def test_arrays_and_ranges_of_postgresql(watched):
     assert Specimen.objects.count() == 1
 
 
+def test_moments_without_end_of_postgresql(watched):
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has moments at infinity")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE crm_specimen ADD COLUMN local timestamp")
+        for _ in range(2):
+            cursor.execute(
+                "INSERT INTO crm_specimen (datetime, local, date) VALUES"
+                " ('infinity', '-infinity', 'infinity')"
+            )
+            cursor.execute("UPDATE crm_specimen SET datetime = '-infinity', local = 'infinity'")
+            cursor.execute("DELETE FROM crm_specimen")
+            # The second time triggers name the columns, and know that something stands in them.
+            connection.check_constraints()
+            with connection.schema_editor() as editor:
+                editor.execute(
+                    "ALTER TABLE crm_specimen ALTER COLUMN datetime SET NOT NULL,"
+                    " ALTER COLUMN local SET NOT NULL, ALTER COLUMN date SET NOT NULL"
+                )
+    one = [
+        {
+            "datetime": [None, "infinity"],
+            "local": [None, "-infinity"],
+            "date": [None, "infinity"],
+        },
+        {"datetime": ["infinity", "-infinity"], "local": ["-infinity", "infinity"]},
+        {
+            "datetime": ["-infinity", None],
+            "local": ["infinity", None],
+            "date": ["infinity", None],
+        },
+    ]
+    assert watched.changes() == one * 2
+
+
 def test_a_child_in_a_table_of_its_own_has_its_parents_fields(customer, watched):
     watched.clear()
     employee = Employee.objects.create(name="Ann", badge="7", customer=customer)

@@ -158,9 +158,9 @@ class NamedColumns(PostgreSQLDialect):
         }
 
     def is_required(self, table: TrackedTable, column: str) -> bool:
-        # JSON's null is a value to the database.
-        is_value = self._native(self.cell("NEW", column)).value == "{0}"
-        return is_value and table.requires(column)
+        # JSON's null is a value to the database, and so may others be that have no text.
+        native = _NATIVES.get(self._types[self.cell("NEW", column)].type, _JSON)
+        return native.value == "{0}" and table.requires(column)
 
     def text(self, value: str, column: TrackedColumn) -> str:
         if (stored := self._types.get(value)) is None:
@@ -318,8 +318,11 @@ _JSON = _Native(
 _OTHER = _Native(text="", comparable="to_jsonb({0})")
 """Any other type: as the row as JSON has it."""
 
-_MOMENT = "to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
-_LOCAL_MOMENT = "to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+# to_char() knows no infinity: it is NULL to it.
+_MOMENT = (
+    "coalesce(to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'), {0}::text)"
+)
+_LOCAL_MOMENT = "coalesce(to_char({0}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), {0}::text)"
 _NATIVES: Mapping[str, _Native] = {
     "smallint": _PLAIN,
     "integer": _PLAIN,

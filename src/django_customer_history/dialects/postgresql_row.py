@@ -16,10 +16,14 @@ from django_customer_history.tables import (
 
 # What to_jsonb makes of a value depends on the session (time zone) or is not the common form.
 TEXTS: Mapping[Form, str] = {
+    # to_char() knows no infinity: it is NULL to it.
     Form.DATETIME: (
-        "to_char(({0})::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
+        "coalesce(to_char(({0})::timestamptz AT TIME ZONE 'UTC',"
+        ' \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'), {0})'
     ),
-    Form.LOCAL_DATETIME: "to_char(({0})::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')",
+    Form.LOCAL_DATETIME: (
+        "coalesce(to_char(({0})::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), {0})"
+    ),
     Form.TIME: "to_char(({0})::interval, 'HH24:MI:SS.US')",
     Form.DURATION: "((extract(epoch FROM ({0})::interval) * 1000000)::bigint)::text",
     Form.BINARY: "substr({0}, 3)",
