@@ -106,14 +106,18 @@ def _starts(questions: Iterable[Question]) -> Iterator[int]:
 
 
 def _union(questions: Sequence[Question], vendor: str) -> str:
-    nulls = [", ".join(_null(name, vendor) for name in question.types) for question in questions]
-    return " UNION ALL ".join(
-        f"SELECT {number}, {', '.join([*nulls[:number], 's.*', *nulls[number + 1 :]])}"
-        f" FROM ({question.sql}) s"
-        for number, question in enumerate(questions)
-    )
+    parts = []
+    for number, question in enumerate(questions):
+        columns = [
+            "s.*" if one is question else ", ".join(_nulls(one.types, number, vendor))
+            for one in questions
+        ]
+        parts.append(f"SELECT {number}, {', '.join(columns)} FROM ({question.sql}) s")
+    return " UNION ALL ".join(parts)
 
 
-def _null(type_name: str, vendor: str) -> str:
-    # PostgreSQL takes the NULLs of the first two for text.
-    return "NULL" if vendor in _INFERS_TYPES_OF_NULL else f"CAST(NULL AS {type_name})"
+def _nulls(types: Iterable[str], number: int, vendor: str) -> Iterator[str]:
+    # PostgreSQL goes by the first two: it would take their NULLs for text.
+    is_inferred = number > 0 or vendor in _INFERS_TYPES_OF_NULL
+    for name in types:
+        yield "NULL" if is_inferred else f"CAST(NULL AS {name})"
