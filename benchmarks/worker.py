@@ -14,6 +14,7 @@ from types import ModuleType
 import dj_database_url
 import django
 
+from benchmarks import SQLITE_PRAGMAS
 from benchmarks.meters import Clock, Statements, bytes_of
 from benchmarks.peers import peer_named
 from benchmarks.peers.base import PAGE
@@ -49,8 +50,7 @@ def configure(peer, url, directory):
         database["NAME"] = str(directory / f"{name}.sqlite3")
         database["TEST"] = {"NAME": database["NAME"]}
         database["OPTIONS"] = {
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-            " PRAGMA temp_store=MEMORY;",
+            "init_command": SQLITE_PRAGMAS,
             "transaction_mode": "IMMEDIATE",
         }
     else:

@@ -13,6 +13,8 @@ import dj_database_url
 import django
 from django.conf import settings
 
+from benchmarks import SQLITE_PRAGMAS
+
 
 def configure():
     """Set Django up with this package and the benchmark's models only."""
@@ -35,10 +37,7 @@ def configure():
     )
     if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         settings.DATABASES["default"]["TEST"] = {"NAME": "benchmark-test.sqlite3"}
-        settings.DATABASES["default"]["OPTIONS"] = {
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-            " PRAGMA temp_store=MEMORY;"
-        }
+        settings.DATABASES["default"]["OPTIONS"] = {"init_command": SQLITE_PRAGMAS}
     django.setup()
 
 

@@ -109,8 +109,8 @@ def _union(questions: Sequence[Question], vendor: str) -> str:
     parts = []
     for number, question in enumerate(questions):
         columns = [
-            "s.*" if one is question else ", ".join(_nulls(one.types, number, vendor))
-            for one in questions
+            "s.*" if place == number else ", ".join(_nulls(one.types, number, vendor))
+            for place, one in enumerate(questions)
         ]
         parts.append(f"SELECT {number}, {', '.join(columns)} FROM ({question.sql}) s")
     return " UNION ALL ".join(parts)

@@ -192,11 +192,11 @@ class NamedColumns(PostgreSQLDialect):
         condition: str | None,
     ) -> str:
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
-        expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         into = f"  INSERT INTO {self.quote(log)} ({columns})\n  "
         if self._of_row:
             statement = self._by_variables(into, values)
             return in_case(condition, statement) if condition else statement
+        expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
         where = f"\n  WHERE {condition}" if condition else ""
         # Without a variable of the function the statement is planned once, not for each number
         # of rows anew. OFFSET 0 keeps the clock to once a row.

@@ -114,7 +114,8 @@ class SQLiteDialect(RowDialect):
         return f"{PREFIX}{name}()"
 
     def is_required(self, table: TrackedTable, column: str) -> bool:
-        # To change that, SQLite has to make the table anew, and its triggers go with the old one.
+        # Django makes a table anew to change that, and its triggers with it. Where somebody else
+        # changes it, what is empty is null in an entry until the triggers are made anew.
         return table.requires(column)
 
     def clock(self, number: int) -> Mapping[str, str]:
@@ -176,7 +177,8 @@ class SQLiteDialect(RowDialect):
         text = self.text(
             self.cell("OLD" if event == "delete" else "NEW", column.column.name), column
         )
-        return f",{json.dumps(column.field)}:{before}", f"json_quote({text})", after
+        head = f"{self.before_member}{json.dumps(column.field)}:{before}"
+        return head, f"json_quote({text})", after
 
     def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
         return f"{self.literal(head)} || json_quote({text}) || {self.literal(tail)}"
