@@ -43,7 +43,7 @@ def write(is_audited, until, answers):
 
     from benchmarks.models import AuditedCustomer, PlainCustomer
     from django_customer_history import history
-    from django_customer_history.changes import Actor
+    from django_customer_history.context.resolved import Actor
 
     model = AuditedCustomer if is_audited else PlainCustomer
     keys = list(model.objects.values_list("pk", flat=True))
@@ -69,7 +69,7 @@ def read(until, answers):
     from django.db import Error
 
     from benchmarks.models import AuditedCustomer
-    from django_customer_history.timeline import Timeline
+    from django_customer_history.reading.timeline import Timeline
 
     keys = list(AuditedCustomer.objects.values_list("pk", flat=True))
     dice, pages, errors = random.Random(os.getpid()), 0, []

@@ -23,8 +23,8 @@ TEST_DATABASE = "BENCHMARK_TEST_DATABASE"
 
 def export(name, entries):
     """Export so many entries and return the number of bytes."""
-    from django_customer_history.export import start_export
-    from django_customer_history.timeline import Timeline
+    from django_customer_history.export.streaming import start_export
+    from django_customer_history.reading.timeline import Timeline
 
     timeline = Timeline.of_everything(Operator())
     until = START + timedelta(seconds=entries - 1)

@@ -77,7 +77,7 @@ class Growth:
     def _keep_patterns(self):
         """Keep what real creations and saves leave in the log, to be repeated."""
         from django_customer_history import history
-        from django_customer_history.changes import Actor
+        from django_customer_history.context.resolved import Actor
 
         with history.acting(user=Actor(id="7", label="ann"), source="web", ip="203.0.113.9"):
             for number in range(90):
@@ -135,9 +135,9 @@ class Growth:
         return step
 
     def _works(self, customer):
-        from django_customer_history.export import start_export
-        from django_customer_history.facets import facets
-        from django_customer_history.timeline import Timeline
+        from django_customer_history.export.streaming import start_export
+        from django_customer_history.reading.facets import facets
+        from django_customer_history.reading.timeline import Timeline
 
         one = Timeline.of_subject(Operator(), self.model, customer.pk)
         everything = Timeline.of_everything(Operator())

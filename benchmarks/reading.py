@@ -79,7 +79,7 @@ def measure(label, work, *, rounds=9):
 
 def cursor_after(timeline, count):
     """Return the cursor of the page that begins after so many entries."""
-    from django_customer_history.cursors import Cursor
+    from django_customer_history.reading.cursors import Cursor
 
     key = timeline.queryset.newest_first().values_list("id", flat=True)[count - 1]
     return Cursor(key=key).write(question=timeline.question)
@@ -88,8 +88,8 @@ def cursor_after(timeline, count):
 def read(customer, count):
     """Measure pages of one customer and of all."""
     from benchmarks.models import AuditedCustomer
-    from django_customer_history.facets import facets
-    from django_customer_history.timeline import Timeline
+    from django_customer_history.reading.facets import facets
+    from django_customer_history.reading.timeline import Timeline
 
     one = Timeline.of_subject(Operator(), AuditedCustomer, customer.pk)
     everything = Timeline.of_everything(Operator())

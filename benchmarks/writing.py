@@ -105,7 +105,7 @@ def _timed(work, name, *, kept):
     from django.db import connection
 
     from django_customer_history import history
-    from django_customer_history.changes import Actor
+    from django_customer_history.context.resolved import Actor
 
     wrappers = connection.execute_wrappers[:]
     if not kept:

@@ -92,7 +92,7 @@ def _endpoint(route: str, operation: Schema) -> Iterator[str]:
 
 
 def _is_filter(parameter: Schema) -> bool:
-    from django_customer_history.filters import NAMES
+    from django_customer_history.reading.filters import NAMES
 
     return parameter["in"] == "query" and parameter["name"] in NAMES
 

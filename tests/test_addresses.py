@@ -7,7 +7,7 @@ from django.test import override_settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from django_customer_history.addresses import client_address
+from django_customer_history.context.ip_addresses import client_address
 
 
 def address_of(remote, forwarded=None, *, header="X_FORWARDED_FOR", **headers):

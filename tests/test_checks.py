@@ -5,17 +5,28 @@ from django.core.management import call_command
 from django.db import connection, connections, models
 from django.test.utils import isolate_apps
 
-from django_customer_history import checks, history, masks
-from django_customer_history.capture.install import remove_all, synchronise
-from django_customer_history.dialects import dialect_of
+from django_customer_history import (
+    checks,
+    history,
+    masks,
+)
+from django_customer_history.backends import dialect_of
+from django_customer_history.capture.triggers import (
+    remove_all,
+    synchronise,
+)
 from django_customer_history.exceptions import (
     CaptureError,
     NotRegisteredError,
     UnsupportedDatabaseError,
 )
-from django_customer_history.inheritance import register_audited_models
 from django_customer_history.models import AuditedModel
-from django_customer_history.registry import Registry, registration_of, registry
+from django_customer_history.registration.inheritance import register_audited_models
+from django_customer_history.registration.registry import (
+    Registry,
+    registration_of,
+    registry,
+)
 from tests.crm.models import Code, Customer, Invoice, InvoiceLine, Note, Stock, Tag, Ticket
 
 
@@ -168,7 +179,7 @@ def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
             managed = False
 
     fresh = registered(Customer, subject="self")
-    monkeypatch.setattr("django_customer_history.inheritance.registry", fresh)
+    monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
     register_audited_models([Misspelt, Note])
     (error,) = checks.check_registrations()
     assert error.id == "customer_history.E007"

@@ -8,8 +8,8 @@ from django.db import connection, migrations
 from django.db.migrations.state import ProjectState
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
-from django_customer_history.context import Context
+from django_customer_history.context.current import Context
+from django_customer_history.context.resolved import Actor
 from tests.crm.models import Customer
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.exceptions import InvalidContextError
 from tests.crm.models import Customer
 

@@ -15,12 +15,31 @@ from django.core.management.base import BaseCommand
 from django.db import connection
 from django.utils.module_loading import import_string
 
-from django_customer_history import checks, conf, exceptions, masks, registry
-from django_customer_history.context import SOURCES
-from django_customer_history.filters import DEFINITIONS, NAMES
-from django_customer_history.formats import COLUMNS, FORMATS
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.rest_framework import serializers, throttling, urls
+from django_customer_history import (
+    checks,
+    conf,
+    exceptions,
+    masks,
+)
+from django_customer_history.context.current import SOURCES
+from django_customer_history.export.formats import (
+    COLUMNS,
+    FORMATS,
+)
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.reading.filters import (
+    DEFINITIONS,
+    NAMES,
+)
+from django_customer_history.registration import registry
+from django_customer_history.rest_framework import (
+    serializers,
+    throttling,
+    urls,
+)
 from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, of_the_run_on_sqlite, prose_of
 
 

@@ -18,7 +18,10 @@ from django.db import connection
 from django.template import engines
 from django.urls import resolve
 
-from django_customer_history import history, masks
+from django_customer_history import (
+    history,
+    masks,
+)
 from django_customer_history.models import Entry
 from tests.crm.models import Claim, Customer, Invoice, Note, Ticket
 from tests.documents import (

@@ -13,7 +13,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from django_customer_history import history
-from django_customer_history.context import SOURCES
+from django_customer_history.context.current import SOURCES
 from django_customer_history.exceptions import InvalidContextError
 from tests.crm.models import Customer
 

@@ -9,15 +9,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 
-from django_customer_history.capture.install import difference
-from django_customer_history.checks import check_triggers
-from django_customer_history.integrity import partitions as module
-from django_customer_history.integrity.partitions import (
+from django_customer_history.capture import partitions as module
+from django_customer_history.capture.partitions import (
     PartitionError,
     make_partitions,
     partition_log,
     partitions,
 )
+from django_customer_history.capture.triggers import difference
+from django_customer_history.checks import check_triggers
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
 from tests.crm.models import Customer

@@ -12,7 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from django_customer_history import changes, context, export, masks, revealing, wording
+from django_customer_history import (
+    changes,
+    masks,
+)
+from django_customer_history import (
+    labels as wording,
+)
+from django_customer_history.context import current as context
+from django_customer_history.export import streaming as export
+from django_customer_history.reading import reveal as revealing
 from tests.catalogues import (
     PACKAGE,
     catalogue_of,

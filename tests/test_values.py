@@ -6,11 +6,15 @@ from uuid import UUID
 import pytest
 
 from django_customer_history import masks
-from django_customer_history.keys import lowest_uuid_at, time_ordered_uuid, uuid_at
-from django_customer_history.tables import Form
+from django_customer_history.keys import (
+    lowest_uuid_at,
+    time_ordered_uuid,
+    uuid_at,
+)
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode
 from django_customer_history.values.rendering import json_value
+from django_customer_history.values.types import ValueType
 
 
 def test_keys_are_version_7_and_in_the_order_of_their_making():
@@ -50,17 +54,17 @@ def test_a_mask_shows_what_it_may_and_not_the_length(mask, value, shown):
 
 
 def test_text_that_does_not_fit_its_form_stays_text():
-    assert decode("draft", Form.INTEGER) == "draft"
-    assert decode("maybe", Form.BOOLEAN) == "maybe"
+    assert decode("draft", ValueType.INTEGER) == "draft"
+    assert decode("maybe", ValueType.BOOLEAN) == "maybe"
     assert decode("x", None) == "x"
-    assert decode(None, Form.DATE) is None
+    assert decode(None, ValueType.DATE) is None
 
 
 def test_json_values_are_typed():
-    assert json_value("7", Form.INTEGER) == 7
-    assert json_value("12.50", Form.DECIMAL) == "12.50"
-    assert json_value("172803000004", Form.DURATION) == "P2DT00H00M03.000004S"
-    assert json_value('{"a": 1}', Form.JSON) == {"a": 1}
+    assert json_value("7", ValueType.INTEGER) == 7
+    assert json_value("12.50", ValueType.DECIMAL) == "12.50"
+    assert json_value("172803000004", ValueType.DURATION) == "P2DT00H00M03.000004S"
+    assert json_value('{"a": 1}', ValueType.JSON) == {"a": 1}
 
 
 def test_a_value_without_a_text_is_refused():

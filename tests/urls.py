@@ -1,8 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from django_customer_history.records import RecordView
-from django_customer_history.views import HistoryView
+from django_customer_history.views import HistoryView, RecordView
 from tests.crm import views
 from tests.crm.models import Customer
 

@@ -72,8 +72,8 @@ class CustomerHistory(Peer):
             )
 
     def page(self, customer, start):
-        from django_customer_history.cursors import Cursor
-        from django_customer_history.timeline import Timeline
+        from django_customer_history.reading.cursors import Cursor
+        from django_customer_history.reading.timeline import Timeline
 
         timeline = Timeline.of_subject(Operator(), type(customer), customer.pk)
         cursor = None

@@ -53,7 +53,7 @@ class Floor(CustomerHistory):
 
 
 def _triggers(connection, cursor, insert, values):
-    from django_customer_history.dialects import dialect_of
+    from django_customer_history.backends import dialect_of
 
     quote = connection.ops.quote_name
     for one in dialect_of(connection).installed(connection):

@@ -26,7 +26,7 @@ from crm.models import (
     UserDefinedField,
     WorkOrder,
 )
-from django_customer_history.admin_history import HistoryAdminMixin
+from django_customer_history.admin import HistoryAdminMixin
 
 
 class CompanyAdmin(HistoryAdminMixin, admin.ModelAdmin):

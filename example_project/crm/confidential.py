@@ -4,7 +4,10 @@ Confidential are the fields that a model says are, and those that an admin marke
 as `phone`, or a user-defined one such as `udf.gate_code`.
 """
 
-from django_customer_history.masks import FULL, MASKS
+from django_customer_history.masks import (
+    FULL,
+    MASKS,
+)
 from django_customer_history.models import ConfidentialField
 
 EVERYTHING = "customer_history.view_confidential"

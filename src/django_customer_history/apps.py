@@ -23,13 +23,14 @@ class CustomerHistoryConfig(AppConfig):
     def ready(self) -> None:
         """Find the registrations and put capture in its place."""
         from django_customer_history import checks
-        from django_customer_history.capture.schema import follow_schema_editors
-        from django_customer_history.commands import follow_commands
-        from django_customer_history.contrib.simple_history import keep_snapshots
-        from django_customer_history.inheritance import register_audited_models
+        from django_customer_history.capture.schema_editor import follow_schema_editors
+        from django_customer_history.context.commands import follow_commands
+        from django_customer_history.contrib.simple_history.snapshots import keep_snapshots
+        from django_customer_history.models import AuditedModel
+        from django_customer_history.registration.inheritance import register_subclasses
 
         autodiscover_modules("history")
-        register_audited_models(apps.get_models())
+        register_subclasses(AuditedModel, apps.get_models())
         keep_snapshots()
         checks.register_checks()
         follow_schema_editors()
@@ -57,17 +58,17 @@ def _follow_tasks() -> None:
 
 
 def _connected(*, connection: Any, **_kwargs: Any) -> None:
-    from django_customer_history.capture.session import attach
-    from django_customer_history.integrity.guards import let_flush_pass
+    from django_customer_history.backends import attach_session
+    from django_customer_history.capture.flush import let_flush_pass
 
-    attach(connection)
+    attach_session(connection)
     let_flush_pass(connection)
 
 
 def _migrating(*, using: str, **details: Any) -> None:
-    from django_customer_history.capture.install import synchronise
     from django_customer_history.capture.renames import former_tables
-    from django_customer_history.registry import registry
+    from django_customer_history.capture.triggers import synchronise
+    from django_customer_history.registration.registry import registry
 
     registry.former_tables = former_tables(details.get("plan", ()), details.get("apps"), registry)
     if registry.former_tables and _has_log(using):
@@ -75,12 +76,12 @@ def _migrating(*, using: str, **details: Any) -> None:
 
 
 def _migrated(*, using: str, **details: Any) -> None:
-    from django_customer_history.capture.install import synchronise
-    from django_customer_history.dialects import SUPPORTED_VENDORS
-    from django_customer_history.integrity.partitions import partition_log
-    from django_customer_history.permissions import create_permissions
-    from django_customer_history.registrations import log_registrations
-    from django_customer_history.registry import registry
+    from django_customer_history.access.permissions import create_permissions
+    from django_customer_history.backends import SUPPORTED_VENDORS
+    from django_customer_history.capture.partitions import partition_log
+    from django_customer_history.capture.registration_log import log_registrations
+    from django_customer_history.capture.triggers import synchronise
+    from django_customer_history.registration.registry import registry
 
     registry.former_tables = {}
     if connections[using].vendor in SUPPORTED_VENDORS:
@@ -94,7 +95,7 @@ def _migrated(*, using: str, **details: Any) -> None:
 
 
 def _marked(*, instance: Any, using: str, **_kwargs: Any) -> None:
-    from django_customer_history.permissions import create_permission_of
+    from django_customer_history.access.permissions import create_permission_of
 
     create_permission_of(instance, using=using)
 

@@ -10,19 +10,34 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
-from django_customer_history.capture.install import difference
+from django_customer_history.access.confidential import is_part_of_a_key
+from django_customer_history.access.field_access import field_of
+from django_customer_history.backends import SUPPORTED_VENDORS
+from django_customer_history.capture.partitions import (
+    are_due,
+    is_whole,
+)
 from django_customer_history.capture.plan import untracked_models
-from django_customer_history.capture.routes import UnreachableSubjectError, routes
 from django_customer_history.capture.rules import logged_names
-from django_customer_history.conf import SETTING, partitions_wanted, tasks_carry_context
+from django_customer_history.capture.triggers import difference
+from django_customer_history.conf import (
+    SETTING,
+    partitions_wanted,
+    tasks_carry_context,
+)
 from django_customer_history.conf import problems as setting_problems
-from django_customer_history.confidentiality import field_of
-from django_customer_history.dialects import SUPPORTED_VENDORS
-from django_customer_history.importing.simple_history import historical_model
-from django_customer_history.integrity.partitions import are_due, is_whole
+from django_customer_history.contrib.simple_history.importing import historical_model
 from django_customer_history.middleware import HistoryMiddleware
-from django_customer_history.protections import is_part_of_a_key
-from django_customer_history.registry import OPTIONS, ROW_KINDS, Registration, registry
+from django_customer_history.registration.registry import (
+    OPTIONS,
+    ROW_KINDS,
+    Registration,
+    registry,
+)
+from django_customer_history.registration.subject_paths import (
+    UnreachableSubjectError,
+    routes,
+)
 
 TAG = "customer_history"
 

@@ -7,9 +7,9 @@ assert health.problems() == []
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from django_customer_history.capture.install import difference
 from django_customer_history.capture.plan import untracked_models
-from django_customer_history.registry import registry
+from django_customer_history.capture.triggers import difference
+from django_customer_history.registration.registry import registry
 
 
 def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:

@@ -12,12 +12,20 @@ from typing import Any, TypeVar, overload
 from django.apps import apps
 from django.db import models
 
-from django_customer_history.context import acting, action, carried, current
+from django_customer_history.capture.events import (
+    paused,
+    record,
+)
+from django_customer_history.context.current import (
+    acting,
+    action,
+    carried,
+    current,
+)
 from django_customer_history.masks import Mask
-from django_customer_history.querysets import EntryQuerySet
-from django_customer_history.reconstruction import state_of
-from django_customer_history.recording import paused, record
-from django_customer_history.registry import (
+from django_customer_history.models import EntryQuerySet
+from django_customer_history.point_in_time.as_of import state_of
+from django_customer_history.registration.registry import (
     Display,
     Events,
     KeyLabels,

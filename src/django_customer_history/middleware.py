@@ -15,9 +15,13 @@ from typing import cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from django_customer_history.blocks import Block
-from django_customer_history.context import Context, beginning, in_force
-from django_customer_history.origins import RequestOrigin
+from django_customer_history.context.blocks import Block
+from django_customer_history.context.current import (
+    Context,
+    beginning,
+    in_force,
+)
+from django_customer_history.context.requests import RequestOrigin
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 

@@ -9,9 +9,8 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from django_customer_history.records import RecordView
-from django_customer_history.registry import registry
-from django_customer_history.views import HistoryView
+from django_customer_history.registration.registry import registry
+from django_customer_history.views import HistoryView, RecordView
 
 app_name = "customer_history"
 

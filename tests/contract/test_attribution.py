@@ -9,8 +9,11 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
-from django_customer_history.exceptions import InvalidContextError, NotRegisteredError
+from django_customer_history.context.resolved import Actor
+from django_customer_history.exceptions import (
+    InvalidContextError,
+    NotRegisteredError,
+)
 from django_customer_history.models import Entry
 from tests.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
 

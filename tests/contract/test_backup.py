@@ -11,10 +11,16 @@ import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, connections, transaction
 
-from django_customer_history import history, masks
-from django_customer_history.capture.install import difference
-from django_customer_history.integrity.partitions import partitions
-from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history import (
+    history,
+    masks,
+)
+from django_customer_history.capture.partitions import partitions
+from django_customer_history.capture.triggers import difference
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
 from tests.crm.models import Customer
 from tests.documents import DOCS, blocks_of
 

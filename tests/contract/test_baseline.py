@@ -15,8 +15,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from django_customer_history import history
-from django_customer_history.baseline import baselines
-from django_customer_history.capture.install import remove_all, synchronise
+from django_customer_history.capture.baseline import baselines
+from django_customer_history.capture.triggers import (
+    remove_all,
+    synchronise,
+)
 from django_customer_history.models import Entry
 from tests.crm.models import (
     Account,

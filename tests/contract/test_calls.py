@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from django.db.models import CharField, F, Func
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from tests.crm.models import Tag
 
 ANN = Actor(id="1", label="ann")

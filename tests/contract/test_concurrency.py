@@ -18,7 +18,7 @@ from django.db import connection, connections, transaction
 from django.db.models import F
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.models import Entry
 from tests.crm.models import Code, Customer
 

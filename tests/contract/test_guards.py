@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import LiveServerTestCase, TestCase, TransactionTestCase
 
-from django_customer_history.capture.install import difference
+from django_customer_history.capture.triggers import difference
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.models import Entry
 from django_customer_history.testing import entries_made

@@ -16,9 +16,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
 from django_customer_history import history
-from django_customer_history.importing.auditlog import audit_logs
+from django_customer_history.capture.registration_log import log_registrations
+from django_customer_history.contrib.auditlog.importing import audit_logs
 from django_customer_history.models import Entry
-from django_customer_history.registrations import log_registrations
 from tests.contract.test_import_simple_history import registered
 from tests.crm.models import Tag
 from tests.past.memory import memory_of

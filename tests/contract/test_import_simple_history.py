@@ -12,13 +12,21 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 
-from django_customer_history import history, registrations
-from django_customer_history.changes import Actor
-from django_customer_history.importing.simple_history import historical_tables
+from django_customer_history import history
+from django_customer_history.capture import registration_log as registrations
+from django_customer_history.capture.events import note
+from django_customer_history.capture.registration_log import (
+    KIND,
+    log_registrations,
+)
+from django_customer_history.context.resolved import Actor
+from django_customer_history.contrib.simple_history.importing import historical_tables
 from django_customer_history.models import Entry
-from django_customer_history.recording import note
-from django_customer_history.registrations import KIND, log_registrations
-from django_customer_history.registry import Registry, registration_of, registry
+from django_customer_history.registration.registry import (
+    Registry,
+    registration_of,
+    registry,
+)
 from tests.crm.models import Tag
 from tests.past.memory import memory_of
 from tests.past.models import Branch, Client, Deal, DealLine, Firm

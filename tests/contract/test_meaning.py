@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.models import Entry
 from tests.crm.models import Customer, Note, Ticket
 

@@ -8,7 +8,10 @@ from django.db.models import F
 from django.test import Client
 
 from django_customer_history import history
-from django_customer_history.exceptions import HistoryError, ReasonRequiredError
+from django_customer_history.exceptions import (
+    HistoryError,
+    ReasonRequiredError,
+)
 from django_customer_history.models import Entry
 from tests.crm.models import Claim, Credit, Tag, Temp
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from django_customer_history import registrations
+from django_customer_history.capture import registration_log as registrations
+from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.masks import SSN
-from django_customer_history.registrations import log_registrations
-from django_customer_history.registry import Registry, registration_of
+from django_customer_history.registration.registry import (
+    Registry,
+    registration_of,
+)
 from tests.conftest import Log
 from tests.crm.models import Customer, Tag
 

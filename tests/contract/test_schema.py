@@ -14,11 +14,15 @@ from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from django_customer_history import health
-from django_customer_history.capture.install import difference, remove_all, synchronise
+from django_customer_history.backends import dialect_of
 from django_customer_history.capture.plan import tracked_tables
-from django_customer_history.dialects import dialect_of
+from django_customer_history.capture.triggers import (
+    difference,
+    remove_all,
+    synchronise,
+)
 from django_customer_history.models import Entry
-from django_customer_history.registry import registry
+from django_customer_history.registration.registry import registry
 from tests.conftest import Log
 from tests.crm.models import Customer, Specimen
 from tests.evolving.models import Reply, Ticket, Visit

@@ -4,7 +4,10 @@ import pytest
 from django.db import connection, connections, models
 
 from django_customer_history import history
-from django_customer_history.capture.install import difference, synchronise
+from django_customer_history.capture.triggers import (
+    difference,
+    synchronise,
+)
 from django_customer_history.models import Entry
 from tests.conftest import Log
 from tests.crm.models import (

@@ -9,10 +9,13 @@ from django.db import connection
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
-from django_customer_history import checks, history
-from django_customer_history.changes import Actor
+from django_customer_history import (
+    checks,
+    history,
+)
+from django_customer_history.context.resolved import Actor
 from django_customer_history.models import Entry
-from django_customer_history.registry import registry
+from django_customer_history.registration.registry import registry
 from tests.crm.models import Tag
 from tests.past.models import Client, Firm, Member
 

@@ -31,8 +31,8 @@ from django.db.models.functions import (
 from django.test.utils import CaptureQueriesContext
 
 from django_customer_history import history
-from django_customer_history.capture.statements import may_write
-from django_customer_history.changes import Actor
+from django_customer_history.backends.statements import may_write
+from django_customer_history.context.resolved import Actor
 from tests.crm.models import Customer, Invoice
 
 ANN = Actor(id="1", label="ann")

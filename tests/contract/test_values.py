@@ -9,7 +9,10 @@ import pytest
 
 from django_customer_history import history
 from django_customer_history.values.decoding import decode
-from django_customer_history.values.encoding import encode, form_of
+from django_customer_history.values.encoding import (
+    encode,
+    form_of,
+)
 from tests.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
 
 pytestmark = pytest.mark.django_db

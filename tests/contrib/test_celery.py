@@ -19,7 +19,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log

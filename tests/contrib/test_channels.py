@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import path
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.contrib.channels import HistoryConsumerMiddleware
 from tests.crm.models import Customer
 

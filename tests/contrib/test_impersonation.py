@@ -7,7 +7,7 @@ from django.test import Client
 from hijack.signals import hijack_started
 
 from django_customer_history import history
-from django_customer_history.timeline import Timeline
+from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import Customer, Tag
 
 pytestmark = [

@@ -15,8 +15,11 @@ from django.conf import settings as configured
 from django.test import AsyncClient, Client
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from django_customer_history import checks, history
-from django_customer_history.changes import Actor
+from django_customer_history import (
+    checks,
+    history,
+)
+from django_customer_history.context.resolved import Actor
 from tests.conftest import Log
 from tests.crm import background
 from tests.crm.background import queued

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from django_customer_history.admin_history import HistoryAdminMixin
+from django_customer_history.admin import HistoryAdminMixin
 from tests.crm.models import Customer
 
 

@@ -7,7 +7,10 @@ from django.contrib.contenttypes.fields import GenericForeignKey, GenericRelatio
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
-from django_customer_history import history, masks
+from django_customer_history import (
+    history,
+    masks,
+)
 from django_customer_history.models import AuditedModel
 
 

@@ -14,8 +14,11 @@ from django.utils.module_loading import import_string
 from scratch import models as scratch
 
 from crm.models import Customer
-from django_customer_history import checks, history
-from django_customer_history.registry import registry
+from django_customer_history import (
+    checks,
+    history,
+)
+from django_customer_history.registration.registry import registry
 
 SETTINGS = ("INSTALLED_APPS", "MIDDLEWARE", "CUSTOMER_HISTORY", "REST_FRAMEWORK")
 SCOPES = {"customer_history", "customer_history_export"}

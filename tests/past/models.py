@@ -6,8 +6,11 @@ from auditlog.registry import auditlog
 from django.db import models
 from simple_history.models import HistoricalRecords
 
-from django_customer_history import history, masks
-from django_customer_history.contrib.simple_history import AuditedSnapshot
+from django_customer_history import (
+    history,
+    masks,
+)
+from django_customer_history.contrib.simple_history.snapshots import AuditedSnapshot
 from tests.crm.models import BackwardsField, Tag
 
 

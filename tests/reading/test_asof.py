@@ -9,10 +9,10 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_customer_history import history
-from django_customer_history.asof import record_then
 from django_customer_history.exceptions import OutOfReachError
 from django_customer_history.management.commands.history_export import Operator
 from django_customer_history.models import Entry
+from django_customer_history.point_in_time.record import record_then
 from tests.crm.models import (
     Customer,
     Entrance,

@@ -3,9 +3,9 @@
 import pytest
 from django.db import connection
 
-from django_customer_history import finding
-from django_customer_history.finding import MOST_SEARCHED
 from django_customer_history.models import Entry
+from django_customer_history.reading import query as finding
+from django_customer_history.reading.query import MOST_SEARCHED
 from tests.crm.models import Note
 from tests.reading.test_paging import MOMENT, entries_read, fill_at_once, key_of
 

@@ -7,7 +7,10 @@ from django.db import connection
 from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 
-from django_customer_history.keys import microseconds_of, uuid_at
+from django_customer_history.keys import (
+    microseconds_of,
+    uuid_at,
+)
 from django_customer_history.models import Entry
 from django_customer_history.tab.calendar import calendar_of
 from django_customer_history.tab.query import Query

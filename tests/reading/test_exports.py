@@ -15,10 +15,10 @@ from django.test import AsyncClient
 from openpyxl import load_workbook
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
-from django_customer_history.export import start_export
+from django_customer_history.context.resolved import Actor
+from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
-from django_customer_history.timeline import Timeline
+from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import Account, Customer, Note
 from tests.extras import needs
 from tests.reading.conftest import grant
@@ -144,7 +144,7 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
 
 @needs("xlsxwriter")
 def test_xlsx_goes_on_in_a_further_sheet_where_one_is_full(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.formats._ROWS_OF_A_SHEET", 4)
+    monkeypatch.setattr("django_customer_history.export.formats._ROWS_OF_A_SHEET", 4)
     for number in range(7):
         Note.objects.create(customer=customer, text=f"note {number}")
     content = download(reader, customer, "format=xlsx&field=text").getvalue()
@@ -172,7 +172,7 @@ def test_an_unknown_format_is_a_problem_that_names_it(reader, customer, log):
 def test_xlsx_without_its_extra_is_a_problem_that_says_what_to_install(
     reader, customer, monkeypatch
 ):
-    monkeypatch.setattr("django_customer_history.formats.find_spec", lambda name: None)
+    monkeypatch.setattr("django_customer_history.export.formats.find_spec", lambda name: None)
     answer = download(reader, customer, "format=xlsx")
     assert answer.status_code == 400
     assert "django-customer-history[xlsx]" in answer.json()["errors"][0]["detail"]

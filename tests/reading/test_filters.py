@@ -11,13 +11,20 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from django_customer_history import history
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 from django_customer_history.exceptions import InvalidFilterError
-from django_customer_history.facets import facets
-from django_customer_history.filters import DEFINITIONS, NAMES, Filters
 from django_customer_history.keys import uuid_at
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.timeline import Timeline
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.reading.facets import facets
+from django_customer_history.reading.filters import (
+    DEFINITIONS,
+    NAMES,
+    Filters,
+)
+from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import Account, Customer, Note, Specimen, Tag
 from tests.reading.conftest import grant
 
@@ -341,7 +348,7 @@ def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user,
 
 
 def test_pages_of_a_search_are_whole_though_most_entries_do_not_fit(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.finding.CHUNK", 3)
+    monkeypatch.setattr("django_customer_history.reading.query.CHUNK", 3)
     for number in range(10):
         Customer.objects.filter(pk=customer.pk).update(ssn=f"needle {number}")
         if number % 3 == 0:

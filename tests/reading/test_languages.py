@@ -16,11 +16,14 @@ from django.utils.html import strip_tags
 
 from django_customer_history import history
 from django_customer_history.keys import uuid_at
-from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
 from django_customer_history.tab.days import moment_of
-from django_customer_history.tables import Form
 from django_customer_history.values.encoding import encode
 from django_customer_history.values.rendering import display
+from django_customer_history.values.types import ValueType
 from tests.catalogues import compiled
 from tests.crm.models import Customer, Note, Ticket
 from tests.reading.conftest import grant
@@ -423,7 +426,7 @@ class TestTime:
         told = []
         for language in ("en", "de", "es"):
             with translation.override(language):
-                told.append(display(text, models.DurationField(), Form.DURATION))
+                told.append(display(text, models.DurationField(), ValueType.DURATION))
         assert told == [english, german, spanish]
 
 

@@ -7,10 +7,16 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from django_customer_history.access.permissions import create_permissions
 from django_customer_history.masks import as_mask
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.permissions import create_permissions
-from django_customer_history.registry import Registration, registry
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.registration.registry import (
+    Registration,
+    registry,
+)
 from tests.crm.models import Account, Customer, Note, Specimen
 from tests.reading.conftest import grant
 

@@ -10,7 +10,10 @@ from django.core.management import call_command
 from openpyxl import load_workbook
 
 from django_customer_history import history
-from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
 from tests.crm.models import Account, Customer, Invoice, Note, Specimen
 from tests.extras import needs
 from tests.reading.conftest import grant

@@ -9,11 +9,17 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from django_customer_history import history
-from django_customer_history.export import PIECE, start_export
-from django_customer_history.facets import DEPTH
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.registry import registry
-from django_customer_history.timeline import Timeline
+from django_customer_history.export.streaming import (
+    PIECE,
+    start_export,
+)
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.reading.facets import DEPTH
+from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.registry import registry
 from tests.crm.models import Customer, Invoice, Note, Specimen
 from tests.reading.conftest import grant
 from tests.reading.test_no_leak import HIDDEN, SSN, told

@@ -5,10 +5,19 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.urls import reverse
 
-from django_customer_history import history, masks
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.registrations import log_registrations
-from django_customer_history.registry import registration_of, registry
+from django_customer_history import (
+    history,
+    masks,
+)
+from django_customer_history.capture.registration_log import log_registrations
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.registration.registry import (
+    registration_of,
+    registry,
+)
 from tests.crm.models import (
     Account,
     Customer,

@@ -7,7 +7,10 @@ import pytest
 from django.core.management import call_command
 from openpyxl import load_workbook
 
-from django_customer_history.models import ConfidentialField, Entry
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
 from tests.crm.models import Account, Specimen
 from tests.extras import needs
 from tests.reading.conftest import grant

@@ -13,8 +13,8 @@ from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, Phase, given, settings
 from rest_framework.authtoken.models import Token
 
-from django_customer_history.filters import NAMES
 from django_customer_history.models import Entry
+from django_customer_history.reading.filters import NAMES
 from tests.crm.models import Note
 from tests.reading.conftest import grant
 from tests.reading.urls import api, host

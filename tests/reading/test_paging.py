@@ -12,11 +12,11 @@ from django.db import connection
 from django.test import Client
 from django.utils import translation
 
-from django_customer_history.cursors import Cursor
-from django_customer_history.filters import Filters
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
-from django_customer_history.timeline import Timeline
+from django_customer_history.reading.cursors import Cursor
+from django_customer_history.reading.filters import Filters
+from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import Account, Contract, Customer, Dealer, Note, Specimen
 from tests.reading.conftest import grant
 

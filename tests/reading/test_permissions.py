@@ -5,8 +5,8 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
 
+from django_customer_history.access.permissions import confidential_permission
 from django_customer_history.models import Entry
-from django_customer_history.permissions import confidential_permission
 from tests.crm.models import Account, Customer, Note, Specimen
 from tests.reading.backends import PerObjectBackend
 from tests.reading.conftest import grant

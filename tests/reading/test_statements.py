@@ -6,13 +6,19 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django_customer_history.reading.fetching import (
+    answers,
+    question_of,
+)
 
 from django_customer_history import history
-from django_customer_history.fetching import answers, question_of
-from django_customer_history.filters import Filters
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.names import Names
-from django_customer_history.timeline import Timeline
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.reading.filters import Filters
+from django_customer_history.reading.record_labels import Names
+from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import (
     Account,
     Code,
@@ -205,7 +211,7 @@ def test_what_can_find_nothing_is_not_asked(customer):
 
 
 def test_what_is_too_wide_for_one_statement_takes_a_further_one(customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.fetching.MOST_COLUMNS", 10)
+    monkeypatch.setattr("django_customer_history.reading.fetching.MOST_COLUMNS", 10)
     Tag.objects.create(name="t")
     querysets = [Customer.objects.all(), Tag.objects.all()]
     with CaptureQueriesContext(connection) as captured:

@@ -8,8 +8,8 @@ from django.core.management import call_command
 from django.utils.html import strip_tags
 
 from django_customer_history import history
+from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.models import Entry
-from django_customer_history.registrations import log_registrations
 from tests.crm.models import Customer, Note, Specimen, Tag, Ticket
 from tests.reading.conftest import grant
 from tests.reading.tabs import address, get_staff, shown

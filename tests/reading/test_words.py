@@ -9,10 +9,17 @@ from django.core.management import call_command
 from django.utils import translation
 from django.utils.html import format_html
 
-from django_customer_history import confidentiality, history
-from django_customer_history.confidentiality import Sight
-from django_customer_history.models import ConfidentialField, Entry
-from django_customer_history.registry import Registry, registration_of
+from django_customer_history import history
+from django_customer_history.access import field_access as confidentiality
+from django_customer_history.access.field_access import Sight
+from django_customer_history.models import (
+    ConfidentialField,
+    Entry,
+)
+from django_customer_history.registration.registry import (
+    Registry,
+    registration_of,
+)
 from tests.crm.models import Claim, Code, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
 from tests.reading.tabs import address, chips, shown

@@ -11,7 +11,10 @@ from django.urls import reverse
 from crm.companies import within_reach
 from crm.models.companies import Company
 from crm.money import dollars
-from django_customer_history import history, masks
+from django_customer_history import (
+    history,
+    masks,
+)
 from django_customer_history.models import AuditedModel
 
 CONFIDENTIAL = {

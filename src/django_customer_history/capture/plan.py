@@ -14,22 +14,39 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.capture.routes import Route, passable_routes, relations
-from django_customer_history.capture.rules import demands, demands_on_links, is_logged, meanings
-from django_customer_history.dialects import dialect_of
-from django_customer_history.registry import Registration, Registry, is_password_name
-from django_customer_history.tables import (
+from django_customer_history.backends import dialect_of
+from django_customer_history.backends.tables import (
     Column,
     ContentTypeTest,
     Counterpart,
-    Form,
     Relation,
     Step,
     SubjectPath,
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.values.encoding import AnyField, form_of, places_of
+from django_customer_history.capture.rules import (
+    demands,
+    demands_on_links,
+    is_logged,
+    meanings,
+)
+from django_customer_history.registration.registry import (
+    Registration,
+    Registry,
+    is_password_name,
+)
+from django_customer_history.registration.subject_paths import (
+    Route,
+    passable_routes,
+    relations,
+)
+from django_customer_history.values.encoding import (
+    AnyField,
+    form_of,
+    places_of,
+)
+from django_customer_history.values.types import ValueType
 
 Columns = Mapping[str, Sequence[Column]]
 
@@ -310,7 +327,7 @@ class _Planner:
     def _column(
         self, column: Column, field: "AnyField | None", registration: Registration | None
     ) -> TrackedColumn:
-        hint: Form | None = None
+        hint: ValueType | None = None
         secret, by_key = is_password_name(column.name), False
         if field is not None:
             hint = form_of(field, use_tz=settings.USE_TZ)

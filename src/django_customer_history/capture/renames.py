@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.migrations import AlterModelTable, Migration, RenameModel
 
-from django_customer_history.registry import Registry
+from django_customer_history.registration.registry import Registry
 
 Plan = Iterable[tuple[Migration, bool]]
 

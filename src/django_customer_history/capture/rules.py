@@ -4,9 +4,17 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from django.utils.text import capfirst
 
-from django_customer_history.capture.routes import relations
-from django_customer_history.registry import Registration, Registry
-from django_customer_history.tables import Demand, Event, Meaning, TrackedColumn
+from django_customer_history.backends.tables import (
+    Demand,
+    Event,
+    Meaning,
+    TrackedColumn,
+)
+from django_customer_history.registration.registry import (
+    Registration,
+    Registry,
+)
+from django_customer_history.registration.subject_paths import relations
 from django_customer_history.values.encoding import AnyField
 
 _EVENTS_OF_KINDS: Mapping[str, Event] = {

@@ -7,7 +7,12 @@ from typing import Any
 
 from celery import Celery, Task, signals
 
-from django_customer_history.handover import KEY, going_on, packed, taking_over
+from django_customer_history.context.propagation import (
+    KEY,
+    going_on,
+    packed,
+    taking_over,
+)
 
 _BLOCK = "customer_history_block"
 

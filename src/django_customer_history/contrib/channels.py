@@ -9,8 +9,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from django_customer_history.context import Context, beginning, in_force
-from django_customer_history.origins import RequestOrigin
+from django_customer_history.context.current import (
+    Context,
+    beginning,
+    in_force,
+)
+from django_customer_history.context.requests import RequestOrigin
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]

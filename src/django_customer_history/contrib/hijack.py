@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from django_customer_history.changes import Actor
+from django_customer_history.context.resolved import Actor
 
 _SESSION_KEY = "hijack_history"
 

@@ -13,9 +13,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from django_customer_history import conf
-from django_customer_history.blocks import Block
-from django_customer_history.context import Context
-from django_customer_history.handover import KEY, going_on, packed, taking_over
+from django_customer_history.context.blocks import Block
+from django_customer_history.context.current import Context
+from django_customer_history.context.propagation import (
+    KEY,
+    going_on,
+    packed,
+    taking_over,
+)
 
 _PACKAGES = ("django.tasks", "django_tasks")
 

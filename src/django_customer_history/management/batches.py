@@ -7,7 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections, models
 
-from django_customer_history.batches import BATCH, Progress, Work
+from django_customer_history.capture.batches import (
+    BATCH,
+    Progress,
+    Work,
+)
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.management.progress import ProgressBar
 from django_customer_history.management.selection import chosen_models

@@ -6,7 +6,7 @@ from django.apps import apps
 from django.core.management.base import CommandError
 from django.db import models
 
-from django_customer_history.registry import registry
+from django_customer_history.registration.registry import registry
 
 
 def chosen_models(labels: Sequence[str]) -> list[type[models.Model]] | None:

@@ -1,20 +1,10 @@
-from django.db import connections, migrations, models
+from django.db import migrations, models
 
-import django_customer_history.jsontext
-import django_customer_history.keys
-from django_customer_history.capture.install import prepare_log, remove_all
-from django_customer_history.dialects import SUPPORTED_VENDORS
-
-
-def prepare(apps, schema_editor):
-    """Make keys in the log be compared to the letter, on every database."""
-    if schema_editor.connection.vendor in SUPPORTED_VENDORS:
-        prepare_log(connections[schema_editor.connection.alias])
-
-
-def remove_triggers(apps, schema_editor):
-    """Going back to zero: no trigger may be left that writes to a log that is gone."""
-    remove_all(connections[schema_editor.connection.alias])
+from django_customer_history.migrations._dependencies import (
+    JSONTextField,
+    PrepareLog,
+    time_ordered_uuid,
+)
 
 
 class Migration(migrations.Migration):
@@ -29,7 +19,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        default=django_customer_history.keys.time_ordered_uuid,
+                        default=time_ordered_uuid,
                         editable=False,
                         primary_key=True,
                         serialize=False,
@@ -66,9 +56,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "changes",
-                    django_customer_history.jsontext.JSONTextField(
-                        default=dict, verbose_name="changes"
-                    ),
+                    JSONTextField(default=dict, verbose_name="changes"),
                 ),
                 ("actor_id", models.CharField(max_length=255, null=True, verbose_name="user key")),
                 ("actor_label", models.CharField(max_length=255, null=True, verbose_name="user")),
@@ -81,7 +69,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "history entry",
                 "verbose_name_plural": "history entries",
                 "permissions": [
-                    ("view_confidential", "Can view every confidential value in the history")
+                    ("view_confidential", "Can view every confidential value in the history"),
+                    ("export_entry", "Can export the history of everything"),
                 ],
                 "default_permissions": ("view",),
                 "indexes": [
@@ -96,5 +85,68 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(prepare, remove_triggers),
+        migrations.CreateModel(
+            name="ConfidentialField",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "model",
+                    models.CharField(
+                        help_text='Such as "crm.customer", in lower case.',
+                        max_length=100,
+                        verbose_name="model",
+                    ),
+                ),
+                (
+                    "field",
+                    models.CharField(
+                        help_text=(
+                            'A field, such as "ssn", or a key of a JSON field,'
+                            ' such as "udf.colour".'
+                        ),
+                        max_length=255,
+                        verbose_name="field",
+                    ),
+                ),
+                (
+                    "label",
+                    models.CharField(
+                        blank=True,
+                        help_text="Shown instead of the field's name.",
+                        max_length=100,
+                        verbose_name="label",
+                    ),
+                ),
+                (
+                    "mask",
+                    models.CharField(
+                        choices=[
+                            ("full", "Everything is hidden"),
+                            ("ssn", "Social security number: the last four show"),
+                            ("card", "Card: the last four digits show"),
+                            ("account", "Account: the last four characters show"),
+                            ("email", "E-mail: first letter and domain show"),
+                        ],
+                        default="full",
+                        max_length=20,
+                        verbose_name="mask",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "confidential field",
+                "verbose_name_plural": "confidential fields",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("model", "field"), name="customer_history_one_mark_a_field"
+                    )
+                ],
+            },
+        ),
+        PrepareLog(),
     ]

@@ -21,13 +21,22 @@ from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView, exception_handler
 
 from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.registry import registry
-from django_customer_history.rest_framework.parameters import PAGING, asked
-from django_customer_history.rest_framework.problems import PreconditionFailed, problem_response
+from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.timeline import (
+    Page,
+    Timeline,
+)
+from django_customer_history.registration.registry import registry
+from django_customer_history.rest_framework.parameters import (
+    PAGING,
+    asked,
+)
+from django_customer_history.rest_framework.problems import (
+    PreconditionFailed,
+    problem_response,
+)
 from django_customer_history.rest_framework.serializers import EntrySerializer
 from django_customer_history.rest_framework.throttling import HistoryThrottle
-from django_customer_history.timeline import Page, Timeline
-from django_customer_history.zones import reading_zone
 
 if find_spec("drf_spectacular") is not None:
     # Extensions of drf-spectacular are known by being imported.

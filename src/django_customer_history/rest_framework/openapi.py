@@ -13,8 +13,13 @@ from drf_spectacular.utils import (
 )
 
 from django_customer_history.conf import LARGEST_PAGE
-from django_customer_history.filters import DEFINITIONS, LONGEST_VALUE, MOST_VALUES, Definition
-from django_customer_history.formats import FORMATS
+from django_customer_history.export.formats import FORMATS
+from django_customer_history.reading.filters import (
+    DEFINITIONS,
+    LONGEST_VALUE,
+    MOST_VALUES,
+    Definition,
+)
 from django_customer_history.rest_framework.problems import MEDIA_TYPE
 from django_customer_history.rest_framework.serializers import (
     EntrySerializer,

@@ -9,17 +9,20 @@ from typing import Any
 from django.utils.translation import gettext
 from rest_framework.request import Request
 
-from django_customer_history.conf import LARGEST_PAGE, page_size
-from django_customer_history.cursors import Cursor
+from django_customer_history.conf import (
+    LARGEST_PAGE,
+    page_size,
+)
 from django_customer_history.exceptions import (
     InvalidCursorError,
     InvalidFilterError,
     UnknownFormatError,
 )
-from django_customer_history.filters import Filters
-from django_customer_history.formats import format_called
+from django_customer_history.export.formats import format_called
+from django_customer_history.reading.cursors import Cursor
+from django_customer_history.reading.filters import Filters
+from django_customer_history.reading.timeline import Timeline
 from django_customer_history.rest_framework.problems import InvalidParameters
-from django_customer_history.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

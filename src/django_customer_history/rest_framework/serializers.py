@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from django_customer_history.timeline import TimelineChange
+from django_customer_history.reading.timeline import TimelineChange
 from django_customer_history.values.rendering import utc_text
 
 

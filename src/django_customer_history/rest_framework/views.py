@@ -10,9 +10,14 @@ from django.utils.http import content_disposition_header
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_customer_history.asof import record_then
-from django_customer_history.export import WantedExport, wanted_export
-from django_customer_history.facets import facets
+from django_customer_history.export.streaming import (
+    WantedExport,
+    wanted_export,
+)
+from django_customer_history.point_in_time.record import record_then
+from django_customer_history.reading.facets import facets
+from django_customer_history.reading.reveal import look_at
+from django_customer_history.reading.timeline import Timeline
 from django_customer_history.rest_framework.base import (
     HistoryAPIView,
     OverAll,
@@ -32,8 +37,6 @@ from django_customer_history.rest_framework.serializers import (
     RecordThenSerializer,
 )
 from django_customer_history.rest_framework.throttling import HistoryExportThrottle
-from django_customer_history.revealing import look_at
-from django_customer_history.timeline import Timeline
 
 
 class EntryListView(OverAll, HistoryAPIView):

@@ -16,7 +16,9 @@ from rest_framework.views import exception_handler
 from rest_framework.viewsets import GenericViewSet
 
 from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.registry import registry
+from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.registry import registry
 from django_customer_history.rest_framework.base import (
     CACHING,
     OneFormat,
@@ -27,8 +29,6 @@ from django_customer_history.rest_framework.base import (
 )
 from django_customer_history.rest_framework.problems import problem_response
 from django_customer_history.rest_framework.throttling import HistoryThrottle
-from django_customer_history.timeline import Timeline
-from django_customer_history.zones import reading_zone
 
 if TYPE_CHECKING:
     _ViewSet = GenericViewSet[Any]

@@ -3,8 +3,8 @@
 from django.db import models
 from django.urls import NoReverseMatch, reverse
 
-from django_customer_history.registry import registry
-from django_customer_history.rows import TimelineEntry
+from django_customer_history.reading.entries import TimelineEntry
+from django_customer_history.registration.registry import registry
 
 
 def address_of(subject: models.Model) -> str | None:

@@ -10,14 +10,24 @@ from django.utils.text import capfirst
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
-from django_customer_history.confidentiality import field_of
-from django_customer_history.context import SOURCES
-from django_customer_history.facets import Facets
-from django_customer_history.filters import BY_NAME, NOBODY
-from django_customer_history.names import model_title
-from django_customer_history.registry import registry
-from django_customer_history.tab.query import OWN_NAMES, Query
-from django_customer_history.wording import KINDS, action_text, nobody
+from django_customer_history.access.field_access import field_of
+from django_customer_history.context.current import SOURCES
+from django_customer_history.labels import (
+    KIND_LABELS,
+    action_text,
+    nobody,
+)
+from django_customer_history.reading.facets import Facets
+from django_customer_history.reading.filters import (
+    BY_NAME,
+    NOBODY,
+)
+from django_customer_history.reading.record_labels import model_title
+from django_customer_history.registration.registry import registry
+from django_customer_history.tab.query import (
+    OWN_NAMES,
+    Query,
+)
 
 _TITLES = {
     "from": pgettext_lazy("from a day", "From"),
@@ -171,7 +181,7 @@ def _field_title(name: str) -> str:
 
 _TEXTS: Mapping[str, Callable[[str], str]] = {
     "user": lambda value: nobody() if value == NOBODY else value.removeprefix(BY_NAME),
-    "kind": lambda value: str(KINDS.get(value, value)),
+    "kind": lambda value: str(KIND_LABELS.get(value, value)),
     "action": action_text,
     "entity": _record_title,
     "field": _field_title,

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
-from django_customer_history.querysets import EntryQuerySet
+from django_customer_history.models import EntryQuerySet
 from django_customer_history.tab.query import Query
 
 

@@ -11,10 +11,20 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from django_customer_history.labels import (
+    action_text,
+    nobody,
+)
 from django_customer_history.models import Entry
-from django_customer_history.rows import TimelineChange, TimelineEntry
-from django_customer_history.tab.values import Line, lines_of, preview_of
-from django_customer_history.wording import action_text, nobody
+from django_customer_history.reading.entries import (
+    TimelineChange,
+    TimelineEntry,
+)
+from django_customer_history.tab.values import (
+    Line,
+    lines_of,
+    preview_of,
+)
 
 _ACTORS: Mapping[str, str] = {"api": "program", "integration": "program", "import": "import"}
 """By source, whose hand it was where somebody acted; else a person's."""

@@ -6,11 +6,14 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 
-from django_customer_history.exceptions import InvalidFilterError, UnknownFormatError
-from django_customer_history.export import wanted_export
+from django_customer_history.exceptions import (
+    InvalidFilterError,
+    UnknownFormatError,
+)
+from django_customer_history.export.streaming import wanted_export
+from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.query import Query
-from django_customer_history.timeline import Timeline
-from django_customer_history.zones import reading_zone
 
 
 def is_download(request: HttpRequest) -> bool:

@@ -10,18 +10,38 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
+from django_customer_history.access.permissions import (
+    Reader,
+    may_export,
+)
 from django_customer_history.conf import LARGEST_PAGE
-from django_customer_history.exceptions import InvalidCursorError, InvalidFilterError
-from django_customer_history.facets import facets
-from django_customer_history.filters import NO_FILTERS, Filters
-from django_customer_history.permissions import Reader, may_export
-from django_customer_history.revealing import reveal
-from django_customer_history.rows import Page, TimelineEntry
-from django_customer_history.tab.bar import Bar, bar_of
-from django_customer_history.tab.days import Day, Moment, days_of, moment_of
+from django_customer_history.exceptions import (
+    InvalidCursorError,
+    InvalidFilterError,
+)
+from django_customer_history.reading.entries import (
+    Page,
+    TimelineEntry,
+)
+from django_customer_history.reading.facets import facets
+from django_customer_history.reading.filters import (
+    NO_FILTERS,
+    Filters,
+)
+from django_customer_history.reading.reveal import reveal
+from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.timeline import Timeline
+from django_customer_history.tab.bar import (
+    Bar,
+    bar_of,
+)
+from django_customer_history.tab.days import (
+    Day,
+    Moment,
+    days_of,
+    moment_of,
+)
 from django_customer_history.tab.query import Query
-from django_customer_history.timeline import Timeline
-from django_customer_history.zones import reading_zone
 
 _STATUS: Mapping[str | None, HTTPStatus] = {
     None: HTTPStatus.OK,

@@ -6,7 +6,10 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from django_customer_history.filters import NAMES, Filters
+from django_customer_history.reading.filters import (
+    NAMES,
+    Filters,
+)
 
 OWN_NAMES = ("before", "entry", "filter", "format", "print")
 """Names in the query that are the tab's own and no filters."""

@@ -5,16 +5,19 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from django_customer_history.differences import (
+from django_customer_history.reading.entries import (
+    TimelineChange,
+    TimelineEntry,
+)
+from django_customer_history.tab.differences import (
     Piece,
     Pieces,
     excerpt_of,
     json_lines,
     word_difference,
 )
-from django_customer_history.rows import TimelineChange, TimelineEntry
-from django_customer_history.tables import Form
 from django_customer_history.values.rendering import json_value
+from django_customer_history.values.types import ValueType
 
 _LONGEST_WHOLE = 280
 """Characters of a text that is shown as it is; of a longer one an excerpt is."""
@@ -130,4 +133,4 @@ def _is_structured(change: TimelineChange, old: str | None, new: str | None) -> 
 
 
 def _parsed(text: str | None) -> Any:
-    return json_value(text, Form.JSON)
+    return json_value(text, ValueType.JSON)

@@ -10,12 +10,19 @@ from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from django_customer_history.access.permissions import (
+    Reader,
+    may_read,
+)
 from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.permissions import Reader, may_read
+from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.address import address_of
 from django_customer_history.tab.days import Moment
-from django_customer_history.tab.page import Tab, refused, tab_of
-from django_customer_history.timeline import Timeline
+from django_customer_history.tab.page import (
+    Tab,
+    refused,
+    tab_of,
+)
 
 register = template.Library()
 

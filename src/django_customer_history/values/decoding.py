@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django_customer_history.tables import Form
+from django_customer_history.values.types import ValueType
 
 
-def decode(text: str | None, form: Form | None) -> Any:
+def decode(text: str | None, form: ValueType | None) -> Any:
     """Return the Python value of a text; the text itself where it does not fit the form.
 
     It may not fit where the field had another type when the entry was written.
@@ -31,17 +31,17 @@ def _decode_boolean(text: str) -> bool:
 
 _BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 
-_DECODERS: Mapping[Form | None, Callable[[str], Any]] = {
-    Form.INTEGER: int,
-    Form.DECIMAL: Decimal,
-    Form.FLOAT: float,
-    Form.BOOLEAN: _decode_boolean,
-    Form.DATE: date.fromisoformat,
-    Form.DATETIME: datetime.fromisoformat,
-    Form.LOCAL_DATETIME: datetime.fromisoformat,
-    Form.TIME: time.fromisoformat,
-    Form.DURATION: lambda text: timedelta(microseconds=int(text)),
-    Form.UUID: UUID,
-    Form.BINARY: bytes.fromhex,
-    Form.JSON: json.loads,
+_DECODERS: Mapping[ValueType | None, Callable[[str], Any]] = {
+    ValueType.INTEGER: int,
+    ValueType.DECIMAL: Decimal,
+    ValueType.FLOAT: float,
+    ValueType.BOOLEAN: _decode_boolean,
+    ValueType.DATE: date.fromisoformat,
+    ValueType.DATETIME: datetime.fromisoformat,
+    ValueType.LOCAL_DATETIME: datetime.fromisoformat,
+    ValueType.TIME: time.fromisoformat,
+    ValueType.DURATION: lambda text: timedelta(microseconds=int(text)),
+    ValueType.UUID: UUID,
+    ValueType.BINARY: bytes.fromhex,
+    ValueType.JSON: json.loads,
 }

@@ -15,44 +15,44 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.functional import Promise
 
-from django_customer_history.tables import Form
+from django_customer_history.values.types import ValueType
 
-_FORMS: Mapping[str, Form] = {
-    "AutoField": Form.INTEGER,
-    "BigAutoField": Form.INTEGER,
-    "SmallAutoField": Form.INTEGER,
-    "IntegerField": Form.INTEGER,
-    "BigIntegerField": Form.INTEGER,
-    "SmallIntegerField": Form.INTEGER,
-    "PositiveIntegerField": Form.INTEGER,
-    "PositiveBigIntegerField": Form.INTEGER,
-    "PositiveSmallIntegerField": Form.INTEGER,
-    "BinaryField": Form.BINARY,
-    "BooleanField": Form.BOOLEAN,
-    "CharField": Form.TEXT,
-    "TextField": Form.TEXT,
-    "SlugField": Form.TEXT,
-    "FileField": Form.TEXT,
-    "FilePathField": Form.TEXT,
-    "GenericIPAddressField": Form.TEXT,
-    "DateField": Form.DATE,
-    "DecimalField": Form.DECIMAL,
-    "DurationField": Form.DURATION,
-    "FloatField": Form.FLOAT,
-    "JSONField": Form.JSON,
-    "TimeField": Form.TIME,
-    "UUIDField": Form.UUID,
+_FORMS: Mapping[str, ValueType] = {
+    "AutoField": ValueType.INTEGER,
+    "BigAutoField": ValueType.INTEGER,
+    "SmallAutoField": ValueType.INTEGER,
+    "IntegerField": ValueType.INTEGER,
+    "BigIntegerField": ValueType.INTEGER,
+    "SmallIntegerField": ValueType.INTEGER,
+    "PositiveIntegerField": ValueType.INTEGER,
+    "PositiveBigIntegerField": ValueType.INTEGER,
+    "PositiveSmallIntegerField": ValueType.INTEGER,
+    "BinaryField": ValueType.BINARY,
+    "BooleanField": ValueType.BOOLEAN,
+    "CharField": ValueType.TEXT,
+    "TextField": ValueType.TEXT,
+    "SlugField": ValueType.TEXT,
+    "FileField": ValueType.TEXT,
+    "FilePathField": ValueType.TEXT,
+    "GenericIPAddressField": ValueType.TEXT,
+    "DateField": ValueType.DATE,
+    "DecimalField": ValueType.DECIMAL,
+    "DurationField": ValueType.DURATION,
+    "FloatField": ValueType.FLOAT,
+    "JSONField": ValueType.JSON,
+    "TimeField": ValueType.TIME,
+    "UUIDField": ValueType.UUID,
 }
 
 AnyField: TypeAlias = "models.Field[Any, Any]"
 
 
-def form_of(field: AnyField, *, use_tz: bool) -> Form | None:
+def form_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
     """Return the form of a model field's values; None: only the database knows."""
     field = _stored_field(field)
     internal_type = field.get_internal_type()
     if internal_type == "DateTimeField":
-        return Form.DATETIME if use_tz else Form.LOCAL_DATETIME
+        return ValueType.DATETIME if use_tz else ValueType.LOCAL_DATETIME
     return _FORMS.get(internal_type)
 
 

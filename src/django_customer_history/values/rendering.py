@@ -13,27 +13,27 @@ from django.utils import formats, timezone
 from django.utils.duration import duration_iso_string
 from django.utils.translation import gettext, ngettext
 
-from django_customer_history.tables import Form
 from django_customer_history.values.decoding import decode
+from django_customer_history.values.types import ValueType
 
-_TYPES: Mapping[Form | None, str] = {
-    Form.TEXT: "text",
-    Form.INTEGER: "number",
-    Form.DECIMAL: "decimal",
-    Form.FLOAT: "number",
-    Form.BOOLEAN: "boolean",
-    Form.DATE: "date",
-    Form.DATETIME: "datetime",
-    Form.LOCAL_DATETIME: "datetime",
-    Form.TIME: "time",
-    Form.DURATION: "duration",
-    Form.UUID: "uuid",
-    Form.BINARY: "binary",
-    Form.JSON: "json",
+_TYPES: Mapping[ValueType | None, str] = {
+    ValueType.TEXT: "text",
+    ValueType.INTEGER: "number",
+    ValueType.DECIMAL: "decimal",
+    ValueType.FLOAT: "number",
+    ValueType.BOOLEAN: "boolean",
+    ValueType.DATE: "date",
+    ValueType.DATETIME: "datetime",
+    ValueType.LOCAL_DATETIME: "datetime",
+    ValueType.TIME: "time",
+    ValueType.DURATION: "duration",
+    ValueType.UUID: "uuid",
+    ValueType.BINARY: "binary",
+    ValueType.JSON: "json",
 }
 
 
-def type_of(field: Any, form: Form | None) -> str:
+def type_of(field: Any, form: ValueType | None) -> str:
     """Return the word for a field's type: `text`, `choice`, `relation`, `date` ..."""
     if getattr(field, "is_relation", False):
         return "relation"
@@ -44,7 +44,7 @@ def type_of(field: Any, form: Form | None) -> str:
     return _TYPES.get(form, "text")
 
 
-def json_value(text: str | None, form: Form | None) -> Any:
+def json_value(text: str | None, form: ValueType | None) -> Any:
     """Return a text as typed JSON: number, boolean, object; all else is a string.
 
     Decimals stay strings with their own places, moments are ISO 8601 in UTC, durations are
@@ -52,12 +52,12 @@ def json_value(text: str | None, form: Form | None) -> Any:
     """
     if text is None:
         return None
-    if form in (Form.INTEGER, Form.FLOAT, Form.BOOLEAN, Form.JSON):
+    if form in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
         try:
             return _sendable(decode(text, form))
         except RecursionError:  # Lists in lists in lists: as the text that it is.
             return sendable_text(text)
-    if form is Form.DURATION and isinstance(value := decode(text, form), timedelta):
+    if form is ValueType.DURATION and isinstance(value := decode(text, form), timedelta):
         return duration_iso_string(value)
     return sendable_text(text)
 
@@ -88,7 +88,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def display(
-    text: str | None, field: Any, form: Form | None, *, own: Callable[[Any], Any] | None = None
+    text: str | None, field: Any, form: ValueType | None, *, own: Callable[[Any], Any] | None = None
 ) -> str | None:
     """Return a text as a reader of the current language and time zone would write it.
 
@@ -98,7 +98,9 @@ def display(
     return None if text is None else sendable_text(_display(text, field, form, own))
 
 
-def _display(text: str, field: Any, form: Form | None, own: Callable[[Any], Any] | None) -> str:
+def _display(
+    text: str, field: Any, form: ValueType | None, own: Callable[[Any], Any] | None
+) -> str:
     value = decode(text, form)
     if own is not None and value is not None and _is_of(value, form):
         return str(own(value)) + ""  # Text, also where it is marked as safe HTML.
@@ -119,9 +121,9 @@ def _words(text: str, value: Any, field: Any) -> str:
     return value if isinstance(value, str) else text
 
 
-def _is_of(value: Any, form: Form | None) -> bool:
+def _is_of(value: Any, form: ValueType | None) -> bool:
     # What the field held when it had another type is still the text of that time.
-    return not isinstance(value, str) or form in (None, Form.TEXT, Form.JSON)
+    return not isinstance(value, str) or form in (None, ValueType.TEXT, ValueType.JSON)
 
 
 _HALVES = re.compile("[\ud800-\udfff]")

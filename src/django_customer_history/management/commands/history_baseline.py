@@ -4,8 +4,11 @@ from collections.abc import Collection, Sequence
 
 from django.db import models
 
-from django_customer_history.baseline import Baseline, baselines
-from django_customer_history.batches import Progress
+from django_customer_history.capture.baseline import (
+    Baseline,
+    baselines,
+)
+from django_customer_history.capture.batches import Progress
 from django_customer_history.management.batches import BatchCommand
 
 

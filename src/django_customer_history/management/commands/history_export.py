@@ -12,23 +12,32 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from django.utils import timezone
 
-from django_customer_history.changes import Actor
-from django_customer_history.context import acting, current
-from django_customer_history.exceptions import HistoryError
-from django_customer_history.export import Export, start_export
-from django_customer_history.filters import DEFINITIONS, Filters
-from django_customer_history.formats import FORMATS
-from django_customer_history.management.progress import ProgressBar
-from django_customer_history.permissions import (
+from django_customer_history.access.permissions import (
     EXPORT_EVERYTHING,
     VIEW_EVERY_CONFIDENTIAL_VALUE,
     VIEW_EVERYTHING,
     Reader,
     subject_models,
 )
-from django_customer_history.registry import registry
-from django_customer_history.timeline import Timeline
-from django_customer_history.zones import reading_zone
+from django_customer_history.context.current import (
+    acting,
+    current,
+)
+from django_customer_history.context.resolved import Actor
+from django_customer_history.exceptions import HistoryError
+from django_customer_history.export.formats import FORMATS
+from django_customer_history.export.streaming import (
+    Export,
+    start_export,
+)
+from django_customer_history.management.progress import ProgressBar
+from django_customer_history.reading.filters import (
+    DEFINITIONS,
+    Filters,
+)
+from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.registry import registry
 
 
 class Operator:

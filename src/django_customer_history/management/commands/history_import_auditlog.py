@@ -4,7 +4,10 @@ from collections.abc import Collection, Sequence
 
 from django.db import models
 
-from django_customer_history.importing.auditlog import AuditLog, audit_logs
+from django_customer_history.contrib.auditlog.importing import (
+    AuditLog,
+    audit_logs,
+)
 from django_customer_history.management.batches import BatchCommand
 
 

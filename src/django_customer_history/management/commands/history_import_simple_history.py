@@ -4,7 +4,10 @@ from collections.abc import Collection, Sequence
 
 from django.db import models
 
-from django_customer_history.importing.simple_history import HistoricalTable, historical_tables
+from django_customer_history.contrib.simple_history.importing import (
+    HistoricalTable,
+    historical_tables,
+)
 from django_customer_history.management.batches import BatchCommand
 
 

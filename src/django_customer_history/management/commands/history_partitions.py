@@ -8,12 +8,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.template.defaultfilters import filesizeformat
 
-from django_customer_history.exceptions import PartitionError
-from django_customer_history.integrity.partitions import (
+from django_customer_history.capture.partitions import (
     MONTHS_AHEAD,
     make_partitions,
     partitions,
 )
+from django_customer_history.exceptions import PartitionError
 
 
 class Command(BaseCommand):

@@ -6,7 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from django_customer_history.capture.install import difference, remove_all, synchronise
+from django_customer_history.capture.triggers import (
+    difference,
+    remove_all,
+    synchronise,
+)
 
 
 class Command(BaseCommand):

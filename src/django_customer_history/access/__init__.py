@@ -1,0 +1,1 @@
+"""Who may read what: permissions, confidential fields and deleted records."""

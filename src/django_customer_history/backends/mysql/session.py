@@ -1,0 +1,95 @@
+"""MariaDB and MySQL: user variables of the session give triggers the context."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_customer_history.backends.driver_cursors import follow_calls
+from django_customer_history.backends.session import (
+    Execute,
+    Session,
+    count_paused_rows,
+    count_paused_statement,
+)
+from django_customer_history.backends.statements import may_write
+from django_customer_history.backends.tables import PREFIX
+from django_customer_history.context.current import current
+from django_customer_history.context.resolved import Attribution
+
+VARIABLES: Sequence[str] = (
+    "actor_id",
+    "actor_label",
+    "source",
+    "ip_address",
+    "request_id",
+    "action",
+    "context",
+    "paused",
+)
+
+
+class MySQLSession(Session):
+    """User variables of the session, set anew only when they change."""
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        super().__init__(connection)
+        # None: somebody else has set the variables.
+        self._sent: Attribution | None = Attribution()
+        self._is_in_django = False
+
+    def connected(self) -> None:
+        """Forget what was sent: variables of a new session are NULL."""
+        self._sent = Attribution()
+        follow_calls(self._connection.connection, self._calling, before=self._past_django)
+
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
+        """Set the variables first, if the statement may write and they are not right yet."""
+        self._hand_over(sql)
+        self._is_in_django = True
+        try:
+            return count_paused_statement(execute(sql, params, many, state), sql, state)
+        finally:
+            self._is_in_django = False
+
+    @contextmanager
+    def _calling(self, cursor: Any) -> Iterator[None]:
+        self._send_if_new(current().attribution())
+        yield
+        count_paused_rows(cursor)
+
+    def _hand_over(self, sql: Any) -> None:
+        if may_write(sql):
+            self._send_if_new(current().attribution())
+
+    def _past_django(self, sql: Any) -> None:
+        # What a cursor of the driver runs by itself: the variables outlive who acted, and the
+        # connection may serve somebody else by now. Who sets them there wants his own.
+        if self._is_in_django:
+            return
+        if isinstance(sql, str) and f"@{PREFIX}" in sql:
+            self._sent = None
+        elif self._sent is not None:
+            self._hand_over(sql)
+
+    def _send_if_new(self, attribution: Attribution) -> None:
+        if attribution is not self._sent and attribution != self._sent:
+            self._send(attribution)
+
+    def _send(self, attribution: Attribution) -> None:
+        request_id = attribution.request_id
+        values = [
+            attribution.actor_id,
+            attribution.actor_label,
+            attribution.source,
+            attribution.ip_address,
+            None if request_id is None else str(request_id),
+            attribution.action,
+            attribution.detail,
+            1 if attribution.paused else None,
+        ]
+        assignments = ", ".join(f"@{PREFIX}{name} = %s" for name in VARIABLES)
+        with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
+            cursor.execute(f"SET {assignments}", values)
+        self._sent = attribution

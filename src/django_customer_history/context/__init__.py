@@ -1,0 +1,1 @@
+"""Who acts, from where and why; how that reaches threads, tasks and commands."""

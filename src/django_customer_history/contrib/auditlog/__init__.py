@@ -1,0 +1,1 @@
+"""django-auditlog: the import of its records."""

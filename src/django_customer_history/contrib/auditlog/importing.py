@@ -1,0 +1,315 @@
+"""django-auditlog's records as entries, each at its own time and of its own user."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import connections, models, router
+from django.db.models import Q
+
+from django_customer_history.capture.batches import BATCH
+from django_customer_history.capture.events import (
+    Past,
+    Record,
+    Told,
+)
+from django_customer_history.context.resolved import Actor
+from django_customer_history.contrib.auditlog.records import (
+    Links,
+    Reading,
+    Recorded,
+    Values,
+    text_of,
+)
+from django_customer_history.contrib.importing import (
+    Import,
+    Row,
+    Source,
+    Walk,
+    actor_of,
+    after,
+    kept_address,
+    own_table,
+    told_to_each,
+    users_by_key,
+)
+from django_customer_history.contrib.subject_lookup import Ways
+from django_customer_history.exceptions import ImportRefusedError
+from django_customer_history.labels import (
+    DEFAULT_ACTIONS,
+    Kind,
+)
+from django_customer_history.registration.registry import registry
+from django_customer_history.registration.subject_paths import relations
+from django_customer_history.values.encoding import encode
+
+PACKAGE = "django-auditlog"
+_KINDS: Mapping[int, Kind] = {0: "create", 1: "update", 2: "delete"}
+"""Its actions. A fourth one is that somebody looked at a record, which changed nothing."""
+_COLUMNS = (
+    "action",
+    "changes",
+    "changes_text",
+    "actor_id",
+    "actor_email",
+    "remote_addr",
+    "cid",
+    "additional_data",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What is remembered of a row after one of its records."""
+
+    moment: int
+    """Microseconds since 1970; later than that of the record before."""
+    values: Values
+    """The texts of what its label is made of, and of where its ways to a subject begin."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """A record, and what the row was before and after it."""
+
+    source: Source
+    kind: Kind
+    key: str
+    recorded: Recorded
+    before: Values
+    after: Values
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditLog(Import):
+    """The records of one registered model, on their way into the log."""
+
+    @cached_property
+    def walk(self) -> Walk:
+        """The records of changes, those of the model only."""
+        log = log_model()
+        records: Any = models.QuerySet(log, using=self.using).filter(
+            content_type__app_label=self.registration.model._meta.app_label,
+            content_type__model=self.registration.model._meta.model_name,
+            action__in=_KINDS,
+        )
+        present = {field.attname for field in log._meta.concrete_fields}
+        columns = tuple(name for name in _COLUMNS if name in present)
+        return Walk(
+            records=records, entity="object_pk", time="timestamp", key="id", columns=columns
+        )
+
+    def pasts(self, page: Sequence[Row], last: dict[Any, State]) -> Iterator[Past]:
+        """Yield what the records of a page say."""
+        happenings = list(self._happenings(page, last))
+        before = self._ways.subjects([(one.key, one.before) for one in happenings])
+        now = self._ways.subjects([(one.key, one.after) for one in happenings])
+        for happening, was_on, is_on in zip(happenings, before, now, strict=True):
+            yield from self._row_entries(happening, is_on, was_on)
+            for links in happening.recorded.links:
+                yield from self._link_entries(happening, links, is_on)
+
+    def _happenings(self, page: Sequence[Row], last: dict[Any, State]) -> Iterator[Happening]:
+        records = [dict(zip(self._names, row, strict=True)) for row in page]
+        users = {record["actor_id"] for record in records}
+        actors = users_by_key(get_user_model(), users, using=self.using)
+        beginnings = self._beginnings(records, known=last)
+        for record in records:
+            entity, kind = record["object_pk"], _KINDS[record["action"]]
+            state = last.get(entity)
+            former = beginnings.get(entity, {}) if state is None else state.values
+            moment = after(record["timestamp"], None if state is None else state.moment)
+            recorded = self._reading.read(kind, _changes_in(record))
+            before = former | self._needed_of(recorded.before)
+            values = before | self._needed_of(recorded.after) if kind != "delete" else before
+            last[entity] = State(moment=moment, values=values)
+            if not self.target.is_tracked_at(record["timestamp"]):
+                yield Happening(
+                    source=self._source(record, actors, moment, recorded),
+                    kind=kind,
+                    key=self._key(entity),
+                    recorded=recorded,
+                    before=before,
+                    after=values,
+                )
+
+    def _beginnings(
+        self, records: Sequence[Mapping[str, Any]], *, known: Mapping[Any, State]
+    ) -> dict[str, Values]:
+        """Return what rows held before their first record, where that is not their creation.
+
+        It is what a later record says of the time before it, else what the row holds now.
+        """
+        first: dict[str, int] = {}
+        for record in records:
+            first.setdefault(record["object_pk"], record["action"])
+        entities = [one for one, action in first.items() if action and one not in known]
+        if not entities or not self._needed:
+            return {}
+        telling = Q(changes__has_any_keys=sorted(self._needed)) | Q(changes__isnull=True)
+        later = replace(self.walk, records=self.walk.records.filter(telling))
+        found: dict[str, Values] = defaultdict(dict)
+        for page in later.pages(BATCH, **{f"{self.walk.entity}__in": entities}):
+            for record in (dict(zip(self._names, row, strict=True)) for row in page):
+                changes = _changes_in(record)
+                needed = {name: pair for name, pair in changes.items() if name in self._needed}
+                said = self._reading.read(_KINDS[record["action"]], needed).before
+                found[record["object_pk"]] = said | found[record["object_pk"]]
+        for entity, held in self._standing(entities).items():
+            found[entity] = held | found[entity]
+        return found
+
+    def _standing(self, entities: Sequence[str]) -> dict[str, Values]:
+        model = self.registration.model
+        fields = [field for field in model._meta.concrete_fields if field.name in self._needed]
+        keys = [key for key in map(self._as_key, entities) if key is not None]
+        rows = model._base_manager.using(self.using).filter(pk__in=keys)
+        found = {}
+        for key, *values in rows.values_list("pk", *(field.attname for field in fields)):
+            pairs = zip(fields, values, strict=True)
+            found[str(encode(key))] = {field.name: text_of(field, value) for field, value in pairs}
+        return found
+
+    def _row_entries(
+        self, happening: Happening, now: dict[int, Record], before: dict[int, Record]
+    ) -> Iterator[Past]:
+        kind, changes = happening.kind, happening.recorded.changes
+        if kind == "update" and not changes:
+            return
+        action = self.target.action(kind, changes)
+        for place, told in told_to_each(self._told(happening, changes), now=now, before=before):
+            part = f"{kind}:{place}"
+            rank = 2 * (kind == "delete")
+            yield happening.source.past(part, rank=rank, kind=kind, action=action, told=told)
+
+    def _link_entries(
+        self, happening: Happening, links: Links, subjects: dict[int, Record]
+    ) -> Iterator[Past]:
+        # Whose names these were nobody can tell: an event, and not the adding of some key.
+        names = ", ".join(links.objects)
+        pair = [names, None] if links.is_removal else [None, names]
+        kind: Kind = "remove" if links.is_removal else "add"
+        told = self._told(happening, {f"{links.field}.objects": pair})
+        for place, one in told_to_each(told, now=subjects, before={}):
+            yield happening.source.past(
+                f"{kind}:{links.field}:{place}",
+                rank=1,
+                kind="event",
+                action=DEFAULT_ACTIONS[kind],
+                told=one,
+            )
+
+    def _told(self, happening: Happening, changes: dict[str, list[str | None]]) -> Told:
+        texts = [happening.after.get(name) for name in self.registration.label]
+        label = " ".join(text for text in texts if text)[:255] or None
+        return Told(entity=(self.name, happening.key), label=label, changes=changes)
+
+    def _source(
+        self, record: Mapping[str, Any], actors: dict[Any, Actor], moment: int, recorded: Recorded
+    ) -> Source:
+        name, cid = f"{log_model()._meta.label_lower}:{record['id']}", record.get("cid")
+        context: dict[str, Any] = {"imported_from": PACKAGE, "record": name, **recorded.marks}
+        context |= {
+            column: record[column]
+            for column in ("cid", "additional_data")
+            if record.get(column) not in (None, "")
+        }
+        actor, email = actor_of(record["actor_id"], actors), record.get("actor_email")
+        return Source(
+            moment=moment,
+            record=name,
+            actor=Actor(id=None, label=email) if actor is None and email else actor,
+            ip_address=kept_address(record.get("remote_addr")),
+            request_id=_as_uuid(cid),
+            context=context,
+        )
+
+    def _key(self, entity: str) -> str:
+        key = self._as_key(entity)
+        return entity if key is None else str(encode(key))
+
+    def _as_key(self, entity: str) -> Any:
+        try:
+            return self.registration.model._meta.pk.to_python(entity)
+        except ValidationError:
+            return None
+
+    def _needed_of(self, values: Values) -> Values:
+        return {name: text for name, text in values.items() if name in self._needed}
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return (self.walk.entity, self.walk.time, self.walk.key, *self.walk.columns)
+
+    @cached_property
+    def _needed(self) -> set[str]:
+        return {*self.registration.label, *self._ways.fields}
+
+    @cached_property
+    def _ways(self) -> Ways:
+        return Ways(registration=self.registration, using=self.using)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        model = self.registration.model
+        return Reading(
+            model=model,
+            table=own_table(self.registration, using=self.using),
+            relations=frozenset(one.name for one in relations(self.registration, registry)),
+            masked=_masked_fields(model),
+        )
+
+
+def log_model() -> Any:
+    """Return the model of auditlog's records, which a project may have replaced."""
+    return apps.get_model(getattr(settings, "AUDITLOG_LOGENTRY_MODEL", "auditlog.LogEntry"))
+
+
+def audit_logs(
+    using: str, *, models_wanted: Collection[type[models.Model]] | None = None
+) -> list[AuditLog]:
+    """Return the records of all registered models, or of some.
+
+    Raises `ImportRefusedError` where auditlog, or its table, is missing.
+    """
+    if not apps.is_installed("auditlog"):
+        raise ImportRefusedError(
+            f'{PACKAGE} is not installed. Leave "auditlog" in INSTALLED_APPS until this has run.'
+        )
+    if log_model()._meta.db_table not in connections[using].introspection.table_names():
+        raise ImportRefusedError(f"In the database {using!r} there is no log of {PACKAGE}.")
+    return [
+        AuditLog(registration=registration, using=using)
+        for registration in registry
+        if (models_wanted is None or registration.model in models_wanted)
+        and router.allow_migrate_model(using, registration.model)
+    ]
+
+
+def _masked_fields(model: type[models.Model]) -> frozenset[str]:
+    from auditlog.registry import auditlog  # noqa: PLC0415 - optional
+
+    if not auditlog.contains(model):
+        return frozenset()
+    return frozenset(auditlog.get_model_fields(model)["mask_fields"])
+
+
+def _changes_in(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    # Before its version 3 they were JSON in a text, which a project may not have converted.
+    found = record["changes"] or record.get("changes_text") or {}
+    return json.loads(found) if isinstance(found, str) else found
+
+
+def _as_uuid(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,182 @@
+"""What auditlog wrote down of a row, as texts of the log.
+
+It keeps what `str()` made of the values. What cannot be told from that is named, never guessed.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from django_customer_history.backends.tables import TrackedTable
+from django_customer_history.capture.existing_rows import split
+from django_customer_history.contrib.importing import Changes
+from django_customer_history.labels import Kind
+from django_customer_history.values.encoding import (
+    encode,
+    form_of,
+    places_of,
+)
+from django_customer_history.values.types import ValueType
+
+Values = dict[str, str | None]
+"""Texts of the log by the name of the field."""
+
+_NULL = "None"
+"""What `str()` makes of no value, and of a text that reads so."""
+_FEWEST_STARS = 2
+
+Unresolvable = (ValidationError, ValueError, TypeError, ArithmeticError)
+"""What converting a text raises that is none of a field's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """Links that were added or removed at once; auditlog keeps only the names of their ends."""
+
+    field: str
+    is_removal: bool
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What one record says."""
+
+    changes: Changes = field(default_factory=dict)
+    """Of the fields that are logged; null on both sides where the value cannot be told."""
+    before: Values = field(default_factory=dict)
+    after: Values = field(default_factory=dict)
+    """What all fields held before and after, as far as the record says so."""
+    links: list[Links] = field(default_factory=list)
+    marks: dict[str, list[str]] = field(default_factory=dict)
+    """What could not be told, for the entry's `context`: a word, and names of fields."""
+
+    def mark(self, word: str, name: str) -> None:
+        """Say of a field why its values are not what they were."""
+        self.marks.setdefault(word, []).append(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How the records of one model are to be read."""
+
+    model: type[models.Model]
+    table: TrackedTable
+    relations: frozenset[str]
+    """The many-to-many fields that are logged."""
+    masked: frozenset[str]
+    """Fields of which auditlog keeps a mask."""
+
+    def read(self, kind: Kind, raw: Mapping[str, Any]) -> Recorded:
+        """Return what a record says, in terms of the log."""
+        recorded = Recorded()
+        pairs = {name: pair for name, pair in raw.items() if not isinstance(pair, dict)}
+        # Only where a project stores them as JSON, values are more than texts.
+        is_typed = any(not isinstance(value, str) for pair in pairs.values() for value in pair)
+        for name, (old, new) in pairs.items():
+            sides = (None if kind == "create" else old, None if kind == "delete" else new)
+            self._read_field(recorded, name, sides, is_typed=is_typed)
+        for name, members in raw.items():
+            if isinstance(members, dict) and name in self.relations:
+                is_removal = members.get("operation") == "delete"
+                objects = tuple(map(str, members.get("objects", ())))
+                recorded.links.append(Links(field=name, is_removal=is_removal, objects=objects))
+        return recorded
+
+    def _read_field(
+        self, recorded: Recorded, name: str, sides: tuple[Any, Any], *, is_typed: bool
+    ) -> None:
+        found = self._fields.get(name)
+        column = self._columns.get(name)
+        if found is None:
+            if name not in self._other_names:
+                recorded.mark("unknown", name)  # It may have been a secret: nobody knows now.
+            return
+        if name in self.masked or any(map(_looks_masked, sides)):
+            self._leave_open(recorded, "masked", name)
+            return
+        try:
+            old, new = (text_of(found, value, is_typed=is_typed) for value in sides)
+        except Unresolvable:
+            self._leave_open(recorded, "unresolved", name)
+            return
+        recorded.before[name], recorded.after[name] = old, new
+        if column is None or old == new:
+            return
+        if not is_typed and found.null and _is_text(found) and _NULL in sides:
+            recorded.mark("null_or_text", name)
+        recorded.changes.update(_by_key(name, old, new) if column.by_key else {name: [old, new]})
+
+    def _leave_open(self, recorded: Recorded, word: str, name: str) -> None:
+        if name in self._columns:
+            recorded.mark(word, name)
+            recorded.changes[name] = [None, None]
+
+    @cached_property
+    def _columns(self) -> Mapping[str, Any]:
+        return {column.field: column for column in self.table.columns if not column.secret}
+
+    @cached_property
+    def _fields(self) -> Mapping[str, Any]:
+        return {one.name: one for one in self.model._meta.fields if not one.primary_key}
+
+    @cached_property
+    def _other_names(self) -> set[str]:
+        # On creation auditlog writes down relations from the other end, too.
+        return {one.name for one in self.model._meta.get_fields()}
+
+
+def text_of(found: Any, value: Any, *, is_typed: bool = True) -> str | None:
+    """Return the text of the log for what auditlog wrote down of a field's value.
+
+    Raises one of `Unresolvable` where it cannot be told from that.
+    """
+    null, stored = found.null, found
+    while isinstance(stored, models.ForeignKey):
+        stored = stored.target_field
+    form = form_of(stored, use_tz=settings.USE_TZ)
+    if value is None:
+        return None
+    if not is_typed and value == _NULL and (null or form is not ValueType.TEXT):
+        return None
+    if form is ValueType.JSON:
+        read = json.loads(value) if isinstance(value, str) and not is_typed else value
+        return None if read is None else json.dumps(read, ensure_ascii=False)
+    if form is None or form is ValueType.BINARY:
+        raise ValueError(f"{found} is not one that a text can be read as.")
+    return encode(stored.get_prep_value(_exact(stored, stored.to_python(value))))
+
+
+def _exact(stored: Any, value: Any) -> Any:
+    if isinstance(value, datetime) and settings.USE_TZ and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)  # auditlog writes moments in UTC and does not say so.
+    if isinstance(value, Decimal):
+        return value.quantize(Decimal(1).scaleb(-places_of(stored)))
+    return value
+
+
+def _by_key(name: str, old: str | None, new: str | None) -> Changes:
+    before, after = split(name, old), split(name, new)
+    pairs: Iterator[tuple[str, list[str | None]]] = (
+        (one, [before.get(one, [None, None])[1], after.get(one, [None, None])[1]])
+        for one in {**before, **after}
+    )
+    return {one: pair for one, pair in pairs if pair[0] != pair[1]}
+
+
+def _is_text(found: Any) -> bool:
+    return form_of(found, use_tz=settings.USE_TZ) is ValueType.TEXT
+
+
+def _looks_masked(value: Any) -> bool:
+    # What auditlog's own mask makes of a text: stars in place of its first half.
+    half = len(value) // 2 if isinstance(value, str) else 0
+    return half >= _FEWEST_STARS and value[:half] == "*" * half

@@ -1,0 +1,1 @@
+"""django-simple-history: snapshots of whole rows, and the import of their history."""

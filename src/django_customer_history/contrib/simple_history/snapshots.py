@@ -1,0 +1,132 @@
+"""django-simple-history: snapshots of whole rows beside the log, with the same who and where.
+
+The log never depends on them: a snapshot is taken by signals, when Django itself saves a row.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from simple_history import register
+from simple_history.models import HistoricalRecords
+
+from django_customer_history.context.current import current
+from django_customer_history.contrib.simple_history.importing import historical_model
+from django_customer_history.registration.registry import (
+    Registration,
+    registry,
+)
+from django_customer_history.registration.subject_paths import relations
+
+
+class AuditedSnapshot(models.Model):
+    """What a snapshot bears besides the row: the context in which it was taken.
+
+    A base for historical models: `HistoricalRecords(bases=[AuditedSnapshot])`.
+    """
+
+    history_user_label = models.CharField(_("user"), max_length=255, null=True, editable=False)
+    history_source = models.CharField(_("source"), max_length=32, null=True, editable=False)
+    history_ip_address = models.GenericIPAddressField(_("IP address"), null=True, editable=False)
+    history_request_id = models.UUIDField(_("request"), null=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A new one is made with keywords, one of the database with positions.
+        if kwargs and not args:
+            attribution = current().attribution()
+            kwargs = {
+                "history_user_label": attribution.actor_label,
+                "history_source": attribution.source,
+                "history_ip_address": attribution.ip_address,
+                "history_request_id": attribution.request_id,
+                **kwargs,
+            }
+        super().__init__(*args, **kwargs)
+
+
+class Snapshots(HistoricalRecords):  # type: ignore[misc]
+    """Takes snapshots, also when links are made from their other end; none during a pause."""
+
+    def create_historical_record(self, *args: Any, **kwargs: Any) -> None:
+        """Take a snapshot, unless the history is paused."""
+        if current().pause is None:
+            super().create_historical_record(*args, **kwargs)
+
+    def m2m_changed(
+        self,
+        instance: models.Model,
+        action: str,
+        attr: str,
+        pk_set: Iterable[Any] | None,
+        **kwargs: Any,
+    ) -> None:
+        """Take a snapshot of the rows whose links changed."""
+        rows: Iterable[models.Model] = [instance]
+        if kwargs["reverse"]:
+            rows = _rows_at_the_other_end(instance, action, attr, pk_set, **kwargs)
+        for row in rows:
+            super().m2m_changed(row, action, attr, pk_set, **kwargs)
+
+
+def _rows_at_the_other_end(
+    instance: models.Model,
+    action: str,
+    attr: str,
+    pk_set: Iterable[Any] | None,
+    **kwargs: Any,
+) -> list[models.Model]:
+    rows = kwargs["model"]._base_manager.using(kwargs["using"])
+    # Of links that are cleared Django says whose they were only while they are still there.
+    cleared = instance.__dict__.setdefault("_customer_history_cleared", {})
+    if action == "pre_clear":
+        cleared[attr] = list(rows.filter(**{attr: instance}).values_list("pk", flat=True))
+    keys = cleared.pop(attr, ()) if action == "post_clear" else pk_set or ()
+    return list(rows.filter(pk__in=list(keys)))
+
+
+def keep_snapshots() -> None:
+    """Let simple-history take snapshots of the models that are registered with `snapshots`."""
+    for registration in registry:
+        if registration.snapshots and historical_model(registration.model) is None:
+            _keep(registration)
+
+
+def user_in_force(
+    instance: models.Model | None = None, request: Any = None, **_kwargs: Any
+) -> models.Model | None:
+    """Return the user of the context, if it is one of the project's and still there."""
+    attribution = current().attribution()
+    if attribution.actor_id is None:
+        return None
+    users = get_user_model()
+    try:
+        user = users._base_manager.filter(pk=attribution.actor_id).first()
+    except (ValueError, ValidationError):
+        return None  # Something else acts, such as an API key.
+    is_named_so = user is not None and str(user.get_username()) == attribution.actor_label
+    return user if is_named_so else None
+
+
+def _keep(registration: Registration) -> None:
+    model, home = registration.model, registration.snapshots
+    register(
+        model,
+        app=apps.get_app_config(home).name if isinstance(home, str) else None,
+        records_class=Snapshots,
+        bases=[AuditedSnapshot],
+        excluded_fields=[
+            field.name
+            for field in model._meta.fields
+            if not field.primary_key
+            and (registry.keeps_secret(registration, field) or not registration.tracks(field.name))
+        ],
+        m2m_fields=[field.name for field in relations(registration, registry)],
+        get_user=user_in_force,
+    )

@@ -1,1 +1,0 @@
-"""What other packages recorded before, made into entries at the time when it happened."""

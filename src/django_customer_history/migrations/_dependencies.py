@@ -1,0 +1,32 @@
+"""Everything that the migrations of this package import.
+
+Migrations are frozen once they are released. They import from here and from nowhere else, so that
+code can move without a change to a migration.
+"""
+
+from django.db import connections, migrations
+
+from django_customer_history.backends import SUPPORTED_VENDORS
+from django_customer_history.capture.triggers import prepare_log, remove_all
+from django_customer_history.keys import time_ordered_uuid
+from django_customer_history.values.json_field import JSONTextField
+
+__all__ = ["JSONTextField", "PrepareLog", "time_ordered_uuid"]
+
+
+class PrepareLog(migrations.RunPython):
+    """Finish the new table of the log; on the way back, remove all triggers that write to it."""
+
+    def __init__(self) -> None:
+        super().__init__(_prepare, _remove_triggers)
+
+
+def _prepare(apps, schema_editor):
+    """Make the database compare keys of the log exactly, also where its collation would not."""
+    if schema_editor.connection.vendor in SUPPORTED_VENDORS:
+        prepare_log(connections[schema_editor.connection.alias])
+
+
+def _remove_triggers(apps, schema_editor):
+    """Leave no trigger that writes to a log that is gone."""
+    remove_all(connections[schema_editor.connection.alias])

@@ -1,0 +1,1 @@
+"""A record as it was at one moment."""

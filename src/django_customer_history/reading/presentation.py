@@ -1,0 +1,131 @@
+"""An entry of the log made ready for one reader: named, typed, displayed and masked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import models
+
+from django_customer_history import conf
+from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_rules import Rule
+from django_customer_history.context.resolved import Actor
+from django_customer_history.models import Entry
+from django_customer_history.reading.entries import (
+    RecordName,
+    Source,
+    TimelineChange,
+    TimelineEntry,
+)
+from django_customer_history.reading.record_labels import (
+    Names,
+    target_of,
+)
+from django_customer_history.values.rendering import (
+    display,
+    json_value,
+    sendable_text,
+    type_of,
+)
+
+
+def present(
+    entries: Sequence[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
+) -> tuple[TimelineEntry, ...]:
+    """Return entries as a reader may see them; `known` are records that are loaded already."""
+    names = Names(entries, sight, known=known)
+    sources = {code: str(label) for code, label in conf.sources().items()}
+    return tuple(_EntryView(entry, sight, names, sources).shown() for entry in entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _EntryView:
+    entry: Entry
+    sight: Sight
+    names: Names
+    sources: Mapping[str, str]
+
+    def shown(self) -> TimelineEntry:
+        entry = self.entry
+        record = self.names.record(entry.entity_model, entry.entity_id)
+        entity_label = self.sight.label_then(entry, record=record)
+        return TimelineEntry(
+            id=entry.id,
+            timestamp=entry.timestamp,
+            user=_actor(entry.actor_id, entry.actor_label),
+            impersonator=_impersonator((entry.context or {}).get("impersonator")),
+            action=self.sight.action(entry),
+            kind=entry.kind,
+            subject=self._subject(),
+            entity=self.names.named(entry.entity_model, entry.entity_id, entity_label),
+            changes=tuple(
+                self._change(name, *values)
+                for name, values in sorted(entry.changes.items(), key=self._position)
+            ),
+            source=Source(code=entry.source, label=self.sources.get(entry.source, entry.source)),
+            ip_address=entry.ip_address,
+            request_id=entry.request_id,
+            reason=(entry.context or {}).get("reason"),
+            is_beginning=entry.is_beginning,
+        )
+
+    def _subject(self) -> RecordName | None:
+        model, key = self.entry.subject_model, self.entry.subject_id
+        if model is None or key is None:
+            return None
+        return self.names.named(model, key, self.names.label_of(model, key))
+
+    def _position(self, item: tuple[str, object]) -> tuple[int, str]:
+        # In the model's own order; what it does not know comes last.
+        positions = self.names.positions(self.entry.entity_model)
+        return positions.get(item[0].partition(".")[0], len(positions)), item[0]
+
+    def _change(self, name: str, old: str | None, new: str | None) -> TimelineChange:
+        rule = self.sight.rule(self.entry, name)
+        if rule.is_hidden or rule.hidden_keys:
+            return TimelineChange(
+                field=name,
+                label=rule.label,
+                type="secret" if rule.is_secret else type_of(rule.field, rule.form),
+                old=None,
+                new=None,
+                old_display=_redacted(old, rule),
+                new_display=_redacted(new, rule),
+                masked=True,
+                permission=rule.permission,
+                revealable=rule.is_revealable,
+            )
+        return TimelineChange(
+            field=name,
+            label=rule.label,
+            type=type_of(rule.field, rule.form),
+            old=json_value(old, rule.form),
+            new=json_value(new, rule.form),
+            old_display=self._display(old, rule),
+            new_display=self._display(new, rule),
+        )
+
+    def _display(self, text: str | None, rule: Rule) -> str | None:
+        target = target_of(rule.field)
+        if text is not None and target is not None:
+            model, key = target
+            return self.names.label_of(model, text, key=key) or f"#{text}"
+        return display(text, rule.field, rule.form, own=rule.display)
+
+
+def _redacted(text: str | None, rule: Rule) -> str | None:
+    shown = rule.redacted(text)
+    return None if shown is None else sendable_text(shown)
+
+
+def _actor(key: str | None, label: str | None) -> Actor | None:
+    # One of whom the project has no record, such as a shell's user, has a name alone.
+    name = label or key
+    return None if name is None else Actor(id=key or "", label=name)
+
+
+def _impersonator(given: Any) -> Actor | None:
+    if isinstance(given, dict):
+        key, label = given.get("id"), given.get("name") or given.get("label")
+        return Actor(id=str(key or ""), label=str(label or key or ""))
+    return None if given is None else Actor(id="", label=str(given))

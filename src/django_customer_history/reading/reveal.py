@@ -1,0 +1,64 @@
+"""An explicit look at the confidential values of an entry, which is an entry itself."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+
+from django_customer_history.access.permissions import Reader
+from django_customer_history.capture.events import record_look
+from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.reading.entries import TimelineEntry
+from django_customer_history.reading.timeline import Timeline
+
+ACTION = "Confidential values revealed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """A look at an entry that a reader may take, and that is not recorded yet."""
+
+    _entry: TimelineEntry
+    _names: tuple[str, ...]
+    _using: str
+
+    def recorded(self) -> TimelineEntry:
+        """Record the look and return the entry with the values that the reader may see."""
+        subject = self._entry.subject
+        record_look(
+            ACTION,
+            subject=None if subject is None else (subject.model, subject.id),
+            entry=self._entry.id,
+            changes={"fields": (None, ", ".join(self._names))},
+            using=self._using,
+        )
+        return self._entry
+
+
+def look_at(reader: Reader, key: UUID) -> Look:
+    """Return the look that a reader may take at the confidential values of an entry.
+
+    Raises `OutOfReachError` where there is no entry that the reader may see, and
+    `PermissionDenied` where it has no confidential value that they may see.
+    """
+    timeline = Timeline.of_entry(reader, key).revealed()
+    stored, sight = timeline.sample(1)
+    if not stored:
+        raise OutOfReachError("There is no such entry.")
+    names = sorted(
+        name
+        for name in stored[0].changes
+        if sight.is_confidential(stored[0], name) and not sight.rule(stored[0], name).is_hidden
+    )
+    if not names:
+        raise PermissionDenied
+    (shown,) = timeline.shown(stored, sight)
+    return Look(_entry=shown, _names=tuple(names), _using=timeline.queryset.db_of_writing)
+
+
+def reveal(reader: Reader, key: UUID) -> TimelineEntry:
+    """Record that a reader looks at the confidential values of an entry, and return it.
+
+    Raises what `look_at` raises.
+    """
+    return look_at(reader, key).recorded()

@@ -1,0 +1,74 @@
+"""Text search in the values of entries, over what the reader may see and nothing else."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from django.db import connections
+from django.db.models import Q, TextField
+from django.db.models.functions import Cast, Lower
+
+from django_customer_history.access.field_access import Sight
+from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.values.decoding import decode
+from django_customer_history.values.types import ValueType
+
+_PLAIN = re.compile(r"[A-Za-z0-9 ]+")
+"""What stands in JSON as it is, however it was written, and whose case every database folds."""
+_LETTERS = re.compile(r"[\w ]+")
+_ESCAPE = "\\u"
+_FOLDS_ONLY_ASCII = ("sqlite",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """The texts of which one must, and those of which none may, be in a value of an entry."""
+
+    wanted: tuple[str, ...] = ()
+    unwanted: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is searched for."""
+        return bool(self.wanted or self.unwanted)
+
+    def narrowed(self, entries: EntryQuerySet) -> EntryQuerySet:
+        """Keep what may fit, in the database; more than fits, as masks are not known there.
+
+        Whether an entry does fit is for `fits` to say, else confidential values could be found.
+        """
+        pattern = _PLAIN if connections[entries.db].vendor in _FOLDS_ONLY_ASCII else _LETTERS
+        parts = [max(pattern.findall(text), key=len, default="") for text in self.wanted]
+        if not parts or not all(parts):
+            return entries
+        condition = reduce(or_, (Q(_text__contains=part.lower()) for part in parts))
+        if not all(map(_PLAIN.fullmatch, parts)):
+            condition |= Q(_text__contains=_ESCAPE)  # Letters may hide behind it.
+        return entries.alias(_text=Lower(Cast("changes", TextField()))).filter(condition)
+
+    def fits(self, entry: Entry, sight: Sight) -> bool:
+        """Return whether an entry is found by a reader."""
+        if not self:
+            return True
+        texts = [text.lower() for text in _readable_texts(entry, sight)]
+
+        def has(searched: str) -> bool:
+            return any(searched.lower() in text for text in texts)
+
+        return (not self.wanted or any(map(has, self.wanted))) and not any(map(has, self.unwanted))
+
+
+def _readable_texts(entry: Entry, sight: Sight) -> Iterator[str]:
+    for name, values in entry.changes.items():
+        rule = sight.rule(entry, name)
+        if rule.is_hidden:
+            continue
+        for value in values:
+            text = rule.redacted(value)
+            if text and rule.form is ValueType.JSON:
+                # Databases differ in how they escape what is inside.
+                text = json.dumps(decode(text, ValueType.JSON), ensure_ascii=False)
+            if text:
+                yield text

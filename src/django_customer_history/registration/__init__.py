@@ -1,0 +1,1 @@
+"""Which models are tracked, how, and the paths to their subjects."""
