@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 
-from benchmarks.reading import PAGE, Operator
+from benchmarks.reading import PAGE, CommandReader
 from benchmarks.writing import configure
 
 LOG = "customer_history_entry"
@@ -43,12 +43,12 @@ def write(is_audited, until, answers):
 
     from benchmarks.models import AuditedCustomer, PlainCustomer
     from django_customer_history import history
-    from django_customer_history.context.resolved import Actor
+    from django_customer_history.context.resolved import NamedUser
 
     model = AuditedCustomer if is_audited else PlainCustomer
     keys = list(model.objects.values_list("pk", flat=True))
     dice, saved, errors = random.Random(os.getpid()), 0, []
-    with history.acting(user=Actor(id=str(os.getpid()), label="writer"), source="web"):
+    with history.acting(user=NamedUser(id=str(os.getpid()), label="writer"), source="web"):
         while time.monotonic() < until:
             try:
                 with transaction.atomic():
@@ -75,7 +75,9 @@ def read(until, answers):
     dice, pages, errors = random.Random(os.getpid()), 0, []
     while time.monotonic() < until:
         try:
-            Timeline.of_subject(Operator(), AuditedCustomer, dice.choice(keys)).page(limit=PAGE)
+            Timeline.of_subject(CommandReader(), AuditedCustomer, dice.choice(keys)).page(
+                limit=PAGE
+            )
             pages += 1
         except Error as error:
             errors.append(repr(error))

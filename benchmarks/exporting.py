@@ -14,7 +14,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.reading import START, Operator, fill
+from benchmarks.reading import START, CommandReader, fill
 from benchmarks.writing import configure
 
 MOST_MEGABYTES = 64
@@ -26,7 +26,7 @@ def export(name, entries):
     from django_customer_history.export.streaming import start_export
     from django_customer_history.reading.timeline import Timeline
 
-    timeline = Timeline.of_everything(Operator())
+    timeline = Timeline.of_everything(CommandReader())
     until = START + timedelta(seconds=entries - 1)
     return sum(len(piece) for piece in start_export(timeline.filtered(to=until), format_name=name))
 

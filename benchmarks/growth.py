@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.meters import Clock
-from benchmarks.reading import PAGE, Operator, cursor_after
+from benchmarks.reading import PAGE, CommandReader, cursor_after
 from benchmarks.writing import configure
 
 OF_THE_CUSTOMER = 5_000
@@ -77,9 +77,11 @@ class Growth:
     def _keep_patterns(self):
         """Keep what real creations and saves leave in the log, to be repeated."""
         from django_customer_history import history
-        from django_customer_history.context.resolved import Actor
+        from django_customer_history.context.resolved import NamedUser
 
-        with history.acting(user=Actor(id="7", label="ann"), source="web", ip="203.0.113.9"):
+        with history.acting(
+            user=NamedUser(id="7", label="ann"), source="web", ip_address="203.0.113.9"
+        ):
             for number in range(90):
                 row = self.model.objects.create(name=f"new {number}")
                 for turn in range(9):
@@ -87,7 +89,7 @@ class Growth:
                     row.save()
         self._execute(
             f"CREATE TABLE pattern AS SELECT row_number() OVER (ORDER BY id) - 1 AS number, *"
-            f" FROM (SELECT * FROM {LOG} WHERE actor_id = '7' ORDER BY id DESC LIMIT 900) AS newest"
+            f" FROM (SELECT * FROM {LOG} WHERE user_id = '7' ORDER BY id DESC LIMIT 900) AS newest"
         )
         self._execute("CREATE UNIQUE INDEX ON pattern (number)")
 
@@ -139,8 +141,8 @@ class Growth:
         from django_customer_history.reading.facets import facets
         from django_customer_history.reading.timeline import Timeline
 
-        one = Timeline.of_subject(Operator(), self.model, customer.pk)
-        everything = Timeline.of_everything(Operator())
+        one = Timeline.of_subject(CommandReader(), self.model, customer.pk)
+        everything = Timeline.of_everything(CommandReader())
         latest = self.start + EVERY * self.filled
         middle = self.start + EVERY * self.filled / 2
         filters = {
@@ -151,7 +153,7 @@ class Growth:
             "entity": {"entity": self.model._meta.label_lower},
             "field": {"field": "rate"},
             "source": {"source": "web"},
-            "ip": {"ip": "203.0.113.9"},
+            "ip_address": {"ip_address": "203.0.113.9"},
             "text": {"q": "status 4"},
             "all but a user": {"not_user": "3"},
         }
@@ -172,7 +174,7 @@ class Growth:
         return works | {
             "all by one user last week": partial(page, last_week),
             "all, an address that nothing came from": partial(
-                page, everything.filtered(ip="198.51.100.1")
+                page, everything.filtered(ip_address="198.51.100.1")
             ),
             "facets of a customer": partial(facets, one),
             "facets of all": partial(facets, everything),

@@ -16,7 +16,7 @@ PAGE = 50
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Operator:
+class CommandReader:
     """Whoever may read everything that is not confidential."""
 
     is_superuser = True
@@ -54,8 +54,8 @@ def entry_of(owner, number):
         entity_id=str(owner.pk),
         entity_label=owner.name,
         changes={"rate": [f"{number}.00", f"{number}.50"], "status": ["new", "active"]},
-        actor_id=str(number % 7),
-        actor_label=f"user {number % 7}",
+        user_id=str(number % 7),
+        user_label=f"user {number % 7}",
         source="web",
         ip_address="203.0.113.9",
     )
@@ -91,12 +91,14 @@ def read(customer, count):
     from django_customer_history.reading.facets import facets
     from django_customer_history.reading.timeline import Timeline
 
-    one = Timeline.of_subject(Operator(), AuditedCustomer, customer.pk)
-    everything = Timeline.of_everything(Operator())
+    one = Timeline.of_subject(CommandReader(), AuditedCustomer, customer.pk)
+    everything = Timeline.of_everything(CommandReader())
     last_week = everything.filtered(user="3", from_=START + timedelta(seconds=count // 2))
 
     def opened(**options):
-        Timeline.of_subject(Operator(), AuditedCustomer, customer.pk).page(limit=PAGE, **options)
+        Timeline.of_subject(CommandReader(), AuditedCustomer, customer.pk).page(
+            limit=PAGE, **options
+        )
 
     deep = cursor_after(one, 4_000)
     measure("a customer, first page", opened)

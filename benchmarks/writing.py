@@ -105,13 +105,15 @@ def _timed(work, name, *, kept):
     from django.db import connection
 
     from django_customer_history import history
-    from django_customer_history.context.resolved import Actor
+    from django_customer_history.context.resolved import NamedUser
 
     wrappers = connection.execute_wrappers[:]
     if not kept:
         connection.execute_wrappers.clear()
     try:
-        with history.acting(user=Actor(id="7", label="ann"), source="web", ip="203.0.113.9"):
+        with history.acting(
+            user=NamedUser(id="7", label="ann"), source="web", ip_address="203.0.113.9"
+        ):
             start = time.perf_counter()
             getattr(work, name)()
             return time.perf_counter() - start

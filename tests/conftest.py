@@ -32,7 +32,7 @@ class Log:
     def entries(self):
         return [entry for entry in Entry.objects.order_by("id") if entry.id not in self._seen]
 
-    def told(self, *names):
+    def values(self, *names):
         """Return the entries as tuples of the named columns."""
         return [tuple(getattr(entry, name) for name in names) for entry in self.entries()]
 

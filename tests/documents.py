@@ -25,7 +25,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Block:
+class ContextBlock:
     """A fenced block of a document."""
 
     path: str
@@ -50,7 +50,7 @@ def blocks_of(path):
         closing = found["indent"] + found["ticks"]
         end = lines.index(closing, number)
         mark = next((line for line in reversed(lines[: number - 1]) if line), "")
-        yield Block(
+        yield ContextBlock(
             path=str(path.relative_to(ROOT)),
             line=number + 1,
             language=found["language"],

@@ -93,5 +93,5 @@ REST_FRAMEWORK = {
 # The contract holds for a log in partitions too: `HISTORY_PARTITIONS=month`.
 CUSTOMER_HISTORY = {
     "PARTITIONS": os.environ.get("HISTORY_PARTITIONS"),
-    "TASKS_CARRY_CONTEXT": True,
+    "PROPAGATE_CONTEXT_TO_TASKS": True,
 }

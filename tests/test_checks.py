@@ -10,10 +10,10 @@ from django_customer_history import (
     history,
     masks,
 )
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.capture.triggers import (
     remove_all,
-    synchronise,
+    synchronize_triggers,
 )
 from django_customer_history.exceptions import (
     CaptureError,
@@ -21,7 +21,7 @@ from django_customer_history.exceptions import (
     UnsupportedDatabaseError,
 )
 from django_customer_history.models import AuditedModel
-from django_customer_history.registration.inheritance import register_audited_models
+from django_customer_history.registration.inheritance import register_subclasses
 from django_customer_history.registration.registry import (
     Registry,
     registration_of,
@@ -180,7 +180,7 @@ def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
 
     fresh = registered(Customer, subject="self")
     monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
-    register_audited_models([Misspelt, Note])
+    register_subclasses(AuditedModel, [Misspelt, Note])
     (error,) = checks.check_registrations()
     assert error.id == "customer_history.E007"
     assert "'subjekt'" in error.msg
@@ -194,19 +194,22 @@ def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
         ({"PAGE_SIZES": 5}, "CUSTOMER_HISTORY has the unknown key 'PAGE_SIZES'."),
         ({"PAGE_SIZE": 0}, "CUSTOMER_HISTORY['PAGE_SIZE'] is 0."),
         ({"PAGE_SIZE": "50"}, "CUSTOMER_HISTORY['PAGE_SIZE'] is '50'."),
-        ({"GUARDS": 1}, "CUSTOMER_HISTORY['GUARDS'] is 1."),
+        ({"APPEND_ONLY_TRIGGERS": 1}, "CUSTOMER_HISTORY['APPEND_ONLY_TRIGGERS'] is 1."),
         ({"TRUSTED_PROXIES": "10.0.0.1"}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is '10.0.0.1'."),
         ({"TRUSTED_PROXIES": ["10.x"]}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is ['10.x']."),
         ({"TRUSTED_PROXIES": -1}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is -1."),
         ({"TRUSTED_PROXIES": True}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is True."),
         ({"PROXY_HEADER": "X For"}, "CUSTOMER_HISTORY['PROXY_HEADER'] is 'X For'."),
-        ({"IP_ADDRESS": "half"}, "CUSTOMER_HISTORY['IP_ADDRESS'] is 'half'."),
+        ({"IP_ADDRESS_STORAGE": "half"}, "CUSTOMER_HISTORY['IP_ADDRESS_STORAGE'] is 'half'."),
         ({"SOURCES": ["kiosk"]}, "CUSTOMER_HISTORY['SOURCES'] is ['kiosk']."),
         ({"SOURCES": {"The Kiosk": "K"}}, "CUSTOMER_HISTORY['SOURCES'] is {'The Kiosk': 'K'}."),
         ({"SOURCES": {"kiosk": 1}}, "CUSTOMER_HISTORY['SOURCES'] is {'kiosk': 1}."),
-        ({"SOURCE": "no.such"}, "CUSTOMER_HISTORY['SOURCE'] is 'no.such'."),
-        ({"SOURCE": 5}, "CUSTOMER_HISTORY['SOURCE'] is 5."),
-        ({"IMPERSONATOR": "os.sep"}, "CUSTOMER_HISTORY['IMPERSONATOR'] is 'os.sep'."),
+        ({"SOURCE_RESOLVER": "no.such"}, "CUSTOMER_HISTORY['SOURCE_RESOLVER'] is 'no.such'."),
+        ({"SOURCE_RESOLVER": 5}, "CUSTOMER_HISTORY['SOURCE_RESOLVER'] is 5."),
+        (
+            {"IMPERSONATOR_RESOLVER": "os.sep"},
+            "CUSTOMER_HISTORY['IMPERSONATOR_RESOLVER'] is 'os.sep'.",
+        ),
         ({"REASON_HEADER": ""}, "CUSTOMER_HISTORY['REASON_HEADER'] is ''."),
         ({"REASON_FIELD": 1}, "CUSTOMER_HISTORY['REASON_FIELD'] is 1."),
     ],
@@ -251,7 +254,7 @@ def test_an_unsupported_database(monkeypatch):
     monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
     assert {error.id for error in checks.check_databases()} == {"customer_history.E006"}
     with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
-        dialect_of(connection)
+        backend_of(connection)
 
 
 @isolate_apps("tests.crm")
@@ -288,7 +291,7 @@ def test_a_role_that_may_not_create_triggers_is_told_the_table_and_the_mend():
     weak.connect()
     try:
         with pytest.raises(CaptureError) as error:
-            synchronise(weak)
+            synchronize_triggers(weak)
     finally:
         weak.close()
         del connections["weak"], connections.settings["weak"]
@@ -298,7 +301,7 @@ def test_a_role_that_may_not_create_triggers_is_told_the_table_and_the_mend():
                 cursor.execute(f"DROP ROLE {role}")
             else:
                 cursor.execute(f"DROP USER {role}@'%'")
-        synchronise(connection)
+        synchronize_triggers(connection)
     assert "The triggers that keep the history of table '" in str(error.value)
     assert "TRIGGER privilege" in str(error.value)
     assert "GRANT" in str(error.value)

@@ -9,12 +9,12 @@ from django.db.migrations.state import ProjectState
 
 from django_customer_history import history
 from django_customer_history.context.current import Context
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from tests.crm.models import Customer
 
 pytestmark = pytest.mark.django_db
 
-ANN = Actor(id="1", label="ann")
+ANN = NamedUser(id="1", label="ann")
 
 
 def test_a_command_has_its_name_and_the_shells_user(monkeypatch, customer, log):
@@ -22,10 +22,10 @@ def test_a_command_has_its_name_and_the_shells_user(monkeypatch, customer, log):
     call_command("rename_customers", "x")
     Customer.objects.update(name="after")
     first, second = log.entries()
-    assert (first.actor_id, first.actor_label, first.source) == (None, "deploy", "command")
+    assert (first.user_id, first.user_label, first.source) == (None, "deploy", "command")
     assert first.context == {"command": "rename_customers"}
     assert first.request_id is not None
-    assert (second.actor_label, second.source, second.context) == (None, "system", None)
+    assert (second.user_label, second.source, second.context) == (None, "system", None)
 
 
 def test_a_shell_whose_user_has_no_name(monkeypatch, customer, log):
@@ -34,20 +34,20 @@ def test_a_shell_whose_user_has_no_name(monkeypatch, customer, log):
 
     monkeypatch.setattr(getpass, "getuser", getuser)
     call_command("rename_customers", "x")
-    assert log.told("actor_label", "source") == [(None, "command")]
+    assert log.values("user_label", "source") == [(None, "command")]
 
 
 def test_a_command_that_fails_leaves_nothing_behind(customer, log):
     with pytest.raises(CommandError):
         call_command("rename_customers", "x", "--fail")
     Customer.objects.update(name="after")
-    assert log.told("source") == [("command",), ("system",)]
+    assert log.values("source") == [("command",), ("system",)]
 
 
 def test_a_command_that_is_called_by_a_request_or_a_task_is_theirs(customer, log):
-    with history.acting(user=ANN, source="task", task="nightly"):
+    with history.acting(user=ANN, source="task", extra={"task": "nightly"}):
         call_command("rename_customers", "x")
-    assert log.told("actor_label", "source", "context") == [
+    assert log.values("user_label", "source", "context") == [
         ("ann", "task", {"task": "nightly", "command": "rename_customers"})
     ]
 
@@ -55,7 +55,7 @@ def test_a_command_that_is_called_by_a_request_or_a_task_is_theirs(customer, log
 def test_a_command_in_a_block_that_names_only_the_user_bears_that_user(customer, log):
     with history.acting(user=ANN):
         call_command("rename_customers", "x")
-    assert log.told("actor_label", "source") == [("ann", "command")]
+    assert log.values("user_label", "source") == [("ann", "command")]
 
 
 class Rename(migrations.Migration):
@@ -75,7 +75,7 @@ def test_a_data_migration_has_its_name_forwards_and_backwards(customer, log):
         migration.apply(state, editor)
     with connection.schema_editor(atomic=True) as editor:
         migration.unapply(state, editor)
-    assert log.told("source", "context") == [
+    assert log.values("source", "context") == [
         ("migration", {"migration": "crm.0007_rename"}),
         ("migration", {"migration": "crm.0007_rename"}),
     ]
@@ -86,7 +86,7 @@ def test_migrate_is_a_migration_with_the_shells_user(monkeypatch, customer, log)
     monkeypatch.setenv("LOGNAME", "deploy")
     monkeypatch.setattr("django.core.management.commands.migrate.emit_post_migrate_signal", rename)
     call_command("migrate", verbosity=0)
-    assert log.told("actor_label", "source", "context") == [
+    assert log.values("user_label", "source", "context") == [
         ("deploy", "migration", {"command": "migrate"})
     ]
 

@@ -9,12 +9,12 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connection
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.crm.models import Customer
 
-ANN = Actor(id="1", label="ann")
-BOB = Actor(id="2", label="bob")
+ANN = NamedUser(id="1", label="ann")
+BOB = NamedUser(id="2", label="bob")
 
 
 def rename(name):
@@ -26,7 +26,7 @@ async def arename(name):
 
 
 def acts():
-    return history.current().attribution().actor_label
+    return history.current().resolve().user_label
 
 
 class TestDecorator:
@@ -64,8 +64,8 @@ class TestDecorator:
         assert asyncio.iscoroutinefunction(work)
 
     def test_two_calls_at_once_do_not_mix(self):
-        async def work(actor, turns):
-            @history.acting(user=actor)
+        async def work(user, turns):
+            @history.acting(user=user)
             async def body():
                 seen = set()
                 for _ in range(turns):
@@ -125,7 +125,7 @@ class TestBlock:
         block, all_inside = history.acting(user=ANN), threading.Barrier(3)
 
         def work(number):
-            with history.acting(user=Actor(id="9", label=f"u{number}")), block:
+            with history.acting(user=NamedUser(id="9", label=f"u{number}")), block:
                 all_inside.wait()
                 inside = acts()
                 all_inside.wait()
@@ -178,9 +178,9 @@ class TestBlock:
 
     def test_the_impersonator_stands_beside_the_user(self):
         with history.acting(user=BOB, impersonator=ANN, reason="support call"):
-            attribution = history.current().attribution()
-        assert attribution.actor_label == "bob"
-        assert attribution.context == {
+            resolved = history.current().resolve()
+        assert resolved.user_label == "bob"
+        assert resolved.context == {
             "impersonator": {"id": "1", "label": "ann"},
             "reason": "support call",
         }
@@ -198,7 +198,7 @@ class TestConcurrency:
             await arename("4")
 
         work()
-        assert log.told("actor_label", "source") == [
+        assert log.values("user_label", "source") == [
             ("ann", "integration"),
             ("ann", "integration"),
             ("ann", "integration"),
@@ -217,8 +217,8 @@ class TestConcurrency:
         async def run():
             elsewhere = sync_to_async(work, thread_sensitive=False)
 
-            async def one(actor, name):
-                with history.acting(user=actor):
+            async def one(user, name):
+                with history.acting(user=user):
                     await elsewhere(name)
 
             await asyncio.gather(one(ANN, "a"), one(BOB, "b"), elsewhere("c"))
@@ -226,13 +226,13 @@ class TestConcurrency:
 
         run()
         told = {
-            (changes["name"][1], label) for changes, label in log.told("changes", "actor_label")
+            (changes["name"][1], label) for changes, label in log.values("changes", "user_label")
         }
         assert told == {("a", "ann"), ("b", "bob"), ("c", None), ("d", None)}
 
     def test_gathered_coroutines_keep_their_own(self, customer, log):
-        async def work(actor, names):
-            with history.acting(user=actor):
+        async def work(user, names):
+            with history.acting(user=user):
                 for name in names:
                     await asyncio.sleep(0)
                     await arename(name)
@@ -244,15 +244,15 @@ class TestConcurrency:
 
         both()
         told = {
-            (changes["name"][1], label) for changes, label in log.told("changes", "actor_label")
+            (changes["name"][1], label) for changes, label in log.values("changes", "user_label")
         }
         assert told == {
             ("a", "ann"), ("c", "ann"), ("e", "ann"),
             ("b", "bob"), ("d", "bob"), ("f", "bob"),
             ("nobody", None),
         }  # fmt: skip
-        assert set(log.told("source")) == {("task",)}
-        assert len(set(log.told("request_id"))) == 1
+        assert set(log.values("source")) == {("task",)}
+        assert len(set(log.values("request_id"))) == 1
 
     def test_a_task_that_is_cancelled_leaves_nothing_behind(self, customer, log):
         @async_to_sync
@@ -271,7 +271,7 @@ class TestConcurrency:
             await arename("after")
 
         work()
-        assert log.told("actor_label") == [("ann",), (None,)]
+        assert log.values("user_label") == [("ann",), (None,)]
 
     def test_a_timeout_leaves_nothing_behind(self, customer, log):
         @async_to_sync
@@ -283,7 +283,7 @@ class TestConcurrency:
             await arename("after")
 
         work()
-        assert log.told("actor_label") == [(None,)]
+        assert log.values("user_label") == [(None,)]
 
 
 class TestThreads:
@@ -291,7 +291,7 @@ class TestThreads:
         """A pool's thread may outlive the request that started it, so it inherits nothing."""
         seen = []
         with history.acting(user=ANN):
-            for target in (acts, history.carried(acts)):
+            for target in (acts, history.bind_context(acts)):
                 thread = threading.Thread(target=lambda target=target: seen.append(target()))
                 thread.start()
                 thread.join()
@@ -300,10 +300,10 @@ class TestThreads:
     def test_a_pool_serves_each_with_its_own(self):
         with ThreadPoolExecutor(max_workers=1) as pool:
             with history.acting(user=ANN):
-                first = pool.submit(history.carried(acts))
+                first = pool.submit(history.bind_context(acts))
             second = pool.submit(acts)
             with history.acting(user=BOB):
-                third = pool.submit(history.carried(acts))
+                third = pool.submit(history.bind_context(acts))
         assert [first.result(), second.result(), third.result()] == ["ann", None, "bob"]
 
     def test_it_carries_coroutine_functions_too(self):
@@ -311,8 +311,8 @@ class TestThreads:
             return acts()
 
         with history.acting(user=ANN):
-            carried = history.carried(who)
-        assert asyncio.run(carried()) == "ann"
+            bind_context = history.bind_context(who)
+        assert asyncio.run(bind_context()) == "ann"
 
     @pytest.mark.django_db(transaction=True)
     def test_what_a_thread_writes(self, customer, log):
@@ -323,12 +323,12 @@ class TestThreads:
             rename(name)
             connection.close()
 
-        with history.acting(user=ANN, source="web", ip="203.0.113.9") as context:
-            for target, name in ((history.carried(work), "carried"), (work, "plain")):
+        with history.acting(user=ANN, source="web", ip_address="203.0.113.9") as context:
+            for target, name in ((history.bind_context(work), "bind_context"), (work, "plain")):
                 thread = threading.Thread(target=target, args=(name,))
                 thread.start()
                 thread.join()
-        assert log.told("actor_label", "source", "request_id") == [
+        assert log.values("user_label", "source", "request_id") == [
             ("ann", "web", context.request_id),
             (None, "system", None),
         ]

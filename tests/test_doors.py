@@ -50,7 +50,7 @@ def pages(customer):
 @pytest.mark.parametrize("door", ["view", "tag", "subject", "all"])
 class TestEveryDoor:
     def test_shows_who_changed_what_from_where(self, door, reader, customer, user):
-        with history.acting(user=user, source="import", ip="203.0.113.9"):
+        with history.acting(user=user, source="import", ip_address="203.0.113.9"):
             Customer.objects.filter(pk=customer.pk).update(rate="44.99")
         text = reader.get(pages(customer)[door]).content.decode()
         for shown in ("ann", "39.99", "44.99", "Import", "203.0.113.9", "Update"):
@@ -182,7 +182,9 @@ class TestTab:
 
 class TestRest:
     def test_an_entry_has_the_shape_of_the_contract(self, reader, customer, user, log):
-        with history.acting(user=user, source="api", ip="2001:db8::7", reason="asked by phone"):
+        with history.acting(
+            user=user, source="api", ip_address="2001:db8::7", reason="asked by phone"
+        ):
             Customer.objects.filter(pk=customer.pk).update(
                 rate="44.99", status="canceled", ssn="111-22-3333", portal_password="x"
             )
@@ -252,7 +254,7 @@ class TestRest:
             "ip_address": "2001:db8::7",
             "request_id": str(entry.request_id),
             "reason": "asked by phone",
-            "is_beginning": False,
+            "is_baseline": False,
         }
         link = reader.get(f"/api/history/entries/{entry.id}/").json()
         assert link["id"] == str(entry.id)

@@ -12,11 +12,11 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 from django_customer_history.capture import partitions as module
 from django_customer_history.capture.partitions import (
     PartitionError,
-    make_partitions,
+    create_partitions,
     partition_log,
     partitions,
 )
-from django_customer_history.capture.triggers import difference
+from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.checks import check_triggers
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
@@ -59,7 +59,7 @@ def as_one_table():
     run(f"DROP FUNCTION IF EXISTS {', '.join(guard_functions())} CASCADE")
     with connection.schema_editor() as editor:
         editor.create_model(Entry)
-    call_command("history_triggers", mend=True, stdout=StringIO())
+    call_command("history_triggers", fix=True, stdout=StringIO())
 
 
 def guard_functions():
@@ -110,7 +110,7 @@ def table_of(entry):
 
 def test_a_log_is_divided_with_whole_months_ahead(whole_log, clock):
     entry_at(NOVEMBER)
-    made = make_partitions(connection, ahead=2)
+    made = create_partitions(connection, ahead=2)
     assert bounds() == [
         ("start", None, "2026-12-01"),
         ("2026_12", "2026-12-01", "2027-01-01"),
@@ -118,14 +118,14 @@ def test_a_log_is_divided_with_whole_months_ahead(whole_log, clock):
         ("2027_02", "2027-02-01", None),
     ]
     assert len(made) == 4
-    assert make_partitions(connection, ahead=2) == ()
+    assert create_partitions(connection, ahead=2) == ()
     assert Entry.objects.count() == 1
 
 
 def test_a_month_later_there_is_one_more(whole_log, clock):
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     clock.moment = datetime(2026, 12, 2, tzinfo=UTC)
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     assert bounds() == [
         ("start", None, "2026-12-01"),
         ("2026_12", "2026-12-01", "2027-01-01"),
@@ -135,7 +135,7 @@ def test_a_month_later_there_is_one_more(whole_log, clock):
 
 
 def test_entries_go_where_their_time_belongs(whole_log, clock):
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     assert [
         table_of(entry_at(moment))
         for moment in (
@@ -148,10 +148,10 @@ def test_entries_go_where_their_time_belongs(whole_log, clock):
 
 
 def test_a_forgotten_command_refuses_no_write_and_the_month_grows(whole_log, clock):
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     clock.moment = datetime(2027, 3, 28, tzinfo=UTC)
     entry_at(clock.moment)
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     assert bounds()[2:] == [
         ("2027_01", "2027-01-01", "2027-05-01"),  # as April is less than a week away
         ("2027_05", "2027-05-01", None),
@@ -159,7 +159,7 @@ def test_a_forgotten_command_refuses_no_write_and_the_month_grows(whole_log, clo
 
 
 def test_a_partition_in_use_is_a_warning(whole_log, clock):
-    make_partitions(connection, ahead=1)
+    create_partitions(connection, ahead=1)
     assert "customer_history.W006" not in warnings()
     clock.moment = datetime(2027, 1, 2, tzinfo=UTC)
     assert "customer_history.W006" in warnings()
@@ -177,7 +177,7 @@ def test_migrate_divides_a_new_log_where_the_setting_says_so(whole_log, settings
     settings.CUSTOMER_HISTORY = {"PARTITIONS": "month"}
     call_command("migrate", verbosity=0)
     assert len(partitions(connection)) >= 4
-    assert not difference(connection)
+    assert not compare_triggers(connection)
     assert "customer_history.W007" not in warnings()
 
 
@@ -186,7 +186,7 @@ def test_migrate_divides_a_new_log_where_the_setting_says_so(whole_log, settings
     "statement", ["UPDATE {0} SET action = 'x'", "DELETE FROM {0}", "TRUNCATE {0}"]
 )
 def test_no_partition_can_be_changed(whole_log, clock, table, statement):
-    make_partitions(connection)
+    create_partitions(connection)
     entry_at(NOVEMBER)
     entry_at(datetime(2026, 12, 24, tzinfo=UTC))
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
@@ -195,9 +195,9 @@ def test_no_partition_can_be_changed(whole_log, clock, table, statement):
 
 
 def test_capture_is_as_it_should_be_before_and_after(whole_log, clock):
-    assert not difference(connection)
-    make_partitions(connection)
-    assert not difference(connection)
+    assert not compare_triggers(connection)
+    create_partitions(connection)
+    assert not compare_triggers(connection)
 
 
 def test_indexes_and_privileges_are_those_of_the_table(whole_log, clock):
@@ -206,7 +206,7 @@ def test_indexes_and_privileges_are_those_of_the_table(whole_log, clock):
     try:
         run("GRANT SELECT, INSERT ON customer_history_entry TO history_reader")
         before = indexes("customer_history_entry")
-        make_partitions(connection)
+        create_partitions(connection)
         assert indexes("customer_history_entry") == before
         assert len(indexes("customer_history_entry_2026_12")) == len(before)
         assert run(
@@ -230,7 +230,7 @@ def indexes(table):
 def test_a_view_on_the_log_is_named_and_nothing_is_done(whole_log):
     run("CREATE VIEW of_last_week AS SELECT * FROM customer_history_entry")
     with pytest.raises(PartitionError, match="the view of_last_week"):
-        make_partitions(connection)
+        create_partitions(connection)
     assert partitions(connection) == ()
 
 
@@ -246,9 +246,9 @@ def test_a_log_in_use_is_left_as_it_is(whole_log, monkeypatch):
     ) as other:
         other.execute("SELECT * FROM customer_history_entry LIMIT 1")
         with pytest.raises(PartitionError, match="in use"):
-            make_partitions(connection)
+            create_partitions(connection)
     assert partitions(connection) == ()
-    assert len(make_partitions(connection)) >= 4
+    assert len(create_partitions(connection)) >= 4
 
 
 def test_nothing_is_lost_while_a_live_log_is_divided(whole_log):
@@ -269,7 +269,7 @@ def test_nothing_is_lost_while_a_live_log_is_divided(whole_log):
     for thread in threads:
         thread.start()
     try:
-        make_partitions(connection, ahead=6)
+        create_partitions(connection, ahead=6)
     finally:
         stop.set()
         for thread in threads:
@@ -282,7 +282,7 @@ def test_nothing_is_lost_while_a_live_log_is_divided(whole_log):
 
 
 def test_a_page_reads_on_from_one_partition_to_the_next(whole_log, clock):
-    make_partitions(connection)
+    create_partitions(connection)
     moments = [NOVEMBER + timedelta(days=9 * n) for n in range(12)]
     written = [entry_at(moment) for moment in moments]
     first = list(Entry.objects.newest_first()[:5])
@@ -295,7 +295,7 @@ def test_the_command_says_what_there_is(whole_log, clock):
     call_command("history_partitions", stdout=told)
     assert told.getvalue() == "The log is one table.\n"
     told = StringIO()
-    call_command("history_partitions", make=True, ahead=1, stdout=told)
+    call_command("history_partitions", create=True, ahead=1, stdout=told)
     assert told.getvalue().splitlines()[0] == "Partitions made: 3."
     assert "customer_history_entry_2026_12           2026-12-01 to 2027-01-01" in told.getvalue()
 
@@ -304,4 +304,4 @@ def test_other_databases_have_none():
     if connection.vendor == "postgresql":
         pytest.skip("this one has")
     with pytest.raises(CommandError, match="on PostgreSQL only"):
-        call_command("history_partitions", make=True)
+        call_command("history_partitions", create=True)

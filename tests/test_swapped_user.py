@@ -35,7 +35,7 @@ ann = Colleague.objects.create_user("ann@example.com", password="a secret")
 with history.acting(user=ann):
     Colleague.objects.update(nickname="Annie")
 for entry in Entry.objects.exclude(kind="event").order_by("id"):
-    print(entry.kind, entry.actor_label, entry.entity_model, entry.changes)
+    print(entry.kind, entry.user_label, entry.entity_model, entry.changes)
 """
 
 MODELS = """

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from django_customer_history.views import HistoryView, RecordView
+from django_customer_history.views import HistoryView, RecordAsOfView
 from tests.crm import views
 from tests.crm.models import Customer
 
@@ -18,7 +18,7 @@ urlpatterns = [
     path("customers/<int:pk>/history/", HistoryView.as_view(model=Customer), name="history"),
     path(
         "customers/<int:pk>/history/<uuid:entry>/",
-        RecordView.as_view(model=Customer),
+        RecordAsOfView.as_view(model=Customer),
         name="customer-record",
     ),
     path("customers/<int:pk>/stream/", views.stream),

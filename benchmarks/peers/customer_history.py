@@ -22,7 +22,7 @@ class CustomerHistory(Peer):
     def acting(self, user):
         from django_customer_history import history
 
-        return history.acting(user=user, source="web", ip="203.0.113.9")
+        return history.acting(user=user, source="web", ip_address="203.0.113.9")
 
     def log(self):
         from django_customer_history.models import Entry
@@ -41,8 +41,8 @@ class CustomerHistory(Peer):
         found, strangers = Counter(), Counter()
         for entry in Entry.objects.filter(id__gt=since):
             found[entry.kind, entry.entity_model.partition(".")[2], len(entry.changes)] += 1
-            if entry.actor_label != "ann" or entry.subject_model != "crm.customer":
-                strangers[entry.actor_label, entry.subject_model] += 1
+            if entry.user_label != "ann" or entry.subject_model != "crm.customer":
+                strangers[entry.user_label, entry.subject_model] += 1
         if found != expected or strangers:
             raise AssertionError(f"Expected {expected}, found {found}, strangers {strangers}.")
 
@@ -63,8 +63,8 @@ class CustomerHistory(Peer):
                     entity_id=str(one.pk),
                     entity_label=one.name,
                     changes={"rate": ["1.00", f"{number}.00"], "status": ["a", f"b {number}"]},
-                    actor_id="1",
-                    actor_label="ann",
+                    user_id="1",
+                    user_label="ann",
                     source="web",
                     ip_address="203.0.113.9",
                 )
@@ -75,13 +75,13 @@ class CustomerHistory(Peer):
         from django_customer_history.reading.cursors import Cursor
         from django_customer_history.reading.timeline import Timeline
 
-        timeline = Timeline.of_subject(Operator(), type(customer), customer.pk)
+        timeline = Timeline.of_subject(CommandReader(), type(customer), customer.pk)
         cursor = None
         if start:
             key = self._key_before(customer, start)
             cursor = Cursor(key=key).write(question=timeline.question)
         return lambda: (
-            Timeline.of_subject(Operator(), type(customer), customer.pk)
+            Timeline.of_subject(CommandReader(), type(customer), customer.pk)
             .page(limit=PAGE, cursor=cursor)
             .entries
         )
@@ -93,7 +93,7 @@ class CustomerHistory(Peer):
         return keys[start - 1]
 
 
-class Operator:
+class CommandReader:
     """Whoever may read everything that is not confidential."""
 
     is_superuser = True

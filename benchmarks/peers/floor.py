@@ -17,8 +17,8 @@ ROW = {
     "entity_id": "'1'",
     "entity_label": "'customer 1'",
     "changes": """'{"rate": ["1.50", "2.50"], "status": ["status 1", "status 2"]}'""",
-    "actor_id": "'1'",
-    "actor_label": "'ann'",
+    "user_id": "'1'",
+    "user_label": "'ann'",
     "source": "'web'",
     "ip_address": "'203.0.113.9'",
     "request_id": "NULL",
@@ -53,10 +53,10 @@ class Floor(CustomerHistory):
 
 
 def _triggers(connection, cursor, insert, values):
-    from django_customer_history.backends import dialect_of
+    from django_customer_history.backends import backend_of
 
     quote = connection.ops.quote_name
-    for one in dialect_of(connection).installed(connection):
+    for one in backend_of(connection).installed(connection):
         # Those of the log itself are its guards.
         if one.table != "customer_history_entry":
             cursor.execute(ASKED[connection.vendor], [one.name])

@@ -114,6 +114,6 @@ REST_FRAMEWORK = {
 CUSTOMER_HISTORY = {
     # The reverse proxy of this project runs on the same machine; the demo's seeding plays it.
     "TRUSTED_PROXIES": ["127.0.0.1/32", "::1/128"],
-    "TIME_ZONE": "crm.companies.time_zone_of",
+    "READER_TIME_ZONE": "crm.companies.time_zone_of",
     "MASK_UNTIL_REVEALED": os.environ.get("MASK_UNTIL_REVEALED", "0") == "1",
 }

@@ -13,7 +13,7 @@ from django_customer_history.models import ConfidentialField
 EVERYTHING = "customer_history.view_confidential"
 
 
-def protections(model):
+def confidential_rules(model):
     """Return the confidential fields of a model, each with its mask."""
     marks = ConfidentialField.objects.filter(model=model._meta.label_lower)
     marked = {mark.field: MASKS.get(mark.mask, FULL) for mark in marks}
@@ -29,5 +29,7 @@ def may_see(user, model, field):
 def hidden(user, model):
     """Return the fields of a model that the user may not see, each with its mask."""
     return {
-        field: mask for field, mask in protections(model).items() if not may_see(user, model, field)
+        field: mask
+        for field, mask in confidential_rules(model).items()
+        if not may_see(user, model, field)
     }

@@ -23,13 +23,13 @@ from django_customer_history.access.field_access import field_of
 from django_customer_history.access.permissions import Reader, readable_models
 from django_customer_history.exceptions import (
     InvalidFilterError,
-    OutOfReachError,
+    NotFoundError,
 )
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.calendar import (
@@ -45,7 +45,7 @@ from django_customer_history.tab.page import (
     refused,
     tab_of,
 )
-from django_customer_history.tab.query import Query
+from django_customer_history.tab.query import TabQuery
 
 
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -123,8 +123,8 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """Show a page of the entries that the user may see."""
         tab = tab_of(request, Timeline.of_everything(request.user), address=None)
-        zone = reading_zone(request.user)
-        calendar = calendar_of(Query.read(request.GET), Entry.objects.all(), zone=zone)
+        zone = reader_time_zone(request.user)
+        calendar = calendar_of(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
         return self._shown(request, tab, calendar)
 
     def change_view(
@@ -138,7 +138,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         try:
             key = UUID(object_id)
             timeline = Timeline.of_entry(request.user, key)
-        except (ValueError, OutOfReachError) as error:
+        except (ValueError, NotFoundError) as error:
             raise Http404 from error
         tab = tab_of(request, timeline, address=None, leaves_others=True, has_bar=False)
         if not tab.page.entries:
@@ -209,7 +209,7 @@ class HistoryAdminMixin(_Base):
             raise PermissionDenied
         try:
             timeline = Timeline.of_subject(cast("Reader", request.user), self.model, key)
-        except OutOfReachError as error:
+        except NotFoundError as error:
             raise Http404 from error
         # What the admin's own queryset keeps from this user has no history here either.
         if (record is None and timeline.subject is not None) or not timeline.is_of_something():

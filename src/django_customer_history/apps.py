@@ -23,8 +23,8 @@ class CustomerHistoryConfig(AppConfig):
     def ready(self) -> None:
         """Find the registrations and put capture in its place."""
         from django_customer_history import checks
-        from django_customer_history.capture.schema_editor import follow_schema_editors
-        from django_customer_history.context.commands import follow_commands
+        from django_customer_history.capture.schema_editor import patch_schema_editors
+        from django_customer_history.context.commands import patch_commands
         from django_customer_history.contrib.simple_history.snapshots import keep_snapshots
         from django_customer_history.models import AuditedModel
         from django_customer_history.registration.inheritance import register_subclasses
@@ -33,8 +33,8 @@ class CustomerHistoryConfig(AppConfig):
         register_subclasses(AuditedModel, apps.get_models())
         keep_snapshots()
         checks.register_checks()
-        follow_schema_editors()
-        follow_commands()
+        patch_schema_editors()
+        patch_commands()
         _follow_tasks()
         connection_created.connect(_connected, dispatch_uid="customer_history")
         pre_migrate.connect(_migrating, sender=self, dispatch_uid="customer_history")
@@ -59,20 +59,20 @@ def _follow_tasks() -> None:
 
 def _connected(*, connection: Any, **_kwargs: Any) -> None:
     from django_customer_history.backends import attach_session
-    from django_customer_history.capture.flush import let_flush_pass
+    from django_customer_history.capture.flush import patch_flush
 
     attach_session(connection)
-    let_flush_pass(connection)
+    patch_flush(connection)
 
 
 def _migrating(*, using: str, **details: Any) -> None:
     from django_customer_history.capture.renames import former_tables
-    from django_customer_history.capture.triggers import synchronise
+    from django_customer_history.capture.triggers import synchronize_triggers
     from django_customer_history.registration.registry import registry
 
     registry.former_tables = former_tables(details.get("plan", ()), details.get("apps"), registry)
     if registry.former_tables and _has_log(using):
-        synchronise(connections[using])
+        synchronize_triggers(connections[using])
 
 
 def _migrated(*, using: str, **details: Any) -> None:
@@ -80,14 +80,14 @@ def _migrated(*, using: str, **details: Any) -> None:
     from django_customer_history.backends import SUPPORTED_VENDORS
     from django_customer_history.capture.partitions import partition_log
     from django_customer_history.capture.registration_log import log_registrations
-    from django_customer_history.capture.triggers import synchronise
+    from django_customer_history.capture.triggers import synchronize_triggers
     from django_customer_history.registration.registry import registry
 
     registry.former_tables = {}
     if connections[using].vendor in SUPPORTED_VENDORS:
         partition_log(connections[using])
         began = datetime.now(UTC)
-        synchronise(connections[using])
+        synchronize_triggers(connections[using])
         # `flush` sends the signal too, without a plan; it leaves the log empty.
         if "plan" in details and _has_log(using):
             log_registrations(using, since=began)

@@ -19,11 +19,11 @@ from django_customer_history.capture.partitions import (
 )
 from django_customer_history.capture.plan import untracked_models
 from django_customer_history.capture.rules import logged_names
-from django_customer_history.capture.triggers import difference
+from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.conf import (
     SETTING,
-    partitions_wanted,
-    tasks_carry_context,
+    partitions_enabled,
+    propagates_context_to_tasks,
 )
 from django_customer_history.conf import problems as setting_problems
 from django_customer_history.contrib.simple_history.importing import historical_model
@@ -138,13 +138,13 @@ def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 def check_tasks(**_kwargs: Any) -> list[checks.CheckMessage]:
     """W005: tasks of Django that run elsewhere, and take nothing along of who enqueued them."""
-    if tasks_carry_context():
+    if propagates_context_to_tasks():
         return []
     backends = [one.get("BACKEND", "") for one in getattr(settings, "TASKS", {}).values()]
     return [
         checks.Warning(
             f"Changes that tasks of {backend} make do not bear who enqueued the task.",
-            hint=f'Set {SETTING}["TASKS_CARRY_CONTEXT"] = True, once every worker runs with'
+            hint=f'Set {SETTING}["PROPAGATE_CONTEXT_TO_TASKS"] = True, once every worker runs with'
             " django_customer_history installed.",
             id="customer_history.W005",
         )
@@ -193,24 +193,24 @@ def check_triggers(
 
 
 def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
-    if problems := difference(connections[alias]).problems():
+    if problems := compare_triggers(connections[alias]).problems():
         yield checks.Warning(
             f"In the database {alias!r} the triggers that keep the history are not as they"
             f" should be: {'; '.join(problems)}.",
-            hint="Run: manage.py history_triggers --mend",
+            hint="Run: manage.py history_triggers --fix",
             id="customer_history.W002",
         )
     if are_due(connections[alias]):
         yield checks.Warning(
             f"In the database {alias!r} the last partition of the log is in use already, and"
             " grows beyond its month.",
-            hint="Run once a month: manage.py history_partitions --make",
+            hint="Run once a month: manage.py history_partitions --create",
             id="customer_history.W006",
         )
-    if partitions_wanted() and is_whole(connections[alias]):
+    if partitions_enabled() and is_whole(connections[alias]):
         yield checks.Warning(
             f"In the database {alias!r} the log is one table, though it shall have partitions.",
-            hint="Run: manage.py history_partitions --make",
+            hint="Run: manage.py history_partitions --create",
             id="customer_history.W007",
         )
     for model in untracked_models(registry, connections[alias]):

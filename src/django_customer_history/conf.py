@@ -32,23 +32,23 @@ SOURCES: Mapping[str, str | Promise] = {
 }
 """The sources that every project has: code to name."""
 
-KEPT_ADDRESSES = ("full", "truncated", "none")
+IP_ADDRESS_STORAGES = ("full", "truncated", "none")
 
 DEFAULTS: Mapping[str, Any] = {
     "TRUSTED_PROXIES": (),
     "PROXY_HEADER": "X-Forwarded-For",
-    "IP_ADDRESS": "full",
+    "IP_ADDRESS_STORAGE": "full",
     "SOURCES": {},
-    "SOURCE": None,
-    "IMPERSONATOR": None,
+    "SOURCE_RESOLVER": None,
+    "IMPERSONATOR_RESOLVER": None,
     "REASON_HEADER": None,
     "REASON_FIELD": None,
-    "TASKS_CARRY_CONTEXT": False,
+    "PROPAGATE_CONTEXT_TO_TASKS": False,
     "PAGE_SIZE": 50,
-    "GUARDS": True,
+    "APPEND_ONLY_TRIGGERS": True,
     "PARTITIONS": None,
     "MASK_UNTIL_REVEALED": False,
-    "TIME_ZONE": None,
+    "READER_TIME_ZONE": None,
 }
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
@@ -68,12 +68,12 @@ def page_size() -> int:
     return int(_read("PAGE_SIZE"))
 
 
-def guards_wanted() -> bool:
+def append_only_triggers_enabled() -> bool:
     """Return whether triggers shall refuse to change or remove entries."""
-    return bool(_read("GUARDS"))
+    return bool(_read("APPEND_ONLY_TRIGGERS"))
 
 
-def partitions_wanted() -> bool:
+def partitions_enabled() -> bool:
     """Return whether the log shall be in partitions by month, where the database can."""
     return bool(_read("PARTITIONS") == "month")
 
@@ -102,7 +102,7 @@ def proxy_header() -> str:
 
 def kept_address() -> str:
     """Return how much of an address the log keeps: "full", "truncated" or "none"."""
-    return str(_read("IP_ADDRESS"))
+    return str(_read("IP_ADDRESS_STORAGE"))
 
 
 def sources() -> Mapping[str, str | Promise]:
@@ -110,21 +110,21 @@ def sources() -> Mapping[str, str | Promise]:
     return {**SOURCES, **_read("SOURCES")}
 
 
-def source_chooser() -> Callable[[Any], str | None] | None:
+def source_resolver() -> Callable[[Any], str | None] | None:
     """Return the project's function from a request to a source; None: the rules decide."""
-    function: Callable[[Any], str | None] | None = _function("SOURCE")
+    function: Callable[[Any], str | None] | None = _function("SOURCE_RESOLVER")
     return function
 
 
-def impersonator_finder() -> Callable[[Any], Any] | None:
+def impersonator_resolver() -> Callable[[Any], Any] | None:
     """Return the function from a request to the user who impersonates another, if any."""
-    function: Callable[[Any], Any] | None = _function("IMPERSONATOR")
+    function: Callable[[Any], Any] | None = _function("IMPERSONATOR_RESOLVER")
     return function
 
 
-def time_zone_finder() -> Callable[[Any], Any] | None:
+def reader_time_zone_resolver() -> Callable[[Any], Any] | None:
     """Return the function from a reader to the name of their time zone, if there is one."""
-    function: Callable[[Any], Any] | None = _function("TIME_ZONE")
+    function: Callable[[Any], Any] | None = _function("READER_TIME_ZONE")
     return function
 
 
@@ -138,9 +138,9 @@ def reason_field() -> str | None:
     return _text("REASON_FIELD")
 
 
-def tasks_carry_context() -> bool:
+def propagates_context_to_tasks() -> bool:
     """Return whether tasks of Django take the context along, as one of their arguments."""
-    return bool(_read("TASKS_CARRY_CONTEXT"))
+    return bool(_read("PROPAGATE_CONTEXT_TO_TASKS"))
 
 
 def problems() -> list[Problem]:
@@ -205,8 +205,10 @@ def _name_rule(value: object) -> str | None:
     return "Give a name, or None."
 
 
-def _kept_address_rule(value: object) -> str | None:
-    return None if value in KEPT_ADDRESSES else f"Give one of: {', '.join(KEPT_ADDRESSES)}."
+def _ip_address_storage_rule(value: object) -> str | None:
+    return (
+        None if value in IP_ADDRESS_STORAGES else f"Give one of: {', '.join(IP_ADDRESS_STORAGES)}."
+    )
 
 
 def _sources_rule(value: object) -> str | None:
@@ -251,16 +253,16 @@ def _partitions_rule(value: object) -> str | None:
 _RULES: Mapping[str, Callable[[object], str | None]] = {
     "TRUSTED_PROXIES": _proxies_rule,
     "PROXY_HEADER": _header_rule,
-    "IP_ADDRESS": _kept_address_rule,
+    "IP_ADDRESS_STORAGE": _ip_address_storage_rule,
     "SOURCES": _sources_rule,
-    "SOURCE": _function_of("request"),
-    "IMPERSONATOR": _function_of("request"),
+    "SOURCE_RESOLVER": _function_of("request"),
+    "IMPERSONATOR_RESOLVER": _function_of("request"),
     "REASON_HEADER": _name_rule,
     "REASON_FIELD": _name_rule,
-    "TASKS_CARRY_CONTEXT": _boolean_rule,
+    "PROPAGATE_CONTEXT_TO_TASKS": _boolean_rule,
     "PAGE_SIZE": _page_size_rule,
-    "GUARDS": _boolean_rule,
+    "APPEND_ONLY_TRIGGERS": _boolean_rule,
     "PARTITIONS": _partitions_rule,
     "MASK_UNTIL_REVEALED": _boolean_rule,
-    "TIME_ZONE": _function_of("user"),
+    "READER_TIME_ZONE": _function_of("user"),
 }

@@ -45,16 +45,16 @@ class UnknownFormatError(HistoryError):
     """An export was asked for in a format that is unknown or not installed."""
 
 
-class ImportRefusedError(HistoryError):
+class ImportSourceError(HistoryError):
     """There is nothing to import from, or nowhere to import it to."""
 
 
-class OutOfReachError(HistoryError):
+class NotFoundError(HistoryError):
     """For this reader the record does not exist: the host's own permissions say so."""
 
 
 class UnknownTimeZoneError(HistoryError):
-    """The project's function for the setting TIME_ZONE gave what is no time zone."""
+    """The project's function for the setting READER_TIME_ZONE gave what is no time zone."""
 
 
 class InvalidContextError(HistoryError):

@@ -8,7 +8,7 @@ assert health.problems() == []
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.capture.plan import untracked_models
-from django_customer_history.capture.triggers import difference
+from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.registration.registry import registry
 
 
@@ -21,4 +21,4 @@ def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
     """
     connection = connections[using]
     missing = [model._meta.db_table for model in untracked_models(registry, connection)]
-    return [*difference(connection).problems(), *(f"no table {name}" for name in missing)]
+    return [*compare_triggers(connection).problems(), *(f"no table {name}" for name in missing)]

@@ -7,7 +7,7 @@ It can be imported before Django is set up.
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from django.apps import apps
 from django.db import models
@@ -19,26 +19,31 @@ from django_customer_history.capture.events import (
 from django_customer_history.context.current import (
     acting,
     action,
-    carried,
+    bind_context,
     current,
 )
+from django_customer_history.context.resolved import NamedUser, ResolvedContext
 from django_customer_history.masks import Mask
-from django_customer_history.models import EntryQuerySet
 from django_customer_history.point_in_time.as_of import state_of
 from django_customer_history.registration.registry import (
     Display,
     Events,
+    FieldNames,
     KeyLabels,
-    Names,
     registration_of,
     registry,
 )
 
+if TYPE_CHECKING:
+    from django_customer_history.models import EntryQuerySet
+
 __all__ = [
+    "NamedUser",
+    "ResolvedContext",
     "acting",
     "action",
     "as_of",
-    "carried",
+    "bind_context",
     "current",
     "entries_for",
     "paused",
@@ -55,18 +60,18 @@ def register(
     model: AnyModel,
     /,
     *,
-    subject: Names = None,
-    label: Names = None,
-    exclude: Names = None,
-    only: Names = None,
+    subject: FieldNames = None,
+    label: FieldNames = None,
+    exclude: FieldNames = None,
+    only: FieldNames = None,
     confidential: Mapping[str, Mask] | None = None,
-    secret: Names = None,
-    m2m: Names = None,
+    secret: FieldNames = None,
+    m2m: FieldNames = None,
     events: Events | None = None,
-    json_keys: Names = None,
+    json_keys: FieldNames = None,
     key_labels: Mapping[str, KeyLabels] | None = None,
     display: Mapping[str, Display] | None = None,
-    reason_required: Names | bool = None,
+    reason_required: FieldNames | bool = None,
     snapshots: bool | str = False,
 ) -> AnyModel: ...
 
@@ -74,18 +79,18 @@ def register(
 @overload
 def register(
     *,
-    subject: Names = None,
-    label: Names = None,
-    exclude: Names = None,
-    only: Names = None,
+    subject: FieldNames = None,
+    label: FieldNames = None,
+    exclude: FieldNames = None,
+    only: FieldNames = None,
     confidential: Mapping[str, Mask] | None = None,
-    secret: Names = None,
-    m2m: Names = None,
+    secret: FieldNames = None,
+    m2m: FieldNames = None,
     events: Events | None = None,
-    json_keys: Names = None,
+    json_keys: FieldNames = None,
     key_labels: Mapping[str, KeyLabels] | None = None,
     display: Mapping[str, Display] | None = None,
-    reason_required: Names | bool = None,
+    reason_required: FieldNames | bool = None,
     snapshots: bool | str = False,
 ) -> Callable[[AnyModel], AnyModel]: ...
 
@@ -117,7 +122,7 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
     - `snapshots`: True, or the label of the app whose migrations make the table:
       django-simple-history also keeps whole rows, as `Model.history`.
 
-    Names are checked by `manage.py check`, not here. The same registration twice is one; two
+    FieldNames are checked by `manage.py check`, not here. The same registration twice is one; two
     different ones of a model are an error of the checks.
     """
 
@@ -139,14 +144,14 @@ def unregister(model: type[models.Model]) -> None:
     registry.remove(model)
 
 
-def entries_for(record_or_model: Any, key: object = None) -> EntryQuerySet:
+def entries_for(record_or_model: Any, key: object = None) -> "EntryQuerySet":
     """Return the entries on the History tab of a record, newest first.
 
     Give the record, or, for one that is gone, its model and key. What comes back is an
     `EntryQuerySet`, to be narrowed further. It asks for no permission and masks nothing; for
     people there is `Timeline`.
     """
-    entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
+    entries: "EntryQuerySet" = apps.get_model("customer_history", "Entry")._default_manager.all()
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk
     return entries.of_subject(record_or_model, key).newest_first()
@@ -158,7 +163,7 @@ def as_of(record_or_model: Any, moment: datetime, *, key: object = None) -> dict
     Give the record, or, for one that is gone, its model and `key`. Fields are Python values,
     links are lists of keys, texts where the field is not known any more. What was set before
     tracking began, and what is secret, is not among them. None: it was not there. It asks for
-    no permission and masks nothing; for people there is `asof.record_then`.
+    no permission and masks nothing; for people there is `asof.record_as_of`.
     """
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk

@@ -23,11 +23,11 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "event": "Event",
 }
 
-BEGINNING = "Tracking began"
+BASELINE = "Baseline"
 """The action of an event that tells what a row held when its tracking began."""
 
-BEGINNING_MARK = "baseline"
-"""The member of such an event's context that tells it from others: `acting(baseline=True)`."""
+BASELINE_KEY = "baseline"
+"""The member of such an event's context that tells it from others: `acting(extra={BASELINE_KEY: True})`."""
 
 KIND_LABELS: Mapping[str, str | Promise] = {
     "create": pgettext_lazy("action", "Create"),
@@ -39,10 +39,10 @@ KIND_LABELS: Mapping[str, str | Promise] = {
 }
 """The kinds of the log; what happened is called so, too, where it has no name of its own."""
 
-OWN_EVENTS: tuple[str | Promise, ...] = (
-    pgettext_lazy("action", "Tracking began"),
-    pgettext_lazy("action", "History exported"),
-    pgettext_lazy("action", "Confidential values revealed"),
+OWN_ACTIONS: tuple[str | Promise, ...] = (
+    pgettext_lazy("action", "Baseline"),
+    pgettext_lazy("action", "History Exported"),
+    pgettext_lazy("action", "Confidential Values Revealed"),
     pgettext_lazy("action", "History Paused"),
     pgettext_lazy("action", "History Resumed"),
     pgettext_lazy("action", "History Started"),
@@ -51,7 +51,7 @@ OWN_EVENTS: tuple[str | Promise, ...] = (
 )
 """The names of the events that this package records."""
 
-MASK_NAMES: Mapping[str, str | Promise] = {
+MASK_LABELS: Mapping[str, str | Promise] = {
     "full": pgettext_lazy("mask", "Everything is hidden"),
     "ssn": pgettext_lazy("mask", "Social security number: the last four show"),
     "card": pgettext_lazy("mask", "Card: the last four digits show"),
@@ -60,13 +60,13 @@ MASK_NAMES: Mapping[str, str | Promise] = {
 }
 """The masks that staff can choose, and what they leave of a value."""
 
-OWN_RECORDS: Mapping[str, str | Promise] = {
+OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
     "customer_history.pause": pgettext_lazy("record", "pause of the history"),
     "customer_history.registration": pgettext_lazy("record", "registration for the history"),
 }
 """What events of this package are about, where that is no model."""
 
-OWN_FIELDS: Mapping[str, str | Promise] = {
+OWN_FIELD_LABELS: Mapping[str, str | Promise] = {
     "fields": pgettext_lazy("of an event", "Fields"),
     "filters": pgettext_lazy("of an event", "Filters"),
     "format": pgettext_lazy("of an event", "Format"),
@@ -74,7 +74,7 @@ OWN_FIELDS: Mapping[str, str | Promise] = {
 """What events of this package tell about the log itself."""
 
 
-def action_text(action: str) -> str:
+def action_label(action: str) -> str:
     """Return the name of an action as its reader says it.
 
     A name that a project gave is looked up among the project's own translations.
@@ -83,6 +83,6 @@ def action_text(action: str) -> str:
     return gettext(action) if action and own == action else own
 
 
-def nobody() -> str:
+def system_label() -> str:
     """Return what stands for the user where nobody acted."""
     return pgettext("user", "System")

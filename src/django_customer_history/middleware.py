@@ -15,13 +15,13 @@ from typing import cast
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
-from django_customer_history.context.blocks import Block
+from django_customer_history.context.blocks import ContextBlock
 from django_customer_history.context.current import (
     Context,
     beginning,
     in_force,
 )
-from django_customer_history.context.requests import RequestOrigin
+from django_customer_history.context.requests import RequestContextProvider
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -48,12 +48,12 @@ class HistoryMiddleware:
         """Answer the request with its context in force."""
         if self._is_async:
             return self._answer_async(request)
-        with beginning(origin=RequestOrigin(request)) as context:
+        with beginning(provider=RequestContextProvider(request)) as context:
             response = cast("HttpResponseBase", self.get_response(request))
         return _streamed_in(context, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        with beginning(origin=RequestOrigin(request)) as context:
+        with beginning(provider=RequestContextProvider(request)) as context:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
         return _streamed_in(context, response)
 
@@ -67,7 +67,7 @@ def _streamed_in(context: Context, response: HttpResponseBase) -> HttpResponseBa
         else:
             response.streaming_content = _each(context, content)
             # What a generator still does when nobody reads on, it does when it is closed.
-            close = Block(partial(in_force, context))(response.close)
+            close = ContextBlock(partial(in_force, context))(response.close)
             response.close = close  # type: ignore[method-assign]
     return response
 

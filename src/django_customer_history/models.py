@@ -10,9 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.keys import lowest_uuid_at, time_ordered_uuid
 from django_customer_history.labels import (
-    BEGINNING_MARK,
+    BASELINE_KEY,
     KINDS,
-    MASK_NAMES,
+    MASK_LABELS,
 )
 from django_customer_history.masks import FULL
 from django_customer_history.registration.registry import (
@@ -105,8 +105,8 @@ class Entry(models.Model):
     entity_id = models.CharField(_("entity"), max_length=255)
     entity_label = models.CharField(_("entity label"), max_length=255, null=True)
     changes = JSONTextField(_("changes"), default=dict)
-    actor_id = models.CharField(_("user key"), max_length=255, null=True)
-    actor_label = models.CharField(_("user"), max_length=255, null=True)
+    user_id = models.CharField(_("user key"), max_length=255, null=True)
+    user_label = models.CharField(_("user"), max_length=255, null=True)
     source = models.CharField(_("source"), max_length=32)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True)
     request_id = models.UUIDField(_("request"), null=True)
@@ -132,7 +132,7 @@ class Entry(models.Model):
             models.Index(
                 fields=["entity_model", "entity_id", "id"], name="customer_history_entity"
             ),
-            models.Index(fields=["actor_id", "id"], name="customer_history_actor"),
+            models.Index(fields=["user_id", "id"], name="customer_history_user"),
         ]
 
     def __str__(self) -> str:
@@ -150,9 +150,9 @@ class Entry(models.Model):
         raise AppendOnlyError("An entry of the customer history cannot be removed.")
 
     @property
-    def is_beginning(self) -> bool:
+    def is_baseline(self) -> bool:
         """Whether it tells what a row held when its tracking began, and no change."""
-        return self.kind == "event" and BEGINNING_MARK in (self.context or {})
+        return self.kind == "event" and BASELINE_KEY in (self.context or {})
 
 
 class ConfidentialField(models.Model):
@@ -176,7 +176,7 @@ class ConfidentialField(models.Model):
     mask = models.CharField(
         _("mask"),
         max_length=20,
-        choices=list(MASK_NAMES.items()),
+        choices=list(MASK_LABELS.items()),
         default=FULL.name,
     )
 

@@ -11,7 +11,7 @@ from django_customer_history.models import Entry
 
 
 @dataclass(slots=True)
-class MadeEntries:
+class CapturedEntries:
     """The entries that were made in a block, oldest first; empty until the block has ended."""
 
     entries: list[Entry] = field(default_factory=list)
@@ -37,19 +37,19 @@ class MadeEntries:
 
 
 @contextmanager
-def entries_made(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[MadeEntries]:
+def capture_entries(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[CapturedEntries]:
     """Collect the entries that the block makes in the log of a database.
 
     They are there when the block has ended, oldest first::
 
-        with entries_made() as made:
+        with capture_entries() as made:
             client.post("/customers/1/", {"rate": "44.99"})
         assert made.changes == [{"rate": ["39.99", "44.99"]}]
 
     `using` names the database, the default one unless it is given. What others write into it
     meanwhile is among the entries, too. A block that raises collects nothing.
     """
-    made = MadeEntries()
+    made = CapturedEntries()
     before = set(Entry.objects.using(using).values_list("id", flat=True))
     yield made
     made.entries += [

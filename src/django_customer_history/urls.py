@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 
 from django_customer_history.registration.registry import registry
-from django_customer_history.views import HistoryView, RecordView
+from django_customer_history.views import HistoryView, RecordAsOfView
 
 app_name = "customer_history"
 
@@ -24,6 +24,6 @@ def history_of(request: HttpRequest, model: str, pk: str, **kwargs: Any) -> Http
 
 
 urlpatterns = [
-    path("record/<uuid:entry>/", RecordView.as_view(), name="record"),
+    path("record/<uuid:entry>/", RecordAsOfView.as_view(), name="record"),
     path("<str:model>/<path:pk>/", history_of, name="subject"),
 ]

@@ -12,14 +12,14 @@ from django.views.generic import TemplateView
 from django_customer_history.access.permissions import Reader
 from django_customer_history.exceptions import (
     InvalidFilterError,
-    OutOfReachError,
+    NotFoundError,
 )
-from django_customer_history.labels import action_text
+from django_customer_history.labels import action_label
 from django_customer_history.point_in_time.record import (
-    RecordThen,
-    record_then,
+    RecordAsOf,
+    record_as_of,
 )
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.address import address_of_entry
@@ -57,10 +57,10 @@ class HistoryView(TemplateView):
         """
         try:
             response = super().dispatch(request, *args, **kwargs)
-        except (OutOfReachError, PermissionDenied) as error:
+        except (NotFoundError, PermissionDenied) as error:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            if isinstance(error, OutOfReachError):
+            if isinstance(error, NotFoundError):
                 raise Http404 from error
             response = self._answer(refused(request, "permission"))
         response["Cache-Control"] = "private, no-store"
@@ -123,17 +123,17 @@ class HistoryView(TemplateView):
         return self.model
 
 
-class RecordView(TemplateView):
+class RecordAsOfView(TemplateView):
     """The record that an entry tells of, as it was then, for who may see that entry.
 
     `django_customer_history.urls` has it already. Mounted by itself it takes the entry's key::
 
-        path("history/record/<uuid:entry>/", RecordView.as_view())
+        path("history/record/<uuid:entry>/", RecordAsOfView.as_view())
 
     With a model, and the key of a record, it answers only for entries on the tab of that one::
 
         path(
-            "customers/<int:pk>/history/<uuid:entry>/", RecordView.as_view(model=Customer)
+            "customers/<int:pk>/history/<uuid:entry>/", RecordAsOfView.as_view(model=Customer)
         )
     """
 
@@ -144,7 +144,7 @@ class RecordView(TemplateView):
         """Answer 404 for what the user may not see; send anonymous visitors to the log-in."""
         try:
             response = super().dispatch(request, *args, **kwargs)
-        except OutOfReachError as error:
+        except NotFoundError as error:
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
             raise Http404 from error
@@ -153,13 +153,13 @@ class RecordView(TemplateView):
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Answer with the page, in the reader's time zone."""
-        zone = reading_zone(request.user)
+        zone = reader_time_zone(request.user)
         with timezone.override(zone):
-            record = record_then(cast("Reader", request.user), kwargs["entry"])
+            record = record_as_of(cast("Reader", request.user), kwargs["entry"])
             self._check(record)
             context = self.get_context_data(
                 record=record,
-                action=action_text(record.entry.action),
+                action=action_label(record.entry.action),
                 history_url=address_of_entry(record.entry),
                 zone=str(zone),
                 **kwargs,
@@ -168,10 +168,10 @@ class RecordView(TemplateView):
             rendered: HttpResponse = response.render()
             return rendered
 
-    def _check(self, record: RecordThen) -> None:
+    def _check(self, record: RecordAsOf) -> None:
         if self.model is None:
             return
         subject = record.entry.subject
         place = None if subject is None else (subject.model, subject.id)
         if place != (self.model._meta.label_lower, str(self.kwargs.get("pk"))):
-            raise OutOfReachError("This entry is on another tab.")
+            raise NotFoundError("This entry is on another tab.")

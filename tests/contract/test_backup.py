@@ -16,7 +16,7 @@ from django_customer_history import (
     masks,
 )
 from django_customer_history.capture.partitions import partitions
-from django_customer_history.capture.triggers import difference
+from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
@@ -79,7 +79,7 @@ def original(tmp_path):
 def restored(original, tmp_path, django_user_model):
     """The alias of what was restored from a backup of a history."""
     ann = django_user_model.objects.db_manager(original).create_user("ann")
-    with history.acting(user=ann, source="import", ip="203.0.113.9", reason="spring"):
+    with history.acting(user=ann, source="import", ip_address="203.0.113.9", reason="spring"):
         customer = Customer.objects.using(original).create(name="Äcme", ssn="900-12-4417")
         customer.notes.create(text="Called, and 'quoted' \\ it")
         Customer.objects.using(original).update(rate="44.99")
@@ -116,7 +116,7 @@ def log_of(alias):
 def test_a_restored_log_is_the_same_and_goes_on(original, restored):
     assert log_of(original)
     assert log_of(restored) == log_of(original)
-    assert difference(connections[restored]).problems() == []
+    assert compare_triggers(connections[restored]).problems() == []
     with history.acting(source="command", reason="after the fire"):
         Customer.objects.using(restored).update(rate="45.00")
     entry = Entry.objects.using(restored).order_by("id").last()
@@ -154,7 +154,7 @@ def test_a_month_is_detached_and_comes_back(tmp_path):
     with connection.cursor() as cursor:
         cursor.execute(back.replace("FOR VALUES FROM ('...') TO ('...')", told))
     assert log_of("default") == before
-    assert difference(connection).problems() == []
+    assert compare_triggers(connection).problems() == []
     refuse_to_change("default")
 
 

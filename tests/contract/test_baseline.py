@@ -18,7 +18,7 @@ from django_customer_history import history
 from django_customer_history.capture.baseline import baselines
 from django_customer_history.capture.triggers import (
     remove_all,
-    synchronise,
+    synchronize_triggers,
 )
 from django_customer_history.models import Entry
 from tests.crm.models import (
@@ -41,7 +41,7 @@ from tests.crm.models import (
 
 pytestmark = pytest.mark.django_db
 
-BEGAN = ("event", "Tracking began")
+BEGAN = ("event", "Baseline")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def baseline(*models, **options):
 
 
 def begun():
-    entries = Entry.objects.filter(action="Tracking began").order_by("id")
+    entries = Entry.objects.filter(action="Baseline").order_by("id")
     assert {entry.kind for entry in entries} <= {"event"}
     return {(entry.entity_model, entry.entity_id): entry.changes for entry in entries}
 
@@ -80,9 +80,9 @@ def test_a_row_gets_one_entry_with_what_it_held(unseen, user):
     }
     assert (entry.kind, entry.action) == BEGAN
     assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(older.pk))
-    assert (entry.entity_label, entry.actor_label, entry.source) == ("Old Ltd", "ann", "command")
+    assert (entry.entity_label, entry.user_label, entry.source) == ("Old Ltd", "ann", "command")
     assert entry.context == {"baseline": True, "command": "history_baseline"}
-    assert entry.is_beginning
+    assert entry.is_baseline
     assert "crm.customer: 1 of 2 rows got a first entry" in printed
 
 
@@ -146,7 +146,7 @@ def test_links_get_an_entry_each(unseen):
     older.tags.remove(eu)
     older.tags.add(eu)
     baseline("crm.customer")
-    entries = Entry.objects.filter(action="Tracking began", changes__has_key="tags")
+    entries = Entry.objects.filter(action="Baseline", changes__has_key="tags")
     assert [
         (one.kind, one.entity_id, one.entity_label, one.subject_id, one.changes) for one in entries
     ] == [("event", str(older.pk), "Old Ltd", str(older.pk), {"tags": [None, str(vip.pk)]})]
@@ -159,7 +159,7 @@ def test_links_of_a_through_model_of_the_hosts_own(unseen, customer):
         site = Site.objects.create(name="yard")
         site.guards.add(customer)
     baseline("crm.site")
-    links = Entry.objects.get(action="Tracking began", changes__has_key="guards")
+    links = Entry.objects.get(action="Baseline", changes__has_key="guards")
     assert links.changes == {"guards": [None, str(customer.pk)]}
     assert (links.entity_model, links.entity_id) == ("crm.site", str(site.pk))
 
@@ -172,7 +172,7 @@ def test_it_is_on_the_tab_of_each_subject(unseen, customer):
         attached = ContentType.objects.get_for_model(Customer)
         Attachment.objects.create(content_type=attached, object_id=str(customer.pk), name="a.pdf")
     baseline("crm.note", "crm.referral", "crm.attachment")
-    told = Entry.objects.filter(action="Tracking began").values_list(
+    told = Entry.objects.filter(action="Baseline").values_list(
         "entity_model", "subject_model", "subject_id"
     )
     assert sorted(told) == sorted(
@@ -302,7 +302,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(unseen):
     unfinished = found.run(size=3)
     assert next(unfinished).entries == 3
     unfinished.close()
-    assert Entry.objects.filter(action="Tracking began").count() == 3
+    assert Entry.objects.filter(action="Baseline").count() == 3
     assert "crm.tag: 4 of 7 rows got a first entry" in baseline("crm.tag", batch_size=3)
     assert len(begun()) == 7
 
@@ -314,7 +314,7 @@ def test_without_triggers_it_says_what_to_do():
         with pytest.raises(CommandError, match="Run migrate first"):
             baseline()
     finally:
-        synchronise(connection)
+        synchronize_triggers(connection)
 
 
 @pytest.mark.parametrize(
@@ -359,5 +359,5 @@ def test_a_change_that_is_under_way_is_not_contradicted(unseen):
     entries = Entry.objects.of_entity(Customer, older.pk).order_by("id")
     assert [(one.action, one.changes.get("rate")) for one in entries] == [
         ("Update", ["1.00", "2.00"]),
-        ("Tracking began", None),
+        ("Baseline", None),
     ]

@@ -5,11 +5,11 @@ from django.db import connection, transaction
 from django.db.models import CharField, F, Func
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from tests.crm.models import Tag
 
-ANN = Actor(id="1", label="ann")
-BOB = Actor(id="2", label="bob")
+ANN = NamedUser(id="1", label="ann")
+BOB = NamedUser(id="2", label="bob")
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -124,7 +124,7 @@ class TestOnPostgreSQL:
                 copy("late")
             copy("new")
         assert [entry.changes["name"][1] for entry in log.entries()] == ["urgent", "late", "new"]
-        assert log.told("actor_label") == [("ann",), ("bob",), (None,)]
+        assert log.values("user_label") == [("ann",), ("bob",), (None,)]
 
     def test_copying_with_the_log_of_queries_on(self, customer, log):
         connection.force_debug_cursor = True
@@ -133,7 +133,7 @@ class TestOnPostgreSQL:
                 copy("urgent")
         finally:
             connection.force_debug_cursor = False
-        assert log.told("actor_label") == [("ann",)]
+        assert log.values("user_label") == [("ann",)]
 
     def test_a_copy_to_the_client_reads_on(self, customer):
         with (
@@ -159,4 +159,4 @@ def copy(name):
 
 def names_and_users(log):
     customers = [entry for entry in log.entries() if entry.entity_model == "crm.customer"]
-    return [(entry.changes["name"][1], entry.actor_label) for entry in customers]
+    return [(entry.changes["name"][1], entry.user_label) for entry in customers]

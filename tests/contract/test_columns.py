@@ -54,7 +54,7 @@ def code(customer):
 def test_an_update_after_a_change_that_no_trigger_was_told_of(code, log, change, write, expected):
     log.clear()
     run(change, write)
-    assert log.told("kind", "entity_id", "changes") == [("update", "a", expected)]
+    assert log.values("kind", "entity_id", "changes") == [("update", "a", expected)]
 
 
 def test_rows_come_and_go_after_a_column_is_gone(code, log):

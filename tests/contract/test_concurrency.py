@@ -18,7 +18,7 @@ from django.db import connection, connections, transaction
 from django.db.models import F
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
 from tests.crm.models import Code, Customer
 
@@ -94,12 +94,12 @@ def test_two_transactions_that_wait_for_one_row(several_connections):
 def check_attribution(customers):
     for number, customer in enumerate(customers):
         entries = Entry.objects.of_entity(Customer, customer.pk).filter(kind="update")
-        assert set(entries.values_list("actor_label", flat=True)) == {f"user {number}"}
+        assert set(entries.values_list("user_label", flat=True)) == {f"user {number}"}
         assert entries.count() == 30
 
 
 def write_as(number, customer):
-    with history.acting(user=Actor(id=str(number), label=f"user {number}"), source="task"):
+    with history.acting(user=NamedUser(id=str(number), label=f"user {number}"), source="task"):
         for count in range(10):
             Customer.objects.filter(pk=customer.pk).update(name=f"{count}")
             with transaction.atomic():
@@ -211,8 +211,8 @@ def test_a_pooler_in_transaction_mode_hands_no_context_to_another_client(pgbounc
 
 def check_attribution_but_last(customers):
     last = Entry.objects.filter(kind="update").order_by("-id")[: len(customers)]
-    assert {entry.actor_label for entry in last} == {None}
+    assert {entry.user_label for entry in last} == {None}
     for number, customer in enumerate(customers):
         entries = Entry.objects.of_entity(Customer, customer.pk).filter(kind="update")
-        labels = list(entries.newest_first().values_list("actor_label", flat=True))
+        labels = list(entries.newest_first().values_list("user_label", flat=True))
         assert labels == [None] + [f"user {number}"] * 30

@@ -8,10 +8,10 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import LiveServerTestCase, TestCase, TransactionTestCase
 
-from django_customer_history.capture.triggers import difference
+from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.models import Entry
-from django_customer_history.testing import entries_made
+from django_customer_history.testing import capture_entries
 from tests.crm.models import Customer
 
 
@@ -106,7 +106,7 @@ class TestHostsTests(TransactionTestCase):
         Customer.objects.create(name="Acme")
         call_command("flush", interactive=False, verbosity=0)
         assert not Entry.objects.exists()
-        assert not difference(connection)
+        assert not compare_triggers(connection)
         Customer.objects.create(name="Acme")
         with pytest.raises(IntegrityError), connection.cursor() as cursor:
             cursor.execute("DELETE FROM customer_history_entry")
@@ -120,7 +120,7 @@ class TestCaseOfAHost(TestCase):
         cls.customer = Customer.objects.create(name="Acme")
 
     def test_entries_made_in_a_block(self):
-        with entries_made() as made:
+        with capture_entries() as made:
             self.customer.name = "Renamed"
             self.customer.save()
             other = Customer.objects.create(name="Other")
@@ -132,7 +132,7 @@ class TestCaseOfAHost(TestCase):
         assert [entry.entity_id for entry in made.entries[1:]] == [str(key), str(key)]
 
     def test_another_test_sees_nothing_of_it(self):
-        with entries_made() as made:
+        with capture_entries() as made:
             pass
         assert made.entries == []
         assert Customer.objects.get().name == "Acme"
@@ -143,7 +143,7 @@ class LiveServerOfAHost(LiveServerTestCase):
 
     def test_a_request_over_the_wire_is_logged(self):
         customer = Customer.objects.create(name="Acme")
-        with entries_made() as made:
+        with capture_entries() as made:
             data = urlencode({"name": "Over the wire"}).encode()
             with urlopen(f"{self.live_server_url}/customers/{customer.pk}/", data) as response:
                 assert response.status == 200

@@ -79,7 +79,7 @@ def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
     with at(3, user=ann):
         client.delete()
     assert "past.client: 4 entries written from 4 records" in imported("past.client")
-    assert told("kind", "action", "entity_id", "entity_label", "actor_id", "actor_label") == [
+    assert told("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
         ("create", "Create", key, "Acme", str(ann.pk), "ann"),
         ("update", "Update", key, "Acme Ltd", None, None),
         ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
@@ -118,7 +118,7 @@ def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
 
 
 def test_where_it_came_from_is_on_the_entry(ann, settings):
-    settings.CUSTOMER_HISTORY = {"IP_ADDRESS": "truncated"}
+    settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
     cid = "12345678-1234-4234-8234-123456789abc"
     token = correlation_id.set(cid)
     with at(0, user=ann, address="203.0.113.77"):
@@ -145,7 +145,7 @@ def test_a_user_who_is_gone_is_called_by_the_address_that_is_kept(ann):
     LogEntry.objects.filter(actor=ann).update(actor_email="ann@example.com")
     ann.delete()
     imported("past.client")
-    assert told("actor_id", "actor_label") == [(None, "ann@example.com"), (None, None)]
+    assert told("user_id", "user_label") == [(None, "ann@example.com"), (None, None)]
 
 
 VALUES = {
@@ -263,7 +263,7 @@ def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
     with at(2):
         client.tags.remove(vip)
     imported("past.client")
-    assert told("kind", "action", "entity_label", "changes", "actor_label")[1:] == [
+    assert told("kind", "action", "entity_label", "changes", "user_label")[1:] == [
         ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
         ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
     ]

@@ -19,7 +19,7 @@ from django_customer_history.capture.registration_log import (
     KIND,
     log_registrations,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.simple_history.importing import historical_tables
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import (
@@ -81,7 +81,7 @@ def test_snapshots_become_entries_at_their_own_time_and_of_their_own_user(past, 
     client.delete()
     printed = imported("past.client")
     assert "past.client: 4 entries written from 4 records" in printed
-    assert told("kind", "action", "entity_id", "entity_label", "actor_id", "actor_label") == [
+    assert told("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
         ("create", "Create", key, "Acme", str(ann.pk), "ann"),
         ("update", "Update", key, "Acme Ltd", None, None),
         ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
@@ -118,7 +118,7 @@ def test_snapshots_become_entries_at_their_own_time_and_of_their_own_user(past, 
         "record": f"past.historicalclient:{record.history_id}",
         "reason": "asked by phone",
     }
-    assert not first.is_beginning
+    assert not first.is_baseline
 
 
 def test_values_are_those_that_the_triggers_write(past):
@@ -184,7 +184,7 @@ def test_links_become_entries_of_their_own(past, ann):
     client._history_date = START + timedelta(days=3)
     client.delete()
     imported()
-    links = told("kind", "changes", "actor_label", kind__in=["add", "remove"])
+    links = told("kind", "changes", "user_label", kind__in=["add", "remove"])
     assert sorted(links[:2], key=str) == sorted(
         [
             ("add", {"tags": [None, str(vip.pk)]}, "ann"),
@@ -229,15 +229,15 @@ def test_a_row_that_is_older_than_its_snapshots_begins_with_what_it_held(past):
     at(client, 2, name="C")
     imported("past.client")
     assert told("kind", "action") == [
-        ("event", "Tracking began"),
-        ("event", "Tracking began"),
+        ("event", "Baseline"),
+        ("event", "Baseline"),
         ("update", "Update"),
     ]
     first, link, _ = Entry.objects.filter(source="import").order_by("id")
     assert first.changes["name"] == [None, "B"]
     assert link.changes == {"tags": [None, str(tag.pk)]}
-    assert first.is_beginning
-    assert link.is_beginning
+    assert first.is_baseline
+    assert link.is_baseline
 
 
 def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing(past):
@@ -300,15 +300,15 @@ def test_a_row_whose_way_to_its_subject_has_changed_is_there_once(past):
 
 def test_what_audited_snapshots_know_is_on_the_entries(past, ann, settings):
     request = uuid.UUID("12345678-1234-4234-8234-123456789abc")
-    with history.acting(user=ann, source="api", ip="203.0.113.77", request_id=request):
+    with history.acting(user=ann, source="api", ip_address="203.0.113.77", request_id=request):
         at(Firm(code="acme/1", name="Acme"), 0, user=ann, reason="a call")
-    with history.acting(user=Actor(id=None, label="robot"), source="web"):
+    with history.acting(user=NamedUser(id=None, label="robot"), source="web"):
         at(Firm(code="acme/1", name="Acme Ltd"), 1)
-    settings.CUSTOMER_HISTORY = {"IP_ADDRESS": "truncated"}
+    settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
     imported("past.firm")
     first, second = Firm.history.order_by("history_date")
     assert told(
-        "entity_id", "actor_id", "actor_label", "source", "ip_address", "request_id", "context"
+        "entity_id", "user_id", "user_label", "source", "ip_address", "request_id", "context"
     ) == [
         (
             "acme/1",
@@ -345,7 +345,7 @@ def test_a_user_by_a_key_that_no_user_can_have_is_called_by_it(past):
     at(Firm(code="a", name="A"), 0)
     Firm.history.update(history_user_id="robot-7", history_user_label=None)
     imported("past.firm")
-    assert told("actor_id", "actor_label") == [("robot-7", "robot-7")]
+    assert told("user_id", "user_label") == [("robot-7", "robot-7")]
 
 
 def test_a_row_of_two_tables(past, ann):
@@ -499,7 +499,7 @@ def test_a_user_who_is_gone_is_nobody_as_the_package_forgot_them(past, ann):
     at(Client(name="A"), 0, user=ann)
     ann.delete()
     imported("past.client")
-    assert told("actor_id", "actor_label") == [(None, None)]
+    assert told("user_id", "user_label") == [(None, None)]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch)
     now(tag, registration_of(Customer, subject="self", label="name", exclude=["rate", "name"]))
     now(registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
     now(tag, registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
-    told = log.told("kind", "action", "entity_model", "entity_id", "changes")
+    told = log.values("kind", "action", "entity_model", "entity_id", "changes")
     kind = "customer_history.registration"
     assert told == [
         (

@@ -14,12 +14,12 @@ from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from django_customer_history import health
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.capture.triggers import (
-    difference,
+    compare_triggers,
     remove_all,
-    synchronise,
+    synchronize_triggers,
 )
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
@@ -43,7 +43,7 @@ def migrate(name):
 def back_to_latest():
     yield
     migrate(LATEST)
-    synchronise(connection)
+    synchronize_triggers(connection)
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def customer_row(back_to_latest):
 
 
 def test_after_migrate_every_trigger_is_as_it_should_be():
-    assert not difference(connection)
-    assert difference(connection).good
+    assert not compare_triggers(connection)
+    assert compare_triggers(connection).good
 
 
 def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
@@ -82,7 +82,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
 
     subject = str(customer_row.pk)
     assert {entry.subject_id for entry in log.entries()} == {subject}
-    told = log.told("kind", "entity_model", "changes")
+    told = log.values("kind", "entity_model", "changes")
     assert told == [
         (
             "create",
@@ -125,7 +125,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
         ),
     ]
     migrate(LATEST)
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_going_back_is_recorded_too(customer_row):
@@ -148,11 +148,11 @@ def test_a_failed_change_of_the_schema_leaves_capture_on(customer_row):
     ticket.title = "Still recorded"
     ticket.save()
     Reply.objects.create(ticket=ticket, text="also")
-    assert log.told("kind", "entity_model") == [
+    assert log.values("kind", "entity_model") == [
         ("update", "evolving.ticket"),
         ("create", "evolving.reply"),
     ]
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_a_migration_of_plain_sql_is_followed(customer_row):
@@ -269,8 +269,8 @@ def test_a_table_that_is_renamed_and_renamed_back(customer_row):
     log = Log()
     ticket = Ticket.objects.create(customer=customer_row, title="Siren")
     Reply.objects.create(ticket=ticket, text="t")
-    assert log.told("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
-    assert not difference(connection)
+    assert log.values("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
+    assert not compare_triggers(connection)
 
 
 def test_a_model_that_is_deleted_leaves_nothing_and_its_entries_stay(customer_row):
@@ -279,29 +279,29 @@ def test_a_model_that_is_deleted_leaves_nothing_and_its_entries_stay(customer_ro
         editor.delete_model(Reply)
         editor.delete_model(Ticket)
     assert Entry.objects.filter(entity_model="evolving.ticket").exists()
-    synchronise(connection)
-    assert not difference(connection)
+    synchronize_triggers(connection)
+    assert not compare_triggers(connection)
     with connection.schema_editor() as editor:
         editor.create_model(Ticket)
         editor.create_model(Reply)
     log = Log()
     Ticket.objects.create(customer=customer_row, title="Again")
-    assert log.told("kind", "entity_label") == [("create", "Again")]
+    assert log.values("kind", "entity_label") == [("create", "Again")]
 
 
 def test_the_command_lists_mends_and_removes(customer_row, capsys):
     call_command("history_triggers")
     assert "missing" not in capsys.readouterr().out
     count = remove_all(connection)
-    with pytest.raises(CommandError, match="--mend"):
+    with pytest.raises(CommandError, match="--fix"):
         call_command("history_triggers")
     assert capsys.readouterr().out.count("missing") == count
-    call_command("history_triggers", mend=True)
+    call_command("history_triggers", fix=True)
     assert capsys.readouterr().out.count("good") == count
     call_command("history_triggers", remove=True)
     assert capsys.readouterr().out == f"Removed {count} triggers.\n"
     call_command("migrate", verbosity=0)
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
@@ -313,7 +313,7 @@ def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
     assert ", crm_customer, " in missing
     call_command("check", databases=["default"])
     assert "customer_history.W002" in capsys.readouterr().err
-    synchronise(connection)
+    synchronize_triggers(connection)
     call_command("check", databases=["default"])
     told = capsys.readouterr().err
     assert "customer_history.W002" not in told
@@ -326,7 +326,7 @@ def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
 def test_every_way_of_migrating_leaves_the_triggers_right(customer_row, arguments):
     remove_all(connection)
     call_command("migrate", *arguments, verbosity=0)
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
@@ -336,12 +336,12 @@ def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
     call_command("migrate", verbosity=0)
     Customer.objects.update(name="logged again")
     assert Entry.objects.latest("id").changes == {"name": ["written without a log", "logged again"]}
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_sqlmigrate_changes_nothing(capsys):
     call_command("sqlmigrate", "evolving", "0002")
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_migrate_with_nothing_to_change_runs_no_ddl(customer_row):
@@ -361,9 +361,9 @@ def test_two_hundred_models_are_compared_within_a_second(customer_row):
         for table in tracked_tables(registry, connection)
         for number in range(200)
     ][:200]
-    dialect = dialect_of(connection)
+    backend = backend_of(connection)
     start = time.process_time()
-    triggers = [trigger for table in tables for trigger in dialect.triggers(table, log="log")]
+    triggers = [trigger for table in tables for trigger in backend.triggers(table, log="log")]
     assert len(triggers) >= 600
     assert time.process_time() - start < 1
 
@@ -421,7 +421,7 @@ def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
         ("create", "evolving.visititem", subject, None),
         ("update", "evolving.visit", subject, "after"),
     ]
-    assert not difference(connection)
+    assert not compare_triggers(connection)
 
 
 def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, settings):
@@ -431,8 +431,8 @@ def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, se
     log = Log()
     ticket = Ticket.objects.create(customer=customer_row, title="Siren")
     Reply.objects.create(ticket=ticket, text="t")
-    assert log.told("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
-    assert not difference(connection)
+    assert log.values("kind", "subject_id") == [("create", str(customer_row.pk))] * 2
+    assert not compare_triggers(connection)
     settings.MIGRATION_MODULES = {}
     call_command("migrate", verbosity=0)
-    assert not difference(connection)
+    assert not compare_triggers(connection)

@@ -5,8 +5,8 @@ from django.db import connection, connections, models
 
 from django_customer_history import history
 from django_customer_history.capture.triggers import (
-    difference,
-    synchronise,
+    compare_triggers,
+    synchronize_triggers,
 )
 from django_customer_history.models import Entry
 from tests.conftest import Log
@@ -43,7 +43,7 @@ def test_a_key_that_changes_is_a_change_of_the_row_that_it_was(watched):
     Code.objects.create(code="old", text="t")
     Code.objects.filter(code="old").update(code="new")
     Code.objects.filter(code="new").update(text="u")
-    told = watched.told("kind", "entity_id", "subject_id", "changes")
+    told = watched.values("kind", "entity_id", "subject_id", "changes")
     assert told == [
         ("create", "old", "old", {"text": [None, "t"]}),
         ("update", "old", "new", {"code": ["old", "new"]}),
@@ -63,7 +63,7 @@ def test_a_composite_key_is_canonical_json(watched):
     Stock.objects.filter(pk=(1, 'a "b"')).update(quantity=5)
     Stock.objects.filter(pk=(1, 'a "b"')).update(warehouse=2)
     assert stock.pk == (1, 'a "b"')
-    assert watched.told("kind", "entity_id", "changes") == [
+    assert watched.values("kind", "entity_id", "changes") == [
         ("create", '["1","a \\"b\\""]', {"quantity": [None, "0"]}),
         ("update", '["1","a \\"b\\""]', {"quantity": ["0", "5"]}),
         ("update", '["1","a \\"b\\""]', {"warehouse": ["1", "2"]}),
@@ -76,7 +76,7 @@ def test_links_of_a_model_to_itself(watched):
     two.save()
     watched.clear()
     one.neighbours.add(two)
-    told = watched.told("kind", "entity_id", "entity_label", "changes")
+    told = watched.values("kind", "entity_id", "entity_label", "changes")
     assert sorted(told, key=str) == [
         ("add", str(one.pk), "one", {"neighbours": [None, str(two.pk)]}),
         ("add", str(two.pk), "two", {"neighbours": [None, str(one.pk)]}),
@@ -90,7 +90,7 @@ def test_an_explicit_through_model_that_is_not_registered_is_links(customer, wat
     customer.sites.remove(site)
     Guarding.objects.create(site=site, customer=customer)
     customer.delete()
-    told = list(watched.told("kind", "entity_model", "subject_id", "changes"))[:4]
+    told = list(watched.values("kind", "entity_model", "subject_id", "changes"))[:4]
     key = str(site.pk)
     assert [row[:3] for row in told] == [
         ("add", "crm.site", key),
@@ -108,7 +108,7 @@ def test_an_explicit_through_model_that_is_registered_has_entries_of_its_own(cus
     ownership.share = 60
     ownership.save()
     site.owners.clear()
-    assert watched.told("kind", "entity_model", "subject_id") == [
+    assert watched.values("kind", "entity_model", "subject_id") == [
         ("create", "crm.ownership", str(site.pk)),
         ("update", "crm.ownership", str(site.pk)),
         ("delete", "crm.ownership", str(site.pk)),
@@ -119,7 +119,7 @@ def test_a_link_that_is_not_there_cannot_be_removed(customer, watched):
     customer.tags.remove(Tag.objects.create(name="t"))
     customer.tags.clear()
     assert (
-        watched.told("kind", "entity_model")
+        watched.values("kind", "entity_model")
         == [
             ("create", "crm.customer"),
             ("create", "crm.tag"),
@@ -184,7 +184,7 @@ def test_replace_is_a_delete_and_a_create(watched):
     Code.objects.create(code="k", text="old")
     with connection.cursor() as cursor:
         cursor.execute("REPLACE INTO crm_code (code, text) VALUES ('k', 'new')")
-    assert watched.told("kind", "changes") == [
+    assert watched.values("kind", "changes") == [
         ("create", {"text": [None, "old"]}),
         ("delete", {"text": ["old", None]}),
         ("create", {"text": [None, "new"]}),
@@ -200,7 +200,7 @@ def test_truncate_is_a_delete_of_every_row_where_the_database_tells(watched):
         cursor.execute(
             "TRUNCATE crm_code" if connection.vendor == "postgresql" else "DELETE FROM crm_code"
         )
-    assert sorted(watched.told("kind", "entity_id", "subject_id")) == [
+    assert sorted(watched.values("kind", "entity_id", "subject_id")) == [
         ("delete", "a", "a"),
         ("delete", "b", "b"),
     ]
@@ -212,7 +212,7 @@ def test_an_unmanaged_table_and_a_cascade_of_the_databases_own(customer, watched
     watched.clear()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM legacy WHERE id = 1")
-    told = sorted(watched.told("kind", "entity_model", "subject_id"))
+    told = sorted(watched.values("kind", "entity_model", "subject_id"))
     of_parent = ("delete", "crm.legacy", str(customer.pk))
     of_part = ("delete", "crm.legacypart", str(customer.pk))
     # MariaDB and MySQL run no triggers for what a foreign key's own cascade removes.
@@ -290,7 +290,7 @@ def test_a_child_in_a_table_of_its_own_has_its_parents_fields(customer, watched)
     Person.objects.filter(pk=employee.pk).update(customer=None)
     Employee.objects.filter(pk=employee.pk).update(customer=customer, badge="9")
     employee.delete()
-    told = watched.told("kind", "entity_model", "entity_id", "subject_id", "changes")
+    told = watched.values("kind", "entity_model", "entity_id", "subject_id", "changes")
     assert {row[1:3] for row in told} == {("crm.employee", key)}
     assert told[0] == (
         "create",
@@ -324,12 +324,12 @@ def test_a_table_in_another_schema(watched):
         cursor.execute(
             'CREATE TABLE "other schema"."schemed" (id bigserial PRIMARY KEY, text varchar(40))'
         )
-    synchronise(connection)
-    assert not difference(connection)
+    synchronize_triggers(connection)
+    assert not compare_triggers(connection)
     row = Schemed.objects.create(text="a")
     Schemed.objects.update(text="b")
     row.delete()
-    assert watched.told("kind", "entity_model", "changes") == [
+    assert watched.values("kind", "entity_model", "changes") == [
         ("create", "crm.schemed", {"text": [None, "a"]}),
         ("update", "crm.schemed", {"text": ["a", "b"]}),
         ("delete", "crm.schemed", {"text": ["b", None]}),
@@ -356,7 +356,7 @@ def test_what_becomes_of_rows_whose_parent_goes(watched):
     assert watched.entries() == []
     old = str(dealer.pk)
     dealer.delete()
-    assert watched.told("kind", "entity_model", "subject_id", "changes")[:2] == [
+    assert watched.values("kind", "entity_model", "subject_id", "changes")[:2] == [
         ("update", "crm.contract", str(nobody.pk), {"dealer": [old, str(nobody.pk)]}),
         ("update", "crm.contract", old, {"dealer": [old, str(nobody.pk)]}),
     ]

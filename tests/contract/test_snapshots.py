@@ -13,7 +13,7 @@ from django_customer_history import (
     checks,
     history,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
 from tests.crm.models import Tag
@@ -28,14 +28,14 @@ def ann(db):
 
 
 def test_a_snapshot_bears_the_context_of_the_log(ann):
-    with history.acting(user=ann, source="api", ip="203.0.113.9") as context:
+    with history.acting(user=ann, source="api", ip_address="203.0.113.9") as context:
         member = Member.objects.create(name="Eve")
     snapshot = Member.history.get()
     entry = Entry.objects.get(entity_model="past.member")
     assert (snapshot.history_user, snapshot.history_user_label) == (ann, "ann")
     assert (snapshot.history_source, snapshot.history_ip_address) == ("api", "203.0.113.9")
     assert snapshot.history_request_id == context.request_id == entry.request_id
-    assert (entry.actor_id, entry.source, entry.ip_address) == (str(ann.pk), "api", "203.0.113.9")
+    assert (entry.user_id, entry.source, entry.ip_address) == (str(ann.pk), "api", "203.0.113.9")
     member.name = "Eva"
     member.save()
     last = Member.history.first()
@@ -47,9 +47,9 @@ def test_a_snapshot_bears_the_context_of_the_log(ann):
 
 
 def test_who_is_no_user_of_the_project_has_a_name_and_no_key(ann):
-    for actor in (Actor(id=str(ann.pk), label="key 7"), Actor(id="robot-7", label="robot")):
-        with history.acting(user=actor):
-            Member.objects.create(name=actor.label)
+    for user in (NamedUser(id=str(ann.pk), label="key 7"), NamedUser(id="robot-7", label="robot")):
+        with history.acting(user=user):
+            Member.objects.create(name=user.label)
     assert list(
         Member.history.order_by("history_id").values_list("history_user", "history_user_label")
     ) == [(None, "key 7"), (None, "robot")]
@@ -116,7 +116,7 @@ def test_reverting_in_the_admin_is_a_change_of_whoever_reverts(client, django_us
     member.refresh_from_db()
     assert (member.name, list(member.tags.all())) == ("Eve", [vip])
     told = Entry.objects.exclude(id__in=before).filter(entity_model="past.member").order_by("id")
-    assert [(one.kind, one.changes, one.actor_label, one.source) for one in told] == [
+    assert [(one.kind, one.changes, one.user_label, one.source) for one in told] == [
         ("update", {"name": ["Eva", "Eve"], "rate": ["2.00", "39.99"]}, "root", "admin"),
         ("add", {"tags": [None, str(vip.pk)]}, "root", "admin"),
     ]
@@ -129,7 +129,7 @@ def test_reverting_in_the_admin_is_a_change_of_whoever_reverts(client, django_us
 
 
 def test_a_model_with_records_of_its_own_that_are_audited(ann):
-    with history.acting(user=ann, source="api", ip="203.0.113.9") as context:
+    with history.acting(user=ann, source="api", ip_address="203.0.113.9") as context:
         firm = Firm.objects.create(code="a", name="A")
         firm.name = "B"
         firm.save()
@@ -138,7 +138,7 @@ def test_a_model_with_records_of_its_own_that_are_audited(ann):
         for one in firm.history.all()
     } == {("ann", "api", "203.0.113.9", context.request_id)}
     entries = Entry.objects.filter(entity_model="past.firm").order_by("id")
-    assert [(one.kind, one.actor_label) for one in entries] == [
+    assert [(one.kind, one.user_label) for one in entries] == [
         ("create", "ann"),
         ("update", "ann"),
     ]

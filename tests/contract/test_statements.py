@@ -32,10 +32,10 @@ from django.test.utils import CaptureQueriesContext
 
 from django_customer_history import history
 from django_customer_history.backends.statements import may_write
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from tests.crm.models import Customer, Invoice
 
-ANN = Actor(id="1", label="ann")
+ANN = NamedUser(id="1", label="ann")
 
 
 def server_statements():

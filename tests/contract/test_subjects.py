@@ -29,7 +29,7 @@ def test_a_foreign_key_and_a_path_over_several(customer, log):
     line = InvoiceLine.objects.create(invoice=invoice, product="Siren")
     line.quantity = 3
     line.save()
-    assert log.told("entity_model", "subject_model", "subject_id") == [
+    assert log.values("entity_model", "subject_model", "subject_id") == [
         ("crm.note", "crm.customer", str(customer.pk)),
         ("crm.invoice", "crm.customer", str(customer.pk)),
         ("crm.invoiceline", "crm.customer", str(customer.pk)),
@@ -39,13 +39,13 @@ def test_a_foreign_key_and_a_path_over_several(customer, log):
 
 def test_no_subject_means_logged_on_nobodys_tab(log):
     Tag.objects.create(name="vip")
-    assert log.told("subject_model", "subject_id") == [(None, None)]
+    assert log.values("subject_model", "subject_id") == [(None, None)]
 
 
 def test_a_path_that_ends_at_null_leaves_the_entry_without_a_subject(log):
     invoice = Invoice.objects.create(number="none")
     InvoiceLine.objects.create(invoice=invoice, product="Siren")
-    assert log.told("subject_model", "subject_id") == [(None, None), (None, None)]
+    assert log.values("subject_model", "subject_id") == [(None, None), (None, None)]
 
 
 def test_a_row_that_moves_is_on_both_tabs_once_each(customer, other, log):
@@ -59,7 +59,7 @@ def test_a_row_that_moves_is_on_both_tabs_once_each(customer, other, log):
     note.save()
     line.invoice = invoice
     line.save()
-    assert log.told("entity_model", "subject_id") == [
+    assert log.values("entity_model", "subject_id") == [
         ("crm.note", str(other.pk)),
         ("crm.note", str(customer.pk)),
         ("crm.invoiceline", str(customer.pk)),
@@ -73,7 +73,7 @@ def test_a_row_that_gets_or_loses_its_customer_is_on_that_tab_once(customer, log
     log.clear()
     Invoice.objects.filter(pk=invoice.pk).update(customer=customer)
     Invoice.objects.filter(pk=invoice.pk).update(customer=None)
-    assert log.told("subject_id", "changes") == [
+    assert log.values("subject_id", "changes") == [
         (str(customer.pk), {"customer": [None, str(customer.pk)]}),
         (str(customer.pk), {"customer": [str(customer.pk), None]}),
     ]
@@ -85,14 +85,14 @@ def test_a_line_that_moves_between_invoices_of_one_customer_is_told_once(custome
     log.clear()
     line.invoice = second
     line.save()
-    assert log.told("subject_id") == [(str(customer.pk),)]
+    assert log.values("subject_id") == [(str(customer.pk),)]
 
 
 def test_several_subjects_each_once(customer, other, log):
     referral = Referral.objects.create(seller=customer, buyer=other)
     alone = Referral.objects.create(seller=customer, buyer=customer)
     unsold = Referral.objects.create(seller=customer)
-    assert log.told("entity_id", "subject_id") == [
+    assert log.values("entity_id", "subject_id") == [
         (str(referral.pk), str(customer.pk)),
         (str(referral.pk), str(other.pk)),
         (str(alone.pk), str(customer.pk)),
@@ -100,7 +100,7 @@ def test_several_subjects_each_once(customer, other, log):
     ]
     log.clear()
     Referral.objects.filter(pk=referral.pk).update(seller=other, buyer=customer)
-    assert sorted(log.told("subject_id")) == sorted([(str(customer.pk),), (str(other.pk),)])
+    assert sorted(log.values("subject_id")) == sorted([(str(customer.pk),), (str(other.pk),)])
 
 
 def test_a_generic_foreign_key(customer, other, log):
@@ -108,7 +108,7 @@ def test_a_generic_foreign_key(customer, other, log):
     attachment.content_object = other
     attachment.save()
     Attachment.objects.create(content_object=Tag.objects.create(name="t"), name="none.pdf")
-    told = log.told("entity_model", "kind", "subject_model", "subject_id")
+    told = log.values("entity_model", "kind", "subject_model", "subject_id")
     assert told == [
         ("crm.attachment", "create", "crm.customer", str(customer.pk)),
         ("crm.attachment", "update", "crm.customer", str(other.pk)),
@@ -121,7 +121,7 @@ def test_a_generic_foreign_key(customer, other, log):
 def test_a_subject_whose_key_is_a_uuid(log):
     account = Account.objects.create(label="A")
     Specimen.objects.create(account=account, char="c")
-    assert log.told("subject_model", "subject_id") == [
+    assert log.values("subject_model", "subject_id") == [
         ("crm.account", str(account.pk)),
         ("crm.account", str(account.pk)),
     ]

@@ -11,7 +11,7 @@ from django_customer_history import history
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import (
     encode,
-    form_of,
+    value_type_of,
 )
 from tests.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
 
@@ -77,7 +77,7 @@ def test_a_value_is_its_canonical_text_on_create_update_and_delete(log, name, va
 
 @pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
 def test_python_writes_the_same_text_and_reads_the_value_back(name, value, text):
-    form = form_of(Specimen._meta.get_field(name), use_tz=True)
+    form = value_type_of(Specimen._meta.get_field(name), use_tz=True)
     assert encode(value) == text
     assert decode(text, form) == value
 
@@ -131,7 +131,7 @@ def test_a_secret_value_is_nowhere_in_the_log_only_that_it_changed(customer, log
         {"api_token": [None, None]},
     ]
     assert log.changes()[2]["portal_password"] == [None, None]
-    text = str(log.told("changes", "entity_label", "context"))
+    text = str(log.values("changes", "entity_label", "context"))
     assert not any(secret in text for secret in ("tok-", "pw-", "s3cret"))
 
 
@@ -158,7 +158,7 @@ def test_what_a_foreign_key_holds_of_a_secret_field_is_as_secret(customer, log):
     history.record("Opened", subject=customer, entity=entrance, changes={"held": (None, "tok-2")})
     entrance.delete()
     unknown = {"held": [None, None]}
-    assert log.told("action", "changes", "subject_id") == [
+    assert log.values("action", "changes", "subject_id") == [
         ("Create", {**unknown, "gate": [None, "north"]}, str(customer.pk)),
         ("Held changed", unknown, str(customer.pk)),
         ("Update", {"gate": ["north", "south"]}, str(customer.pk)),

@@ -87,12 +87,12 @@ def test_queryset_update_of_many_rows_makes_one_entry_for_each_that_changed(cust
     others = Customer.objects.bulk_create([Customer(name="B"), Customer(name="Acme")])
     log.clear()
     Customer.objects.update(name="Acme")
-    assert log.told("entity_id", "changes") == [(str(others[0].pk), {"name": ["B", "Acme"]})]
+    assert log.values("entity_id", "changes") == [(str(others[0].pk), {"name": ["B", "Acme"]})]
 
 
 def test_bulk_create_and_bulk_update(customer, log):
     rows = Customer.objects.bulk_create([Customer(name=f"N{number}") for number in range(3)])
-    assert sorted(log.told("kind", "entity_label")) == [
+    assert sorted(log.values("kind", "entity_label")) == [
         ("create", "N0"),
         ("create", "N1"),
         ("create", "N2"),
@@ -114,13 +114,13 @@ def test_bulk_create_that_updates_conflicts(customer, log):
         update_fields=["name"],
         unique_fields=["id"] if connection.features.supports_update_conflicts_with_target else None,
     )
-    assert log.told("kind", "changes") == [("update", {"name": ["Acme", "Upserted"]})]
+    assert log.values("kind", "changes") == [("update", {"name": ["Acme", "Upserted"]})]
 
 
 def test_bulk_create_that_ignores_conflicts(customer, log):
     same = Customer(pk=customer.pk, name="Ignored")
     Customer.objects.bulk_create([same, Customer(name="New")], ignore_conflicts=True)
-    assert log.told("kind", "entity_label") == [("create", "New")]
+    assert log.values("kind", "entity_label") == [("create", "New")]
 
 
 def test_get_or_create_and_update_or_create(customer, log):
@@ -159,7 +159,7 @@ def test_a_cascade_logs_each_row_that_goes_with_its_customer(customer, log):
     customer_id = str(customer.pk)
     log.clear()
     customer.delete()
-    assert sorted(log.told("kind", "entity_model", "subject_id")) == [
+    assert sorted(log.values("kind", "entity_model", "subject_id")) == [
         ("delete", "crm.customer", customer_id),
         ("delete", "crm.note", customer_id),
         ("remove", "crm.customer", customer_id),
@@ -168,7 +168,7 @@ def test_a_cascade_logs_each_row_that_goes_with_its_customer(customer, log):
     log.clear()
     invoice.refresh_from_db()
     invoice.delete()
-    assert sorted(log.told("kind", "entity_model", "subject_id")) == [
+    assert sorted(log.values("kind", "entity_model", "subject_id")) == [
         ("delete", "crm.invoice", None),
         ("delete", "crm.invoiceline", None),
     ]
@@ -182,7 +182,7 @@ def test_many_to_many_links_are_added_and_removed_on_the_record(customer, log):
     customer.tags.remove(blue)
     customer.tags.set([blue])
     blue.customer_set.clear()
-    told = log.told("kind", "action", "entity_model", "entity_id", "subject_id", "changes")
+    told = log.values("kind", "action", "entity_model", "entity_id", "subject_id", "changes")
     of_customer = ("crm.customer", str(customer.pk), str(customer.pk))
     added = [("add", "Add", *of_customer, {"tags": [None, str(tag.pk)]}) for tag in (red, blue)]
     removed = [
@@ -197,7 +197,7 @@ def test_a_link_that_is_redirected_by_sql_is_removed_and_added(customer, log):
     customer.tags.add(red)
     log.clear()
     Customer.tags.through.objects.update(tag=blue)
-    assert log.told("kind", "changes") == [
+    assert log.values("kind", "changes") == [
         ("remove", {"tags": [str(red.pk), None]}),
         ("add", {"tags": [None, str(blue.pk)]}),
     ]
@@ -219,7 +219,7 @@ def test_loaddata_is_logged(customer, log, tmp_path):
         '[{"model": "crm.tag", "pk": 7, "fields": {"name": "from a file"}}]', encoding="utf-8"
     )
     call_command("loaddata", fixture, verbosity=0)
-    assert log.told("kind", "entity_id", "changes") == [
+    assert log.values("kind", "entity_id", "changes") == [
         ("create", "7", {"name": [None, "from a file"]})
     ]
 

@@ -19,7 +19,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log
@@ -31,7 +31,7 @@ BROKERS = {
     "Redis": os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
 }
 ROOT = Path(__file__).parents[2]
-ANN = Actor(id="1", label="ann")
+ANN = NamedUser(id="1", label="ann")
 PATIENCE = 40
 """Seconds until a worker must have done what it was sent."""
 
@@ -88,7 +88,7 @@ def reached(log, count, path):
 
 
 def told(entries):
-    return [(entry.changes["name"][1], entry.actor_label, entry.source) for entry in entries]
+    return [(entry.changes["name"][1], entry.user_label, entry.source) for entry in entries]
 
 
 @pytest.mark.parametrize("broker", BROKERS)
@@ -112,7 +112,7 @@ def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
         ("by nobody", None, "task"),
         ("by a workflow", "ann", "task"),
     ]
-    assert (first.actor_id, first.ip_address) == (str(user.pk), "203.0.113.9")
+    assert (first.user_id, first.ip_address) == (str(user.pk), "203.0.113.9")
     assert first.context == {"task": "tests.crm.tasks.rename", "sent_from": "web"}
     assert nobody.context == {"task": "tests.crm.tasks.rename"}
     assert nobody.ip_address is None
@@ -158,7 +158,7 @@ def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
     assert {one.changes["name"][1] for one in grouped} == {"a", "b"}
     assert told(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
     for entries in (grouped, retried):
-        assert {one.actor_label for one in entries} == {"ann"}
+        assert {one.user_label for one in entries} == {"ann"}
         assert len({one.request_id for one in entries}) == 1
 
 
@@ -169,7 +169,7 @@ def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
     """A soft limit raises in the task; a hard one ends the process in which it ran."""
     log = Log()
     with working("RabbitMQ", shared_database, tmp_path):
-        with history.acting(user=ANN, source="web", ip="203.0.113.9"):
+        with history.acting(user=ANN, source="web", ip_address="203.0.113.9"):
             rename_and_wait.apply_async(["too long"], **{limit: 1})
         reached(log, 1, tmp_path)
         rename.delay("next")
@@ -204,7 +204,7 @@ def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
         (entry, *_) = reached(log, 1, tmp_path)
     assert told([entry]) == [("by beat", None, "task")]
     assert entry.context == {"task": "tests.crm.tasks.rename"}
-    assert entry.actor_id is None
+    assert entry.user_id is None
 
 
 def fax(request):
@@ -220,7 +220,7 @@ def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
     log.clear()
     url = f"/customers/{Customer.objects.get().pk}/task/"
     with working("Redis", shared_database, tmp_path):
-        settings.CUSTOMER_HISTORY = {"SOURCE": f"{__name__}.fax"}
+        settings.CUSTOMER_HISTORY = {"SOURCE_RESOLVER": f"{__name__}.fax"}
         with pytest.raises(InvalidContextError, match="Unknown source 'fax'"):
             client.post(url, {"task": "rename", "names": "by fax"})
         settings.CUSTOMER_HISTORY = {}

@@ -20,7 +20,7 @@ from django.test import Client
 from django.urls import path
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.channels import HistoryConsumerMiddleware
 from tests.crm.models import Customer
 
@@ -54,7 +54,7 @@ class Synchronous(WebsocketConsumer):
 
 class InTheBackground(AsyncConsumer):
     async def test_rename(self, message):
-        with history.acting(user=Actor(id="1", label="bob"), source="task"):
+        with history.acting(user=NamedUser(id="1", label="bob"), source="task"):
             await Customer.objects.aupdate(name=message["name"])
 
 
@@ -155,10 +155,10 @@ def test_a_consumer_bears_its_connection(user, customer, log, url):
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    *during, after = told(log, "actor_label", "source", "ip_address")
+    *during, after = told(log, "user_label", "source", "ip_address")
     assert {one[1:] for one in during} == {("ann", "web", "203.0.113.9")}
     assert after == ("afterwards", None, "system", None)
-    requests = {one.request_id for one in log.entries() if one.actor_label == "ann"}
+    requests = {one.request_id for one in log.entries() if one.user_label == "ann"}
     assert len(requests) == 1
     assert None not in requests
 
@@ -182,7 +182,7 @@ def test_connections_at_once_do_not_mix(django_user_model, user, customer, log):
             await disconnect(one)
 
     talk()
-    found = {(name[0], label) for name, label in told(log, "actor_label")}
+    found = {(name[0], label) for name, label in told(log, "user_label")}
     assert found == {("a", "ann"), ("b", "bob"), ("n", None)}
     assert len(told(log)) == 30
 
@@ -197,7 +197,7 @@ def test_a_user_who_comes_and_goes_half_way(user, customer, log):
         await disconnect(connection)
 
     talk()
-    labels = [label for _name, label in told(log, "actor_label")]
+    labels = [label for _name, label in told(log, "user_label")]
     assert labels == [None, None, "ann", "ann", None, None]
 
 
@@ -214,7 +214,7 @@ def test_a_consumer_that_fails_leaves_nothing_behind(user, customer, log):
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    assert told(log, "actor_label") == [("before the failure", "ann"), ("afterwards", None)]
+    assert told(log, "user_label") == [("before the failure", "ann"), ("afterwards", None)]
 
 
 def test_a_consumer_that_is_cancelled_leaves_nothing_behind(user, customer, log):
@@ -231,7 +231,7 @@ def test_a_consumer_that_is_cancelled_leaves_nothing_behind(user, customer, log)
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    assert told(log, "actor_label") == [("x", "ann"), ("afterwards", None)]
+    assert told(log, "user_label") == [("x", "ann"), ("afterwards", None)]
 
 
 def test_the_address_behind_a_proxy_and_a_header_that_only_looks_like_its(
@@ -269,7 +269,7 @@ def test_a_consumer_of_http_bears_its_request(user, customer, log):
         await Customer.objects.aupdate(name="afterwards")
 
     ask()
-    assert told(log, "actor_label", "source", "ip_address") == [
+    assert told(log, "user_label", "source", "ip_address") == [
         ("POST 1", "ann", "web", "203.0.113.9"),
         ("POST 2", "ann", "web", "203.0.113.9"),
         ("afterwards", None, "system", None),
@@ -288,7 +288,7 @@ def test_djangos_own_application_within_it_has_its_own_middleware(user, customer
         assert await post_to(pages, f"/customers/{customer.pk}/", headers, b"name=x") < 400
 
     post()
-    assert told(log, "actor_label", "source") == [("x", "ann", "web")]
+    assert told(log, "user_label", "source") == [("x", "ann", "web")]
 
 
 class Background(AsyncConsumer):
@@ -296,7 +296,7 @@ class Background(AsyncConsumer):
         await Customer.objects.aupdate(name=message["name"])
 
     async def rename_for(self, message):
-        with history.acting(user=Actor(id="1", label="bob"), source="workflow"):
+        with history.acting(user=NamedUser(id="1", label="bob"), source="workflow"):
             await Customer.objects.aupdate(name=message["name"])
 
 
@@ -307,7 +307,7 @@ def test_a_worker_in_the_background_bears_nothing_of_the_command_that_runs_it(cu
         channels = ProtocolTypeRouter(
             {"channel": ChannelNameRouter({"renaming": watched(Background.as_asgi())})}
         )
-        with history.acting(user=Actor(id=None, label="deploy"), source="command"):
+        with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
             worker = asyncio.ensure_future(Worker(channels, ["renaming"], layer).handle())
         for number, kind in enumerate(("rename", "rename.for", "rename")):
             await layer.send("renaming", {"type": kind, "name": f"{number}"})
@@ -318,7 +318,7 @@ def test_a_worker_in_the_background_bears_nothing_of_the_command_that_runs_it(cu
             await worker
 
     run()
-    assert told(log, "actor_label", "source", "context") == [
+    assert told(log, "user_label", "source", "context") == [
         ("0", None, "task", {"task": "renaming"}),
         ("1", "bob", "workflow", {"task": "renaming"}),
         ("2", None, "task", {"task": "renaming"}),
@@ -341,7 +341,7 @@ def test_a_consumer_in_the_background_says_who_acts_itself(customer, log):
         await worker.wait()
 
     send()
-    assert told(log, "actor_label", "source") == [
+    assert told(log, "user_label", "source") == [
         ("x", "bob", "task"),
         ("afterwards", None, "system"),
     ]

@@ -37,7 +37,7 @@ def told(log, model="crm.customer"):
     for entry in log.entries():
         if entry.entity_model == model:
             really = (entry.context or {}).get("impersonator")
-            found.append((entry.actor_label, really and really["label"]))
+            found.append((entry.user_label, really and really["label"]))
     return found
 
 
@@ -45,7 +45,7 @@ class TestHijack:
     @pytest.fixture(autouse=True)
     def _installed(self, settings):
         path = "django_customer_history.contrib.hijack.impersonator"
-        settings.CUSTOMER_HISTORY = {"IMPERSONATOR": path}
+        settings.CUSTOMER_HISTORY = {"IMPERSONATOR_RESOLVER": path}
         settings.MIDDLEWARE = [*BEFORE, "hijack.middleware.HijackUserMiddleware", HISTORY]
 
     def acquire(self, client, user):
@@ -100,7 +100,7 @@ class TestImpersonate:
     @pytest.fixture(autouse=True)
     def _installed(self, settings):
         path = "django_customer_history.contrib.impersonate.impersonator"
-        settings.CUSTOMER_HISTORY = {"IMPERSONATOR": path}
+        settings.CUSTOMER_HISTORY = {"IMPERSONATOR_RESOLVER": path}
         settings.IMPERSONATE = {"ALLOW_SUPERUSER": True, "REDIRECT_URL": "/"}
 
     @pytest.fixture(params=["before", "after"])

@@ -19,15 +19,15 @@ from django_customer_history import (
     checks,
     history,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from tests.conftest import Log
 from tests.crm import background
 from tests.crm.background import queued
 from tests.crm.models import Customer
 
 ROOT = Path(__file__).parents[2]
-ANN = Actor(id="1", label="ann")
-BOB = Actor(id="2", label="bob")
+ANN = NamedUser(id="1", label="ann")
+BOB = NamedUser(id="2", label="bob")
 WORKERS = {
     "database": ("db_worker", "--batch", "--backend", "database", "--queue-name", "*"),
     "rq": ("rqworker", configured.TASK_QUEUE, "--burst", "--job-class", "django_tasks_rq.Job"),
@@ -71,7 +71,7 @@ def work(backend, shared_database):
 
 def told(log):
     entries = [one for one in log.entries() if one.entity_model == "crm.customer"]
-    return entries, [(one.changes["name"][1], one.actor_label, one.source) for one in entries]
+    return entries, [(one.changes["name"][1], one.user_label, one.source) for one in entries]
 
 
 def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_before(
@@ -97,11 +97,14 @@ def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_befor
         ("attempt 1", "ann", "task"),
     ]
     request, other_request, first, failed, nobody, workflow = entries
-    assert (first.actor_id, first.ip_address) == (str(user.pk), "203.0.113.9")
+    assert (first.user_id, first.ip_address) == (str(user.pk), "203.0.113.9")
     assert first.request_id == request.request_id
     assert failed.request_id == other_request.request_id
     assert first.context == {"task": "tests.crm.background.rename", "sent_from": "web"}
-    assert (nobody.context, nobody.ip_address) == ({"task": "tests.crm.background.rename"}, None)
+    assert (nobody.context, nobody.ip_address) == (
+        {"task": "tests.crm.background.rename"},
+        None,
+    )
     assert workflow.context == {
         "task": "tests.crm.background.rename_with_context",
         "sent_from": "workflow",
@@ -161,12 +164,12 @@ class TestAtOnce:
             background.rename_and_fail.enqueue("failed")
             Customer.objects.update(name="after")
         assert result.kwargs == {}
-        assert log.told("actor_label", "source", "context") == [
+        assert log.values("user_label", "source", "context") == [
             ("ann", "task", {"task": "tests.crm.background.rename", "sent_from": "web"}),
             (None, "import", {"task": "tests.crm.background.rename_and_fail", "sent_from": "web"}),
             ("ann", "web", None),
         ]
-        assert set(log.told("request_id")) == {(context.request_id,)}
+        assert set(log.values("request_id")) == {(context.request_id,)}
 
     @pytest.mark.django_db(transaction=True)
     def test_asynchronously(self, customer, log):
@@ -179,7 +182,7 @@ class TestAtOnce:
             await Customer.objects.aupdate(name="after")
 
         run()
-        assert log.told("actor_label", "source") == [
+        assert log.values("user_label", "source") == [
             ("bob", "task"),
             ("bob", "task"),
             ("bob", "task"),
@@ -189,7 +192,7 @@ class TestAtOnce:
     def test_a_task_that_is_called_directly_is_its_callers(self, customer, log):
         with history.acting(user=ANN, source="web"):
             queued(background.rename, "database").call("x")
-        assert log.told("actor_label", "source") == [("ann", "task")]
+        assert log.values("user_label", "source") == [("ann", "task")]
 
     def test_the_arguments_that_the_dummy_backend_shows_are_the_projects_own(self):
         with history.acting(user=ANN):
@@ -203,4 +206,4 @@ def test_a_backend_with_workers_is_a_warning_while_tasks_take_nothing_along(sett
     found = checks.check_tasks()
     assert [one.id for one in found] == ["customer_history.W005"] * 2
     assert "django_tasks_db.DatabaseBackend" in found[0].msg
-    assert "TASKS_CARRY_CONTEXT" in found[0].hint
+    assert "PROPAGATE_CONTEXT_TO_TASKS" in found[0].hint

@@ -9,10 +9,10 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from django_customer_history import history
-from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.management.commands.history_export import Operator
+from django_customer_history.exceptions import NotFoundError
+from django_customer_history.management.commands.history_export import CommandReader
 from django_customer_history.models import Entry
-from django_customer_history.point_in_time.record import record_then
+from django_customer_history.point_in_time.record import record_as_of
 from tests.crm.models import (
     Customer,
     Entrance,
@@ -29,7 +29,7 @@ from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
-EVERYTHING = Operator(is_unmasking=True)
+EVERYTHING = CommandReader(is_unmasking=True)
 
 
 def entries(record):
@@ -38,7 +38,7 @@ def entries(record):
 
 def then(entry, reader=EVERYTHING):
     """Return the fields of the record just before and just after an entry, in words."""
-    record = record_then(reader, entry.id)
+    record = record_as_of(reader, entry.id)
     return {
         one.field: tuple(
             side if side is None else (side.display if side.state == "value" else side.state)
@@ -67,7 +67,7 @@ def test_the_record_before_and_after_a_change(customer):
     assert then(second)["rate"] == ("44.99", "50.00")
     assert then(second)["status"] == ("Active customer", "Active customer")
     assert then(created)["name"] == (None, "Acme")
-    record = record_then(EVERYTHING, second.id)
+    record = record_as_of(EVERYTHING, second.id)
     assert [one.field for one in record.fields if one.is_changed] == ["name", "rate"]
     assert (record.existed_before, record.exists_after, record.has_unknown) == (True, True, False)
 
@@ -80,7 +80,7 @@ def test_a_record_that_goes_and_one_that_comes_again_under_its_key(customer):
     assert then(deleted)["name"] == ("Acme", None)
     assert then(again)["name"] == (None, "Another")
     assert then(again)["ssn"] == (None, "")
-    gone = record_then(EVERYTHING, deleted.id)
+    gone = record_as_of(EVERYTHING, deleted.id)
     assert (gone.existed_before, gone.exists_after) == (True, False)
 
 
@@ -110,11 +110,11 @@ def test_what_was_set_before_tracking_began_is_unknown_or_known_from_later(db):
         "api_token": ("secret", "secret"),
         "portal_password": ("secret", "secret"),
     }
-    assert record_then(EVERYTHING, first.id).has_unknown
+    assert record_as_of(EVERYTHING, first.id).has_unknown
     call_command("history_baseline", "crm.customer", stdout=io.StringIO(), stderr=io.StringIO())
     assert then(first)["status"] == ("Active customer", "Active customer")
     assert then(first)["ssn"] == ("1", "1")
-    began = Entry.objects.get(action="Tracking began")
+    began = Entry.objects.get(action="Baseline")
     assert then(began)["ssn"] == ("unknown", "1")
     assert then(began)["name"] == ("New", "New")
 
@@ -140,7 +140,7 @@ def test_a_snapshot_fills_what_the_log_does_not_know(db):
         "password": ("secret", "secret"),
         "rate": ("1.00", "2.00"),
     }
-    masked = then(entry, reader=Operator(is_unmasking=False))
+    masked = then(entry, reader=CommandReader(is_unmasking=False))
     assert masked["ssn"] == ("masked", "masked")
 
 
@@ -233,8 +233,8 @@ def test_an_entry_about_no_tracked_record_has_none(customer):
     with history.paused(reason="test"):
         pass
     pause = Entry.objects.filter(action="History Paused").get()
-    with pytest.raises(OutOfReachError):
-        record_then(EVERYTHING, pause.id)
+    with pytest.raises(NotFoundError):
+        record_as_of(EVERYTHING, pause.id)
 
 
 def test_from_python_a_row_at_a_moment(customer):

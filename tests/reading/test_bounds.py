@@ -120,7 +120,7 @@ def test_menus_look_at_the_newest_entries_alone(address, query, reader, long, lo
     assert (facets["complete"], facets["kinds"]) == (False, [])
 
 
-@pytest.mark.parametrize("query", ["source=import", "ip=198.51.100.77", "field=name"])
+@pytest.mark.parametrize("query", ["source=import", "ip_address=198.51.100.77", "field=name"])
 def test_a_filter_without_an_index_goes_on_from_page_to_page(
     query, reader, long, looked_at, monkeypatch
 ):

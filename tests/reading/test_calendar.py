@@ -13,7 +13,7 @@ from django_customer_history.keys import (
 )
 from django_customer_history.models import Entry
 from django_customer_history.tab.calendar import calendar_of
-from django_customer_history.tab.query import Query
+from django_customer_history.tab.query import TabQuery
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
@@ -89,7 +89,7 @@ def test_it_leads_from_years_over_months_to_a_day_and_back(staff, log):
 
 
 def test_the_days_are_those_of_the_readers_zone(staff, log, settings):
-    settings.CUSTOMER_HISTORY = {"TIME_ZONE": lambda user: "Asia/Tokyo"}
+    settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": lambda user: "Asia/Tokyo"}
     log(at(2023, 12, 31, 23, 30))
     assert names(calendar_at(staff).parts)[0] == "2024"
 
@@ -121,7 +121,7 @@ def test_a_wrong_filter_has_no_calendar(staff, customer, query):
 
 
 def test_an_empty_log_has_no_calendar():
-    assert calendar_of(Query.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
+    assert calendar_of(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
 
 
 def test_nothing_is_counted_and_no_date_is_computed_by_the_database(staff, customer):

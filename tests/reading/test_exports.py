@@ -15,7 +15,7 @@ from django.test import AsyncClient
 from openpyxl import load_workbook
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
 from django_customer_history.reading.timeline import Timeline
@@ -41,14 +41,14 @@ def rows(content):
 
 
 def test_csv_says_who_acted_as_whom(reader, user, customer):
-    ann, bob = Actor(id="7", label="Ann"), Actor(id="8", label="Bob")
+    ann, bob = NamedUser(id="7", label="Ann"), NamedUser(id="8", label="Bob")
     with history.acting(user=bob, impersonator=ann):
         Customer.objects.filter(pk=customer.pk).update(rate="44.99")
     assert rows(download(reader, customer).getvalue())[1][1] == "Ann (as Bob)"
 
 
 def test_csv_names_somebody_of_whom_the_project_has_no_record(reader, customer):
-    with history.acting(user=Actor(id=None, label="deploy"), source="command"):
+    with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
         Customer.objects.filter(pk=customer.pk).update(rate="44.99")
     with history.acting(source="command"):
         Customer.objects.filter(pk=customer.pk).update(rate="45.99")
@@ -60,7 +60,9 @@ def test_csv_names_somebody_of_whom_the_project_has_no_record(reader, customer):
 
 
 def test_csv_has_a_row_for_each_change(reader, user, customer):
-    with history.acting(user=user, source="import", ip="203.0.113.9", reason="asked, by phone"):
+    with history.acting(
+        user=user, source="import", ip_address="203.0.113.9", reason="asked, by phone"
+    ):
         Customer.objects.filter(pk=customer.pk).update(rate="44.99", status="canceled")
     entry = Entry.objects.order_by("-id").first()
     answer = download(reader, customer)
@@ -126,7 +128,7 @@ def test_xlsx_holds_the_same_rows_as_text(reader, customer):
     Note.objects.create(customer=customer, text="=1+1")
     Note.objects.create(customer=customer, text="https://example.com/ & <b>")
     expected = rows(download(reader, customer).getvalue())
-    content = download(reader, customer, "format=xlsx&-action=History exported").getvalue()
+    content = download(reader, customer, "format=xlsx&-action=History Exported").getvalue()
     sheet = load_workbook(io.BytesIO(content)).active
     told = [[cell or "" for cell in row] for row in sheet.iter_rows(values_only=True)]
     assert told == [[cell.removeprefix("'") for cell in row] for row in expected]
@@ -191,8 +193,8 @@ def test_an_export_needs_its_permission(stranger, reader, user, customer, django
 def test_an_export_is_an_entry_of_the_log_which_keeps_no_searched_text(reader, customer, log):
     download(reader, customer, "format=ndjson&kind=update&q=123-45-6789&-user=system")
     entry = log.only()
-    assert entry.action == "History exported"
-    assert (entry.kind, entry.source, entry.actor_label) == ("event", "api", "ann")
+    assert entry.action == "History Exported"
+    assert (entry.kind, entry.source, entry.user_label) == ("event", "api", "ann")
     assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(customer.pk))
     assert entry.changes == {
         "format": [None, "ndjson"],
@@ -211,7 +213,7 @@ def test_an_export_holds_what_was_there_before_it(reader, customer):
     Note.objects.create(customer=customer, text="after")
     content = answer.getvalue().decode()
     assert "after" not in content
-    assert "History exported" not in content
+    assert "History Exported" not in content
     assert "Acme" in content
 
 
@@ -276,7 +278,7 @@ class TestCommand:
         assert out.getvalue().splitlines()[-1] == f"601 entries, SHA-256 {digest}"
         assert err.getvalue() == ""  # Lines come every ten seconds, for a log of the shell.
         entry = log.only()
-        assert (entry.action, entry.source) == ("History exported", "command")
+        assert (entry.action, entry.source) == ("History Exported", "command")
 
     @pytest.mark.parametrize(
         ("arguments", "shown"),
@@ -349,14 +351,14 @@ class TestCommand:
         log.clear()
         self.exported("--as", "ann")
         entry = log.only()
-        assert (entry.actor_id, entry.actor_label) == (str(user.pk), "ann")
+        assert (entry.user_id, entry.user_label) == (str(user.pk), "ann")
         assert entry.source == "command"
         assert entry.context["impersonator"] == {"id": None, "label": "deploy"}
         assert entry.context["command"] == "history_export"
         log.clear()
         self.exported()
         entry = log.only()
-        assert (entry.actor_id, entry.actor_label, entry.source) == (None, "deploy", "command")
+        assert (entry.user_id, entry.user_label, entry.source) == (None, "deploy", "command")
 
     def test_a_record_that_is_gone_can_be_exported(self, customer):
         key = customer.pk
@@ -376,7 +378,7 @@ class TestCommand:
                 "Elsewhere Ltd"
             }
         assert log.entries() == []
-        looks = Entry.objects.using("other").filter(action="History exported")
+        looks = Entry.objects.using("other").filter(action="History Exported")
         assert looks.count() == 2
 
     def test_its_help_reads_well(self, capsys):
@@ -385,7 +387,7 @@ class TestCommand:
         told = " ".join(capsys.readouterr().out.split())
         for usage in (
             "--from DATE", "--not-user USER", "--entity RECORD", "--q TEXT", "--database ALIAS",
-            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request UUID",
+            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request_id UUID",
         ):  # fmt: skip
             assert usage in told
         assert "FILTER" not in told

@@ -11,7 +11,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from django_customer_history import history
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidFilterError
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import (
@@ -43,10 +43,10 @@ def everything(user):
 @pytest.fixture
 def told(customer, user, log):
     """Six entries, each unlike the others; their names are the tests' own."""
-    with history.acting(user=user, source="web", ip="203.0.113.9", request_id=REQUEST):
+    with history.acting(user=user, source="web", ip_address="203.0.113.9", request_id=REQUEST):
         Customer.objects.filter(pk=customer.pk).update(rate="44.99")
         note = Note.objects.create(customer=customer, text="Called about the siren")
-    with history.acting(user=None, source="import", ip="2001:db8::7"):
+    with history.acting(user=None, source="import", ip_address="2001:db8::7"):
         Customer.objects.filter(pk=customer.pk).update(name="Renamed")
     rate, text, name = log.entries()
     other = get_user_model().objects.create_user("bob")
@@ -103,11 +103,11 @@ ALL = "rate text name made event gone"
         ("-field=rate", "text name made event gone"),
         ("source=web", "rate text"),
         ("-source=web&-source=import", "made event gone"),
-        ("ip=203.0.113.9", "rate text"),
-        ("ip=2001:DB8:0::7", "name"),
-        ("-ip=203.0.113.9", "name made event gone"),
-        ("request=0190f6a8-0000-7000-8000-000000000001", "rate text"),
-        ("-request=0190f6a8-0000-7000-8000-000000000001", "name made event gone"),
+        ("ip_address=203.0.113.9", "rate text"),
+        ("ip_address=2001:DB8:0::7", "name"),
+        ("-ip_address=203.0.113.9", "name made event gone"),
+        ("request_id=0190f6a8-0000-7000-8000-000000000001", "rate text"),
+        ("-request_id=0190f6a8-0000-7000-8000-000000000001", "name made event gone"),
         ("subject=crm.customer", "rate text name event gone"),
         ("subject=crm.customer:{customer}", "rate text name event gone"),
         ("-subject=crm.customer", "made"),
@@ -126,10 +126,10 @@ def test_each_filter_keeps_what_fits_and_its_contrary_the_rest(everything, told,
 
 
 def test_who_has_no_key_is_somebody_and_is_found_by_name(everything, told, reader, customer):
-    with history.acting(user=Actor(id=None, label="deploy"), source="command"):
+    with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
         history.record("Deployed", subject=customer)
     (deployed,) = everything.filtered(user="name:deploy").page().entries
-    assert (deployed.action, deployed.user) == ("Deployed", Actor(id="", label="deploy"))
+    assert (deployed.action, deployed.user) == ("Deployed", NamedUser(id="", label="deploy"))
     assert everything.filtered(user="name:ann").page().entries == ()
     assert "Deployed" not in [one.action for one in everything.filtered(user=None).page().entries]
     others = everything.filtered(not_user="name:deploy").page(limit=200).entries
@@ -245,8 +245,8 @@ def test_all_that_one_user_changed_over_all_customers(customer, reader, user):
         ("entity=note", "entity", 'Give a model, like "crm.customer"'),
         ("entity=crm.note:", "entity", "or a record"),
         ("subject=.", "subject", "Give a model"),
-        ("ip=10.0.0", "ip", "Give an IP address"),
-        ("request=7", "request", "a UUID"),
+        ("ip_address=10.0.0", "ip_address", "Give an IP address"),
+        ("request_id=7", "request_id", "a UUID"),
         ("user=", "user", "Give a value of 1 to 500 characters."),
         ("q=%00", "q", "Give a value of 1 to 500 characters."),
         ("q=" + "x" * 501, "q", "Give a value of 1 to 500 characters."),
@@ -380,7 +380,7 @@ def monrovia(user):
 
 def test_a_day_in_a_zone_that_was_apart_by_seconds_is_kept(reader, customer, settings):
     """Until 1972 Liberia was 44 minutes and 30 seconds behind, which no offset can say."""
-    settings.CUSTOMER_HISTORY = {"TIME_ZONE": "tests.reading.test_filters.monrovia"}
+    settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.test_filters.monrovia"}
     midnight = datetime(1970, 6, 1, 0, 44, 30, tzinfo=UTC)
     for name, moment in (("before", midnight - timedelta(seconds=1)), ("first", midnight)):
         Entry.objects.create(

@@ -314,7 +314,7 @@ WRONG = [
         "Indique una fecha, como 2026-11-23, o un instante, como 2026-11-23T14:02:11Z.",
     ),
     (
-        "ip=here",
+        "ip_address=here",
         "Geben Sie eine IP-Adresse an, zum Beispiel 203.0.113.9 oder 2001:db8::7.",
         "Indique una dirección IP, como 203.0.113.9 o 2001:db8::7.",
     ),

@@ -130,7 +130,7 @@ def test_marking_and_unmarking_are_in_the_log(staff, log):
     entry = next(one for one in log.entries() if one.kind == "create")
     assert entry.entity_model == "customer_history.confidentialfield"
     assert entry.entity_label == "crm.customer rate"
-    assert (entry.source, entry.actor_label) == ("admin", "root")
+    assert (entry.source, entry.user_label) == ("admin", "root")
     assert entry.changes["mask"] == [None, "full"]
     ConfidentialField.objects.all().delete()
     assert log.entries()[-1].kind == "delete"
@@ -208,8 +208,8 @@ class TestReveal:
         answer = reader.get(f"/api/history/entries/{entry.id}/reveal/")
         assert "123-45-6789" in answer.content.decode()
         look = log.only()
-        assert look.action == "Confidential values revealed"
-        assert (look.kind, look.source, look.actor_label) == ("event", "api", "ann")
+        assert look.action == "Confidential Values Revealed"
+        assert (look.kind, look.source, look.user_label) == ("event", "api", "ann")
         assert look.entity_id == str(entry.id)
         assert look.subject_id == str(customer.pk)
         assert look.changes == {"fields": [None, "ssn"]}

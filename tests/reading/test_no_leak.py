@@ -294,7 +294,7 @@ def test_a_search_finds_a_value_for_who_may_see_it(reader, user, told):
 
 
 def test_what_a_row_held_is_hidden_when_its_field_is_known_no_more(reader, told):
-    entry = Entry.objects.filter(entity_model="crm.customer", action="Tracking began").get()
+    entry = Entry.objects.filter(entity_model="crm.customer", action="Baseline").get()
     assert entry.changes["ssn"] == [None, SSN]
     Entry.objects.bulk_create(
         [

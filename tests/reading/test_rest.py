@@ -184,7 +184,7 @@ class TestTheReadersZone:
 
     @pytest.fixture(autouse=True)
     def told(self, settings, customer):
-        settings.CUSTOMER_HISTORY = {"TIME_ZONE": "tests.reading.test_rest.zone_of"}
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.test_rest.zone_of"}
         account = Account.objects.create(label="a")
         Specimen.objects.create(account=account, datetime=datetime(2026, 3, 10, 4, tzinfo=UTC))
         for hour in (4, 5, 28, 29):

@@ -6,10 +6,6 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django_customer_history.reading.fetching import (
-    answers,
-    question_of,
-)
 
 from django_customer_history import history
 from django_customer_history.models import (
@@ -17,7 +13,7 @@ from django_customer_history.models import (
     Entry,
 )
 from django_customer_history.reading.filters import Filters
-from django_customer_history.reading.record_labels import Names
+from django_customer_history.reading.record_labels import RecordLabels
 from django_customer_history.reading.timeline import Timeline
 from tests.crm.models import (
     Account,
@@ -174,7 +170,7 @@ def test_records_of_every_kind_come_back_as_django_loads_them(customer):
     account = Account.objects.create(label="a")
     Specimen.objects.create(
         account=account, big=2**53 + 1, binary=b"\x00\xff", boolean=True, char="é%s",
-        date=datetime.date(2026, 11, 23), decimal="1.50", float=0.1, ip="2001:db8::7",
+        date=datetime.date(2026, 11, 23), decimal="1.50", float=0.1, ip_address="2001:db8::7",
         datetime=datetime.datetime(2026, 11, 23, 14, 2, 11, 482913, tzinfo=datetime.UTC),
         duration=datetime.timedelta(hours=1), json={"a": [1, None]}, time=datetime.time(1, 2),
         text="t", uuid=account.pk,
@@ -210,16 +206,6 @@ def test_what_can_find_nothing_is_not_asked(customer):
     assert len(captured) == 0
 
 
-def test_what_is_too_wide_for_one_statement_takes_a_further_one(customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.reading.fetching.MOST_COLUMNS", 10)
-    Tag.objects.create(name="t")
-    querysets = [Customer.objects.all(), Tag.objects.all()]
-    with CaptureQueriesContext(connection) as captured:
-        customers, tags = answers([question_of(one) for one in querysets], using="default")
-    assert len(captured) == 2
-    assert (customers[0].name, tags[0].name) == ("Acme", "t")
-
-
 def test_many_names_of_what_is_gone_are_found_at_once(customer, user, reader):
     grant(user, "view_entry")
     tags = [Tag.objects.create(name=f"tag {number}") for number in range(450)]
@@ -229,8 +215,8 @@ def test_many_names_of_what_is_gone_are_found_at_once(customer, user, reader):
         one.delete()
     timeline = Timeline.of_everything(user)
     entries = timeline.queryset.filter(entity_model="crm.customer", kind="create")
-    stored, sight = timeline._finder.read(entries)
-    names = Names(stored, sight)
+    stored, sight = timeline._query.read(entries)
+    names = RecordLabels(stored, sight)
     labels = {names.label_of("crm.customer", entry.entity_id) for entry in stored}
     assert labels == {"Acme", *(f"customer {number}" for number in range(450))}
 

@@ -61,9 +61,11 @@ class TestFilterBar:
         ]
 
     def test_the_form_keeps_filters_that_have_no_input(self, reader, customer):
-        answer = reader.get(address(customer) + "?ip=203.0.113.9&-source=api&entity=crm.note:7")
+        answer = reader.get(
+            address(customer) + "?ip_address=203.0.113.9&-source=api&entity=crm.note:7"
+        )
         text = answer.content.decode()
-        assert '<input type="hidden" name="ip" value="203.0.113.9">' in text
+        assert '<input type="hidden" name="ip_address" value="203.0.113.9">' in text
         assert '<input type="hidden" name="-source" value="api">' in text
         assert '<input type="checkbox" name="entity" value="crm.note:7" checked>' in text
 
@@ -73,7 +75,7 @@ class TestFilterBar:
         assert '<input type="text" name="from" value="2026-11-23T14:02:11Z">' in text
 
     def test_presets_are_days_of_the_readers_zone(self, reader, customer, settings):
-        settings.CUSTOMER_HISTORY = {"TIME_ZONE": "tests.reading.tabs.zone_of"}
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.tabs.zone_of"}
         today = timezone.now().astimezone(ZoneInfo("Pacific/Auckland")).date()
         presets = reader.get(address(customer)).context["history"].bar.presets
         assert [one.name for one in presets] == [

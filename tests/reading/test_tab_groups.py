@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 class TestTime:
     def test_is_in_the_zone_that_the_project_names_for_the_reader(self, reader, customer, settings):
-        settings.CUSTOMER_HISTORY = {"TIME_ZONE": zone_of}
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         answer = reader.get(address(customer))
         assert "Times are in Pacific/Auckland." in shown(answer)
         (group,) = answer.context["history"].days[0].groups
@@ -26,14 +26,14 @@ class TestTime:
         assert group.moment.exact.endswith(("NZDT", "NZST"))
 
     def test_a_day_of_a_filter_is_one_of_that_zone(self, reader, customer, settings):
-        settings.CUSTOMER_HISTORY = {"TIME_ZONE": zone_of}
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         moment = datetime.datetime(2026, 6, 1, 11, 59, 59, 999999, tzinfo=datetime.UTC)
         query = "?from=2026-06-01&to=2026-06-01"
         filters = dict(reader.get(address(customer) + query).context["filters"].asked)
         assert datetime.datetime.fromisoformat(filters["to"][0]) == moment
 
     def test_a_name_that_is_no_zone_is_loud(self, client, customer, settings, django_user_model):
-        settings.CUSTOMER_HISTORY = {"TIME_ZONE": zone_of}
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         lost = django_user_model.objects.create_user("lost")
         grant(lost, "view_customer_history")
         client.force_login(lost)

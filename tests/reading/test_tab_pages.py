@@ -47,7 +47,7 @@ class TestTags:
         records = f"/records/crm.customer/{customer.pk}/"
         assert f'href="{records}?kind=create&amp;format=csv"' in text
         assert f'action="{records}?kind=create"' in text
-        assert "?colour=red&amp;kind=create&amp;request=" not in text
+        assert "?colour=red&amp;kind=create&amp;request_id=" not in text
         assert "?colour=red&amp;entry=" in text
         assert reader.get(f"{records}?kind=create").status_code == 200
 

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 def looks():
-    return Entry.objects.filter(action="Confidential values revealed").count()
+    return Entry.objects.filter(action="Confidential Values Revealed").count()
 
 
 def revealed(answer):
@@ -37,7 +37,7 @@ class TestRevealing:
         assert "The permission" not in before
         answer = reader.post(address(customer), {"reveal": str(waiting.id)})
         assert "999-88-7777" in answer.content.decode()
-        assert actions(answer)[0] == "Confidential values revealed"
+        assert actions(answer)[0] == "Confidential Values Revealed"
         assert answer.context["page"].entries[0].user.label == "ann"
         link = f"?entry={waiting.id}#entry-{waiting.id}"
         assert f'<a href="{link}" title="{waiting.id}">' in answer.content.decode()
@@ -50,7 +50,7 @@ class TestRevealing:
         answer = reader.post(address(customer), {"reveal": str(waiting.id)})
         assert answer.status_code == 403
         assert "This change has no hidden value that you may see." in shown(answer)
-        assert not Entry.objects.filter(action="Confidential values revealed").exists()
+        assert not Entry.objects.filter(action="Confidential Values Revealed").exists()
 
     def test_a_value_is_shown_though_the_look_pushes_its_entry_off_the_page(
         self, reader, user, customer, waiting, settings

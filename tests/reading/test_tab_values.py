@@ -97,7 +97,7 @@ class TestValues:
             old = Customer.objects.create(name="Old")
         call_command("history_baseline", "crm.customer", stdout=io.StringIO())
         answer = reader.get(address(old))
-        told = "Tracking began Customer Old"
+        told = "Baseline Customer Old"
         assert told in shown(answer)
         assert (
             "not tracked yet What was there when tracking began. When it was set is not known."

@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from django_customer_history import history
 from django_customer_history.access import field_access as confidentiality
-from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
@@ -81,7 +81,7 @@ class TestNamesOfKeys:
         registry = Registry()
         registry.add(registration_of(Ticket, json_keys="udf", key_labels={"udf": labels}))
         monkeypatch.setattr(confidentiality, "registry", registry)
-        sight = Sight(user, marks=(), using="default")
+        sight = FieldAccess(user, marks=(), using="default")
         assert sight.rule_of("crm.ticket", "note").label == "Note"
         assert asked == []
         found = [sight.rule_of("crm.ticket", f"udf.{key}").label for key in ("a", "b", "c")]

@@ -80,7 +80,7 @@ def main():
         Entry.objects.using("replica")
         .filter(subject_id=str(customer.pk))
         .order_by("id")
-        .values_list("action", "actor_label")
+        .values_list("action", "user_label")
     )
     sys.stdout.write(json.dumps(seen))
 

@@ -106,6 +106,6 @@ def test_a_look_is_read_from_the_replica_and_recorded_in_the_primary(seen, door)
 
 def test_the_record_of_the_looks_reaches_the_replica(seen):
     assert seen["actions"][-2:] == [
-        ["History exported", "ann"],
-        ["Confidential values revealed", "ann"],
+        ["History Exported", "ann"],
+        ["Confidential Values Revealed", "ann"],
     ]

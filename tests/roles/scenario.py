@@ -82,7 +82,7 @@ def written():
         customer.tags.create(name="VIP")
         customer.notes.all().delete()
     entries = history.entries_for(customer).order_by("id")
-    return customer, [list(row) for row in entries.values_list("kind", "actor_label", "source")]
+    return customer, [list(row) for row in entries.values_list("kind", "user_label", "source")]
 
 
 def doors(customer):

@@ -151,11 +151,11 @@ def test_records_pauses_exports_and_looks_work(seen, stage):
         "paused": None,
     }
     assert set(seen[stage]["actions"]) >= {
-        "Confidential values revealed",
+        "Confidential Values Revealed",
         "Envelope Signed",
         "History Paused",
         "History Resumed",
-        "History exported",
+        "History Exported",
     }
 
 

@@ -23,7 +23,7 @@ from django_customer_history.registration.registry import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Protection:
+class ConfidentialRule:
     """That a field, or what is inside it, is confidential."""
 
     mask: Mask
@@ -33,18 +33,18 @@ class Protection:
     """What staff call the field; empty: its own name."""
 
 
-Names = Mapping[str, Protection]
+RulesByName = Mapping[str, ConfidentialRule]
 """The names of fields, and of keys in JSON fields: `ssn`, `udf.colour`."""
 
 
-class Protections:
+class ConfidentialRules:
     """What is confidential in the models that are registered."""
 
     def __init__(self, marks: Iterable[ConfidentialField]) -> None:
-        self._own: Mapping[str, dict[str, Protection]] = _by_model(marks)
-        self._found: dict[str, Names] = {}
+        self._own: Mapping[str, dict[str, ConfidentialRule]] = _by_model(marks)
+        self._found: dict[str, RulesByName] = {}
 
-    def of_model(self, label: str) -> Names:
+    def of_model(self, label: str) -> RulesByName:
         """Return what is confidential in a model, given by its label: `crm.customer`.
 
         That is also what is in a model that it inherits from, with a table of its own, and what
@@ -56,15 +56,15 @@ class Protections:
             self._found[label] = found
         return self._found[label]
 
-    def around(self, label: str, name: str) -> tuple[str, Protection] | None:
+    def around(self, label: str, name: str) -> tuple[str, ConfidentialRule] | None:
         """Return the protection of the name itself, or the nearest one around it; or None."""
-        protections = self.of_model(label)
+        confidential_rules = self.of_model(label)
         for one in _itself_and_around(name):
-            if one in protections:
-                return one, protections[one]
+            if one in confidential_rules:
+                return one, confidential_rules[one]
         return None
 
-    def inside(self, label: str, name: str) -> Names:
+    def inside(self, label: str, name: str) -> RulesByName:
         """Return the protections of what is inside a JSON field, by the paths that lead there."""
         start = f"{name}."
         return {
@@ -73,7 +73,7 @@ class Protections:
             if protected.startswith(start)
         }
 
-    def _in(self, model: type[models.Model]) -> Names:
+    def _in(self, model: type[models.Model]) -> RulesByName:
         found = dict(self._with_parents(model))
         for field in model._meta.concrete_fields:
             target = column_behind(field)
@@ -83,8 +83,8 @@ class Protections:
                     found[field.name] = replace(held, label="")
         return found
 
-    def _with_parents(self, model: type[models.Model]) -> Names:
-        found: dict[str, Protection] = {}
+    def _with_parents(self, model: type[models.Model]) -> RulesByName:
+        found: dict[str, ConfidentialRule] = {}
         for one in (*reversed(model._meta.get_parent_list()), model):
             found |= self._own.get(one._meta.label_lower, {})
         return found
@@ -95,18 +95,18 @@ def is_part_of_a_key(field: "models.Field[Any, Any]") -> bool:
     return field.primary_key or field in field.model._meta.pk_fields
 
 
-def _by_model(marks: Iterable[ConfidentialField]) -> Mapping[str, dict[str, Protection]]:
-    found: dict[str, dict[str, Protection]] = defaultdict(dict)
+def _by_model(marks: Iterable[ConfidentialField]) -> Mapping[str, dict[str, ConfidentialRule]]:
+    found: dict[str, dict[str, ConfidentialRule]] = defaultdict(dict)
     for registration in registry:
         permission = partial(confidential_permission, registration.model)
         found[registration.model._meta.label_lower] = {
-            name: Protection(mask=as_mask(mask), permission=permission(name))
+            name: ConfidentialRule(mask=as_mask(mask), permission=permission(name))
             for name, mask in registration.confidential.items()
         }
     for mark in marks:
         marked = registry.find(mark.model)
         if marked is not None:
-            found[mark.model][mark.field] = Protection(
+            found[mark.model][mark.field] = ConfidentialRule(
                 mask=MASKS.get(mark.mask, FULL),  # A mask that is known no longer hides all.
                 permission=confidential_permission(marked.model, mark.field),
                 label=mark.label,

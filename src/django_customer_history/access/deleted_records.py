@@ -10,10 +10,10 @@ from django.db import models
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
 from django_customer_history.values.decoding import decode
-from django_customer_history.values.encoding import form_of
+from django_customer_history.values.encoding import value_type_of
 
 
-def departed(label: str, keys: Iterable[str], *, using: str) -> dict[str, models.Model]:
+def deleted_records(label: str, keys: Iterable[str], *, using: str) -> dict[str, models.Model]:
     """Return a stand-in for each record that was deleted, by its key.
 
     It is not in the database; it bears what the record held last, as far as that was logged.
@@ -36,7 +36,9 @@ def _stand_in(model: type[models.Model], entry: Entry) -> models.Model:
     for name, (old, _) in entry.changes.items():
         field = _field(model, name)
         if field is not None and old is not None:
-            setattr(record, field.attname, decode(old, form_of(field, use_tz=settings.USE_TZ)))
+            setattr(
+                record, field.attname, decode(old, value_type_of(field, use_tz=settings.USE_TZ))
+            )
     return record
 
 

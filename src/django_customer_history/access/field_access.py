@@ -14,10 +14,10 @@ from django.db import models
 from django.utils.text import capfirst
 
 from django_customer_history.access.confidential import (
-    Protection,
-    Protections,
+    ConfidentialRule,
+    ConfidentialRules,
 )
-from django_customer_history.access.field_rules import Rule
+from django_customer_history.access.field_rules import FieldRule
 from django_customer_history.access.permissions import (
     VIEW_EVERY_CONFIDENTIAL_VALUE,
     Reader,
@@ -27,7 +27,7 @@ from django_customer_history.capture.registration_log import FormerLabels
 from django_customer_history.conf import masked_until_revealed
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
-    OWN_FIELDS,
+    OWN_FIELD_LABELS,
     Kind,
 )
 from django_customer_history.masks import FULL
@@ -41,12 +41,12 @@ from django_customer_history.registration.registry import (
     label_of,
     registry,
 )
-from django_customer_history.values.encoding import form_of
+from django_customer_history.values.encoding import value_type_of
 from django_customer_history.values.rendering import sendable_text
 from django_customer_history.values.types import ValueType
 
 
-class Sight:
+class FieldAccess:
     """What a reader may see, under the marks of one moment.
 
     What is shown must come of the very statement that read the marks, or of an earlier one:
@@ -67,19 +67,19 @@ class Sight:
         self.using = using
         self._shows_confidential = is_revealing or not masked_until_revealed()
         self._marks = marks
-        self._protections = Protections(marks)
+        self._confidential_rules = ConfidentialRules(marks)
         self._former_labels = former_labels
-        self._rules: dict[tuple[str, str, bool], Rule] = {}
+        self._rules: dict[tuple[str, str, bool], FieldRule] = {}
         self._key_labels: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._hidden: dict[type[models.Model], tuple[str, ...]] = {}
 
-    def rule(self, entry: Entry, name: str) -> Rule:
+    def rule(self, entry: Entry, name: str) -> FieldRule:
         """Return the rule for a field of an entry."""
         # What a row held is as confidential as a change of it.
-        is_event = entry.kind == "event" and not entry.is_beginning
+        is_event = entry.kind == "event" and not entry.is_baseline
         return self.rule_of(entry.entity_model, name, is_event=is_event)
 
-    def rule_of(self, model: str, name: str, *, is_event: bool = False) -> Rule:
+    def rule_of(self, model: str, name: str, *, is_event: bool = False) -> FieldRule:
         """Return the rule for a field of a model, given by its label; unknown ones are hidden."""
         asked = (model, name, is_event)
         if asked not in self._rules:
@@ -94,18 +94,18 @@ class Sight:
         model = entry.entity_model
         return (
             self.rule(entry, name).is_forgotten
-            or self._protections.around(model, name) is not None
-            or bool(self._protections.inside(model, name))
+            or self._confidential_rules.around(model, name) is not None
+            or bool(self._confidential_rules.inside(model, name))
         )
 
     def withheld(self, models: Iterable[str]) -> tuple[str, ...]:
         """Return the names of the fields of some models that an export would mask."""
-        exporting = Sight(self.reader, marks=self._marks, using=self.using, is_revealing=True)
+        exporting = FieldAccess(self.reader, marks=self._marks, using=self.using, is_revealing=True)
         exporting._key_labels = self._key_labels
         rules = (
             exporting.rule_of(model, name)
             for model in models
-            for name in sorted(self._protections.of_model(model))
+            for name in sorted(self._confidential_rules.of_model(model))
         )
         return tuple(dict.fromkeys(rule.label for rule in rules if rule.mask is not None))
 
@@ -187,7 +187,7 @@ class Sight:
         registration = registry.find(label)
         if registration is None:
             return
-        for name in self._protections.of_model(label):
+        for name in self._confidential_rules.of_model(label):
             if self.rule_of(label, name).is_hidden:
                 yield name
         for field in registration.model._meta.concrete_fields:
@@ -206,29 +206,31 @@ class Sight:
 
     def _find(
         self, registration: Registration | None, model: str, name: str, *, is_event: bool
-    ) -> Rule:
+    ) -> FieldRule:
         if registration is None:
             # What this package itself writes down about the log is free to be read.
             is_own = is_event and model == Entry._meta.label_lower
-            label = str(OWN_FIELDS.get(name) or _words(name))
-            return Rule(label=label) if is_own else self._unknown(name)
+            label = str(OWN_FIELD_LABELS.get(name) or _words(name))
+            return FieldRule(label=label) if is_own else self._unknown(name)
         root, _, path = name.partition(".")
         known = field_of(registration.model, root)
         if known is not None and registry.keeps_secret(registration, known):
-            return Rule(label=capfirst(str(known.verbose_name)), field=known, is_secret=True)
-        protection = self._protections.around(model, name)
+            return FieldRule(label=capfirst(str(known.verbose_name)), field=known, is_secret=True)
+        confidential_rule = self._confidential_rules.around(model, name)
         if known is None or (path and not isinstance(known, models.JSONField)):
             # An event may speak of what is no field; its project chose to write it down.
             if not is_event:
                 return self._unknown(name)
-            return self._protected(registration, name, Rule(label=_words(name)), protection)
-        rule = Rule(
+            return self._protected(
+                registration, name, FieldRule(label=_words(name)), confidential_rule
+            )
+        rule = FieldRule(
             label=self._label(registration, known, path),
             field=None if path else known,
-            form=_form(known, path),
+            value_type=_value_type(known, path),
             display=registration.display.get(name),
         )
-        return self._protected(registration, name, rule, protection)
+        return self._protected(registration, name, rule, confidential_rule)
 
     def _label(self, registration: Registration, field: Any, path: str) -> str:
         label = str(capfirst(str(field.verbose_name)))
@@ -249,11 +251,11 @@ class Sight:
         self,
         registration: Registration,
         name: str,
-        rule: Rule,
-        protection: tuple[str, Protection] | None,
-    ) -> Rule:
-        if protection is not None:
-            protected, how = protection
+        rule: FieldRule,
+        confidential_rule: tuple[str, ConfidentialRule] | None,
+    ) -> FieldRule:
+        if confidential_rule is not None:
+            protected, how = confidential_rule
             if how.label and protected == name:
                 rule = replace(rule, label=how.label)
             if not self._may_see(how.permission):
@@ -264,7 +266,7 @@ class Sight:
                     is_revealable=may_see(self.reader, how.permission),
                     display=None,
                 )
-        inside = self._protections.inside(registration.model._meta.label_lower, name)
+        inside = self._confidential_rules.inside(registration.model._meta.label_lower, name)
         hidden = {path: one for path, one in inside.items() if not self._may_see(one.permission)}
         permissions = [one.permission for one in hidden.values()]
         return replace(
@@ -274,11 +276,11 @@ class Sight:
             is_revealable=any(may_see(self.reader, one) for one in permissions),
         )
 
-    def _unknown(self, name: str) -> Rule:
+    def _unknown(self, name: str) -> FieldRule:
         # The rule that once held is gone with the field or the model: hide it, to be safe.
         if self._may_see(VIEW_EVERY_CONFIDENTIAL_VALUE):
-            return Rule(label=_words(name), is_forgotten=True)
-        return Rule(
+            return FieldRule(label=_words(name), is_forgotten=True)
+        return FieldRule(
             label=_words(name),
             mask=FULL,
             permission=VIEW_EVERY_CONFIDENTIAL_VALUE,
@@ -353,10 +355,10 @@ def _text_of(record: models.Model, name: str) -> str:
     return "" if value is None else str(value)
 
 
-def _form(field: Any, path: str) -> ValueType | None:
+def _value_type(field: Any, path: str) -> ValueType | None:
     if path:
         return ValueType.JSON  # A JSON field that is logged key by key has JSON under each.
-    return None if field.many_to_many else form_of(field, use_tz=settings.USE_TZ)
+    return None if field.many_to_many else value_type_of(field, use_tz=settings.USE_TZ)
 
 
 def _words(name: str) -> str:

@@ -15,12 +15,12 @@ from django_customer_history.values.types import ValueType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FieldRule:
     """What is known of a field of an entry, and what the reader may see of it."""
 
     label: str
     field: Any = None
-    form: ValueType | None = None
+    value_type: ValueType | None = None
     mask: Mask | None = None
     """How the value is masked; None: it is not."""
     permission: str | None = None
@@ -45,7 +45,7 @@ class Rule:
         if text is None or self.is_secret:
             return None
         if self.mask is not None:
-            value = decode(text, self.form) if self.form is ValueType.JSON else text
+            value = decode(text, self.value_type) if self.value_type is ValueType.JSON else text
             return self.mask(value if isinstance(value, str) else text)
         return _without_keys(text, self.hidden_keys) if self.hidden_keys else text
 

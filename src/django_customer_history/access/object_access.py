@@ -8,21 +8,21 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 
-from django_customer_history.access.deleted_records import departed
+from django_customer_history.access.deleted_records import deleted_records
 from django_customer_history.access.permissions import (
     Reader,
-    is_vetoed,
+    has_object_permissions,
+    is_denied,
     may_read,
-    object_permissions_are_in_play,
 )
 from django_customer_history.access.records import records_of
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry
 from django_customer_history.values.encoding import encode
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ObjectAccess:
     """The answers of the backends about the subjects of entries, each asked once."""
 
     _vetoes: dict[tuple[str, str], bool] = field(default_factory=dict)
@@ -38,9 +38,9 @@ class Reach:
         for label, keys in asked.items():
             found = {encode(one.pk) or "": one for one in subjects.get((label, "pk"), ())}
             if gone := keys - found.keys():
-                found |= departed(label, gone, using=using)
+                found |= deleted_records(label, gone, using=using)
             for key in keys:
-                is_out = key in found and is_vetoed(reader, found[key])
+                is_out = key in found and is_denied(reader, found[key])
                 self._vetoes[label, key] = is_out
         return [entry for entry in entries if not self._vetoes.get(_place(entry))]
 
@@ -60,14 +60,14 @@ def subject_of(
     """Return a subject's key as the log writes it, and its record; None: it is gone.
 
     `known` is the record, where it is loaded already. Raises `PermissionDenied` for a reader who
-    may not read its history, `OutOfReachError` for one for whom it does not exist, and for what
+    may not read its history, `NotFoundError` for one for whom it does not exist, and for what
     can be no key of the model.
     """
     text = _canonical(model, key)
     # The base manager: a host's own may hide archived records.
     subject = known or model._base_manager.using(using).filter(pk=text).first()
     if subject is None and _is_departed_out_of_reach(reader, model, text, using):
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
+        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
     if not may_read(reader, model, subject=subject):
         raise PermissionDenied
     return text, subject
@@ -78,9 +78,9 @@ def _canonical(model: type[models.Model], key: Any) -> str:
     try:
         text = encode(model._meta.pk.to_python(key))
     except (ValidationError, ValueError, TypeError) as error:
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.") from error
+        raise NotFoundError(f"There is no such {model._meta.verbose_name}.") from error
     if not text or "\x00" in text:
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
+        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
     return text
 
 
@@ -88,8 +88,8 @@ def _is_departed_out_of_reach(
     reader: Reader, model: type[models.Model], key: str, using: str | None
 ) -> bool:
     """Return whether a backend vetoes a record that is gone, by what the log knew of it last."""
-    if not object_permissions_are_in_play():
+    if not has_object_permissions():
         return False
     entries = Entry.objects.using(using)
-    found = departed(model._meta.label_lower, [key], using=entries.db)
-    return any(is_vetoed(reader, record) for record in found.values())
+    found = deleted_records(model._meta.label_lower, [key], using=entries.db)
+    return any(is_denied(reader, record) for record in found.values())

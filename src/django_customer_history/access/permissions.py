@@ -26,7 +26,7 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import connections, models, router
 from django.utils import translation
 
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import ConfidentialField
 from django_customer_history.registration.registry import (
     Registration,
@@ -52,17 +52,17 @@ def may_read(reader: Reader, model: type[models.Model], *, subject: Any = None) 
     """Return whether a user may read the history of a subject, or of all of its model.
 
     The permission may be held for the whole model or, as backends for object permissions
-    answer it, for that one record. Raises `OutOfReachError` where for this reader the record
+    answer it, for that one record. Raises `NotFoundError` where for this reader the record
     does not exist.
     """
-    if subject is not None and is_vetoed(reader, subject):
-        raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
+    if subject is not None and is_denied(reader, subject):
+        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
     if reader.has_perm(VIEW_EVERYTHING) or _holds(reader, view_permission(model), subject):
         return True
-    if subject is not None and object_permissions_are_in_play():
+    if subject is not None and has_object_permissions():
         permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
         if not _holds(reader, permission, subject):
-            raise OutOfReachError(f"There is no such {model._meta.verbose_name}.")
+            raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
     return False
 
 
@@ -98,12 +98,12 @@ def subject_models() -> list[type[models.Model]]:
     return [registration.model for registration in registry if registration.is_subject]
 
 
-def object_permissions_are_in_play() -> bool:
+def has_object_permissions() -> bool:
     """Return whether the project has a backend that may answer for single objects."""
     return any(_answers_for_objects(backend) for backend in auth.get_backends())
 
 
-def is_vetoed(reader: Reader, subject: models.Model) -> bool:
+def is_denied(reader: Reader, subject: models.Model) -> bool:
     """Return whether a backend says for good that the reader may not see an object."""
     if getattr(reader, "is_superuser", False):
         return False  # Django asks no backend about them either.

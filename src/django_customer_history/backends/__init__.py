@@ -2,25 +2,25 @@
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.base import Dialect
-from django_customer_history.backends.mysql.backend import MySQLDialect
-from django_customer_history.backends.postgresql.columns import PostgreSQLByColumn
-from django_customer_history.backends.sqlite.backend import SQLiteDialect
+from django_customer_history.backends.base import Backend
+from django_customer_history.backends.mysql.backend import MySQLBackend
+from django_customer_history.backends.postgresql.columns import PostgreSQLColumnBackend
+from django_customer_history.backends.sqlite.backend import SQLiteBackend
 from django_customer_history.exceptions import UnsupportedDatabaseError
 
-_DIALECTS: dict[str, Dialect] = {
-    vendor: dialect
-    for dialect in (PostgreSQLByColumn(), SQLiteDialect(), MySQLDialect())
-    for vendor in dialect.vendors
+_BACKENDS: dict[str, Backend] = {
+    vendor: backend
+    for backend in (PostgreSQLColumnBackend(), SQLiteBackend(), MySQLBackend())
+    for vendor in backend.vendors
 }
 
-SUPPORTED_VENDORS = tuple(_DIALECTS)
+SUPPORTED_VENDORS = tuple(_BACKENDS)
 
 
-def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
-    """Return the dialect of a connection, or raise `UnsupportedDatabaseError`."""
+def backend_of(connection: BaseDatabaseWrapper) -> Backend:
+    """Return the backend of a connection, or raise `UnsupportedDatabaseError`."""
     try:
-        return _DIALECTS[connection.vendor].for_server(connection)
+        return _BACKENDS[connection.vendor].for_server(connection)
     except KeyError:
         raise UnsupportedDatabaseError(
             f"The database {connection.alias!r} is {connection.vendor!r}; changes can be "
@@ -32,7 +32,7 @@ def attach_session(connection: BaseDatabaseWrapper) -> None:
     """Let a connection take the context to its database; to be called at each connect."""
     if connection.vendor not in SUPPORTED_VENDORS:
         return  # Nothing is captured there; a system check says so.
-    session_class = _DIALECTS[connection.vendor].session_class
+    session_class = _BACKENDS[connection.vendor].session_class
     for wrapper in connection.execute_wrappers:
         if isinstance(wrapper, session_class):
             wrapper.connected()

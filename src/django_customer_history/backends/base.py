@@ -25,7 +25,7 @@ REFUSAL = "customer history is append-only: {} refused"
 """What the database says; `capture.refusals` makes the error of it that Python sees."""
 
 
-class Dialect(Entries):
+class Backend(Entries):
     """The SQL of one family of databases.
 
     Every method returns SQL; only those that are given a connection run any.
@@ -37,13 +37,13 @@ class Dialect(Entries):
     ddl_is_transactional: ClassVar[bool]
     triggers_block_changes: ClassVar[bool] = False
     """Whether a table's schema can only change while no trigger is on it or reads it."""
-    splits_standing_rows: ClassVar[bool] = True
+    splits_json_outside_triggers: ClassVar[bool] = True
     """Whether JSON can be taken apart by its keys outside of triggers too."""
     error_ends_transaction: ClassVar[bool] = False
     """Whether nothing more can run in a transaction in which a statement failed."""
 
-    def for_server(self, connection: BaseDatabaseWrapper) -> "Dialect":
-        """Return the dialect that fits the version of the server."""
+    def for_server(self, connection: BaseDatabaseWrapper) -> "Backend":
+        """Return the backend that fits the version of the server."""
         return self
 
     # -- what stands in the database -----------------------------------------------------
@@ -59,7 +59,7 @@ class Dialect(Entries):
         """Return the triggers of this package in the database."""
 
     @abstractmethod
-    def form(self, column: Column, hint: ValueType | None) -> ValueType:
+    def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         """Return how to make text of a column; `hint` is what its model field would say."""
 
     # -- triggers -------------------------------------------------------------------------
@@ -77,7 +77,7 @@ class Dialect(Entries):
         return ()
 
     @abstractmethod
-    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         """Return the triggers that refuse to change or remove entries."""
 
     @abstractmethod
@@ -103,15 +103,17 @@ class Dialect(Entries):
         return ""
 
     @abstractmethod
-    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+    def flush(
+        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+    ) -> list[str]:
         """Return Django's SQL that empties the tables, so that the guarded log is emptied too.
 
-        The log comes last, as emptying the other tables may still write to it; `guards` are
+        The log comes last, as emptying the other tables may still write to it; `append_only_triggers` are
         the guards that stand.
         """
 
     @abstractmethod
-    def standing(self, table: str, condition: str) -> str:
+    def existing_rows_source(self, table: str, condition: str) -> str:
         """Return the FROM of a statement of its own, in which `NEW` is each row that there is.
 
         `condition` is SQL over the bare columns. The context and the clock are as in a trigger.

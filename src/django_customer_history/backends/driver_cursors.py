@@ -27,7 +27,7 @@ _frames: WeakKeyDictionary[Any, Frame] = WeakKeyDictionary()
 _told: WeakKeyDictionary[Any, Telling] = WeakKeyDictionary()
 
 
-def follow_calls(connection: Any, frame: Frame, *, before: Telling | None = None) -> None:
+def patch_driver_cursors(connection: Any, frame: Frame, *, before: Telling | None = None) -> None:
     """Let what a driver's connection calls and copies run inside of `frame`.
 
     `before` is told of everything else that its cursors run, be it through Django or not.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from django_customer_history.backends.expressions import Expressions
 from django_customer_history.backends.tables import (
+    ActionRule,
     Column,
     Event,
-    Meaning,
     SubjectPath,
     TrackedColumn,
     TrackedTable,
@@ -29,8 +29,8 @@ LOG_COLUMNS: Sequence[str] = (
     "entity_id",
     "entity_label",
     "changes",
-    "actor_id",
-    "actor_label",
+    "user_id",
+    "user_label",
     "source",
     "ip_address",
     "request_id",
@@ -118,7 +118,7 @@ class Entries(Expressions):
                 ),
                 condition=self._change_of(demand.column),
             )
-            for demand in table.demands
+            for demand in table.reason_rules
             if demand.event in parts
         ]
 
@@ -126,7 +126,7 @@ class Entries(Expressions):
         if column is None:
             return None
         old, new = (self.value(row, column) for row in ("OLD", "NEW"))
-        return self.differs(old, new, form=column.form)
+        return self.differs(old, new, value_type=column.value_type)
 
     def entry_values(
         self, table: TrackedTable, event: Event, *, log: str
@@ -142,8 +142,8 @@ class Entries(Expressions):
             "entity_id": self.key(table, rows[-1]),
             "entity_label": self._label(table, rows[0]),
             "changes": self.changes(table, event),
-            "actor_id": self.context("actor_id"),
-            "actor_label": self.context("actor_label"),
+            "user_id": self.context("user_id"),
+            "user_label": self.context("user_label"),
             "source": f"COALESCE({self.context('source')}, 'system')",
             "ip_address": self.context("ip_address"),
             "request_id": self.context("request_id"),
@@ -168,20 +168,20 @@ class Entries(Expressions):
         """Return the SQL of the action: the context's, else what it means, else the kind's."""
         whens = "".join(
             f" WHEN {self._means(meaning)} THEN {self.literal(meaning.action)}"
-            for meaning in table.meanings
+            for meaning in table.action_rules
             if meaning.event == event
         )
         default = self.literal(DEFAULT_ACTIONS[kind])
         named = f"CASE{whens} ELSE {default} END" if whens else default
         return f"COALESCE({self.context('action')}, {named})"
 
-    def _means(self, meaning: Meaning) -> str:
+    def _means(self, meaning: ActionRule) -> str:
         if (column := meaning.column) is None:
             return "1 = 1"
         new, old = (self.value(row, column) for row in ("NEW", "OLD"))
         tests = []
         if meaning.event == "update":
-            tests.append(self.differs(old, new, form=column.form))
+            tests.append(self.differs(old, new, value_type=column.value_type))
         if meaning.value is not None:
             tests.append(f"{self.text(new, column)} = {self.literal(meaning.value)}")
         return " AND ".join(tests)
@@ -245,7 +245,7 @@ class Entries(Expressions):
                 column=step.column,
             )
         column = Column(name=path.column, type="")
-        text = self.text(value, TrackedColumn(column=column, field="", form=path.form))
+        text = self.text(value, TrackedColumn(column=column, field="", value_type=path.value_type))
         if log is not None and path.steps and path.steps[0].entity_model:
             text = self._unless_gone(text, path, row, log=log)
         if (test := path.only_for) is None:
@@ -268,7 +268,9 @@ class Entries(Expressions):
             cell, table=parent.table, key=parent.key, key_type=parent.key_type, column=parent.key
         )
         column = Column(name=path.column, type="")
-        key = self.text(cell, TrackedColumn(column=column, field="", form=parent.key_form))
+        key = self.text(
+            cell, TrackedColumn(column=column, field="", value_type=parent.key_value_type)
+        )
         return (
             f"CASE WHEN {exists} IS NOT NULL THEN {text} ELSE"
             f" (SELECT subject_id FROM {self.quote(log)}"

@@ -11,7 +11,7 @@ _NAMES = r"(?P<model>\w+\.\w+)(?:\.(?P<field>\w+))?"
 _REFUSED = re.compile(REASON_REQUIRED.format(r"(?P<kind>\w+)", _NAMES))
 
 
-def explained(error: IntegrityError) -> IntegrityError:
+def translate_error(error: IntegrityError) -> IntegrityError:
     """Return the error of this package that a database's error stands for, else itself."""
     found = _REFUSED.search(str(error))
     return error if found is None else ReasonRequiredError(**found.groupdict())

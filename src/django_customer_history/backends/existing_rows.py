@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from django_customer_history.backends.base import Dialect
+from django_customer_history.backends.base import Backend
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.tables import TrackedTable
 
@@ -11,42 +11,42 @@ TOLD: Sequence[str] = ("subject_model", "subject_id", "entity_id", "entity_label
 """The columns of an entry that come from the row."""
 
 
-def place(dialect: Dialect, table: TrackedTable) -> str:
+def place(backend: Backend, table: TrackedTable) -> str:
     """Return the SQL of a text that no other row of the table has: its key, or the link."""
-    key = dialect.key(table, NEW)
+    key = backend.key(table, NEW)
     if (relation := table.relation) is not None:
-        target = dialect.text(dialect.cell(NEW, relation.target.column.name), relation.target)
-        key = dialect.concatenate([key, dialect.literal(" "), target])
-    return dialect.in_log(f"({key})")
+        target = backend.text(backend.cell(NEW, relation.target.column.name), relation.target)
+        key = backend.concatenate([key, backend.literal(" "), target])
+    return backend.in_log(f"({key})")
 
 
-def places(dialect: Dialect, table: TrackedTable, *, rows: str) -> str:
+def places(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     """Return the query for the places of the rows for which the condition `rows` holds."""
-    return f"SELECT {place(dialect, table)} {dialect.standing(table.name, rows)}"
+    return f"SELECT {place(backend, table)} {backend.existing_rows_source(table.name, rows)}"
 
 
 def writing(
-    dialect: Dialect, table: TrackedTable, *, log: str, action: str, rows: str, condition: str
+    backend: Backend, table: TrackedTable, *, log: str, action: str, rows: str, condition: str
 ) -> list[str]:
     """Return the statements that write an entry of the kind `event` for each row and subject.
 
     `condition` is SQL over places and is kept as it is.
     """
-    columns = ", ".join(dialect.quote(column) for column in LOG_COLUMNS)
+    columns = ", ".join(backend.quote(column) for column in LOG_COLUMNS)
     statements = []
-    for number, (values, test) in enumerate(dialect.entry_values(table, "insert", log=log)):
-        told = {**dialect.clock(number), **values}
-        told |= {"kind": dialect.literal("event"), "action": dialect.literal(action)}
+    for number, (values, test) in enumerate(backend.entry_values(table, "insert", log=log)):
+        told = {**backend.clock(number), **values}
+        told |= {"kind": backend.literal("event"), "action": backend.literal(action)}
         expressions = ",\n    ".join(told[column] for column in LOG_COLUMNS)
         statements.append(
-            f"INSERT INTO {dialect.quote(log)} ({columns})\n  SELECT {expressions}\n"
-            f"  {dialect.standing(table.name, rows)}\n  WHERE {_both(condition, test)}"
+            f"INSERT INTO {backend.quote(log)} ({columns})\n  SELECT {expressions}\n"
+            f"  {backend.existing_rows_source(table.name, rows)}\n  WHERE {_both(condition, test)}"
         )
     return statements
 
 
 def reading(
-    dialect: Dialect,
+    backend: Backend,
     table: TrackedTable,
     *,
     log: str,
@@ -57,8 +57,8 @@ def reading(
     """Return the queries for the columns `TOLD` of such entries, and `besides` further SQL."""
     return [
         f"SELECT {', '.join([*(values[column] for column in TOLD), *besides])}"
-        f" {dialect.standing(table.name, rows)} WHERE {_both(condition, test)}"
-        for values, test in dialect.entry_values(table, "insert", log=log)
+        f" {backend.existing_rows_source(table.name, rows)} WHERE {_both(condition, test)}"
+        for values, test in backend.entry_values(table, "insert", log=log)
     ]
 
 

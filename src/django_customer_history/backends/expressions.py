@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from django_customer_history.backends.tables import (
-    Counterpart,
     Event,
+    InheritanceJoin,
     TrackedColumn,
 )
 from django_customer_history.values.types import ValueType
@@ -89,7 +89,7 @@ class Expressions(ABC):
         """Return the SQL of the column of the row of `table` whose key is `value`."""
 
     @abstractmethod
-    def differs(self, one: str, other: str, *, form: ValueType = ValueType.TEXT) -> str:
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
         """Return the SQL that tells two texts or cells apart, NULL included."""
 
     @abstractmethod
@@ -132,13 +132,13 @@ class Expressions(ABC):
             column=column.column.name,
         )
 
-    def has_counterpart(self, counterpart: Counterpart) -> str:
+    def has_inherited_row(self, inheritance_join: InheritanceJoin) -> str:
         """Return the SQL that tells whether the row has its counterpart."""
         found = self.step(
-            self.cell("OLD", counterpart.link),
-            table=counterpart.table,
-            key=counterpart.key,
-            key_type=counterpart.key_type,
-            column=counterpart.key,
+            self.cell("OLD", inheritance_join.link),
+            table=inheritance_join.table,
+            key=inheritance_join.key,
+            key_type=inheritance_join.key_type,
+            column=inheritance_join.key,
         )
         return f"{found} IS NOT NULL"

@@ -4,7 +4,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from django_customer_history.backends.base import Dialect
+from django_customer_history.backends.base import Backend
 from django_customer_history.backends.expressions import around
 from django_customer_history.backends.tables import (
     Event,
@@ -13,7 +13,7 @@ from django_customer_history.backends.tables import (
 )
 
 
-class RowDialect(Dialect):
+class RowTriggerBackend(Backend):
     """A database whose triggers can only name columns, one by one."""
 
     before_member = ""
@@ -43,7 +43,7 @@ class RowDialect(Dialect):
             columns = self._changeable(table)
         change = " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
         if table.part_of is not None:
-            change = f"({change}) AND {self.has_counterpart(table.part_of)}"
+            change = f"({change}) AND {self.has_inherited_row(table.part_of)}"
         return change
 
     def _changeable(self, table: TrackedTable) -> list[TrackedColumn]:
@@ -67,7 +67,7 @@ class RowDialect(Dialect):
 
     def _differs_in(self, column: TrackedColumn) -> str:
         cells = (self.value(row, column) for row in ("OLD", "NEW"))
-        return self.differs(*cells, form=column.form)
+        return self.differs(*cells, value_type=column.value_type)
 
     @abstractmethod
     def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:

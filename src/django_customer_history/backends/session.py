@@ -12,7 +12,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.errors import explained
+from django_customer_history.backends.errors import translate_error
 from django_customer_history.backends.statements import may_write
 from django_customer_history.context.current import current
 
@@ -37,7 +37,7 @@ class Session(ABC):
         try:
             return self._run(execute, sql, params, many, state)
         except IntegrityError as error:
-            if (told := explained(error)) is error:
+            if (told := translate_error(error)) is error:
                 raise
             raise told from error
 

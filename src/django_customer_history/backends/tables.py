@@ -1,4 +1,4 @@
-"""A tracked table as the dialects see it: columns, the way to the subject, triggers.
+"""A tracked table as the backends see it: columns, the way to the subject, triggers.
 
 Nothing here knows Django's models or a database's SQL.
 """
@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counterpart:
+class InheritanceJoin:
     """The row of another table that is part of the same entity: multi-table inheritance."""
 
     table: str
@@ -43,18 +43,18 @@ class TrackedColumn:
     column: Column
     field: str
     """The name under which entries show it: the model field's, else the column's."""
-    form: ValueType
+    value_type: ValueType
     places: int = 0
     """Digits after the decimal point (`ValueType.DECIMAL` only)."""
     secret: bool = False
-    via: Counterpart | None = None
+    via: InheritanceJoin | None = None
     """Set where the column stands in the table of a counterpart."""
     by_key: bool = False
     """Whether each key of the JSON object is logged as a field of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Meaning:
+class ActionRule:
     """What an event is called, where a column has changed, or has got a value."""
 
     event: Event
@@ -65,7 +65,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class ReasonRule:
     """An event that is refused unless the context says why it happens."""
 
     event: Event
@@ -76,7 +76,7 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Join:
     """One hop on the way to the subject: in `table`, from `key` to `column`."""
 
     table: str
@@ -85,7 +85,7 @@ class Step:
     column: str
     entity_model: str = ""
     """The label under which the log knows rows of the table, where `key` is their key."""
-    key_form: ValueType = ValueType.TEXT
+    key_value_type: ValueType = ValueType.TEXT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +95,9 @@ class SubjectPath:
     model: str
     """Label of the subject's model: `crm.customer`."""
     column: str
-    form: ValueType
+    value_type: ValueType
     """ValueType of the subject's key."""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Join, ...] = ()
     only_for: "ContentTypeTest | None" = None
 
 
@@ -113,7 +113,7 @@ class ContentTypeTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedTable:
-    """Everything that a dialect needs to write the triggers of one table."""
+    """Everything that a backend needs to write the triggers of one table."""
 
     name: str
     entity_model: str
@@ -127,13 +127,13 @@ class TrackedTable:
     """Whether columns that are neither listed nor hidden stay out of the log."""
     label: tuple[TrackedColumn, ...] = ()
     subjects: tuple[SubjectPath, ...] = ()
-    inherited: tuple[Counterpart, ...] = ()
+    inherited: tuple[InheritanceJoin, ...] = ()
     """The rows of parents, created before and deleted after the row itself."""
-    part_of: Counterpart | None = None
+    part_of: InheritanceJoin | None = None
     """For a parent's table: only rows that have this counterpart, and only their updates."""
-    meanings: tuple[Meaning, ...] = ()
+    action_rules: tuple[ActionRule, ...] = ()
     """The first that fits names the action."""
-    demands: tuple[Demand, ...] = ()
+    reason_rules: tuple[ReasonRule, ...] = ()
     """What is refused without a reason."""
     relation: "Relation | None" = None
     """Set for the table behind a many-to-many field."""
@@ -150,7 +150,7 @@ class Relation:
     field: str
     source: TrackedColumn
     target: TrackedColumn
-    owner: Step
+    owner: Join
     """The way to the row whose field it is; its label stands there."""
 
 

@@ -18,38 +18,38 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
 from django_customer_history.backends import (
-    dialect_of,
+    backend_of,
 )
 from django_customer_history.backends import (
     existing_rows as baseline,
 )
-from django_customer_history.backends.base import Dialect
+from django_customer_history.backends.base import Backend
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.batches import (
     BATCH,
     Progress,
 )
 from django_customer_history.capture.events import (
-    Told,
-    record_beginnings,
+    EventContent,
+    record_baselines,
 )
 from django_customer_history.capture.existing_rows import (
     VALUE,
     asked,
+    existing_rows,
     for_django,
     keys_to_split,
-    standing_rows,
 )
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.capture.triggers import (
-    difference,
+    compare_triggers,
     log_table,
 )
 from django_customer_history.context.current import acting
 from django_customer_history.exceptions import CaptureError
 from django_customer_history.labels import (
-    BEGINNING,
-    BEGINNING_MARK,
+    BASELINE,
+    BASELINE_KEY,
 )
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import (
@@ -102,7 +102,7 @@ class Baseline:
         return len(missing) + len(_keys(self._told(keys, partly)))
 
     def _written(self, keys: Sequence[Any]) -> int:
-        with transaction.atomic(using=self.connection.alias), acting(baseline=True):
+        with transaction.atomic(using=self.connection.alias), acting(extra={BASELINE_KEY: True}):
             self._lock(keys)
             missing, partly = self._unknown(keys)
             told = self._told(keys, partly)
@@ -110,7 +110,7 @@ class Baseline:
                 told += self._told(keys, {place: set() for place in missing})
             elif missing:
                 self._write(keys, missing)
-            record_beginnings(told, using=self.connection.alias)
+            record_baselines(told, using=self.connection.alias)
         return len(missing) + len(_keys(told) - set(missing))
 
     def _lock(self, keys: Sequence[Any]) -> None:
@@ -120,7 +120,7 @@ class Baseline:
             return
         # One writer at a time: a write that changes nothing makes this connection the one.
         with self.connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {self._dialect.quote(log_table())} WHERE 1 = 0")
+            cursor.execute(f"DELETE FROM {self._backend.quote(log_table())} WHERE 1 = 0")
 
     def _unknown(self, keys: Sequence[Any]) -> tuple[list[str], dict[str, set[str]]]:
         """Return the places of which the log knows nothing, and those it knows in part.
@@ -129,13 +129,13 @@ class Baseline:
         that they tell of.
         """
         rows, values = self._among(keys)
-        query = baseline.places(self._dialect, self.table, rows=rows)
+        query = baseline.places(self._backend, self.table, rows=rows)
         found = asked(self.connection, query, values)
         places = {place for (place,) in found}
         if (relation := self.table.relation) is not None:
             return sorted(places - self._known_links(places, relation.field)), {}
         entries = self._entries(places)
-        begun = set(entries.filter(_IS_BEGINNING).values_list("entity_id", flat=True).distinct())
+        begun = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
         partly: dict[str, set[str]] = defaultdict(set)
         others = entries.filter(kind__in=("update", "delete"), entity_id__in=places - begun)
         for key, changes in others.values_list("entity_id", "changes").iterator():
@@ -144,7 +144,7 @@ class Baseline:
 
     def _known_links(self, places: set[str], field: str) -> set[str]:
         entries = self._entries({place.rpartition(" ")[0] for place in places})
-        told = entries.filter(Q(kind__in=("add", "remove")) | _IS_BEGINNING)
+        told = entries.filter(Q(kind__in=("add", "remove")) | _HAS_START)
         pairs = told.filter(changes__has_key=field).values_list("entity_id", "changes")
         return {
             f"{key} {target}"
@@ -160,10 +160,10 @@ class Baseline:
     def _write(self, keys: Sequence[Any], places: Sequence[str]) -> None:
         rows, values = self._among(keys)
         statements = baseline.writing(
-            self._dialect,
+            self._backend,
             self.table,
             log=log_table(),
-            action=BEGINNING,
+            action=BASELINE,
             rows=rows,
             condition=self._at(places),
         )
@@ -171,13 +171,13 @@ class Baseline:
             for sql in statements:
                 cursor.execute(for_django(sql), [*values, *places])
 
-    def _told(self, keys: Sequence[Any], known: Mapping[str, set[str]]) -> list[Told]:
+    def _told(self, keys: Sequence[Any], known: Mapping[str, set[str]]) -> list[EventContent]:
         """Return what rows hold, at some places, but for the fields that are known there."""
         if not known:
             return []
         rows, values = self._among(keys)
         told = []
-        for row in standing_rows(
+        for row in existing_rows(
             self.connection,
             self.table,
             rows=rows,
@@ -187,13 +187,15 @@ class Baseline:
             rest = {name: pair for name, pair in row.changes.items() if name not in known[row.key]}
             if rest or not known[row.key]:
                 entity = (self.table.entity_model, row.key)
-                told.append(Told(subject=row.subject, entity=entity, label=row.label, changes=rest))
+                told.append(
+                    EventContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
+                )
         return told
 
     def _among(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
         """Return the SQL that keeps the rows with certain keys, and its values."""
         fields = self.model._meta.pk_fields
-        columns = [self._dialect.quote(str(field.column)) for field in fields]
+        columns = [self._backend.quote(str(field.column)) for field in fields]
         rows = [key if len(fields) > 1 else (key,) for key in keys]
         values = [
             field.get_db_prep_value(value, self.connection)
@@ -207,11 +209,11 @@ class Baseline:
 
     def _at(self, places: Collection[str]) -> str:
         wanted = ", ".join(VALUE for _ in places)
-        return f"{baseline.place(self._dialect, self.table)} IN ({wanted})"
+        return f"{baseline.place(self._backend, self.table)} IN ({wanted})"
 
     @property
-    def _dialect(self) -> Dialect:
-        return dialect_of(self.connection)
+    def _backend(self) -> Backend:
+        return backend_of(self.connection)
 
 
 def baselines(
@@ -223,7 +225,7 @@ def baselines(
     then go unrecorded.
     """
     connection = connections[using]
-    wrong = difference(connection)
+    wrong = compare_triggers(connection)
     if wrong.missing or wrong.stale:
         raise CaptureError(
             f"In the database {using!r} the triggers that keep the history are not as they should"
@@ -248,8 +250,8 @@ def _model_of(table: TrackedTable, registration: Registration) -> type[models.Mo
     return through
 
 
-def _keys(told: Iterable[Told]) -> set[str]:
+def _keys(told: Iterable[EventContent]) -> set[str]:
     return {one.entity[1] for one in told}
 
 
-_IS_BEGINNING = Q(kind="create") | Q(kind="event", context__has_key=BEGINNING_MARK)
+_HAS_START = Q(kind="create") | Q(kind="event", context__has_key=BASELINE_KEY)

@@ -16,7 +16,7 @@ from django_customer_history.context.current import (
     current,
     pausing,
 )
-from django_customer_history.context.resolved import Attribution
+from django_customer_history.context.resolved import ResolvedContext
 from django_customer_history.exceptions import NotRegisteredError
 from django_customer_history.keys import (
     datetime_of,
@@ -25,7 +25,7 @@ from django_customer_history.keys import (
     uuid_at,
 )
 from django_customer_history.labels import (
-    BEGINNING,
+    BASELINE,
     Kind,
 )
 from django_customer_history.registration.registry import registry
@@ -73,7 +73,7 @@ def record(
     )
 
 
-def record_look(
+def record_access(
     action: str,
     *,
     subject: Record | None = None,
@@ -114,7 +114,7 @@ def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class EventContent:
     """What an event tells of a row, as texts of the log."""
 
     entity: Record
@@ -123,14 +123,14 @@ class Told:
     changes: Mapping[str, list[str | None]] = field(default_factory=dict)
 
 
-def record_beginnings(told: Iterable[Told], *, using: str) -> None:
+def record_baselines(told: Iterable[EventContent], *, using: str) -> None:
     """Write entries for what rows held when their tracking began; the context marks them."""
     log = apps.get_model("customer_history", "Entry")
-    log._default_manager.using(using).bulk_create([_made(BEGINNING, one) for one in told])
+    log._default_manager.using(using).bulk_create([_made(BASELINE, one) for one in told])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class ImportedEntry:
     """Something that another package recorded, to be an entry at the time when it happened."""
 
     moment: int
@@ -141,8 +141,8 @@ class Past:
     """What comes first among the entries of one moment: 0 to 3."""
     kind: Kind
     action: str
-    told: Told
-    attribution: Attribution
+    told: EventContent
+    resolved: ResolvedContext
 
     @property
     def key(self) -> UUID:
@@ -151,21 +151,23 @@ class Past:
         return uuid_at(self.moment, tail=self.rank << 60 | int.from_bytes(digest[:8]) >> 4)
 
 
-def missing_past(pasts: Iterable[Past], *, using: str) -> list[Past]:
+def missing_entries(
+    imported_entries: Iterable[ImportedEntry], *, using: str
+) -> list[ImportedEntry]:
     """Return those of which there is no entry yet."""
-    wanted = {past.key: past for past in pasts}
+    wanted = {past.key: past for past in imported_entries}
     log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
     known = set(log.filter(id__in=list(wanted)).values_list("id", flat=True))
     return [past for key, past in wanted.items() if key not in known]
 
 
-def record_past(pasts: Iterable[Past], *, using: str) -> int:
+def record_imported(imported_entries: Iterable[ImportedEntry], *, using: str) -> int:
     """Write entries of the source "import" for what is not in the log yet; return how many.
 
     All of them are written, or none.
     """
     with transaction.atomic(using=using):
-        missing = missing_past(pasts, using=using)
+        missing = missing_entries(imported_entries, using=using)
         log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
         log.bulk_create([_remembered(past) for past in missing])
     return len(missing)
@@ -191,24 +193,30 @@ def _write(
     label: str | None = None,
     changes: Mapping[str, list[str | None]] | None = None,
 ) -> "Entry":
-    told = Told(entity=entity, subject=subject, label=label, changes=changes or {})
+    told = EventContent(entity=entity, subject=subject, label=label, changes=changes or {})
     entry = _made(action, told)
     entry.save(using=using, force_insert=True)
     return entry
 
 
-def _made(action: str, told: Told) -> "Entry":
-    moment, who = next_microsecond(), current().attribution()
+def _made(action: str, told: EventContent) -> "Entry":
+    moment, who = next_microsecond(), current().resolve()
     return _entry(uuid_at(moment), moment, kind="event", action=action, told=told, who=who)
 
 
-def _remembered(past: Past) -> "Entry":
-    who, told = past.attribution, past.told
+def _remembered(past: ImportedEntry) -> "Entry":
+    who, told = past.resolved, past.told
     return _entry(past.key, past.moment, kind=past.kind, action=past.action, told=told, who=who)
 
 
 def _entry(
-    key: UUID, microsecond: int, *, kind: Kind, action: str, told: Told, who: Attribution
+    key: UUID,
+    microsecond: int,
+    *,
+    kind: Kind,
+    action: str,
+    told: EventContent,
+    who: ResolvedContext,
 ) -> "Entry":
     subject_model, subject_id = told.subject or (None, None)
     entity_model, entity_id = told.entity
@@ -223,8 +231,8 @@ def _entry(
         entity_id=entity_id,
         entity_label=told.label,
         changes=told.changes,
-        actor_id=who.actor_id,
-        actor_label=who.actor_label,
+        user_id=who.user_id,
+        user_label=who.user_label,
         source=who.source,
         ip_address=who.ip_address,
         request_id=who.request_id,

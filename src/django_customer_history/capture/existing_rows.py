@@ -8,7 +8,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends import (
-    dialect_of,
+    backend_of,
 )
 from django_customer_history.backends import (
     existing_rows as baseline,
@@ -26,7 +26,7 @@ VALUE = "\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StandingRow:
+class ExistingRow:
     """A row as an entry would tell of it, for one of its subjects or for none."""
 
     subject: tuple[str, str] | None
@@ -39,7 +39,7 @@ class StandingRow:
     """The values of further columns, as texts."""
 
 
-def standing_rows(
+def existing_rows(
     connection: BaseDatabaseWrapper,
     table: TrackedTable,
     *,
@@ -47,31 +47,31 @@ def standing_rows(
     condition: str = "1 = 1",
     values: Sequence[Any],
     besides: Iterable[tuple[str, ValueType]] = (),
-) -> Iterator[StandingRow]:
+) -> Iterator[ExistingRow]:
     """Yield the rows for which `rows` and `condition` hold, once for each subject.
 
     `values` go where `VALUE` stands in the two; `besides` are columns to return, with forms.
     """
-    dialect = dialect_of(connection)
+    backend = backend_of(connection)
     whole_fields = keys_to_split(connection, table)
     columns = [replace(column, by_key=False) for column in table.columns]
     readable = replace(table, columns=tuple(columns)) if whole_fields else table
     more = [
-        dialect.text(
-            dialect.cell(baseline.NEW, name),
-            TrackedColumn(column=Column(name=name, type=""), field=name, form=form),
+        backend.text(
+            backend.cell(baseline.NEW, name),
+            TrackedColumn(column=Column(name=name, type=""), field=name, value_type=value_type),
         )
-        for name, form in besides
+        for name, value_type in besides
     ]
     queries = baseline.reading(
-        dialect, readable, log=log_table(), rows=rows, condition=condition, besides=more
+        backend, readable, log=log_table(), rows=rows, condition=condition, besides=more
     )
     for way, sql in enumerate(queries):
         for model, subject, key, label, text, *others in asked(connection, sql, values):
             changes = json.loads(text) if isinstance(text, str | bytes) else text
             for field in whole_fields:
                 changes |= split(field, changes.pop(field, [None, None])[1])
-            yield StandingRow(
+            yield ExistingRow(
                 subject=None if model is None or subject is None else (model, subject),
                 key=key,
                 label=label,
@@ -97,7 +97,7 @@ def for_django(sql: str) -> str:
 
 def keys_to_split(connection: BaseDatabaseWrapper, table: TrackedTable) -> list[str]:
     """Return the JSON fields that are logged key by key, where only a trigger's SQL can do so."""
-    if dialect_of(connection).splits_standing_rows:
+    if backend_of(connection).splits_json_outside_triggers:
         return []
     return [column.field for column in table.columns if column.by_key]
 
@@ -125,7 +125,7 @@ def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) ->
         label=kept(table.label),
         subjects=tuple(path for path in table.subjects if path.column in columns),
         inherited=(),
-        meanings=(),
+        action_rules=(),
     )
 
 

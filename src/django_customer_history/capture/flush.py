@@ -7,16 +7,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends import (
     SUPPORTED_VENDORS,
-    dialect_of,
+    backend_of,
 )
 from django_customer_history.capture.triggers import (
-    guards,
+    append_only_triggers,
     log_table,
 )
 from django_customer_history.context.current import acting
 
 
-def let_flush_pass(connection: BaseDatabaseWrapper) -> None:
+def patch_flush(connection: BaseDatabaseWrapper) -> None:
     """Let `manage.py flush` and `TransactionTestCase` empty the log with the other tables.
 
     The guards are lifted for the very statements of `flush`, and stand again after them.
@@ -33,9 +33,13 @@ def let_flush_pass(connection: BaseDatabaseWrapper) -> None:
         log = log_table()
         if log not in tables:
             return list(statements)
-        dialect = dialect_of(connection)
-        standing = {(one.table, one.name) for one in dialect.installed(connection)}
-        lifted = [one for one in guards(connection) if (one.table, one.name) in standing]
-        return dialect.flush(statements, log=log, guards=lifted)
+        backend = backend_of(connection)
+        existing_rows_source = {(one.table, one.name) for one in backend.installed(connection)}
+        lifted = [
+            one
+            for one in append_only_triggers(connection)
+            if (one.table, one.name) in existing_rows_source
+        ]
+        return backend.flush(statements, log=log, append_only_triggers=lifted)
 
     operations.sql_flush = sql_flush

@@ -16,13 +16,13 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.capture.triggers import (
     log_table,
     remove,
-    synchronise,
+    synchronize_triggers,
 )
-from django_customer_history.conf import partitions_wanted
+from django_customer_history.conf import partitions_enabled
 from django_customer_history.exceptions import PartitionError
 from django_customer_history.keys import (
     datetime_of,
@@ -81,7 +81,7 @@ def is_whole(connection: BaseDatabaseWrapper) -> bool:
     return connection.vendor == "postgresql" and not partitions(connection)
 
 
-def make_partitions(
+def create_partitions(
     connection: BaseDatabaseWrapper, *, ahead: int = MONTHS_AHEAD
 ) -> tuple[Partition, ...]:
     """Divide the log by month, with so many whole months ahead; return the new partitions.
@@ -109,12 +109,12 @@ def partition_log(connection: BaseDatabaseWrapper) -> None:
     A log with entries in one table is left to `history_partitions`: that takes its time.
     """
     log = log_table()
-    if not partitions_wanted() or connection.vendor != "postgresql":
+    if not partitions_enabled() or connection.vendor != "postgresql":
         return
-    if not dialect_of(connection).columns(connection, [log]):
+    if not backend_of(connection).columns(connection, [log]):
         return
     if partitions(connection) or _is_empty(connection, log):
-        make_partitions(connection)
+        create_partitions(connection)
 
 
 def _is_empty(connection: BaseDatabaseWrapper, table: str) -> bool:
@@ -127,10 +127,12 @@ def _divide(connection: BaseDatabaseWrapper) -> None:
     first, end = f"{log}_start", _month_after(datetime.now(UTC) + _NOTICE)
     _prove(connection, log, None, end)
     with _exclusively(connection, log):
-        guards = [one for one in dialect_of(connection).installed(connection) if one.table == log]
-        remove(connection, guards)
+        append_only_triggers = [
+            one for one in backend_of(connection).installed(connection) if one.table == log
+        ]
+        remove(connection, append_only_triggers)
         _run(connection, _replacement(connection, log, first, end))
-        synchronise(connection, tables={log})
+        synchronize_triggers(connection, tables={log})
 
 
 def _replacement(
@@ -233,7 +235,7 @@ def _add_one(connection: BaseDatabaseWrapper, ahead: int) -> bool:
                 _creation(connection, end),
             ],
         )
-        synchronise(connection, tables={log_table()})
+        synchronize_triggers(connection, tables={log_table()})
     return True
 
 
@@ -323,7 +325,7 @@ def _months_after(moment: datetime, count: int) -> datetime:
 
 
 def _quoted(connection: BaseDatabaseWrapper, name: str) -> str:
-    return dialect_of(connection).quote(name)
+    return backend_of(connection).quote(name)
 
 
 def _rows(connection: BaseDatabaseWrapper, sql: str, *parameters: str) -> list[tuple[Any, ...]]:

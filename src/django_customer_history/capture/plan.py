@@ -14,22 +14,22 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import (
     Column,
     ContentTypeTest,
-    Counterpart,
+    InheritanceJoin,
+    Join,
     Relation,
-    Step,
     SubjectPath,
     TrackedColumn,
     TrackedTable,
 )
 from django_customer_history.capture.rules import (
-    demands,
-    demands_on_links,
+    action_rules,
     is_logged,
-    meanings,
+    link_reason_rules,
+    reason_rules,
 )
 from django_customer_history.registration.registry import (
     Registration,
@@ -43,8 +43,8 @@ from django_customer_history.registration.subject_paths import (
 )
 from django_customer_history.values.encoding import (
     AnyField,
-    form_of,
-    places_of,
+    decimal_places_of,
+    value_type_of,
 )
 from django_customer_history.values.types import ValueType
 
@@ -60,7 +60,7 @@ def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[
     ]
     names = _names(planned, registry)
     former = {name for name in names for name in registry.former_tables.get(name, ())}
-    columns = dialect_of(connection).columns(connection, names | former)
+    columns = backend_of(connection).columns(connection, names | former)
     planner = _Planner(registry=registry, connection=connection, columns=columns)
     tables: dict[tuple[str, str], TrackedTable] = {}
     for registration in planned:
@@ -81,7 +81,7 @@ def untracked_models(
         if router.allow_migrate_model(connection.alias, registration.model)
     ]
     tables = {model._meta.db_table for model in planned}
-    present = dialect_of(connection).columns(connection, tables)
+    present = backend_of(connection).columns(connection, tables)
     return [model for model in planned if model._meta.db_table not in present]
 
 
@@ -134,9 +134,9 @@ class _Planner:
     ) -> TrackedTable:
         meta = registration.model._meta
         tracked, hidden = self._columns_of(registration, registration.model, via=None)
-        inherited = [self._counterpart(registration.model, parent) for parent in parents]
-        for parent, counterpart in zip(parents, inherited, strict=True):
-            more_tracked, more_hidden = self._columns_of(registration, parent, via=counterpart)
+        inherited = [self._inheritance_join(registration.model, parent) for parent in parents]
+        for parent, inheritance_join in zip(parents, inherited, strict=True):
+            more_tracked, more_hidden = self._columns_of(registration, parent, via=inheritance_join)
             tracked += more_tracked
             hidden += more_hidden
         return TrackedTable(
@@ -150,8 +150,8 @@ class _Planner:
             label=self._label(registration, registration.model),
             subjects=tuple(self._paths(registration, registration.model)),
             inherited=tuple(inherited),
-            meanings=tuple(meanings(registration, tracked)),
-            demands=tuple(demands(registration, tracked)),
+            action_rules=tuple(action_rules(registration, tracked)),
+            reason_rules=tuple(reason_rules(registration, tracked)),
         )
 
     def _parent_table(self, registration: Registration, parent: type[models.Model]) -> TrackedTable:
@@ -165,13 +165,13 @@ class _Planner:
             only_listed=registration.only is not None,
             label=self._label(registration, parent),
             subjects=tuple(self._paths(registration, parent)),
-            part_of=self._counterpart(parent, registration.model),
-            meanings=tuple(meanings(registration, tracked)),
-            demands=tuple(demands(registration, tracked)),
+            part_of=self._inheritance_join(parent, registration.model),
+            action_rules=tuple(action_rules(registration, tracked)),
+            reason_rules=tuple(reason_rules(registration, tracked)),
         )
 
     def _columns_of(
-        self, registration: Registration, model: type[models.Model], *, via: Counterpart | None
+        self, registration: Registration, model: type[models.Model], *, via: InheritanceJoin | None
     ) -> tuple[list[TrackedColumn], list[str]]:
         """Return the columns of a model's table that are logged, and the names of the others."""
         by_column = {field.column: field for field in model._meta.local_concrete_fields}
@@ -185,13 +185,15 @@ class _Planner:
                 tracked.append(replace(self._column(column, field, registration), via=via))
         return tracked, hidden
 
-    def _counterpart(self, model: type[models.Model], other: type[models.Model]) -> Counterpart:
+    def _inheritance_join(
+        self, model: type[models.Model], other: type[models.Model]
+    ) -> InheritanceJoin:
         """Return the way from a row to its part in the table of a parent, or of a child."""
         is_parent = other in model._meta.get_parent_list()
         child, parent = (model, other) if is_parent else (other, model)
         link = _stored_in(cast("AnyField", child._meta.get_ancestor_link(parent)))
         key = _stored_in(parent._meta.pk)
-        return Counterpart(
+        return InheritanceJoin(
             table=self.table_of(other),
             key=key if is_parent else link,
             key_type=self._key_type(parent._meta.pk),
@@ -203,13 +205,13 @@ class _Planner:
         source = self._known(through.get_field(field.m2m_field_name()))
         target = self._known(through.get_field(field.m2m_reverse_field_name()))
         own = registration.model._meta
-        first = Step(
+        first = Join(
             table=self.table_of(registration.model),
             key=_stored_in(own.pk),
             key_type=self._key_type(own.pk),
             column="",
             entity_model=own.label_lower,
-            key_form=self._known(own.pk).form,
+            key_value_type=self._known(own.pk).value_type,
         )
         return TrackedTable(
             name=through.db_table,
@@ -226,7 +228,7 @@ class _Planner:
             ),
             label=self._label(registration, registration.model),
             relation=Relation(field=field.name, source=source, target=target, owner=first),
-            demands=tuple(demands_on_links(registration, field.name)),
+            reason_rules=tuple(link_reason_rules(registration, field.name)),
         )
 
     def _paths(
@@ -238,7 +240,7 @@ class _Planner:
             yield SubjectPath(
                 model=meta.label_lower,
                 column=_stored_in(model._meta.pk),
-                form=self._known(meta.pk).form,
+                value_type=self._known(meta.pk).value_type,
             )
         for route in passable_routes(registration, self.registry):
             path = self._generic_path(route) if route.generic else self._path(route)
@@ -253,8 +255,8 @@ class _Planner:
     def _seen_from(
         self, path: SubjectPath, home: type[models.Model], model: type[models.Model]
     ) -> SubjectPath:
-        to_home = self._counterpart(model, home)
-        hop = Step(
+        to_home = self._inheritance_join(model, home)
+        hop = Join(
             table=to_home.table,
             key=to_home.key,
             key_type=to_home.key_type,
@@ -270,19 +272,19 @@ class _Planner:
             onward = following[0] if following else route.target._meta.pk
             if following or target != onward:
                 steps.append(
-                    Step(
+                    Join(
                         table=self.table_of(target.model),
                         key=_stored_in(target),
                         key_type=self._key_type(target),
                         column=_stored_in(onward),
                         entity_model=target.model._meta.label_lower if target.primary_key else "",
-                        key_form=self._known(target).form,
+                        key_value_type=self._known(target).value_type,
                     )
                 )
         return SubjectPath(
             model=route.target._meta.label_lower,
             column=_stored_in(route.foreign_keys[0]),
-            form=self._known(route.target._meta.pk).form,
+            value_type=self._known(route.target._meta.pk).value_type,
             steps=tuple(steps),
         )
 
@@ -293,7 +295,7 @@ class _Planner:
         return SubjectPath(
             model=target.label_lower,
             column=meta.get_field(generic.fk_field).column,
-            form=self._known(meta.get_field(generic.fk_field)).form,
+            value_type=self._known(meta.get_field(generic.fk_field)).value_type,
             only_for=ContentTypeTest(
                 table=content_type._meta.db_table,
                 column=meta.get_field(generic.ct_field).column,
@@ -310,7 +312,7 @@ class _Planner:
         return tuple(
             replace(
                 self._known(field),
-                via=None if field.model is model else self._counterpart(model, field.model),
+                via=None if field.model is model else self._inheritance_join(model, field.model),
             )
             for field in fields
             if self._has(self.table_of(field.model), _stored_in(field))
@@ -330,7 +332,7 @@ class _Planner:
         hint: ValueType | None = None
         secret, by_key = is_password_name(column.name), False
         if field is not None:
-            hint = form_of(field, use_tz=settings.USE_TZ)
+            hint = value_type_of(field, use_tz=settings.USE_TZ)
         if field is not None and registration is not None:
             secret = self.registry.keeps_secret(registration, field)
             # The keys of what is secret tell of it, too.
@@ -338,8 +340,8 @@ class _Planner:
         return TrackedColumn(
             column=column,
             field=column.name if field is None else field.name,
-            form=dialect_of(self.connection).form(column, hint),
-            places=0 if field is None else places_of(field),
+            value_type=backend_of(self.connection).value_type(column, hint),
+            places=0 if field is None else decimal_places_of(field),
             secret=secret,
             by_key=by_key,
         )
@@ -356,10 +358,10 @@ def _stored_in(field: AnyField) -> str:
     return str(field.column)
 
 
-def _reached_through(path: SubjectPath, first: Step, column: str, *, is_self: bool) -> SubjectPath:
+def _reached_through(path: SubjectPath, first: Join, column: str, *, is_self: bool) -> SubjectPath:
     """Return the path of a row as seen from the table behind one of its relations."""
     if is_self and not path.steps:
         steps = path.steps
     else:
         steps = (replace(first, column=path.column), *path.steps)
-    return SubjectPath(model=path.model, column=column, form=path.form, steps=steps)
+    return SubjectPath(model=path.model, column=column, value_type=path.value_type, steps=steps)

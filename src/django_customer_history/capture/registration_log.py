@@ -65,7 +65,7 @@ def log_registrations(using: str, *, since: datetime | None = None) -> None:
     `since` is when the triggers began to be put in their places, by default now.
     """
     began = datetime.now(UTC) if since is None else since
-    with acting(triggers_since=began.isoformat()):
+    with acting(extra={_SINCE: began.isoformat()}):
         _log_registrations(using)
 
 

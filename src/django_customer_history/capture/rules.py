@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from django.utils.text import capfirst
 
 from django_customer_history.backends.tables import (
-    Demand,
+    ActionRule,
     Event,
-    Meaning,
+    ReasonRule,
     TrackedColumn,
 )
 from django_customer_history.registration.registry import (
@@ -45,35 +45,41 @@ def is_logged(registration: Registration, field: "AnyField | None") -> bool:
     return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
 
 
-def meanings(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Meaning]:
+def action_rules(
+    registration: Registration, columns: Iterable[TrackedColumn]
+) -> Iterator[ActionRule]:
     """Yield what changes of a table are called, the names that win first."""
     by_field = {column.field: column for column in columns}
     for named in registration.events:
         column = by_field.get(named.field)
         if column is not None:
-            yield Meaning(event="update", action=named.action, column=column, value=named.value)
+            yield ActionRule(event="update", action=named.action, column=column, value=named.value)
             if named.value is not None:
-                yield Meaning(event="insert", action=named.action, column=column, value=named.value)
+                yield ActionRule(
+                    event="insert", action=named.action, column=column, value=named.value
+                )
         elif named.field in _EVENTS_OF_KINDS:
-            yield Meaning(event=_EVENTS_OF_KINDS[named.field], action=named.action)
+            yield ActionRule(event=_EVENTS_OF_KINDS[named.field], action=named.action)
     for column in by_field.values():
         if column.secret:
             words = column.field.replace("_", " ")
-            yield Meaning(event="update", action=f"{capfirst(words)} changed", column=column)
+            yield ActionRule(event="update", action=f"{capfirst(words)} changed", column=column)
 
 
-def demands(registration: Registration, columns: Iterable[TrackedColumn]) -> Iterator[Demand]:
+def reason_rules(
+    registration: Registration, columns: Iterable[TrackedColumn]
+) -> Iterator[ReasonRule]:
     """Yield which changes of a table need a reason."""
     by_field = {column.field: column for column in columns}
     kinds = registration.reason_required & _EVENTS_OF_KINDS.keys() - by_field.keys()
     for name in sorted(kinds):
-        yield Demand(event=_EVENTS_OF_KINDS[name])
+        yield ReasonRule(event=_EVENTS_OF_KINDS[name])
     for name in sorted(registration.reason_required & by_field.keys()):
-        yield Demand(event="update", field=name, column=by_field[name])
+        yield ReasonRule(event="update", field=name, column=by_field[name])
 
 
-def demands_on_links(registration: Registration, field: str) -> Iterator[Demand]:
+def link_reason_rules(registration: Registration, field: str) -> Iterator[ReasonRule]:
     """Yield which changes of the links of a many-to-many field need a reason."""
     for kind, event in _EVENTS_OF_LINKS.items():
         if not registration.reason_required.isdisjoint({kind, field}):
-            yield Demand(event=event, field=field)
+            yield ReasonRule(event=event, field=field)

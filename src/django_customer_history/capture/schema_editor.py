@@ -15,11 +15,11 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 from django_customer_history.backends import (
     SUPPORTED_VENDORS,
-    dialect_of,
+    backend_of,
 )
 from django_customer_history.capture.triggers import (
     remove,
-    synchronise,
+    synchronize_triggers,
 )
 
 _CHANGE_OF_A_TABLE = re.compile(
@@ -27,7 +27,7 @@ _CHANGE_OF_A_TABLE = re.compile(
 )
 
 
-def follow_schema_editors() -> None:
+def patch_schema_editors() -> None:
     """Let the schema editors of all databases of the settings take the triggers along."""
     for alias in connections:
         backend: Any = type(connections[alias])
@@ -96,29 +96,29 @@ class Following(BaseDatabaseSchemaEditor):
             yield
         except BaseException:
             if self._can_still_run():
-                synchronise(self.connection)
+                synchronize_triggers(self.connection)
             raise
         else:
-            synchronise(self.connection, tables=concerned)
+            synchronize_triggers(self.connection, tables=concerned)
         finally:
             self._frames -= 1
 
     def _suspend(self, tables: Collection[str]) -> Collection[str] | None:
         """Remove the triggers that are in the way; return the tables to look after, None: all."""
-        dialect = dialect_of(self.connection)
-        names = [dialect.quote(table) for table in tables]
+        backend = backend_of(self.connection)
+        names = [backend.quote(table) for table in tables]
         around = [
             trigger
-            for trigger in dialect.installed(self.connection)
+            for trigger in backend.installed(self.connection)
             if not tables or trigger.table in tables or any(name in trigger.body for name in names)
         ]
-        if dialect.triggers_block_changes:
+        if backend.triggers_block_changes:
             remove(self.connection, around)
         return {*tables, *(trigger.table for trigger in around)} if tables else None
 
     def _can_still_run(self) -> bool:
         # Where the whole transaction is lost, its rollback brings the triggers back.
         is_lost = self.connection.in_atomic_block and (
-            dialect_of(self.connection).error_ends_transaction
+            backend_of(self.connection).error_ends_transaction
         )
         return not (is_lost or self.connection.needs_rollback)

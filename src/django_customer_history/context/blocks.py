@@ -20,7 +20,7 @@ _entered: ContextVar[_Entered] = ContextVar("customer_history_blocks", default=(
 """The blocks that this thread or task is inside of, and what each of them began there."""
 
 
-class Block(AbstractContextManager[Value]):
+class ContextBlock(AbstractContextManager[Value]):
     """What is in force inside of a block, begun anew each time it is entered.
 
     One block may be entered by several threads and tasks at once: each ends what it began. The

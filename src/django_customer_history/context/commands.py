@@ -17,7 +17,7 @@ from django_customer_history.context.current import (
     acting,
     current,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 
 _SOURCES: Mapping[str, str] = {"migrate": "migration"}
 _COMMANDS_OF_OTHERS = frozenset({"test"})
@@ -25,7 +25,7 @@ _COMMANDS_OF_OTHERS = frozenset({"test"})
 
 
 @functools.cache
-def follow_commands() -> None:
+def patch_commands() -> None:
     """Let every command and every migration put itself into the context; once in a process."""
     _frame(BaseCommand, "execute", _context_of_command)
     _frame(Migration, "apply", _context_of_migration)
@@ -50,18 +50,22 @@ def _context_of_command(command: BaseCommand) -> AbstractContextManager[Any]:
     if name in _COMMANDS_OF_OTHERS:
         return nullcontext()
     outer = current()
-    if outer.origin is not None or outer.source is not UNSET:
-        return acting(command=name)  # A request or a task calls it, and stays who causes it.
-    user = _shell_user() if outer.actor is UNSET else outer.actor
-    return acting(user=user, source=_SOURCES.get(name, "command"), command=name)
+    if outer.provider is not None or outer.source is not UNSET:
+        return acting(
+            extra={"command": name}
+        )  # A request or a task calls it, and stays who causes it.
+    user = _shell_user() if outer.user is UNSET else outer.user
+    return acting(user=user, source=_SOURCES.get(name, "command"), extra={"command": name})
 
 
 def _context_of_migration(migration: Migration) -> AbstractContextManager[Any]:
-    return acting(source="migration", migration=f"{migration.app_label}.{migration.name}")
+    return acting(
+        source="migration", extra={"migration": f"{migration.app_label}.{migration.name}"}
+    )
 
 
-def _shell_user() -> Actor | None:
+def _shell_user() -> NamedUser | None:
     try:
-        return Actor(id=None, label=getpass.getuser())
+        return NamedUser(id=None, label=getpass.getuser())
     except (KeyError, ImportError, OSError):
         return None  # A container's user may have no name.

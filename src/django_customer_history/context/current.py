@@ -19,15 +19,15 @@ from django.db import models
 from django_customer_history import conf
 from django_customer_history.context.blocks import (
     AnyFunction,
-    Block,
+    ContextBlock,
 )
 from django_customer_history.context.ip_addresses import (
-    as_kept,
-    parsed,
+    parse_address,
+    stored_address,
 )
 from django_customer_history.context.resolved import (
-    Actor,
-    Attribution,
+    NamedUser,
+    ResolvedContext,
 )
 from django_customer_history.exceptions import InvalidContextError
 from django_customer_history.keys import time_ordered_uuid
@@ -62,14 +62,14 @@ SOURCES: Mapping[str, str] = _Sources()
 LONGEST_ACTION = 100
 
 
-class Origin(Protocol):
+class ContextProvider(Protocol):
     """Someone who knows who acts only when a write happens, such as a request."""
 
-    def actor(self) -> Actor | None:
+    def user(self) -> NamedUser | None:
         """Return who acts right now."""
 
-    def impersonator(self) -> Actor | None:
-        """Return who acts as that actor, if it is another."""
+    def impersonator(self) -> NamedUser | None:
+        """Return who acts as that user, if it is another."""
 
     def source(self) -> str:
         """Return the code of the source."""
@@ -92,57 +92,61 @@ class Pause:
 class Context:
     """What entries written now will bear.
 
-    What is `UNSET` is asked of `origin` when a write happens; without one the actor is nobody
+    What is `UNSET` is asked of `provider` when a write happens; without one the user is nobody
     (System) and the source is "system".
     """
 
-    actor: Actor | Unset | None = UNSET
-    impersonator: Actor | Unset | None = UNSET
+    user: NamedUser | Unset | None = UNSET
+    impersonator: NamedUser | Unset | None = UNSET
     source: str | Unset = UNSET
     reason: str | Unset | None = UNSET
     ip_address: str | Unset | None = UNSET
     request_id: UUID | None = None
     action: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
-    origin: Origin | None = None
+    provider: ContextProvider | None = None
     pause: Pause | None = None
-    _known: dict[object, Attribution] = field(default_factory=dict, compare=False, repr=False)
+    _known: dict[object, ResolvedContext] = field(default_factory=dict, compare=False, repr=False)
 
-    def attribution(self) -> Attribution:
+    def resolve(self) -> ResolvedContext:
         """Return the context with the lazy parts resolved, as it is at this moment."""
         # Without an origin there is nobody to ask: the answer is the same each time.
-        asked = None if self.origin is None else self._asked()
+        asked = None if self.provider is None else self._asked()
         known = self._known.get(asked)
         if known is None:
             known = self._known[asked] = self._attribute(*(asked or self._asked()))
         return known
 
-    def _asked(self) -> tuple[Actor | None, Actor | None, str, str | None]:
-        origin, actor, impersonator = self.origin, self.actor, self.impersonator
+    def _asked(self) -> tuple[NamedUser | None, NamedUser | None, str, str | None]:
+        provider, user, impersonator = self.provider, self.user, self.impersonator
         source, reason = self.source, self.reason
-        if actor is UNSET:
-            actor = None if origin is None else origin.actor()
+        if user is UNSET:
+            user = None if provider is None else provider.user()
         if impersonator is UNSET:
-            impersonator = None if origin is None else origin.impersonator()
+            impersonator = None if provider is None else provider.impersonator()
         if source is UNSET:
-            source = "system" if origin is None else origin.source()
+            source = "system" if provider is None else provider.source()
         if reason is UNSET:
-            reason = None if origin is None else origin.reason()
-        return actor, impersonator, source, reason
+            reason = None if provider is None else provider.reason()
+        return user, impersonator, source, reason
 
     def _attribute(
-        self, actor: Actor | None, impersonator: Actor | None, source: str, reason: str | None
-    ) -> Attribution:
+        self,
+        user: NamedUser | None,
+        impersonator: NamedUser | None,
+        source: str,
+        reason: str | None,
+    ) -> ResolvedContext:
         ip_address, detail = self.ip_address, dict(self.extra)
         if ip_address is UNSET:
-            ip_address = None if self.origin is None else self.origin.ip_address()
+            ip_address = None if self.provider is None else self.provider.ip_address()
         if reason is not None:
             detail["reason"] = reason
         if impersonator is not None:
             detail["impersonator"] = {"id": impersonator.id, "label": impersonator.label}
-        return Attribution(
-            actor_id=None if actor is None else actor.id,
-            actor_label=None if actor is None else actor.label,
+        return ResolvedContext(
+            user_id=None if user is None else user.id,
+            user_label=None if user is None else user.label,
             source=source,
             ip_address=ip_address,
             request_id=self.request_id,
@@ -160,7 +164,7 @@ def current() -> Context:
     """Return the context in force, which never changes: blocks put others in its place.
 
     Outside of any block and request nobody acts, and the source is "system". What an entry
-    written now would bear, `current().attribution()` tells.
+    written now would bear, `current().resolve()` tells.
     """
     return _current.get()
 
@@ -168,41 +172,49 @@ def current() -> Context:
 def acting(
     *,
     user: Any = UNSET,
-    impersonator: Any = UNSET,
     source: str | Unset = UNSET,
-    ip: str | Unset | None = UNSET,
+    ip_address: str | Unset | None = UNSET,
+    request_id: UUID | str | Unset = UNSET,
     reason: str | Unset | None = UNSET,
-    request_id: UUID | Unset = UNSET,
-    **extra: Any,
-) -> Block[Context]:
-    """Let everything written in the block (or in the decorated function) bear these values.
+    impersonator: Any = UNSET,
+    extra: Mapping[str, Any] | None = None,
+) -> ContextBlock[Context]:
+    """Set the context of everything that is written in the block or in the decorated function.
 
-    Blocks nest: inner values win, what is not given is inherited, and the outer context is
-    back afterwards, also after an exception. `user` is a user, an `Actor`, or None for the
-    system itself; `impersonator` is who really sits there while acting as `user`. What else is
-    given goes into the entry's `context`. The outermost block gives its entries a
-    `request_id` of their own. It decorates plain and asynchronous functions alike.
+    - `user`: a user of the project, a `NamedUser`, or None for System.
+    - `source`: the code of a source, such as "workflow".
+    - `ip_address`: text of an IPv4 or IPv6 address, or None. `IP_ADDRESS_STORAGE` decides how
+      much of it is kept.
+    - `request_id`: a UUID, or its text. The outermost block makes one if none is given.
+    - `reason`: why; a blank text is no reason.
+    - `impersonator`: the real user behind `user`.
+    - `extra`: further values for the entry's `context`, which JSON can represent.
 
-    Raises, when the block begins, `InvalidContextError` for an unknown source, a text that is
-    no address, or a user that was never saved.
+    Blocks nest: the inner value wins, other values are inherited, and the outer context is back
+    when the block ends, also after an exception. The block decorates functions and coroutine
+    functions.
+
+    Raises `InvalidContextError`, when it is called, for a value that cannot be recorded, and
+    `TypeError` for any other argument.
     """
     given = {
         "user": user,
-        "impersonator": impersonator,
         "source": source,
-        "ip": ip,
-        "reason": reason,
+        "ip_address": ip_address,
         "request_id": request_id,
+        "reason": reason,
+        "impersonator": impersonator,
     }
-    return Block(partial(_acting, given, extra))
+    checked = {name: _CHECKS[name](value) for name, value in given.items() if value is not UNSET}
+    return ContextBlock(partial(_acting, checked, _checked_extra(extra or {})))
 
 
-def beginning(*, origin: Origin | None = None) -> Block[Context]:
+def beginning(*, provider: ContextProvider | None = None) -> ContextBlock[Context]:
     """Let a block begin anew, as a request does: nothing is inherited but a pause."""
-    return Block(partial(_beginning, origin))
+    return ContextBlock(partial(_beginning, provider))
 
 
-def action(name: str) -> Block[Context]:
+def action(name: str) -> ContextBlock[Context]:
     """Let the entries written in the block be called `name`, such as "Invoice Generated".
 
     Their kind stays what physically happened. It goes before the names that registrations give
@@ -212,7 +224,7 @@ def action(name: str) -> Block[Context]:
     """
     if not name or len(name) > LONGEST_ACTION:
         raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
-    return Block(partial(_named, name))
+    return ContextBlock(partial(_named, name))
 
 
 @contextmanager
@@ -233,26 +245,35 @@ def in_force(context: Context) -> Iterator[Context]:
         _current.reset(token)
 
 
-def carried(function: AnyFunction) -> AnyFunction:
+def bind_context(function: AnyFunction) -> AnyFunction:
     """Return the function such that it runs in the context in force now, in whatever thread.
 
     A thread begins with nobody: a pool's thread outlives the request that started it::
 
-        executor.submit(history.carried(work), ...)
+        executor.submit(history.bind_context(work), ...)
     """
-    return Block(partial(in_force, _current.get()))(function)
+    return ContextBlock(partial(in_force, _current.get()))(function)
 
 
-def as_actor(user: Any) -> Actor | None:
-    """Return the actor that stands for `user`; None for nobody and for anonymous users."""
-    if user is None or isinstance(user, Actor):
+def as_named_user(user: Any) -> NamedUser | None:
+    """Return the key and the name of a user; None for None and for anonymous users.
+
+    A user is an instance of the project's user model, or an object of another library that has
+    `is_authenticated` as users do. Raises `InvalidContextError` for anything else, and for a user
+    that was never saved.
+    """
+    if user is None or isinstance(user, NamedUser):
         return user
-    if not getattr(user, "is_authenticated", True):
+    if not hasattr(user, "is_authenticated"):
+        raise InvalidContextError(
+            f"{user!r} is not a user. Give a user, a NamedUser, or None for System."
+        )
+    if not user.is_authenticated:
         return None
     key = getattr(user, "pk", None)
     if key is None and isinstance(user, models.Model):
-        raise InvalidContextError(f"{user!r} cannot act: it was never saved. Save it first.")
-    return Actor(id=None if key is None else str(key), label=name_of(user))
+        raise InvalidContextError(f"The user {user!r} was never saved. Save it first.")
+    return NamedUser(id=None if key is None else str(key), label=name_of(user))
 
 
 def name_of(user: Any) -> str:
@@ -271,13 +292,11 @@ def known_source(source: str) -> str:
     return source
 
 
-def _acting(given: Mapping[str, Any], extra: Mapping[str, Any]) -> AbstractContextManager[Context]:
+def _acting(
+    checked: Mapping[str, Any], extra: Mapping[str, Any]
+) -> AbstractContextManager[Context]:
     outer = _current.get()
-    changed: dict[str, Any] = {"_known": {}, "request_id": outer.request_id}
-    for name, value in given.items():
-        if value is not UNSET:
-            column, checked = _CHECKED[name]
-            changed[column] = checked(value)
+    changed: dict[str, Any] = {"_known": {}, "request_id": outer.request_id, **checked}
     if changed["request_id"] is None:
         changed["request_id"] = time_ordered_uuid()
     if extra:
@@ -285,10 +304,10 @@ def _acting(given: Mapping[str, Any], extra: Mapping[str, Any]) -> AbstractConte
     return in_force(replace(outer, **changed))
 
 
-def _beginning(origin: Origin | None) -> AbstractContextManager[Context]:
+def _beginning(provider: ContextProvider | None) -> AbstractContextManager[Context]:
     return in_force(
         Context(
-            origin=origin,
+            provider=provider,
             request_id=time_ordered_uuid(),
             pause=_current.get().pause,
         )
@@ -299,30 +318,60 @@ def _named(name: str) -> AbstractContextManager[Context]:
     return in_force(replace(_current.get(), action=name, _known={}))
 
 
-def _kept_address(ip: str | None) -> str | None:
-    if ip is None:
+def _checked_ip_address(text: str | None) -> str | None:
+    if text is None:
         return None
-    address = parsed(ip)
+    address = parse_address(text)
     if address is None:
-        raise InvalidContextError(f"{ip!r} is no IP address. Give one, or None.")
-    return as_kept(address)
+        raise InvalidContextError(f"{text!r} is not an IP address. Give one, or None.")
+    return stored_address(address)
 
 
-def _reason(reason: Any) -> str | None:
-    # A blank one says nothing: it is none.
+def _checked_reason(reason: Any) -> str | None:
+    # A blank reason says nothing.
     return None if reason is None else str(reason).strip() or None
 
 
-def _as_given(value: Any) -> Any:
-    return value
+def _checked_request_id(request_id: Any) -> UUID:
+    if isinstance(request_id, UUID):
+        return request_id
+    try:
+        return UUID(request_id)
+    except (TypeError, ValueError, AttributeError):
+        raise InvalidContextError(
+            f"request_id={request_id!r} is not a UUID. Give one, or leave it out."
+        ) from None
 
 
-_CHECKED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "user": ("actor", as_actor),
-    "impersonator": ("impersonator", as_actor),
-    "source": ("source", known_source),
-    "ip": ("ip_address", _kept_address),
-    "reason": ("reason", _reason),
-    "request_id": ("request_id", _as_given),
+def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
+        raise InvalidContextError(
+            f"extra={extra!r} is not a dict with text as keys. Give one, such as"
+            ' {"ticket": "T-1043"}.'
+        )
+    if reserved := sorted(_RESERVED.intersection(extra)):
+        raise InvalidContextError(
+            f"extra has the reserved name {reserved[0]!r}. Use the argument of acting() with that"
+            " name."
+        )
+    try:
+        json.dumps(extra)
+    except (TypeError, ValueError) as error:
+        raise InvalidContextError(
+            f"extra={extra!r} cannot be stored as JSON: {error}. Give text, numbers, lists or dicts."
+        ) from None
+    return dict(extra)
+
+
+_RESERVED = frozenset({"reason", "impersonator"})
+"""Members of an entry's `context` that have an argument of their own."""
+
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
+    "user": as_named_user,
+    "source": known_source,
+    "ip_address": _checked_ip_address,
+    "request_id": _checked_request_id,
+    "reason": _checked_reason,
+    "impersonator": as_named_user,
 }
-"""Each value that `acting` takes: where it goes, and what becomes of it."""
+"""Each argument of `acting` to the function that checks it and returns the value to keep."""

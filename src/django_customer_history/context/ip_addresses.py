@@ -30,10 +30,10 @@ def client_address(headers: Mapping[str, Any]) -> str | None:
     own proxies wrote are believed: everything before them anybody could write.
     """
     address = _client_address(headers)
-    return None if address is None else as_kept(address)
+    return None if address is None else stored_address(address)
 
 
-def parsed(text: str | None) -> Address | None:
+def parse_address(text: str | None) -> Address | None:
     """Return a text as an address, without port and zone; None where it is none."""
     # Addresses come again and again. What is longer than any address would fill the memory.
     return _parsed(text) if len(text or "") > _LONGEST_REMEMBERED else _parsed_remembered(text)
@@ -49,8 +49,8 @@ def _parsed(text: str | None) -> Address | None:
 _parsed_remembered = lru_cache(maxsize=1024)(_parsed)
 
 
-def as_kept(address: Address) -> str | None:
-    """Return as much of an address as `IP_ADDRESS` lets the log keep: all, a network, nothing."""
+def stored_address(address: Address) -> str | None:
+    """Return as much of an address as `IP_ADDRESS_STORAGE` lets the log keep: all, a network, nothing."""
     return _kept(address, conf.kept_address())
 
 
@@ -75,11 +75,11 @@ def _behind_networks(
     def is_trusted(one: Address) -> bool:
         return any(one in network for network in trusted)
 
-    address = parsed(remote)
+    address = parse_address(remote)
     if address is None or not is_trusted(address):
         return address
     for token in reversed(_forwarded(headers)):
-        address = parsed(token)
+        address = parse_address(token)
         if address is None or not is_trusted(address):
             break
     return address
@@ -89,7 +89,7 @@ def _behind_count(count: int, remote: str | None, headers: Mapping[str, Any]) ->
     # The outermost of our proxies wrote the client's address; each further one added the one
     # before it. Who came past a proxy of ours left fewer entries, and is not known.
     hops = [*_forwarded(headers), remote]
-    return parsed(hops[-count - 1]) if len(hops) > count else None
+    return parse_address(hops[-count - 1]) if len(hops) > count else None
 
 
 def _forwarded(headers: Mapping[str, Any]) -> list[str]:

@@ -13,46 +13,46 @@ from django.http.request import UnreadablePostError
 
 from django_customer_history import conf
 from django_customer_history.context.current import (
-    as_actor,
+    as_named_user,
     known_source,
     name_of,
 )
 from django_customer_history.context.ip_addresses import client_address
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 
 
-class RequestOrigin:
+class RequestContextProvider:
     """A request, asked for user and source at the moment of a write."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._actor: tuple[Any, Actor | None] = (None, None)
-        self._impersonator: tuple[Any, Actor | None] = (None, None)
+        self._user_value: tuple[Any, NamedUser | None] = (None, None)
+        self._impersonator: tuple[Any, NamedUser | None] = (None, None)
         self._is_asking = False
 
-    def actor(self) -> Actor | None:
+    def user(self) -> NamedUser | None:
         """Return the user of the request as it is now; None for nobody."""
         user = self._user()
-        if (user is not self._actor[0] or self._actor[1] is None) and not self._is_asking:
+        if (user is not self._user_value[0] or self._user_value[1] is None) and not self._is_asking:
             with self._asking():
-                self._actor = (user, _actor_of(user))
-        return self._actor[1] if user is self._actor[0] else None
+                self._user_value = (user, _user_of(user))
+        return self._user_value[1] if user is self._user_value[0] else None
 
-    def impersonator(self) -> Actor | None:
+    def impersonator(self) -> NamedUser | None:
         """Return the user who acts as the request's user, by the function of the settings."""
-        find, user = conf.impersonator_finder(), self._user()
+        find, user = conf.impersonator_resolver(), self._user()
         if find is None:
             return None
         # Only a name is kept: it may be in the course of the request that somebody takes over.
         is_known = user is self._impersonator[0] and self._impersonator[1] is not None
         if not is_known and not self._is_asking:
             with self._asking():
-                self._impersonator = (user, as_actor(find(self._request)))
+                self._impersonator = (user, as_named_user(find(self._request)))
         return self._impersonator[1] if user is self._impersonator[0] else None
 
     def source(self) -> str:
         """Return the source that the project's own function says, else the view that answers."""
-        choose = conf.source_chooser()
+        choose = conf.source_resolver()
         chosen = None if choose is None else choose(self._request)
         return self._source_by_view() if chosen is None else known_source(chosen)
 
@@ -97,12 +97,12 @@ class RequestOrigin:
             return None  # A form that cannot be read says nothing; the view finds out itself.
 
 
-def _actor_of(user: Any) -> Actor | None:
+def _user_of(user: Any) -> NamedUser | None:
     # Whom an authentication makes up for one request has a name and no key.
     is_made_up = isinstance(user, models.Model) and user.pk is None
     if is_made_up and getattr(user, "is_authenticated", True):
-        return Actor(id=None, label=name_of(user))
-    return as_actor(user)
+        return NamedUser(id=None, label=name_of(user))
+    return as_named_user(user)
 
 
 def _as_sent(text: str | None) -> str | None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-REASONS = ("reason", "migration")
+REASON_KEYS = ("reason", "migration")
 """Members of an entry's `context` each of which says why it was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
+class NamedUser:
     """Who acts: the key of a user (or of an API key, a robot) and the name it has now.
 
     Without a key it is someone whom the project has no record of, such as a shell's user.
@@ -21,11 +21,11 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attribution:
+class ResolvedContext:
     """A context with every lazy part resolved: what an entry bears besides its change."""
 
-    actor_id: str | None = None
-    actor_label: str | None = None
+    user_id: str | None = None
+    user_label: str | None = None
     source: str = "system"
     ip_address: str | None = None
     request_id: UUID | None = None
@@ -43,13 +43,13 @@ class Attribution:
     @property
     def has_reason(self) -> bool:
         """Whether it is said why: by a reason, or by a data migration's name."""
-        return any(name in (self.context or {}) for name in REASONS)
+        return any(name in (self.context or {}) for name in REASON_KEYS)
 
     def as_json(self) -> str:
         """Return the attribution as one JSON object, without what is None."""
         values = {
-            "actor_id": self.actor_id,
-            "actor_label": self.actor_label,
+            "user_id": self.user_id,
+            "user_label": self.user_label,
             "source": self.source,
             "ip_address": self.ip_address,
             "request_id": None if self.request_id is None else str(self.request_id),

@@ -9,9 +9,9 @@ from celery import Celery, Task, signals
 
 from django_customer_history.context.propagation import (
     KEY,
-    going_on,
-    packed,
-    taking_over,
+    continue_context,
+    pack_context,
+    restore_context,
 )
 
 _BLOCK = "customer_history_block"
@@ -29,7 +29,7 @@ def follow_tasks() -> None:
 
     @functools.wraps(send)
     def framed(app: Any, *args: Any, **kwargs: Any) -> Any:
-        token = _packed.set(packed())
+        token = _packed.set(pack_context())
         try:
             return send(app, *args, **kwargs)
         finally:
@@ -54,9 +54,9 @@ def _sent(*, headers: MutableMapping[str, Any] | None = None, **_kwargs: Any) ->
 def _began(*, task: Task, **_kwargs: Any) -> None:
     request = task.request
     if request.is_eager:
-        block = going_on(task=task.name)
+        block = continue_context(task=task.name)
     else:
-        block = taking_over(request.get(KEY), task=task.name)
+        block = restore_context(request.get(KEY), task=task.name)
     block.__enter__()
     setattr(request, _BLOCK, block)
 

@@ -14,7 +14,7 @@ from django_customer_history.context.current import (
     beginning,
     in_force,
 )
-from django_customer_history.context.requests import RequestOrigin
+from django_customer_history.context.requests import RequestContextProvider
 
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -60,7 +60,7 @@ class _ConnectionRequest(HttpRequest):
 
 
 def _begin_connection(scope: Scope) -> AbstractContextManager[Any]:
-    return beginning(origin=RequestOrigin(_ConnectionRequest(scope)))
+    return beginning(provider=RequestContextProvider(_ConnectionRequest(scope)))
 
 
 def _begin_background(scope: Scope) -> AbstractContextManager[Any]:

@@ -1,6 +1,6 @@
 """django-hijack: who really sits there while acting as another user.
 
-CUSTOMER_HISTORY = {"IMPERSONATOR": "django_customer_history.contrib.hijack.impersonator"}
+CUSTOMER_HISTORY = {"IMPERSONATOR_RESOLVER": "django_customer_history.contrib.hijack.impersonator"}
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 
 _SESSION_KEY = "hijack_history"
 
@@ -17,7 +17,7 @@ def impersonator(request: HttpRequest) -> Any:
     """Return the user who hijacked the request's user, or None.
 
     Of several, one through the other, it is the first: the one who logged in. A user who is
-    gone is the actor with that key.
+    deleted has the key as name.
     """
     session = getattr(request, "session", None)
     chain = None if session is None else session.get(_SESSION_KEY)
@@ -25,7 +25,7 @@ def impersonator(request: HttpRequest) -> Any:
         return _about_to_hijack(request)
     model = get_user_model()
     found = model._base_manager.filter(pk=model._meta.pk.to_python(chain[0])).first()
-    return found or Actor(id=str(chain[0]), label=str(chain[0]))
+    return found or NamedUser(id=str(chain[0]), label=str(chain[0]))
 
 
 def _about_to_hijack(request: HttpRequest) -> Any:

@@ -19,27 +19,27 @@ from django_customer_history.capture.batches import (
     Progress,
 )
 from django_customer_history.capture.events import (
-    Past,
+    EventContent,
+    ImportedEntry,
     Record,
-    Told,
-    missing_past,
-    record_past,
+    missing_entries,
+    record_imported,
 )
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.capture.registration_log import tracked_times
 from django_customer_history.context.ip_addresses import (
-    as_kept,
-    parsed,
+    parse_address,
+    stored_address,
 )
 from django_customer_history.context.resolved import (
-    Actor,
-    Attribution,
+    NamedUser,
+    ResolvedContext,
 )
-from django_customer_history.exceptions import ImportRefusedError
+from django_customer_history.exceptions import ImportSourceError
 from django_customer_history.keys import microseconds_of
 from django_customer_history.labels import (
-    BEGINNING,
-    BEGINNING_MARK,
+    BASELINE,
+    BASELINE_KEY,
     DEFAULT_ACTIONS,
     Kind,
 )
@@ -119,11 +119,11 @@ class Target:
             for start, end in self._tracked
         )
 
-    def written(self, pasts: list[Past], *, is_dry_run: bool) -> int:
+    def written(self, imported_entries: list[ImportedEntry], *, is_dry_run: bool) -> int:
         """Write what is not in the log yet and return how many entries that are."""
         if is_dry_run:
-            return len(missing_past(pasts, using=self.using))
-        return record_past(pasts, using=self.using)
+            return len(missing_entries(imported_entries, using=self.using))
+        return record_imported(imported_entries, using=self.using)
 
     def action(self, kind: Kind, changes: Changes) -> str:
         """Return what the registration calls a change, or what its kind is called."""
@@ -160,9 +160,9 @@ class Import(ABC):
         for group in self.walk.groups(size):
             last: dict[Any, Any] = {}
             for page in group:
-                pasts = list(self.pasts(page, last))
+                imported_entries = list(self.imported_entries(page, last))
                 rows += len(page)
-                entries += self.target.written(pasts, is_dry_run=is_dry_run)
+                entries += self.target.written(imported_entries, is_dry_run=is_dry_run)
                 yield Progress(rows=rows, entries=entries)
 
     @cached_property
@@ -176,41 +176,45 @@ class Import(ABC):
         """The records, in their order."""
 
     @abstractmethod
-    def pasts(self, page: Sequence[Row], last: dict[Any, Any]) -> Iterator[Past]:
+    def imported_entries(
+        self, page: Sequence[Row], last: dict[Any, Any]
+    ) -> Iterator[ImportedEntry]:
         """Yield the entries of a page; `last` is what came of the entities before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class ImportedRecord:
     """What all entries of one record of the other package have in common."""
 
     moment: int
     record: str
-    actor: Actor | None
+    user: NamedUser | None
     context: dict[str, Any]
     ip_address: str | None = None
     request_id: UUID | None = None
 
-    def past(self, part: str, *, rank: int, kind: Kind, action: str, told: Told) -> Past:
+    def past(
+        self, part: str, *, rank: int, kind: Kind, action: str, told: EventContent
+    ) -> ImportedEntry:
         """Return the entry of one part of the record, such as "update".
 
         The part is named by what happened, so that it has the same key whatever else of the
         record is, or is no longer, of interest.
         """
         context = dict(self.context)
-        if action == BEGINNING:
-            # Told without an action that anybody took: what was there already.
-            context[BEGINNING_MARK] = True
-        return Past(
+        if action == BASELINE:
+            # EventContent without an action that anybody took: what was there already.
+            context[BASELINE_KEY] = True
+        return ImportedEntry(
             moment=self.moment,
             record=f"{self.record}/{part}",
             rank=rank,
             kind=kind,
             action=action,
             told=told,
-            attribution=Attribution(
-                actor_id=None if self.actor is None else self.actor.id,
-                actor_label=None if self.actor is None else self.actor.label,
+            resolved=ResolvedContext(
+                user_id=None if self.user is None else self.user.id,
+                user_label=None if self.user is None else self.user.label,
                 source="import",
                 ip_address=self.ip_address,
                 request_id=self.request_id,
@@ -222,18 +226,18 @@ class Source:
 def own_table(registration: Registration, *, using: str) -> TrackedTable:
     """Return what is tracked of the rows of a model.
 
-    Raises `ImportRefusedError` where they have no table.
+    Raises `ImportSourceError` where they have no table.
     """
     label = registration.model._meta.label_lower
     for table in tracked_tables(registry, connections[using]):
         if table.entity_model == label and table.relation is None and table.part_of is None:
             return table
-    raise ImportRefusedError(f"In the database {using!r} there is no table of {label}.")
+    raise ImportSourceError(f"In the database {using!r} there is no table of {label}.")
 
 
 def told_to_each(
-    told: Told, *, now: dict[int, Record], before: dict[int, Record]
-) -> Iterator[tuple[str, Told]]:
+    told: EventContent, *, now: dict[int, Record], before: dict[int, Record]
+) -> Iterator[tuple[str, EventContent]]:
     """Yield what is told on the tab of each subject, that of before included, and its place.
 
     Subjects are given by the way that leads to them.
@@ -257,20 +261,22 @@ def after(moment: datetime, former: int | None) -> int:
 
 def kept_address(text: str | None) -> str | None:
     """Return as much of an address as the settings let the log keep."""
-    address = parsed(text)
-    return None if address is None else as_kept(address)
+    address = parse_address(text)
+    return None if address is None else stored_address(address)
 
 
-def users_by_key(user_model: type[models.Model], keys: set[Any], *, using: str) -> dict[Any, Actor]:
+def users_by_key(
+    user_model: type[models.Model], keys: set[Any], *, using: str
+) -> dict[Any, NamedUser]:
     """Return the users that still exist, by key; what can be no key is nobody's."""
     found = {key for key in keys if key is not None and _is_key(user_model, key)}
     users: Any = user_model._base_manager.using(using).filter(pk__in=found)
-    return {user.pk: Actor(id=str(user.pk), label=str(user.get_username())) for user in users}
+    return {user.pk: NamedUser(id=str(user.pk), label=str(user.get_username())) for user in users}
 
 
-def actor_of(key: Any, known: dict[Any, Actor]) -> Actor | None:
+def user_of(key: Any, known: dict[Any, NamedUser]) -> NamedUser | None:
     """Return who acted; one who is gone has a key for a name."""
-    return None if key is None else known.get(key, Actor(id=str(key), label=str(key)))
+    return None if key is None else known.get(key, NamedUser(id=str(key), label=str(key)))
 
 
 def _is_key(model: type[models.Model], key: Any) -> bool:

@@ -23,7 +23,7 @@ Row = tuple[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
+class SubjectLookup:
     """The ways from a model to its subjects."""
 
     registration: Registration

@@ -1,7 +1,7 @@
 """Tasks of Django: their entries name the task, and bear who enqueued it.
 
 A backend takes nothing along to its worker but a task's arguments. So the context travels as
-one of them, where `TASKS_CARRY_CONTEXT` allows it, and is taken out before the task is called.
+one of them, where `PROPAGATE_CONTEXT_TO_TASKS` allows it, and is taken out before the task is called.
 Works for `django.tasks` and for its backport `django_tasks`.
 """
 
@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from typing import Any
 
 from django_customer_history import conf
-from django_customer_history.context.blocks import Block
+from django_customer_history.context.blocks import ContextBlock
 from django_customer_history.context.current import Context
 from django_customer_history.context.propagation import (
     KEY,
-    going_on,
-    packed,
-    taking_over,
+    continue_context,
+    pack_context,
+    restore_context,
 )
 
 _PACKAGES = ("django.tasks", "django_tasks")
@@ -74,9 +74,9 @@ def _enqueuing_async(enqueue: Callable[..., Any], at_once: tuple[type, ...]) -> 
 
 
 def _carried_to(task: Any, at_once: tuple[type, ...]) -> Mapping[str, Any]:
-    if not conf.tasks_carry_context() or isinstance(task.get_backend(), at_once):
+    if not conf.propagates_context_to_tasks() or isinstance(task.get_backend(), at_once):
         return {}
-    context = packed()
+    context = pack_context()
     return {} if context is None else {KEY: context}
 
 
@@ -98,9 +98,9 @@ def _calling_async(call: Callable[..., Any]) -> Callable[..., Any]:
     return framed
 
 
-def _context_of(task: Any, given: Mapping[str, Any] | None) -> Block[Context]:
+def _context_of(task: Any, given: Mapping[str, Any] | None) -> ContextBlock[Context]:
     is_starting = _is_starting.get()
     _is_starting.set(False)
     if given is None and not is_starting:
-        return going_on(task=task.module_path)
-    return taking_over(given, task=task.module_path)
+        return continue_context(task=task.module_path)
+    return restore_context(given, task=task.module_path)

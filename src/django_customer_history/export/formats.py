@@ -99,8 +99,8 @@ def entry_json(entry: TimelineEntry) -> dict[str, Any]:
     return {
         "id": str(entry.id),
         "timestamp": utc_text(entry.timestamp),
-        "user": _actor(entry.user),
-        "impersonator": _actor(entry.impersonator),
+        "user": _user_value(entry.user),
+        "impersonator": _user_value(entry.impersonator),
         "action": entry.action,
         "kind": entry.kind,
         "subject": None
@@ -114,7 +114,7 @@ def entry_json(entry: TimelineEntry) -> dict[str, Any]:
         "ip_address": entry.ip_address,
         "request_id": None if entry.request_id is None else str(entry.request_id),
         "reason": entry.reason,
-        "is_beginning": entry.is_beginning,
+        "is_baseline": entry.is_baseline,
     }
 
 
@@ -213,8 +213,8 @@ def _text(change: TimelineChange, side: str) -> str:
     )
 
 
-def _actor(actor: Any) -> dict[str, str] | None:
-    return None if actor is None else {"id": actor.id, "name": actor.label}
+def _user_value(user: Any) -> dict[str, str] | None:
+    return None if user is None else {"id": user.id, "name": user.label}
 
 
 def _change_json(change: TimelineChange) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.utils import timezone, translation
 
-from django_customer_history.capture.events import record_look
+from django_customer_history.capture.events import record_access
 from django_customer_history.export.formats import (
     Format,
     format_called,
@@ -16,7 +16,7 @@ from django_customer_history.export.formats import (
 from django_customer_history.reading.entries import TimelineEntry
 from django_customer_history.reading.timeline import Timeline
 
-ACTION = "History exported"
+ACTION = "History Exported"
 
 PIECE = 64 * 1024
 """Bytes of a file that are sent at once."""
@@ -81,7 +81,7 @@ class WantedExport:
 
     def started(self) -> Export:
         """Record that the history is exported and return the export, of what was there before."""
-        entry = record_look(
+        entry = record_access(
             ACTION,
             subject=_subject(self.timeline),
             changes={

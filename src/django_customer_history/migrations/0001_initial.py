@@ -58,8 +58,8 @@ class Migration(migrations.Migration):
                     "changes",
                     JSONTextField(default=dict, verbose_name="changes"),
                 ),
-                ("actor_id", models.CharField(max_length=255, null=True, verbose_name="user key")),
-                ("actor_label", models.CharField(max_length=255, null=True, verbose_name="user")),
+                ("user_id", models.CharField(max_length=255, null=True, verbose_name="user key")),
+                ("user_label", models.CharField(max_length=255, null=True, verbose_name="user")),
                 ("source", models.CharField(max_length=32, verbose_name="source")),
                 ("ip_address", models.GenericIPAddressField(null=True, verbose_name="IP address")),
                 ("request_id", models.UUIDField(null=True, verbose_name="request")),
@@ -81,7 +81,7 @@ class Migration(migrations.Migration):
                     models.Index(
                         fields=["entity_model", "entity_id", "id"], name="customer_history_entity"
                     ),
-                    models.Index(fields=["actor_id", "id"], name="customer_history_actor"),
+                    models.Index(fields=["user_id", "id"], name="customer_history_user"),
                 ],
             },
         ),

@@ -11,14 +11,14 @@ from django.db import models
 
 from django_customer_history.keys import highest_uuid_at
 from django_customer_history.point_in_time.states import (
-    State,
-    Told,
+    RecordState,
+    StateChange,
 )
 from django_customer_history.registration.registry import registry
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import (
     encode,
-    form_of,
+    value_type_of,
 )
 from django_customer_history.values.types import ValueType
 
@@ -35,7 +35,7 @@ def state_of(model: type[models.Model], key: object, moment: datetime) -> dict[s
     log = apps.get_model("customer_history", "Entry")
     entries = log._default_manager.of_entity(registered, encode(key))
     place = highest_uuid_at(moment)
-    state = State[Text]()
+    state = RecordState[Text]()
     for told in _told(registered, entries.filter(id__lte=place)):
         state.look_back(told)
         if state.is_complete:
@@ -67,17 +67,17 @@ def _tracked(model: type[models.Model]) -> Iterator[str]:
             yield field.name
 
 
-def _told(model: type[models.Model], entries: Any) -> Iterator[Told[Text]]:
+def _told(model: type[models.Model], entries: Any) -> Iterator[StateChange[Text]]:
     for entry in entries.order_by("-id").iterator(chunk_size=500):
         links = {
             name: (new if new is not None else old or "", new if new is not None else old)
             for name, (old, new) in entry.changes.items()
             if _is_relation(model, name)
         }
-        is_link = entry.kind in ("add", "remove") or entry.is_beginning
-        yield Told(
+        is_link = entry.kind in ("add", "remove") or entry.is_baseline
+        yield StateChange(
             kind=entry.kind,
-            is_beginning=entry.is_beginning,
+            is_baseline=entry.is_baseline,
             changes={name: (old, new) for name, (old, new) in entry.changes.items()},
             links=links if is_link else {},
         )
@@ -96,9 +96,9 @@ def _value(model: type[models.Model], name: str, text: Text) -> Any:
         field: Any = model._meta.get_field(root)
     except FieldDoesNotExist:
         return text
-    return decode(text, ValueType.JSON if path else form_of(field, use_tz=settings.USE_TZ))
+    return decode(text, ValueType.JSON if path else value_type_of(field, use_tz=settings.USE_TZ))
 
 
 def _key(model: type[models.Model], name: str, text: Text) -> Any:
     target: Any = model._meta.get_field(name).related_model
-    return decode(text, form_of(target._meta.pk, use_tz=settings.USE_TZ))
+    return decode(text, value_type_of(target._meta.pk, use_tz=settings.USE_TZ))

@@ -15,20 +15,20 @@ from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import connections, models
 
 from django_customer_history.access.permissions import Reader
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.capture.existing_rows import (
     VALUE,
-    standing_rows,
+    existing_rows,
 )
 from django_customer_history.contrib.simple_history.importing import (
     historical_model,
     snapshot_table,
 )
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry
 from django_customer_history.point_in_time.states import (
-    State,
-    Told,
+    RecordState,
+    StateChange,
 )
 from django_customer_history.reading.entries import (
     RecordName,
@@ -43,7 +43,7 @@ from django_customer_history.registration.registry import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class FieldValue:
     """A field at one moment."""
 
     state: str
@@ -53,29 +53,29 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FieldThen:
+class FieldAsOf:
     """A field just before an entry and just after it."""
 
     field: str
     label: str
     type: str
-    before: Side | None
+    before: FieldValue | None
     """None: the record was not there."""
-    after: Side | None
+    after: FieldValue | None
     is_changed: bool
     permission: str | None = None
     """What would show a masked value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecordThen:
+class RecordAsOf:
     """A record just before an entry and just after it."""
 
     entry: TimelineEntry
     entity: RecordName
     existed_before: bool
     exists_after: bool
-    fields: tuple[FieldThen, ...]
+    fields: tuple[FieldAsOf, ...]
 
     @property
     def has_unknown(self) -> bool:
@@ -87,16 +87,16 @@ class RecordThen:
         )
 
 
-def record_then(reader: Reader, key: UUID, *, using: str | None = None) -> RecordThen:
+def record_as_of(reader: Reader, key: UUID, *, using: str | None = None) -> RecordAsOf:
     """Return the record that an entry tells of, as it was then.
 
-    Raises `OutOfReachError` where there is no such entry that the reader may see, or it tells
+    Raises `NotFoundError` where there is no such entry that the reader may see, or it tells
     of no record that is tracked.
     """
     entry = Timeline.of_entry(reader, key, using=using).entry(key)
     registration = None if entry is None else registry.find(entry.entity.model)
     if entry is None or registration is None:
-        raise OutOfReachError("There is no such record.")
+        raise NotFoundError("There is no such record.")
     return _Then(entry, registration, _entries_about(reader, entry, using)).record()
 
 
@@ -112,7 +112,7 @@ def _entries_about(reader: Reader, entry: TimelineEntry, using: str | None) -> T
     subject = entry.subject
     registration = None if subject is None else registry.find(subject.model)
     if subject is None or registration is None:
-        raise OutOfReachError("There is no such record.")
+        raise NotFoundError("There is no such record.")
     timeline = Timeline.of_subject(reader, registration.model, subject.id, using=using)
     return replace(timeline, queryset=timeline.queryset.of_entity(*about))
 
@@ -123,7 +123,7 @@ class _Then:
     registration: Registration
     timeline: Timeline
 
-    def record(self) -> RecordThen:
+    def record(self) -> RecordAsOf:
         before, after = self._states()
         is_complete = before.is_complete and after.is_complete
         known = self._known_fields({} if is_complete else self._snapshot())
@@ -133,7 +133,7 @@ class _Then:
             self._field(name, before, after, known.get(name), is_changed=name in changed)
             for name in names
         )
-        return RecordThen(
+        return RecordAsOf(
             entry=self.entry,
             entity=self.entry.entity,
             existed_before=bool(before.exists),
@@ -141,8 +141,8 @@ class _Then:
             fields=tuple(field for field in fields if field is not None),
         )
 
-    def _states(self) -> tuple[State[TimelineChange], State[TimelineChange]]:
-        before, after = State[TimelineChange](), State[TimelineChange]()
+    def _states(self) -> tuple[RecordState[TimelineChange], RecordState[TimelineChange]]:
+        before, after = RecordState[TimelineChange](), RecordState[TimelineChange]()
         this = self._told(self.entry)
         after.look_back(this)
         for told in self._all(self.timeline.queryset.older_than(self.entry.id)):
@@ -160,7 +160,7 @@ class _Then:
         self._set_right(before)
         return before, after
 
-    def _set_right(self, before: State[TimelineChange]) -> None:
+    def _set_right(self, before: RecordState[TimelineChange]) -> None:
         """Let the entry have the last word on what was before it.
 
         Another entry of the same change, on the tab of another subject, may seem to be older.
@@ -170,23 +170,23 @@ class _Then:
         elif self.entry.kind in ("update", "delete"):
             before.exists = True
             before.values |= {change.field: _old(change) for change in self.entry.changes}
-        elif self.entry.is_beginning:
+        elif self.entry.is_baseline:
             for change in self.entry.changes:
                 before.values.pop(change.field, None)
 
-    def _all(self, queryset: Any) -> Iterator[Told[TimelineChange]]:
+    def _all(self, queryset: Any) -> Iterator[StateChange[TimelineChange]]:
         for chunk in replace(self.timeline, queryset=queryset).chunks():
             for entry in chunk:
                 yield self._told(entry)
 
-    def _told(self, entry: TimelineEntry) -> Told[TimelineChange]:
+    def _told(self, entry: TimelineEntry) -> StateChange[TimelineChange]:
         relations = {
             change.field: change for change in entry.changes if self._is_relation(change.field)
         }
-        is_link = entry.kind in ("add", "remove") or (entry.is_beginning and bool(relations))
-        return Told(
+        is_link = entry.kind in ("add", "remove") or (entry.is_baseline and bool(relations))
+        return StateChange(
             kind=entry.kind,
-            is_beginning=entry.is_beginning,
+            is_baseline=entry.is_baseline,
             changes={change.field: (_old(change), _new(change)) for change in entry.changes},
             links={name: _link(change) for name, change in relations.items()} if is_link else {},
         )
@@ -242,12 +242,12 @@ class _Then:
     def _field(
         self,
         name: str,
-        before: State[TimelineChange],
-        after: State[TimelineChange],
+        before: RecordState[TimelineChange],
+        after: RecordState[TimelineChange],
         known: TimelineChange | None,
         *,
         is_changed: bool,
-    ) -> FieldThen | None:
+    ) -> FieldAsOf | None:
         told = [
             one
             for state in (after, before)
@@ -256,7 +256,7 @@ class _Then:
         shown = next((one for one in [*told, known] if one is not None), None)
         if shown is None:
             return None  # Links that there were none of.
-        return FieldThen(
+        return FieldAsOf(
             field=name,
             label=shown.label,
             type=shown.type,
@@ -267,7 +267,9 @@ class _Then:
         )
 
 
-def _side(name: str, state: State[TimelineChange], known: TimelineChange | None) -> Side | None:
+def _side(
+    name: str, state: RecordState[TimelineChange], known: TimelineChange | None
+) -> FieldValue | None:
     if not state.exists:
         return None
     if name in state.links:
@@ -277,33 +279,33 @@ def _side(name: str, state: State[TimelineChange], known: TimelineChange | None)
     return _side_of_untold(known, is_complete=state.is_complete)
 
 
-def _side_of_untold(known: TimelineChange | None, *, is_complete: bool) -> Side:
+def _side_of_untold(known: TimelineChange | None, *, is_complete: bool) -> FieldValue:
     """Return a side of which no entry tells: null, as a snapshot has it, or unknown."""
     if known is not None and known.type == "secret":
-        return Side(state="secret")
+        return FieldValue(state="secret")
     if is_complete:
-        return Side(state="null")
+        return FieldValue(state="null")
     is_in_snapshot = known is not None and known.new_display is not None
-    return _side_of(known) if known is not None and is_in_snapshot else Side(state="unknown")
+    return _side_of(known) if known is not None and is_in_snapshot else FieldValue(state="unknown")
 
 
-def _side_of(shown: TimelineChange) -> Side:
+def _side_of(shown: TimelineChange) -> FieldValue:
     if shown.type == "secret":
-        return Side(state="secret")
+        return FieldValue(state="secret")
     if shown.new is None and shown.new_display is None:
-        return Side(state="null")
-    return Side(
+        return FieldValue(state="null")
+    return FieldValue(
         state="masked" if shown.masked else "value", value=shown.new, display=shown.new_display
     )
 
 
-def _side_of_links(shown: list[TimelineChange]) -> Side:
+def _side_of_links(shown: list[TimelineChange]) -> FieldValue:
     if not shown:
-        return Side(state="null")
+        return FieldValue(state="null")
     if any(one.masked for one in shown):
-        return Side(state="masked", display=shown[0].new_display)
+        return FieldValue(state="masked", display=shown[0].new_display)
     names = [one.new_display or "" for one in shown]
-    return Side(state="value", value=[one.new for one in shown], display=", ".join(names))
+    return FieldValue(state="value", value=[one.new for one in shown], display=", ".join(names))
 
 
 def _old(change: TimelineChange) -> TimelineChange:
@@ -322,10 +324,10 @@ def _link(change: TimelineChange) -> tuple[str, TimelineChange]:
 
 def _texts(registration: Registration, record: Any, *, using: str) -> dict[str, str | None]:
     connection, key = connections[using], type(record)._meta.pk
-    rows = standing_rows(
+    rows = existing_rows(
         connection,
         snapshot_table(registration, using=using),
-        rows=f"{dialect_of(connection).quote(str(key.column))} = {VALUE}",
+        rows=f"{backend_of(connection).quote(str(key.column))} = {VALUE}",
         values=[key.get_db_prep_value(record.pk, connection)],
     )
     return {name: new for row in rows for name, (_old, new) in row.changes.items()}

@@ -9,23 +9,23 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told(Generic[Value]):
+class StateChange(Generic[Value]):
     """What one entry tells of a row."""
 
     kind: str
     changes: Mapping[str, tuple[Value, Value]]
-    is_beginning: bool = False
+    is_baseline: bool = False
     links: Mapping[str, tuple[str, Value]] = field(default_factory=dict)
     """For links: by relation, what names the linked record, and its value."""
 
     @property
     def tells_nothing(self) -> bool:
         """Whether it is an event that changed no row."""
-        return self.kind == "event" and not self.is_beginning
+        return self.kind == "event" and not self.is_baseline
 
 
 @dataclass(slots=True)
-class State(Generic[Value]):
+class RecordState(Generic[Value]):
     """A row at a moment, as far as its entries tell.
 
     It is given the entries before the moment, the newest first, and then, unless it is
@@ -54,7 +54,7 @@ class State(Generic[Value]):
             for name, linked in self._links.items()
         }
 
-    def look_back(self, told: "Told[Value]") -> None:
+    def look_back(self, told: "StateChange[Value]") -> None:
         """Take in an entry before the moment; each older than the one before."""
         if self.is_complete or told.tells_nothing:
             return
@@ -72,7 +72,7 @@ class State(Generic[Value]):
             self.values.setdefault(name, new)
         self.is_complete = told.kind == "create"
 
-    def look_ahead(self, told: "Told[Value]") -> None:
+    def look_ahead(self, told: "StateChange[Value]") -> None:
         """Take in an entry after the moment; each older than the one before."""
         if told.tells_nothing:
             return
@@ -84,11 +84,11 @@ class State(Generic[Value]):
         self._was_later = True
         if told.links:
             for name, (key, value) in told.links.items():
-                was_there = told.kind == "remove" or told.is_beginning
+                was_there = told.kind == "remove" or told.is_baseline
                 self._later_links[name][key] = value if was_there else None
             return
         for name, (old, new) in told.changes.items():
-            self._later[name] = new if told.is_beginning else old
+            self._later[name] = new if told.is_baseline else old
 
     def settle(self) -> None:
         """Take what came later for what it tells of before, where nothing older tells."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.registration.registry import registry
 
@@ -28,7 +28,7 @@ class Actions:
             entries = entries.exclude(action__in=self.unwanted)
         return entries
 
-    def fits(self, entry: Entry, sight: Sight) -> bool:
+    def fits(self, entry: Entry, sight: FieldAccess) -> bool:
         """Return whether an entry is called so for a reader."""
         if not (self.wanted or self.unwanted):
             return True

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class RecordName:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class EntrySource:
     """Where a change came from."""
 
     code: str
@@ -53,18 +53,18 @@ class TimelineEntry:
 
     id: UUID
     timestamp: datetime
-    user: Actor | None
-    impersonator: Actor | None
+    user: NamedUser | None
+    impersonator: NamedUser | None
     action: str
     kind: str
     subject: RecordName | None
     entity: RecordName
     changes: tuple[TimelineChange, ...]
-    source: Source
+    source: EntrySource
     ip_address: str | None
     request_id: UUID | None
     reason: str | None
-    is_beginning: bool = False
+    is_baseline: bool = False
     """Whether it tells what was there when tracking began: its changes have no old values,
     and when the new ones were set is not known, but that it was before."""
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     KIND_LABELS,
-    action_text,
-    nobody,
+    action_label,
+    system_label,
 )
 from django_customer_history.models import Entry
 from django_customer_history.reading.filters import (
     BY_NAME,
-    NOBODY,
+    SYSTEM,
 )
 from django_customer_history.reading.record_labels import model_title
 from django_customer_history.reading.timeline import Timeline
@@ -52,7 +52,7 @@ def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
     sources = [one.source for one in entries]
     return Facets(
         users=_choices(map(_user, entries)),
-        actions=_choices((one, action_text(one)) for one in map(sight.action, entries)),
+        actions=_choices((one, action_label(one)) for one in map(sight.action, entries)),
         kinds=_choices((one.kind, str(KIND_LABELS[one.kind])) for one in entries),
         entities=_choices((one.entity_model, model_title(one.entity_model)) for one in entries),
         fields=_choices(
@@ -64,10 +64,10 @@ def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
 
 
 def _user(entry: Entry) -> tuple[str, str]:
-    if entry.actor_id is None:
-        name = entry.actor_label
-        return (BY_NAME + name, name) if name else (NOBODY, nobody())
-    return entry.actor_id, entry.actor_label or entry.actor_id
+    if entry.user_id is None:
+        name = entry.user_label
+        return (BY_NAME + name, name) if name else (SYSTEM, system_label())
+    return entry.user_id, entry.user_label or entry.user_id
 
 
 def _choices(pairs: Iterable[tuple[str, str]]) -> tuple[Choice, ...]:

@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.context.current import SOURCES
 from django_customer_history.exceptions import InvalidFilterError
 from django_customer_history.keys import (
@@ -42,7 +42,7 @@ from django_customer_history.reading.filter_values import (
 )
 from django_customer_history.reading.search import Search
 
-NOBODY = "system"
+SYSTEM = "system"
 """The user of entries that nobody made."""
 
 BY_NAME = "name:"
@@ -62,17 +62,17 @@ def _by_record(columns: str) -> Callable[[tuple[str, str | None]], Q]:
 
 
 def _by_user(user: str) -> Q:
-    without_key = Q(actor_id__isnull=True)
-    if user == NOBODY:
-        return without_key & (Q(actor_label__isnull=True) | Q(actor_label=""))
+    without_key = Q(user_id__isnull=True)
+    if user == SYSTEM:
+        return without_key & (Q(user_label__isnull=True) | Q(user_label=""))
     if user.startswith(BY_NAME):
         # A key may look like that, too.
-        return Q(actor_id=user) | (without_key & Q(actor_label=user.removeprefix(BY_NAME)))
-    return Q(actor_id=user)
+        return Q(user_id=user) | (without_key & Q(user_label=user.removeprefix(BY_NAME)))
+    return Q(user_id=user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definition:
+class FilterDefinition:
     """One filter: what its values are, and which entries it keeps."""
 
     parse: Callable[[str], Any]
@@ -85,79 +85,79 @@ class Definition:
     """The only values there are; for sources, those of the settings at the time of asking."""
 
 
-DEFINITIONS: Mapping[str, Definition] = {
-    "from": Definition(
+DEFINITIONS: Mapping[str, FilterDefinition] = {
+    "from": FilterDefinition(
         parse=start_of,
         condition=lambda moment: Q(id__gte=lowest_uuid_at(moment)),
         description="Not before this moment, or this day in the user's time zone.",
         placeholder="DATE",
         is_single=True,
     ),
-    "to": Definition(
+    "to": FilterDefinition(
         parse=end_of,
         condition=lambda moment: Q(id__lte=highest_uuid_at(moment)),
         description="Not after this moment, or this day in the user's time zone.",
         placeholder="DATE",
         is_single=True,
     ),
-    "user": Definition(
+    "user": FilterDefinition(
         parse=text_of,
         condition=_by_user,
-        description=f'Key of the user who acted; "{NOBODY}" for nobody;'
+        description=f'Key of the user who acted; "{SYSTEM}" for nobody;'
         f' "{BY_NAME}deploy" for one that has no key.',
         placeholder="USER",
     ),
-    "kind": Definition(
+    "kind": FilterDefinition(
         parse=one_of(KINDS),
         condition=lambda kind: Q(kind=kind),
         description="What physically happened.",
         placeholder="KIND",
         choices=KINDS,
     ),
-    "action": Definition(
+    "action": FilterDefinition(
         parse=text_of,
         condition=lambda action: Q(action=action),
         description='What it is called: "Update", "Invoice Generated".',
         placeholder="NAME",
     ),
-    "entity": Definition(
+    "entity": FilterDefinition(
         parse=record_of,
         condition=_by_record("entity"),
         description='What changed: a model, "billing.invoice", or a record, "billing.invoice:7".',
         placeholder="RECORD",
     ),
-    "field": Definition(
+    "field": FilterDefinition(
         parse=text_of,
         condition=lambda name: Q(changes__has_key=name),
         description='Name of a field that changed, or a JSON key: "udf.colour".',
         placeholder="FIELD",
     ),
-    "source": Definition(
+    "source": FilterDefinition(
         parse=one_of(SOURCES),
         condition=lambda source: Q(source=source),
         description="The part of the system that caused it.",
         placeholder="SOURCE",
         choices=SOURCES,
     ),
-    "ip": Definition(
+    "ip_address": FilterDefinition(
         parse=address_of,
         condition=lambda address: Q(ip_address=address),
         description="IP address.",
         placeholder="ADDRESS",
     ),
-    "request": Definition(
+    "request_id": FilterDefinition(
         parse=request_of,
         condition=lambda key: Q(request_id=key),
         description="Id of the request, task or command.",
         placeholder="UUID",
     ),
-    "subject": Definition(
+    "subject": FilterDefinition(
         parse=record_of,
         condition=_by_record("subject"),
         description='On whose tab it shows: "crm.customer" or "crm.customer:42".',
         placeholder="RECORD",
     ),
-    "q": Definition(
+    "q": FilterDefinition(
         parse=text_of,
         condition=lambda _: Q(),  # `Search` looks for it, where masks are known.
         description="Text in old and new values that the reader may see.",
@@ -176,7 +176,7 @@ class RepeatableField(forms.Field):
 
     widget = forms.MultipleHiddenInput
 
-    def __init__(self, *, definition: Definition, **kwargs: Any) -> None:
+    def __init__(self, *, definition: FilterDefinition, **kwargs: Any) -> None:
         self.definition = definition
         super().__init__(**kwargs)
 
@@ -330,7 +330,7 @@ class Filters:
         """Keep of those what may fit for one reader."""
         return self.search.narrowed(self.actions.narrowed(entries))
 
-    def fits(self, entry: Entry, sight: Sight) -> bool:
+    def fits(self, entry: Entry, sight: FieldAccess) -> bool:
         """Return whether such an entry fits for a reader, by what they may see of it."""
         return self.actions.fits(entry, sight) and self.search.fits(entry, sight)
 
@@ -361,7 +361,7 @@ def _values(query: Mapping[str, Any], name: str) -> list[str]:
 
 def _as_text(value: Any, name: str) -> str:
     if value is None and name == "user":
-        return NOBODY
+        return SYSTEM
     if isinstance(value, type) and issubclass(value, models.Model):
         return value._meta.label_lower
     if isinstance(value, models.Model):

@@ -7,18 +7,18 @@ from typing import Any
 from django.db import models
 
 from django_customer_history import conf
-from django_customer_history.access.field_access import Sight
-from django_customer_history.access.field_rules import Rule
-from django_customer_history.context.resolved import Actor
+from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.access.field_rules import FieldRule
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import (
+    EntrySource,
     RecordName,
-    Source,
     TimelineChange,
     TimelineEntry,
 )
 from django_customer_history.reading.record_labels import (
-    Names,
+    RecordLabels,
     target_of,
 )
 from django_customer_history.values.rendering import (
@@ -30,10 +30,10 @@ from django_customer_history.values.rendering import (
 
 
 def present(
-    entries: Sequence[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
+    entries: Sequence[Entry], sight: FieldAccess, *, known: Sequence[models.Model] = ()
 ) -> tuple[TimelineEntry, ...]:
     """Return entries as a reader may see them; `known` are records that are loaded already."""
-    names = Names(entries, sight, known=known)
+    names = RecordLabels(entries, sight, known=known)
     sources = {code: str(label) for code, label in conf.sources().items()}
     return tuple(_EntryView(entry, sight, names, sources).shown() for entry in entries)
 
@@ -41,8 +41,8 @@ def present(
 @dataclass(frozen=True, slots=True)
 class _EntryView:
     entry: Entry
-    sight: Sight
-    names: Names
+    sight: FieldAccess
+    names: RecordLabels
     sources: Mapping[str, str]
 
     def shown(self) -> TimelineEntry:
@@ -52,7 +52,7 @@ class _EntryView:
         return TimelineEntry(
             id=entry.id,
             timestamp=entry.timestamp,
-            user=_actor(entry.actor_id, entry.actor_label),
+            user=_user_value(entry.user_id, entry.user_label),
             impersonator=_impersonator((entry.context or {}).get("impersonator")),
             action=self.sight.action(entry),
             kind=entry.kind,
@@ -62,11 +62,13 @@ class _EntryView:
                 self._change(name, *values)
                 for name, values in sorted(entry.changes.items(), key=self._position)
             ),
-            source=Source(code=entry.source, label=self.sources.get(entry.source, entry.source)),
+            source=EntrySource(
+                code=entry.source, label=self.sources.get(entry.source, entry.source)
+            ),
             ip_address=entry.ip_address,
             request_id=entry.request_id,
             reason=(entry.context or {}).get("reason"),
-            is_beginning=entry.is_beginning,
+            is_baseline=entry.is_baseline,
         )
 
     def _subject(self) -> RecordName | None:
@@ -86,7 +88,7 @@ class _EntryView:
             return TimelineChange(
                 field=name,
                 label=rule.label,
-                type="secret" if rule.is_secret else type_of(rule.field, rule.form),
+                type="secret" if rule.is_secret else type_of(rule.field, rule.value_type),
                 old=None,
                 new=None,
                 old_display=_redacted(old, rule),
@@ -98,34 +100,34 @@ class _EntryView:
         return TimelineChange(
             field=name,
             label=rule.label,
-            type=type_of(rule.field, rule.form),
-            old=json_value(old, rule.form),
-            new=json_value(new, rule.form),
+            type=type_of(rule.field, rule.value_type),
+            old=json_value(old, rule.value_type),
+            new=json_value(new, rule.value_type),
             old_display=self._display(old, rule),
             new_display=self._display(new, rule),
         )
 
-    def _display(self, text: str | None, rule: Rule) -> str | None:
+    def _display(self, text: str | None, rule: FieldRule) -> str | None:
         target = target_of(rule.field)
         if text is not None and target is not None:
             model, key = target
             return self.names.label_of(model, text, key=key) or f"#{text}"
-        return display(text, rule.field, rule.form, own=rule.display)
+        return display(text, rule.field, rule.value_type, own=rule.display)
 
 
-def _redacted(text: str | None, rule: Rule) -> str | None:
+def _redacted(text: str | None, rule: FieldRule) -> str | None:
     shown = rule.redacted(text)
     return None if shown is None else sendable_text(shown)
 
 
-def _actor(key: str | None, label: str | None) -> Actor | None:
+def _user_value(key: str | None, label: str | None) -> NamedUser | None:
     # One of whom the project has no record, such as a shell's user, has a name alone.
     name = label or key
-    return None if name is None else Actor(id=key or "", label=name)
+    return None if name is None else NamedUser(id=key or "", label=name)
 
 
-def _impersonator(given: Any) -> Actor | None:
+def _impersonator(given: Any) -> NamedUser | None:
     if isinstance(given, dict):
         key, label = given.get("id"), given.get("name") or given.get("label")
-        return Actor(id=str(key or ""), label=str(label or key or ""))
-    return None if given is None else Actor(id="", label=str(given))
+        return NamedUser(id=str(key or ""), label=str(label or key or ""))
+    return None if given is None else NamedUser(id="", label=str(given))

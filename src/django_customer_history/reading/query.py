@@ -10,13 +10,13 @@ from uuid import UUID
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 
-from django_customer_history.access.field_access import Sight
-from django_customer_history.access.object_access import Reach
+from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.access.object_access import ObjectAccess
 from django_customer_history.access.permissions import (
     Reader,
-    object_permissions_are_in_play,
+    has_object_permissions,
 )
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.capture.registration_log import (
     changed_registrations,
     former_labels,
@@ -41,17 +41,17 @@ so many at first, as they mostly do, and so many at the most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class QueryResult:
     """What was found, in the order in which it was looked for."""
 
     entries: list[Entry]
-    sight: Sight
+    sight: FieldAccess
     rest: UUID | None = None
     """The first entry that was not looked at any more, where the search has not come to its end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finder:
+class EntryQuery:
     """Looks for the entries of one timeline."""
 
     reader: Reader
@@ -60,20 +60,20 @@ class Finder:
     log: EntryQuerySet
     """Those among which they are: what the filters were put to."""
     filters: Filters
-    reach: Reach
+    reach: ObjectAccess
     is_within_one_record: bool
     is_revealing: bool
 
     def read(
         self, entries: EntryQuerySet, place: Cursor | None = None, *, is_bounded: bool = False
-    ) -> tuple[list[Entry], Sight]:
+    ) -> tuple[list[Entry], FieldAccess]:
         """Return entries, and what the reader may see by the marks of the same moment."""
         using = entries.db
         found = _read(entries, hint=self._hint(place, is_bounded=is_bounded))
         # After the entries: no value is ever shown under marks that are older than itself.
         marks = list(ConfidentialField.objects.using(using).order_by("pk"))
         changed = changed_registrations(Entry.objects.using(using))
-        return found, Sight(
+        return found, FieldAccess(
             self.reader,
             marks=marks,
             using=using,
@@ -81,7 +81,7 @@ class Finder:
             is_revealing=self.is_revealing,
         )
 
-    def found(self, place: Cursor | None, wanted: int) -> Found:
+    def found(self, place: Cursor | None, wanted: int) -> QueryResult:
         """Return so many entries that fit, those next to a place first.
 
         Where what may be seen of them decides, the search ends after `MOST_SEARCHED` entries.
@@ -95,25 +95,25 @@ class Finder:
             stored, sight = self.read(_up_to(self._side(place), rest)[:size], place)
             found += self.fitting(stored, sight)
             if len(found) >= wanted:
-                return Found(entries=found[:wanted], sight=sight)
+                return QueryResult(entries=found[:wanted], sight=sight)
             if len(stored) < size:
-                return Found(entries=found, sight=sight, rest=rest)
+                return QueryResult(entries=found, sight=sight, rest=rest)
             size = CHUNK
             place = Cursor(key=stored[-1].id, is_newer=place is not None and place.is_newer)
 
-    def _found_by_database(self, place: Cursor | None, wanted: int) -> Found:
+    def _found_by_database(self, place: Cursor | None, wanted: int) -> QueryResult:
         if not self._goes_through_the_log:
             entries, sight = self.read(self._side(place)[:wanted], place)
-            return Found(entries=entries, sight=sight)
+            return QueryResult(entries=entries, sight=sight)
         for most in (NEAR, FAR):
             end = self._beyond(self._log_beside(place), self._by_time(), most=most)
             entries, sight = self.read(_up_to(self._side(place), end)[:wanted], place)
-            found = Found(entries=entries, sight=sight, rest=end)
+            found = QueryResult(entries=entries, sight=sight, rest=end)
             if end is None or len(entries) >= wanted:
                 return replace(found, rest=None)
         return found
 
-    def recent(self, count: int, *, log: EntryQuerySet) -> tuple[list[Entry], Sight, bool]:
+    def recent(self, count: int, *, log: EntryQuerySet) -> tuple[list[Entry], FieldAccess, bool]:
         """Return what fits among so many entries, the newest of a log, and whether it is all.
 
         The filters keep entries of the newest `MOST_SEARCHED` alone. Where what may be seen of
@@ -130,7 +130,7 @@ class Finder:
         is_complete = end is None and len(stored) <= count
         return self.fitting(stored[:count], sight), sight, is_complete
 
-    def chunks(self, size: int) -> Iterator[tuple[list[Entry], Sight]]:
+    def chunks(self, size: int) -> Iterator[tuple[list[Entry], FieldAccess]]:
         """Yield all entries that fit, newest first, read so many at a time."""
         place: Cursor | None = None
         while True:
@@ -141,7 +141,7 @@ class Finder:
                 return
             place = Cursor(key=stored[-1].id)
 
-    def fitting(self, entries: Sequence[Entry], sight: Sight) -> list[Entry]:
+    def fitting(self, entries: Sequence[Entry], sight: FieldAccess) -> list[Entry]:
         """Return those of some entries that are for this reader, and fit."""
         if self._asks_for_objects:
             entries = self.reach.within(entries, reader=self.reader, using=self.entries.db)
@@ -160,7 +160,7 @@ class Finder:
     @property
     def _asks_for_objects(self) -> bool:
         # Of one subject it was asked before.
-        return not self.is_within_one_record and object_permissions_are_in_play()
+        return not self.is_within_one_record and has_object_permissions()
 
     def _side(self, place: Cursor | None) -> EntryQuerySet:
         return _on_side(self.filters.narrowed(self.entries), place)
@@ -190,12 +190,12 @@ class Finder:
         if not self.is_within_one_record:
             return self._by_time() if is_sure else ""
         (index,) = (one.name for one in Entry._meta.indexes if "subject_id" in one.fields)
-        dialect = dialect_of(connections[self.entries.db])
-        return dialect.place_hint(index) if is_sure or place is not None else ""
+        backend = backend_of(connections[self.entries.db])
+        return backend.place_hint(index) if is_sure or place is not None else ""
 
     def _by_time(self) -> str:
-        dialect = dialect_of(connections[self.entries.db])
-        return "" if self.filters.have_an_index else dialect.place_hint(dialect.primary_key)
+        backend = backend_of(connections[self.entries.db])
+        return "" if self.filters.have_an_index else backend.place_hint(backend.primary_key)
 
 
 def _read(entries: EntryQuerySet, *, hint: str) -> list[Entry]:

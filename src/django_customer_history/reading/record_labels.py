@@ -16,14 +16,14 @@ from django.urls import NoReverseMatch
 from django.utils.text import capfirst
 
 from django_customer_history.access.field_access import (
-    Sight,
+    FieldAccess,
 )
 from django_customer_history.access.permissions import (
-    is_vetoed,
-    object_permissions_are_in_play,
+    has_object_permissions,
+    is_denied,
 )
 from django_customer_history.access.records import current_label, records_of
-from django_customer_history.labels import OWN_RECORDS
+from django_customer_history.labels import OWN_MODEL_LABELS
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import RecordName
 from django_customer_history.registration.registry import (
@@ -41,7 +41,7 @@ def model_text(model: str) -> str:
     try:
         return str(apps.get_model(model)._meta.verbose_name)
     except (LookupError, ValueError):
-        return str(OWN_RECORDS.get(model, model))
+        return str(OWN_MODEL_LABELS.get(model, model))
 
 
 def model_title(model: str) -> str:
@@ -50,14 +50,14 @@ def model_title(model: str) -> str:
     return text if text == model else str(capfirst(text))
 
 
-class Names:
+class RecordLabels:
     """The names and addresses of what some entries point to, as one reader may see them.
 
     A record that is gone has the last name that the log knows of it.
     """
 
     def __init__(
-        self, entries: Sequence[Entry], sight: Sight, *, known: Sequence[models.Model] = ()
+        self, entries: Sequence[Entry], sight: FieldAccess, *, known: Sequence[models.Model] = ()
     ) -> None:
         self._sight = sight
         self._positions: dict[str, Mapping[str, int]] = {}
@@ -146,10 +146,10 @@ class Names:
         ]
 
     def _remove_out_of_reach(self) -> None:
-        if not object_permissions_are_in_play():
+        if not has_object_permissions():
             return
         for place, record in self._records.items():
-            if record is not None and is_vetoed(self._sight.reader, record):
+            if record is not None and is_denied(self._sight.reader, record):
                 self._records[place] = None
 
     def _keys_known(self, model: str, key: str) -> set[str]:

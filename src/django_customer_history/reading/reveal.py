@@ -6,16 +6,16 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 
 from django_customer_history.access.permissions import Reader
-from django_customer_history.capture.events import record_look
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.capture.events import record_access
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.entries import TimelineEntry
 from django_customer_history.reading.timeline import Timeline
 
-ACTION = "Confidential values revealed"
+ACTION = "Confidential Values Revealed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class RevealRequest:
     """A look at an entry that a reader may take, and that is not recorded yet."""
 
     _entry: TimelineEntry
@@ -25,7 +25,7 @@ class Look:
     def recorded(self) -> TimelineEntry:
         """Record the look and return the entry with the values that the reader may see."""
         subject = self._entry.subject
-        record_look(
+        record_access(
             ACTION,
             subject=None if subject is None else (subject.model, subject.id),
             entry=self._entry.id,
@@ -35,16 +35,16 @@ class Look:
         return self._entry
 
 
-def look_at(reader: Reader, key: UUID) -> Look:
+def reveal_request(reader: Reader, key: UUID) -> RevealRequest:
     """Return the look that a reader may take at the confidential values of an entry.
 
-    Raises `OutOfReachError` where there is no entry that the reader may see, and
+    Raises `NotFoundError` where there is no entry that the reader may see, and
     `PermissionDenied` where it has no confidential value that they may see.
     """
     timeline = Timeline.of_entry(reader, key).revealed()
     stored, sight = timeline.sample(1)
     if not stored:
-        raise OutOfReachError("There is no such entry.")
+        raise NotFoundError("There is no such entry.")
     names = sorted(
         name
         for name in stored[0].changes
@@ -53,12 +53,12 @@ def look_at(reader: Reader, key: UUID) -> Look:
     if not names:
         raise PermissionDenied
     (shown,) = timeline.shown(stored, sight)
-    return Look(_entry=shown, _names=tuple(names), _using=timeline.queryset.db_of_writing)
+    return RevealRequest(_entry=shown, _names=tuple(names), _using=timeline.queryset.db_of_writing)
 
 
 def reveal(reader: Reader, key: UUID) -> TimelineEntry:
     """Record that a reader looks at the confidential values of an entry, and return it.
 
-    Raises what `look_at` raises.
+    Raises what `reveal_request` raises.
     """
-    return look_at(reader, key).recorded()
+    return reveal_request(reader, key).recorded()

@@ -11,7 +11,7 @@ from django.db import connections
 from django.db.models import Q, TextField
 from django.db.models.functions import Cast, Lower
 
-from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.types import ValueType
@@ -48,7 +48,7 @@ class Search:
             condition |= Q(_text__contains=_ESCAPE)  # Letters may hide behind it.
         return entries.alias(_text=Lower(Cast("changes", TextField()))).filter(condition)
 
-    def fits(self, entry: Entry, sight: Sight) -> bool:
+    def fits(self, entry: Entry, sight: FieldAccess) -> bool:
         """Return whether an entry is found by a reader."""
         if not self:
             return True
@@ -60,14 +60,14 @@ class Search:
         return (not self.wanted or any(map(has, self.wanted))) and not any(map(has, self.unwanted))
 
 
-def _readable_texts(entry: Entry, sight: Sight) -> Iterator[str]:
+def _readable_texts(entry: Entry, sight: FieldAccess) -> Iterator[str]:
     for name, values in entry.changes.items():
         rule = sight.rule(entry, name)
         if rule.is_hidden:
             continue
         for value in values:
             text = rule.redacted(value)
-            if text and rule.form is ValueType.JSON:
+            if text and rule.value_type is ValueType.JSON:
                 # Databases differ in how they escape what is inside.
                 text = json.dumps(decode(text, ValueType.JSON), ensure_ascii=False)
             if text:

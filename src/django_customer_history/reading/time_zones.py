@@ -9,17 +9,17 @@ from django.utils import timezone
 
 from django_customer_history.conf import (
     SETTING,
-    time_zone_finder,
+    reader_time_zone_resolver,
 )
 from django_customer_history.exceptions import UnknownTimeZoneError
 
 
-def reading_zone(reader: Any) -> tzinfo:
+def reader_time_zone(reader: Any) -> tzinfo:
     """Return the zone that the project names for a reader, else Django's current one.
 
     Raises `UnknownTimeZoneError` for a name that is no time zone.
     """
-    find: Callable[[Any], tzinfo | str | None] | None = time_zone_finder()
+    find: Callable[[Any], tzinfo | str | None] | None = reader_time_zone_resolver()
     given = None if find is None else find(reader)
     if isinstance(given, tzinfo):
         return given
@@ -29,6 +29,6 @@ def reading_zone(reader: Any) -> tzinfo:
         return ZoneInfo(given)
     except (KeyError, ValueError, OSError) as error:
         raise UnknownTimeZoneError(
-            f"{SETTING}['TIME_ZONE'] gave {given!r}, which is no time zone of this system."
+            f"{SETTING}['READER_TIME_ZONE'] gave {given!r}, which is no time zone of this system."
             ' Let it return a name like "Europe/Berlin", or None for the zone of the settings.'
         ) from error

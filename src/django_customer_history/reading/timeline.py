@@ -13,9 +13,9 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db import models
 
-from django_customer_history.access.field_access import Sight
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.access.object_access import (
-    Reach,
+    ObjectAccess,
     subject_of,
 )
 from django_customer_history.access.permissions import (
@@ -27,16 +27,16 @@ from django_customer_history.access.permissions import (
 from django_customer_history.access.records import current_label
 from django_customer_history.capture.registration_log import KIND as REGISTRATION
 from django_customer_history.conf import page_size
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.cursors import (
     Cursor,
     mark_of,
 )
 from django_customer_history.reading.entries import (
+    EntrySource,
     Page,
     RecordName,
-    Source,
     TimelineChange,
     TimelineEntry,
 )
@@ -47,7 +47,7 @@ from django_customer_history.reading.filters import (
 from django_customer_history.reading.presentation import present
 from django_customer_history.reading.query import (
     CHUNK,
-    Finder,
+    EntryQuery,
 )
 from django_customer_history.registration.registry import (
     label_of,
@@ -55,7 +55,7 @@ from django_customer_history.registration.registry import (
 )
 from django_customer_history.registration.subject_paths import passable_routes
 
-__all__ = ["Page", "RecordName", "Source", "Timeline", "TimelineChange", "TimelineEntry"]
+__all__ = ["Page", "RecordName", "EntrySource", "Timeline", "TimelineChange", "TimelineEntry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Timeline:
     is_revealing: bool = False
     unfiltered: EntryQuerySet | None = None
     """What the filters were put to; None: there are none."""
-    _reach: Reach = field(default_factory=Reach, compare=False, repr=False)
+    _reach: ObjectAccess = field(default_factory=ObjectAccess, compare=False, repr=False)
 
     @classmethod
     def of_subject(
@@ -95,7 +95,7 @@ class Timeline:
         """Return the timeline of one record, which need not exist any more.
 
         `subject` is that record, where the caller has just read it from the database.
-        Raises `PermissionDenied` for a reader who may not read it, `OutOfReachError` for one
+        Raises `PermissionDenied` for a reader who may not read it, `NotFoundError` for one
         for whom the record does not exist, and for what can be no key of the model.
         """
         entries = _entries(using)
@@ -122,7 +122,7 @@ class Timeline:
     def of_entry(cls, reader: Reader, key: UUID, *, using: str | None = None) -> "Timeline":
         """Return the timeline on which one entry stands, that entry alone.
 
-        Raises `OutOfReachError` where there is none that the reader may see.
+        Raises `NotFoundError` where there is none that the reader may see.
         """
         entries = _entries(using).filter(id=key)
         entry = entries.first()
@@ -133,7 +133,7 @@ class Timeline:
             else:
                 timeline = cls.of_subject(reader, registration.model, entry.subject_id, using=using)
         except PermissionDenied as error:
-            raise OutOfReachError("There is no such entry.") from error
+            raise NotFoundError("There is no such entry.") from error
         return replace(timeline, queryset=timeline.queryset.filter(id=key), question=str(key))
 
     def filtered(self, filters: Filters | None = None, /, **asked: Any) -> "Timeline":
@@ -185,7 +185,7 @@ class Timeline:
         """
         limit = page_size() if limit is None else limit
         place = None if cursor is None else Cursor.read(cursor, question=self.question)
-        found = self._finder.found(place, limit + 1)
+        found = self._query.found(place, limit + 1)
         kept, rest = found.entries[:limit], found.rest
         has_more = len(found.entries) > limit or rest is not None
         if place is not None and place.is_newer:
@@ -223,29 +223,29 @@ class Timeline:
 
         None where this timeline has none that the reader may see, and that its filters keep.
         """
-        stored, sight = self._finder.read(self.queryset.filter(id=key))
-        found = self._finder.fitting(stored, sight)
+        stored, sight = self._query.read(self.queryset.filter(id=key))
+        found = self._query.fitting(stored, sight)
         return self.shown(found, sight)[0] if found else None
 
     def is_of_something(self) -> bool:
         """Return whether the record exists or anything is known of it."""
         return self.subject is not None or self.queryset.exists()
 
-    def sample(self, count: int) -> tuple[list[Entry], Sight]:
+    def sample(self, count: int) -> tuple[list[Entry], FieldAccess]:
         """Return what fits among the newest entries as stored, and what may be seen of them."""
-        stored, sight = self._finder.read(self.queryset.newest_first()[:count])
-        return self._finder.fitting(stored, sight), sight
+        stored, sight = self._query.read(self.queryset.newest_first()[:count])
+        return self._query.fitting(stored, sight), sight
 
-    def recent(self, count: int) -> tuple[list[Entry], Sight, bool]:
+    def recent(self, count: int) -> tuple[list[Entry], FieldAccess, bool]:
         """Return what fits as `sample` does, at a cost that has a bound, and whether it is all.
 
         What the filters keep is looked for in the newest entries of the log, or of the record.
         """
         log = _entries(self.queryset.db)
         log = log if self.model is None else log.of_subject(self.model, self.key)
-        return self._finder.recent(count, log=log)
+        return self._query.recent(count, log=log)
 
-    def shown(self, entries: Sequence[Entry], sight: Sight) -> tuple[TimelineEntry, ...]:
+    def shown(self, entries: Sequence[Entry], sight: FieldAccess) -> tuple[TimelineEntry, ...]:
         """Return entries of a `sample` as the reader may see them."""
         known = () if self.subject is None else (self.subject,)
         return present(entries, sight, known=known)
@@ -255,12 +255,12 @@ class Timeline:
 
         What changes while it runs is newer than what it reads, and is not among them.
         """
-        for found, sight in self._finder.chunks(size):
+        for found, sight in self._query.chunks(size):
             yield self.shown(found, sight)
 
     def total(self) -> int | None:
         """Count the entries of `chunks`; None: only looking at each would tell."""
-        finder = self._finder
+        finder = self._query
         if finder.looks_at_each:
             return None
         return self.filters.narrowed(self.queryset).count()
@@ -270,8 +270,8 @@ class Timeline:
         return replace(self, queryset=self.queryset.older_than(key))
 
     @property
-    def _finder(self) -> Finder:
-        return Finder(
+    def _query(self) -> EntryQuery:
+        return EntryQuery(
             reader=self.reader,
             entries=self.queryset,
             log=self.queryset if self.unfiltered is None else self.unfiltered,
@@ -281,7 +281,7 @@ class Timeline:
             is_revealing=self.is_revealing,
         )
 
-    def _subject_label(self, sight: Sight) -> str | None:
+    def _subject_label(self, sight: FieldAccess) -> str | None:
         if self.subject is None:
             return None
         label, model = current_label(self.subject), label_of(type(self.subject))

@@ -80,7 +80,7 @@ KeyLabels = Callable[[Any], Mapping[str, Any]]
 Display = Callable[[Any], Any]
 """Takes a value, never None and never a masked one; returns the text for people."""
 
-Names = str | Iterable[str] | None
+FieldNames = str | Iterable[str] | None
 
 Events = Mapping[str, str | Mapping[Any, str]]
 
@@ -107,18 +107,18 @@ ROW_KINDS: frozenset[str] = frozenset({"create", "update", "delete", "add", "rem
 def registration_of(
     model: type[models.Model],
     *,
-    subject: Names = None,
-    label: Names = None,
-    exclude: Names = None,
-    only: Names = None,
+    subject: FieldNames = None,
+    label: FieldNames = None,
+    exclude: FieldNames = None,
+    only: FieldNames = None,
     confidential: Mapping[str, Mask] | None = None,
-    secret: Names = None,
-    m2m: Names = None,
+    secret: FieldNames = None,
+    m2m: FieldNames = None,
     events: Events | None = None,
-    json_keys: Names = None,
+    json_keys: FieldNames = None,
     key_labels: Mapping[str, KeyLabels] | None = None,
     display: Mapping[str, Display] | None = None,
-    reason_required: Names | bool = None,
+    reason_required: FieldNames | bool = None,
     snapshots: bool | str = False,
 ) -> Registration:
     """Return a registration from options as people write them: one name or several."""
@@ -221,13 +221,13 @@ def _event_names(events: Events) -> Iterator[EventName]:
                 yield EventName(field=name, value=encode(value), action=action)
 
 
-def _what_requires_a_reason(*, given: Names | bool) -> frozenset[str]:
+def _what_requires_a_reason(*, given: FieldNames | bool) -> frozenset[str]:
     if isinstance(given, bool):
         return ROW_KINDS if given else frozenset()
     return frozenset(_several(given))
 
 
-def _several(names: Names) -> tuple[str, ...]:
+def _several(names: FieldNames) -> tuple[str, ...]:
     if names is None:
         return ()
     return (names,) if isinstance(names, str) else tuple(names)

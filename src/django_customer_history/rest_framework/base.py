@@ -20,8 +20,8 @@ from rest_framework.throttling import BaseThrottle
 from rest_framework.utils.encoders import JSONEncoder
 from rest_framework.views import APIView, exception_handler
 
-from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.exceptions import NotFoundError
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import (
     Page,
     Timeline,
@@ -54,7 +54,7 @@ def in_the_readers_zone(method: Method) -> Method:
 
     @wraps(method)
     def within(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-        with timezone.override(reading_zone(request.user)):
+        with timezone.override(reader_time_zone(request.user)):
             return method(view, request, *args, **kwargs)
 
     return cast("Method", within)
@@ -103,7 +103,7 @@ class HistoryAPIView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Answer with a problem document (RFC 9457)."""
-        exc = Http404() if isinstance(exc, OutOfReachError) else exc
+        exc = Http404() if isinstance(exc, NotFoundError) else exc
         return problem_response(super().handle_exception(exc), exc)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -18,7 +18,7 @@ from django_customer_history.reading.filters import (
     DEFINITIONS,
     LONGEST_VALUE,
     MOST_VALUES,
-    Definition,
+    FilterDefinition,
 )
 from django_customer_history.rest_framework.problems import MEDIA_TYPE
 from django_customer_history.rest_framework.serializers import (
@@ -26,7 +26,7 @@ from django_customer_history.rest_framework.serializers import (
     FacetsSerializer,
     PageSerializer,
     ProblemSerializer,
-    RecordThenSerializer,
+    RecordAsOfSerializer,
 )
 
 _VIEWS = "django_customer_history.rest_framework.views."
@@ -49,8 +49,10 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "to": _MOMENT,
     "entity": _RECORD,
     "subject": _RECORD,
-    "ip": {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]},
-    "request": {"type": "string", "format": "uuid"},
+    "ip_address": {
+        "anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}]
+    },
+    "request_id": {"type": "string", "format": "uuid"},
 }
 
 
@@ -65,14 +67,14 @@ def _filters() -> Iterator[OpenApiParameter]:
         yield OpenApiParameter(f"-{name}", schema, description=f"Not: {description}")
 
 
-def _description(definition: Definition) -> str:
+def _description(definition: FilterDefinition) -> str:
     if not isinstance(definition.choices, Mapping):
         return definition.description
     choices = (f"`{code}` ({label})" for code, label in definition.choices.items())
     return f"{definition.description} {', '.join(choices)}."
 
 
-def _schema(name: str, definition: Definition) -> dict[str, Any]:
+def _schema(name: str, definition: FilterDefinition) -> dict[str, Any]:
     one = dict(_SCHEMAS.get(name, _TEXT))
     if definition.choices:
         one = {"type": "string", "enum": [*definition.choices]}
@@ -210,11 +212,11 @@ class OneEntry(_Documented):
 class OneRecord(_Documented):
     """A record as it was."""
 
-    target_class = f"{_VIEWS}RecordView"
+    target_class = f"{_VIEWS}RecordAsOfView"
     operation = "history_record"
     parameters = (_ENTRY, *_ETAGS)
     takes_filters = False
-    answers = {200: RecordThenSerializer, **_CONDITIONAL, **_OF_ONE}
+    answers = {200: RecordAsOfSerializer, **_CONDITIONAL, **_OF_ONE}
 
 
 class Reveal(_Documented):

@@ -55,11 +55,11 @@ class Asked:
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
-Reading = Callable[[str | None], Any]
+RecordParser = Callable[[str | None], Any]
 """From the text of a parameter, None where it is not given, to its value."""
 
 
-def asked(request: Request, parameters: Mapping[str, Reading] = MappingProxyType({})) -> Asked:
+def asked(request: Request, parameters: Mapping[str, RecordParser] = MappingProxyType({})) -> Asked:
     """Return what a request asks for: filters, and the parameters that an endpoint has besides."""
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -110,5 +110,5 @@ def _format(text: str | None) -> str:
     return format_called("csv" if text is None else text).name
 
 
-PAGING: Mapping[str, Reading] = {"limit": _limit, "cursor": _cursor}
-FORMAT: Mapping[str, Reading] = {"format": _format}
+PAGING: Mapping[str, RecordParser] = {"limit": _limit, "cursor": _cursor}
+FORMAT: Mapping[str, RecordParser] = {"format": _format}

@@ -9,7 +9,7 @@ from django_customer_history.reading.timeline import TimelineChange
 from django_customer_history.values.rendering import utc_text
 
 
-class ActorSerializer(serializers.Serializer[Any]):
+class UserSerializer(serializers.Serializer[Any]):
     """Who acted."""
 
     id = serializers.CharField(allow_blank=True)
@@ -72,8 +72,8 @@ class EntrySerializer(serializers.Serializer[Any]):
 
     id = serializers.UUIDField()
     timestamp = MomentField()
-    user = ActorSerializer(allow_null=True)
-    impersonator = ActorSerializer(allow_null=True)
+    user = UserSerializer(allow_null=True)
+    impersonator = UserSerializer(allow_null=True)
     action = serializers.CharField()
     kind = serializers.CharField()
     subject = SubjectSerializer(allow_null=True)
@@ -83,7 +83,7 @@ class EntrySerializer(serializers.Serializer[Any]):
     ip_address = serializers.CharField(allow_null=True)
     request_id = serializers.UUIDField(allow_null=True)
     reason = serializers.CharField(allow_null=True, allow_blank=True)
-    is_beginning = serializers.BooleanField()
+    is_baseline = serializers.BooleanField()
 
 
 class PageSerializer(serializers.Serializer[Any]):
@@ -94,7 +94,7 @@ class PageSerializer(serializers.Serializer[Any]):
     results = EntrySerializer(many=True)
 
 
-class SideSerializer(serializers.Serializer[Any]):
+class FieldValueSerializer(serializers.Serializer[Any]):
     """A field of a record at one moment."""
 
     state = serializers.ChoiceField(choices=("value", "null", "masked", "secret", "unknown"))
@@ -102,25 +102,25 @@ class SideSerializer(serializers.Serializer[Any]):
     display = serializers.CharField(allow_null=True, allow_blank=True)
 
 
-class FieldThenSerializer(serializers.Serializer[Any]):
+class FieldAsOfSerializer(serializers.Serializer[Any]):
     """A field of a record just before an entry and just after it."""
 
     field = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     type = serializers.CharField()
-    before = SideSerializer(allow_null=True)
-    after = SideSerializer(allow_null=True)
+    before = FieldValueSerializer(allow_null=True)
+    after = FieldValueSerializer(allow_null=True)
     is_changed = serializers.BooleanField()
     permission = serializers.CharField(allow_null=True)
 
 
-class RecordThenSerializer(serializers.Serializer[Any]):
+class RecordAsOfSerializer(serializers.Serializer[Any]):
     """A record just before an entry and just after it."""
 
     entry = EntrySerializer()
     existed_before = serializers.BooleanField()
     exists_after = serializers.BooleanField()
-    fields = FieldThenSerializer(many=True)  # type: ignore[assignment]
+    fields = FieldAsOfSerializer(many=True)  # type: ignore[assignment]
 
 
 class ParameterErrorSerializer(serializers.Serializer[Any]):

@@ -8,7 +8,7 @@ from django_customer_history.rest_framework.views import (
     EntryView,
     ExportView,
     FacetsView,
-    RecordView,
+    RecordAsOfView,
     RevealView,
     SubjectEntryListView,
     SubjectExportView,
@@ -37,6 +37,6 @@ urlpatterns = [
     path(f"{_SUBJECT}export/", SubjectExportView.as_view(), name="subject-export"),
     path(_SUBJECT, SubjectEntryListView.as_view(), name="subject"),
     path("entries/<str:key>/", EntryView.as_view(), name="entry"),
-    path("entries/<str:key>/record/", RecordView.as_view(), name="record"),
+    path("entries/<str:key>/record/", RecordAsOfView.as_view(), name="record"),
     path("entries/<str:key>/reveal/", RevealView.as_view(), name="reveal"),
 ]

@@ -14,9 +14,9 @@ from django_customer_history.export.streaming import (
     WantedExport,
     wanted_export,
 )
-from django_customer_history.point_in_time.record import record_then
+from django_customer_history.point_in_time.record import record_as_of
 from django_customer_history.reading.facets import facets
-from django_customer_history.reading.reveal import look_at
+from django_customer_history.reading.reveal import reveal_request
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.rest_framework.base import (
     HistoryAPIView,
@@ -34,7 +34,7 @@ from django_customer_history.rest_framework.parameters import (
 from django_customer_history.rest_framework.serializers import (
     EntrySerializer,
     FacetsSerializer,
-    RecordThenSerializer,
+    RecordAsOfSerializer,
 )
 from django_customer_history.rest_framework.throttling import HistoryExportThrottle
 
@@ -115,14 +115,14 @@ class EntryView(HistoryAPIView):
         return answer(request, EntrySerializer(entry).data)
 
 
-class RecordView(HistoryAPIView):
+class RecordAsOfView(HistoryAPIView):
     """The record that an entry tells of, just before it and just after it."""
 
     def get(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer with the record, or 404 where there is none that the reader may see."""
-        record = record_then(request.user, _key(key))
+        record = record_as_of(request.user, _key(key))
         check_that_nothing_is_asked(request)
-        return answer(request, RecordThenSerializer(record).data)
+        return answer(request, RecordAsOfSerializer(record).data)
 
 
 class RevealView(HistoryAPIView):
@@ -131,14 +131,14 @@ class RevealView(HistoryAPIView):
     @in_the_readers_zone
     def get(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer with the entry; 403 for a reader who may see none of its hidden values."""
-        look = look_at(request.user, _key(key))
+        look = reveal_request(request.user, _key(key))
         check_that_nothing_is_asked(request)
         return answer(request, EntrySerializer(look.recorded()).data)
 
     @in_the_readers_zone
     def head(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Answer without the entry, to whom `get` would show it; nothing is recorded."""
-        look_at(request.user, _key(key))
+        reveal_request(request.user, _key(key))
         check_that_nothing_is_asked(request)
         return Response()
 

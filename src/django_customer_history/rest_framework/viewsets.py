@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 from rest_framework.viewsets import GenericViewSet
 
-from django_customer_history.exceptions import OutOfReachError
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.exceptions import NotFoundError
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
 from django_customer_history.rest_framework.base import (
@@ -69,7 +69,7 @@ class HistoryMixin(_ViewSet):
                 f" {model._meta.label}."
             )
         timeline = Timeline.of_subject(request.user, model, subject.pk, subject=subject)
-        with timezone.override(reading_zone(request.user)):
+        with timezone.override(reader_time_zone(request.user)):
             return answer(request, page_of(request, timeline)[1])
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class HistoryMixin(_ViewSet):
         if not _is_history(self):
             host: Response = super().handle_exception(exc)
             return host
-        exc = Http404() if isinstance(exc, OutOfReachError) else exc
+        exc = Http404() if isinstance(exc, NotFoundError) else exc
         return problem_response(super().handle_exception(exc), exc)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kw: Any) -> Any:

@@ -14,19 +14,19 @@ from django_customer_history.access.field_access import field_of
 from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     KIND_LABELS,
-    action_text,
-    nobody,
+    action_label,
+    system_label,
 )
 from django_customer_history.reading.facets import Facets
 from django_customer_history.reading.filters import (
     BY_NAME,
-    NOBODY,
+    SYSTEM,
 )
 from django_customer_history.reading.record_labels import model_title
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.query import (
     OWN_NAMES,
-    Query,
+    TabQuery,
 )
 
 _TITLES = {
@@ -38,8 +38,8 @@ _TITLES = {
     "entity": gettext_lazy("Entity"),
     "field": gettext_lazy("Field"),
     "source": pgettext_lazy("source of a change", "Source"),
-    "ip": gettext_lazy("IP address"),
-    "request": pgettext_lazy("request to the server", "Request"),
+    "ip_address": gettext_lazy("IP address"),
+    "request_id": pgettext_lazy("request to the server", "Request"),
     "subject": pgettext_lazy("tab of a record", "Tab"),
     "q": pgettext_lazy("text that is searched for", "Text"),
 }
@@ -98,7 +98,7 @@ class Menu:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class DateInput:
     """One end of the range of dates, as an input has it."""
 
     name: str
@@ -116,8 +116,8 @@ class Bar:
     menus: tuple[Menu, ...] | None
     is_complete: bool
     """Whether the menus were made of every entry; else of the newest ones."""
-    start: Range
-    end: Range
+    start: DateInput
+    end: DateInput
     text: str
     hidden: tuple[tuple[str, str], ...]
     """Names and values that the form passes on."""
@@ -125,7 +125,7 @@ class Bar:
     open_link: str
 
 
-def bar_of(query: Query, *, facets: Facets | None, today: date, zone: tzinfo) -> Bar:
+def bar_of(query: TabQuery, *, facets: Facets | None, today: date, zone: tzinfo) -> Bar:
     """Return the bar of a query; without facets it has no menus."""
     labels = _labels(facets)
     return Bar(
@@ -143,7 +143,7 @@ def bar_of(query: Query, *, facets: Facets | None, today: date, zone: tzinfo) ->
 
 
 def _chip(
-    query: Query, name: str, value: str, labels: Mapping[tuple[str, str], str], zone: tzinfo
+    query: TabQuery, name: str, value: str, labels: Mapping[tuple[str, str], str], zone: tzinfo
 ) -> Chip:
     bare = name.removeprefix("-")
     others = [one for one in query.given[name] if one != value]
@@ -180,9 +180,9 @@ def _field_title(name: str) -> str:
 
 
 _TEXTS: Mapping[str, Callable[[str], str]] = {
-    "user": lambda value: nobody() if value == NOBODY else value.removeprefix(BY_NAME),
+    "user": lambda value: system_label() if value == SYSTEM else value.removeprefix(BY_NAME),
     "kind": lambda value: str(KIND_LABELS.get(value, value)),
-    "action": action_text,
+    "action": action_label,
     "entity": _record_title,
     "field": _field_title,
     "source": lambda value: SOURCES.get(value, value),
@@ -211,7 +211,7 @@ def _labels(facets: Facets | None) -> dict[tuple[str, str], str]:
     }
 
 
-def _menus(query: Query, facets: Facets, zone: tzinfo) -> Iterator[Menu]:
+def _menus(query: TabQuery, facets: Facets, zone: tzinfo) -> Iterator[Menu]:
     for name, attribute in _MENUS.items():
         chosen = query.given.get(name, ())
         occurring = [
@@ -228,7 +228,7 @@ def _menus(query: Query, facets: Facets, zone: tzinfo) -> Iterator[Menu]:
         yield Menu(name=name, title=str(_TITLES[name]), options=(*occurring, *missing))
 
 
-def _presets(query: Query, today: date) -> Iterator[Preset]:
+def _presets(query: TabQuery, today: date) -> Iterator[Preset]:
     yesterday = today - timedelta(days=1)
     last_year = today.replace(year=today.year - 1, day=min(today.day, 28))
     month = today.replace(day=1)
@@ -251,9 +251,9 @@ def _presets(query: Query, today: date) -> Iterator[Preset]:
         )
 
 
-def _range(query: Query, name: str) -> Range:
+def _range(query: TabQuery, name: str) -> DateInput:
     value = query.value(name) or ""
-    return Range(name=name, value=value, is_date=_is_date(value))
+    return DateInput(name=name, value=value, is_date=_is_date(value))
 
 
 def _is_date(value: str) -> bool:
@@ -263,7 +263,7 @@ def _is_date(value: str) -> bool:
         return False
 
 
-def _hidden(query: Query) -> Iterator[tuple[str, str]]:
+def _hidden(query: TabQuery) -> Iterator[tuple[str, str]]:
     for name, values in query.given.items():
         if name not in _IN_THE_FORM and name not in OWN_NAMES:
             for value in values:

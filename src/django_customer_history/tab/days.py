@@ -12,8 +12,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from django_customer_history.labels import (
-    action_text,
-    nobody,
+    action_label,
+    system_label,
 )
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import (
@@ -178,12 +178,12 @@ def _group(
     is_revealed: bool,
     follows: bool,
 ) -> Group:
-    is_whole = entry.kind in _FOLDED or entry.is_beginning
+    is_whole = entry.kind in _FOLDED or entry.is_baseline
     is_folded = is_whole and len(entry.changes) > 1
     return Group(
         entry=entry,
         lines=lines_of(entry),
-        action=action_text(entry.action),
+        action=action_label(entry.action),
         moment=moment,
         person=_person(entry),
         link=link,
@@ -204,7 +204,7 @@ def _is_about_an_entry(entry: TimelineEntry) -> bool:
 
 def _person(entry: TimelineEntry) -> Person:
     if entry.user is None:
-        return Person(kind="system", name=nobody())
+        return Person(kind="system", name=system_label())
     kind = _ACTORS.get(entry.source.code, "person")
     if entry.impersonator is not None:
         return Person(kind=kind, name=entry.impersonator.label, in_the_name_of=entry.user.label)

@@ -11,14 +11,14 @@ from django_customer_history.exceptions import (
     UnknownFormatError,
 )
 from django_customer_history.export.streaming import wanted_export
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.tab.query import Query
+from django_customer_history.tab.query import TabQuery
 
 
 def is_download(request: HttpRequest) -> bool:
     """Return whether a request asks for the file and not for the page."""
-    return Query.read(request.GET).value("format") is not None
+    return TabQuery.read(request.GET).value("format") is not None
 
 
 def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
@@ -27,8 +27,8 @@ def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
     For a HEAD there is no file, and no entry. Raises `InvalidFilterError`, also for an unknown
     format, and `PermissionDenied` for a reader who may not export it.
     """
-    query = Query.read(request.GET)
-    with timezone.override(reading_zone(request.user)):
+    query = TabQuery.read(request.GET)
+    with timezone.override(reader_time_zone(request.user)):
         filtered = timeline.filtered(query.filters(leaves_others=False))
         try:
             wanted = wanted_export(filtered, format_name=query.value("format") or "")

@@ -29,7 +29,7 @@ from django_customer_history.reading.filters import (
     Filters,
 )
 from django_customer_history.reading.reveal import reveal
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.bar import (
     Bar,
@@ -41,7 +41,7 @@ from django_customer_history.tab.days import (
     days_of,
     moment_of,
 )
-from django_customer_history.tab.query import Query
+from django_customer_history.tab.query import TabQuery
 
 _STATUS: Mapping[str | None, HTTPStatus] = {
     None: HTTPStatus.OK,
@@ -122,8 +122,8 @@ def tab_of(
     of the entry that a form names are shown, and that they were is recorded: `Http404` for what
     is no entry of this list, `PermissionDenied` where it has no value that the reader may see.
     """
-    query = Query.read(request.GET)
-    zone = reading_zone(request.user)
+    query = TabQuery.read(request.GET)
+    zone = reader_time_zone(request.user)
     with timezone.override(zone):
         try:
             filters = query.filters(leaves_others=leaves_others)
@@ -145,8 +145,8 @@ def refused(
     request: HttpRequest, refusal: str, *, wrong_filters: Mapping[str, str] | None = None
 ) -> Tab:
     """Return the tab that shows nothing and says why."""
-    zone = reading_zone(request.user)
-    query = Query.read(request.GET)
+    zone = reader_time_zone(request.user)
+    query = TabQuery.read(request.GET)
     return Tab(
         refusal=refusal,
         wrong_filters=wrong_filters or {},
@@ -170,7 +170,7 @@ class _Asked:
 
     request: HttpRequest
     timeline: Timeline
-    query: Query
+    query: TabQuery
     filters: Filters
     zone: tzinfo
     now: datetime
@@ -240,7 +240,7 @@ class _Asked:
             return f"{place}#entry-{key}"
 
         def request_link(key: UUID) -> str:
-            return self.query.link({"request": [str(key)]}, keeps_filters=False)
+            return self.query.link({"request_id": [str(key)]}, keeps_filters=False)
 
         return days_of(
             page.entries,
@@ -299,7 +299,7 @@ def _has(page: Page, key: UUID) -> bool:
 def _is_birth(entry: TimelineEntry) -> bool:
     subject = entry.subject
     return (
-        (entry.kind == "create" or entry.is_beginning)
+        (entry.kind == "create" or entry.is_baseline)
         and subject is not None
         and (entry.entity.model, entry.entity.id) == (subject.model, subject.id)
     )

@@ -16,14 +16,14 @@ OWN_NAMES = ("before", "entry", "filter", "format", "print")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class TabQuery:
     """What a query string asks of a tab. Empty values, as forms send them, ask for nothing."""
 
     given: Mapping[str, tuple[str, ...]]
     """Every name with its values, those of the host too."""
 
     @classmethod
-    def read(cls, query: QueryDict) -> "Query":
+    def read(cls, query: QueryDict) -> "TabQuery":
         """Return the query without what is empty."""
         given = {name: tuple(filter(None, query.getlist(name))) for name in query}
         return cls(given={name: values for name, values in given.items() if values})

@@ -59,7 +59,7 @@ class Line:
 def lines_of(entry: TimelineEntry) -> tuple[Line, ...]:
     """Return the fields of an entry, in their order."""
     lines = (_line(change) for change in entry.changes)
-    if not entry.is_beginning:
+    if not entry.is_baseline:
         return tuple(lines)
     return tuple(replace(line, old=Cell(state="untracked")) for line in lines)
 

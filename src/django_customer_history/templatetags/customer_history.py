@@ -14,7 +14,7 @@ from django_customer_history.access.permissions import (
     Reader,
     may_read,
 )
-from django_customer_history.exceptions import OutOfReachError
+from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.address import address_of
 from django_customer_history.tab.days import Moment
@@ -88,7 +88,7 @@ def as_time(moment: Moment) -> SafeString:
 def _tab(request: HttpRequest, subject: models.Model, address: str | None) -> Tab:
     try:
         timeline = Timeline.of_subject(cast("Reader", request.user), type(subject), subject.pk)
-    except (PermissionDenied, OutOfReachError):
+    except (PermissionDenied, NotFoundError):
         return refused(request, "permission")
     return tab_of(request, timeline, address=address, leaves_others=True)
 
@@ -96,5 +96,5 @@ def _tab(request: HttpRequest, subject: models.Model, address: str | None) -> Ta
 def _may_read(request: HttpRequest, subject: models.Model) -> bool:
     try:
         return may_read(cast("Reader", request.user), type(subject), subject=subject)
-    except OutOfReachError:
+    except NotFoundError:
         return False

@@ -1,4 +1,4 @@
-"""Canonical text back to Python values, by the form of the field that it came from."""
+"""Canonical text back to Python values, by the value_type of the field that it came from."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,15 +10,15 @@ from uuid import UUID
 from django_customer_history.values.types import ValueType
 
 
-def decode(text: str | None, form: ValueType | None) -> Any:
-    """Return the Python value of a text; the text itself where it does not fit the form.
+def decode(text: str | None, value_type: ValueType | None) -> Any:
+    """Return the Python value of a text; the text itself where it does not fit the value_type.
 
     It may not fit where the field had another type when the entry was written.
     """
     if text is None:
         return None
     try:
-        return _DECODERS.get(form, str)(text)
+        return _DECODERS.get(value_type, str)(text)
     except (ValueError, ArithmeticError, RecursionError):
         return text
 

@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 
 from django_customer_history.values.types import ValueType
 
-_FORMS: Mapping[str, ValueType] = {
+_VALUE_TYPES: Mapping[str, ValueType] = {
     "AutoField": ValueType.INTEGER,
     "BigAutoField": ValueType.INTEGER,
     "SmallAutoField": ValueType.INTEGER,
@@ -47,16 +47,16 @@ _FORMS: Mapping[str, ValueType] = {
 AnyField: TypeAlias = "models.Field[Any, Any]"
 
 
-def form_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
-    """Return the form of a model field's values; None: only the database knows."""
+def value_type_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
+    """Return the value_type of a model field's values; None: only the database knows."""
     field = _stored_field(field)
     internal_type = field.get_internal_type()
     if internal_type == "DateTimeField":
         return ValueType.DATETIME if use_tz else ValueType.LOCAL_DATETIME
-    return _FORMS.get(internal_type)
+    return _VALUE_TYPES.get(internal_type)
 
 
-def places_of(field: AnyField) -> int:
+def decimal_places_of(field: AnyField) -> int:
     """Return the digits after the decimal point of a decimal field, 0 for others."""
     return int(getattr(_stored_field(field), "decimal_places", None) or 0)
 

@@ -33,7 +33,7 @@ _TYPES: Mapping[ValueType | None, str] = {
 }
 
 
-def type_of(field: Any, form: ValueType | None) -> str:
+def type_of(field: Any, value_type: ValueType | None) -> str:
     """Return the word for a field's type: `text`, `choice`, `relation`, `date` ..."""
     if getattr(field, "is_relation", False):
         return "relation"
@@ -41,10 +41,10 @@ def type_of(field: Any, form: ValueType | None) -> str:
         return "choice"
     if isinstance(field, models.FileField):
         return "file"
-    return _TYPES.get(form, "text")
+    return _TYPES.get(value_type, "text")
 
 
-def json_value(text: str | None, form: ValueType | None) -> Any:
+def json_value(text: str | None, value_type: ValueType | None) -> Any:
     """Return a text as typed JSON: number, boolean, object; all else is a string.
 
     Decimals stay strings with their own places, moments are ISO 8601 in UTC, durations are
@@ -52,12 +52,14 @@ def json_value(text: str | None, form: ValueType | None) -> Any:
     """
     if text is None:
         return None
-    if form in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
+    if value_type in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
         try:
-            return _sendable(decode(text, form))
+            return _sendable(decode(text, value_type))
         except RecursionError:  # Lists in lists in lists: as the text that it is.
             return sendable_text(text)
-    if form is ValueType.DURATION and isinstance(value := decode(text, form), timedelta):
+    if value_type is ValueType.DURATION and isinstance(
+        value := decode(text, value_type), timedelta
+    ):
         return duration_iso_string(value)
     return sendable_text(text)
 
@@ -88,21 +90,25 @@ def utc_text(moment: datetime) -> str:
 
 
 def display(
-    text: str | None, field: Any, form: ValueType | None, *, own: Callable[[Any], Any] | None = None
+    text: str | None,
+    field: Any,
+    value_type: ValueType | None,
+    *,
+    own: Callable[[Any], Any] | None = None,
 ) -> str | None:
     """Return a text as a reader of the current language and time zone would write it.
 
     `own` is how the host writes such values. Numbers that may be codes or years have the
     grouping that the project's settings say, keys none.
     """
-    return None if text is None else sendable_text(_display(text, field, form, own))
+    return None if text is None else sendable_text(_display(text, field, value_type, own))
 
 
 def _display(
-    text: str, field: Any, form: ValueType | None, own: Callable[[Any], Any] | None
+    text: str, field: Any, value_type: ValueType | None, own: Callable[[Any], Any] | None
 ) -> str:
-    value = decode(text, form)
-    if own is not None and value is not None and _is_of(value, form):
+    value = decode(text, value_type)
+    if own is not None and value is not None and _is_of(value, value_type):
         return str(own(value)) + ""  # Text, also where it is marked as safe HTML.
     if getattr(field, "primary_key", False):
         return text
@@ -121,9 +127,9 @@ def _words(text: str, value: Any, field: Any) -> str:
     return value if isinstance(value, str) else text
 
 
-def _is_of(value: Any, form: ValueType | None) -> bool:
+def _is_of(value: Any, value_type: ValueType | None) -> bool:
     # What the field held when it had another type is still the text of that time.
-    return not isinstance(value, str) or form in (None, ValueType.TEXT, ValueType.JSON)
+    return not isinstance(value, str) or value_type in (None, ValueType.TEXT, ValueType.JSON)
 
 
 _HALVES = re.compile("[\ud800-\udfff]")

@@ -153,7 +153,7 @@ def test_a_value_is_revealed_on_request_and_closes_again(
     page.get_by_role("button", name=re.compile("^Reveal SSN")).first.click()
     expect(entries(page).filter(has_text="900-12-4471")).to_have_count(1)
     page.goto(first_page)
-    expect(entries(page).first).to_contain_text("Confidential values revealed")
+    expect(entries(page).first).to_contain_text("Confidential Values Revealed")
     page.goto(address)
     expect(page.locator("body")).not_to_contain_text("900-12-4471")
     expect(entries(page).first).to_contain_text("***-**-4471")

@@ -9,11 +9,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import (
     REFUSAL,
-    Dialect,
+    Backend,
 )
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.mysql.session import MySQLSession
-from django_customer_history.backends.row_triggers import RowDialect
+from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.tables import (
     PREFIX,
     Column,
@@ -23,7 +23,7 @@ from django_customer_history.backends.tables import (
     TrackedTable,
     Trigger,
 )
-from django_customer_history.context.resolved import REASONS
+from django_customer_history.context.resolved import REASON_KEYS
 from django_customer_history.values.types import ValueType
 
 # NOW() stands still within a statement and SYSDATE() does not, but only in the session's time
@@ -60,7 +60,7 @@ _LONGEST_MESSAGE = 128
 """Characters that MySQL takes as a condition's text."""
 
 
-class MySQLDialect(RowDialect):
+class MySQLBackend(RowTriggerBackend):
     """The SQL of MariaDB and MySQL."""
 
     def __init__(
@@ -69,7 +69,7 @@ class MySQLDialect(RowDialect):
         self._json_equals = json_equals
         self._random = random
 
-    def for_server(self, connection: BaseDatabaseWrapper) -> Dialect:
+    def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
         server: Any = connection
         known: dict[str, str] = {}
         if not server.mysql_is_mariadb:
@@ -78,13 +78,13 @@ class MySQLDialect(RowDialect):
             known["json_equals"] = "JSON_EQUALS({0}, {1})"
         if not server.mysql_is_mariadb or server.mysql_version >= (10, 10):
             known["random"] = "HEX(RANDOM_BYTES(8))"
-        return MySQLDialect(**known)
+        return MySQLBackend(**known)
 
     vendors = ("mysql",)
     session_class = MySQLSession
     ddl_is_transactional = False
     # A derived table sees the variables of a trigger, and no column of the query around it.
-    splits_standing_rows = False
+    splits_json_outside_triggers = False
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -110,7 +110,7 @@ class MySQLDialect(RowDialect):
                 for name, _event, table, body, *_rest in cursor.fetchall()
             ]
 
-    def form(self, column: Column, hint: ValueType | None) -> ValueType:
+    def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         name = column.type.partition("(")[0].split()[0]
         if column.type == "char(32)" and hint is ValueType.UUID:
             return ValueType.UUID
@@ -120,7 +120,7 @@ class MySQLDialect(RowDialect):
             return ValueType.BOOLEAN
         if name == "longtext" and hint is ValueType.JSON:
             return ValueType.JSON
-        return _FORMS.get(name, ValueType.TEXT)
+        return _VALUE_TYPES.get(name, ValueType.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name = self.trigger_name(table, event)
@@ -134,7 +134,7 @@ class MySQLDialect(RowDialect):
         elif event == "update":
             work = f"{self._collected(table)}  IF changes IS NOT NULL THEN\n{work}  END IF;\n"
         if table.part_of is not None:
-            when += f" AND {self.has_counterpart(table.part_of)}"
+            when += f" AND {self.has_inherited_row(table.part_of)}"
         work = f"  IF {when} THEN\n{work}  END IF;\n"
         body = f"BEGIN\n{_DECLARE}{work}END"
         return self._replacing(table.name, name, f"AFTER {event.upper()}", body)
@@ -155,7 +155,7 @@ class MySQLDialect(RowDialect):
         return "" if is_condition_in_member else condition, member
 
     def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
-        is_plain = column.form not in (ValueType.TEXT, ValueType.JSON)
+        is_plain = column.value_type not in (ValueType.TEXT, ValueType.JSON)
         quoted = f"'\"', {text}, '\"'" if is_plain else self.json_string(text)
         return f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
 
@@ -164,7 +164,7 @@ class MySQLDialect(RowDialect):
             return "CONCAT('{', changes, '}')"
         return super().changes(table, event)
 
-    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         # REPLACE is a DELETE and an INSERT here. TRUNCATE and DROP pass by triggers: only the
         # role's privileges can forbid them.
         return [
@@ -185,7 +185,9 @@ class MySQLDialect(RowDialect):
         # index of subjects without its last part and walks from the newest entry to the place.
         return f" FORCE INDEX ({self.quote(index)})"
 
-    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+    def flush(
+        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+    ) -> list[str]:
         kept = [statement for statement in statements if self.quote(log) not in statement]
         return [
             f"SET {self.context('paused')} = 1;",
@@ -228,7 +230,7 @@ class MySQLDialect(RowDialect):
         return f"{row}.{self.quote(column)}"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        return _TEXTS.get(column.form, "CONVERT({0} USING utf8mb4)").format(value)
+        return _TEXTS.get(column.value_type, "CONVERT({0} USING utf8mb4)").format(value)
 
     def step(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
         return (
@@ -236,10 +238,10 @@ class MySQLDialect(RowDialect):
             f" WHERE {self.quote(key)} = {value})"
         )
 
-    def differs(self, one: str, other: str, *, form: ValueType = ValueType.TEXT) -> str:
-        if form not in (ValueType.TEXT, ValueType.JSON):
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
+        if value_type not in (ValueType.TEXT, ValueType.JSON):
             return f"NOT ({one} <=> {other})"
-        if form is ValueType.JSON and self._json_equals:
+        if value_type is ValueType.JSON and self._json_equals:
             # JSON may be written in another order and mean the same.
             equal = self._json_equals.format(one, other)
             return f"(NOT (BINARY {one} <=> BINARY {other}) AND NOT ({equal} <=> 1))"
@@ -300,7 +302,7 @@ class MySQLDialect(RowDialect):
         return f"  IF {condition} THEN\n{statement};\n  END IF" if condition else statement
 
     def refuse(self, message: str, *, condition: str | None) -> str:
-        paths = ", ".join(f"'$.{name}'" for name in REASONS)
+        paths = ", ".join(f"'$.{name}'" for name in REASON_KEYS)
         context = self.context("context")
         tests = [f"NOT COALESCE(JSON_CONTAINS_PATH({context}, 'one', {paths}), 0)"]
         tests += [condition] if condition else []
@@ -313,7 +315,7 @@ class MySQLDialect(RowDialect):
             f" MYSQL_ERRNO = {_DUPLICATE_OF_FOREIGN_KEY}"
         )
 
-    def standing(self, table: str, condition: str) -> str:
+    def existing_rows_source(self, table: str, condition: str) -> str:
         return (
             f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
             f" CROSS JOIN (SELECT {_MICROSECOND} AS microsecond) AS clock"
@@ -333,7 +335,7 @@ def _as_text(body: str | bytes) -> str:
     return body.decode() if isinstance(body, bytes) else body
 
 
-_FORMS: Mapping[str, ValueType] = {
+_VALUE_TYPES: Mapping[str, ValueType] = {
     "int": ValueType.INTEGER,
     "bigint": ValueType.INTEGER,
     "smallint": ValueType.INTEGER,

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.driver_cursors import follow_calls
+from django_customer_history.backends.driver_cursors import patch_driver_cursors
 from django_customer_history.backends.session import (
     Execute,
     Session,
@@ -16,11 +16,11 @@ from django_customer_history.backends.session import (
 from django_customer_history.backends.statements import may_write
 from django_customer_history.backends.tables import PREFIX
 from django_customer_history.context.current import current
-from django_customer_history.context.resolved import Attribution
+from django_customer_history.context.resolved import ResolvedContext
 
 VARIABLES: Sequence[str] = (
-    "actor_id",
-    "actor_label",
+    "user_id",
+    "user_label",
     "source",
     "ip_address",
     "request_id",
@@ -36,13 +36,13 @@ class MySQLSession(Session):
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
         # None: somebody else has set the variables.
-        self._sent: Attribution | None = Attribution()
+        self._sent: ResolvedContext | None = ResolvedContext()
         self._is_in_django = False
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
-        self._sent = Attribution()
-        follow_calls(self._connection.connection, self._calling, before=self._past_django)
+        self._sent = ResolvedContext()
+        patch_driver_cursors(self._connection.connection, self._calling, before=self._past_django)
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the variables first, if the statement may write and they are not right yet."""
@@ -55,13 +55,13 @@ class MySQLSession(Session):
 
     @contextmanager
     def _calling(self, cursor: Any) -> Iterator[None]:
-        self._send_if_new(current().attribution())
+        self._send_if_new(current().resolve())
         yield
         count_paused_rows(cursor)
 
     def _hand_over(self, sql: Any) -> None:
         if may_write(sql):
-            self._send_if_new(current().attribution())
+            self._send_if_new(current().resolve())
 
     def _past_django(self, sql: Any) -> None:
         # What a cursor of the driver runs by itself: the variables outlive who acted, and the
@@ -73,23 +73,23 @@ class MySQLSession(Session):
         elif self._sent is not None:
             self._hand_over(sql)
 
-    def _send_if_new(self, attribution: Attribution) -> None:
-        if attribution is not self._sent and attribution != self._sent:
-            self._send(attribution)
+    def _send_if_new(self, resolved: ResolvedContext) -> None:
+        if resolved is not self._sent and resolved != self._sent:
+            self._send(resolved)
 
-    def _send(self, attribution: Attribution) -> None:
-        request_id = attribution.request_id
+    def _send(self, resolved: ResolvedContext) -> None:
+        request_id = resolved.request_id
         values = [
-            attribution.actor_id,
-            attribution.actor_label,
-            attribution.source,
-            attribution.ip_address,
+            resolved.user_id,
+            resolved.user_label,
+            resolved.source,
+            resolved.ip_address,
             None if request_id is None else str(request_id),
-            attribution.action,
-            attribution.detail,
-            1 if attribution.paused else None,
+            resolved.action,
+            resolved.detail,
+            1 if resolved.paused else None,
         ]
         assignments = ", ".join(f"@{PREFIX}{name} = %s" for name in VARIABLES)
         with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
             cursor.execute(f"SET {assignments}", values)
-        self._sent = attribution
+        self._sent = resolved

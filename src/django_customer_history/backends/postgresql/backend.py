@@ -26,7 +26,7 @@ from django_customer_history.backends.tables import (
     TrackedTable,
     Trigger,
 )
-from django_customer_history.context.resolved import REASONS
+from django_customer_history.context.resolved import REASON_KEYS
 from django_customer_history.values.types import ValueType
 
 TRANSITION_TABLE = "customer_history_rows"
@@ -64,7 +64,7 @@ _GUARDS: Mapping[str, str] = {
 }
 
 
-class PostgreSQLDialect(RowAsJSON):
+class PostgreSQLBackend(RowAsJSON):
     """The SQL of PostgreSQL; `cell` is always the text of a member of the row's JSON."""
 
     vendors = ("postgresql",)
@@ -110,8 +110,8 @@ class PostgreSQLDialect(RowAsJSON):
                 for table, name, body in cursor.fetchall()
             ]
 
-    def form(self, column: Column, hint: ValueType | None) -> ValueType:
-        return _FORMS.get(column.type, ValueType.TEXT)
+    def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
+        return _VALUE_TYPES.get(column.type, ValueType.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name, head = self.trigger_name(table, event), self.head(table, event)
@@ -135,7 +135,7 @@ class PostgreSQLDialect(RowAsJSON):
             )
             return [name for (name,) in cursor.fetchall()]
 
-    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         # PostgreSQL itself copies the guards of rows to the partitions, that of TRUNCATE not.
         return [
             *(self._guard(log, verb, f"guard_{verb}") for verb in _GUARDS),
@@ -156,9 +156,13 @@ class PostgreSQLDialect(RowAsJSON):
         # The function may still carry a disabled trigger or one on a renamed table.
         return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)} CASCADE"]
 
-    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+    def flush(
+        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+    ) -> list[str]:
         # Only the table's owner may switch the guards off; the lock is TRUNCATE's own.
-        named = [(self.quote(guard.table), self.quote(guard.name)) for guard in guards]
+        named = [
+            (self.quote(guard.table), self.quote(guard.name)) for guard in append_only_triggers
+        ]
         return [
             f"SELECT set_config('{CONTEXT_SETTING}', '{{\"paused\": true}}', true)",
             *(f"ALTER TABLE {table} DISABLE TRIGGER {name}" for table, name in named),
@@ -194,7 +198,7 @@ class PostgreSQLDialect(RowAsJSON):
         return f"({row.lower()}_row ->> {self.literal(column)})"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        return TEXTS.get(column.form, "{0}").format(value)
+        return TEXTS.get(column.value_type, "{0}").format(value)
 
     def number(self, value: str) -> str:
         return f"{value}::bigint"
@@ -205,7 +209,7 @@ class PostgreSQLDialect(RowAsJSON):
             f" WHERE {self.quote(key)} = {value}::{key_type})"
         )
 
-    def differs(self, one: str, other: str, *, form: ValueType = ValueType.TEXT) -> str:
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
         return f"{one} IS DISTINCT FROM {other}"
 
     def changes(self, table: TrackedTable, event: Event) -> str:
@@ -249,7 +253,7 @@ class PostgreSQLDialect(RowAsJSON):
         source = _SOURCES.get(event, "").format(rows=rows)
         return f"  INSERT INTO {self.quote(log)} ({columns})\n  SELECT {expressions}{source}{where}"
 
-    def standing(self, table: str, condition: str) -> str:
+    def existing_rows_source(self, table: str, condition: str) -> str:
         rows = f"(SELECT * FROM {self.quote(table)} WHERE {condition})"
         source = _SOURCES["insert"].format(rows=rows)
         return f"{source}\n  CROSS JOIN (SELECT {CONTEXT} AS context OFFSET 0) AS session"
@@ -264,7 +268,7 @@ class PostgreSQLDialect(RowAsJSON):
             return _of_a_row(f"{refusals}{_TAKE_TIME}{statements};\n")
         unchanged = "  IF changes IS NULL THEN\n    RETURN NULL;\n  END IF;\n"
         if table.part_of is not None:
-            test = self.has_counterpart(table.part_of)
+            test = self.has_inherited_row(table.part_of)
             unchanged += f"  IF NOT ({test}) THEN\n    RETURN NULL;\n  END IF;\n"
         difference = f"  changes := ({self.members(table, 'update')});\n"
         return _of_a_row(f"{difference}{unchanged}{refusals}{_TAKE_TIME}{statements};\n")
@@ -278,7 +282,7 @@ class PostgreSQLDialect(RowAsJSON):
         return f"  IF EXISTS (SELECT 1 FROM {rows}) THEN\n{refusals}  END IF;\n"
 
     def refuse(self, message: str, *, condition: str | None) -> str:
-        reasons = self.array(REASONS)
+        reasons = self.array(REASON_KEYS)
         tests = [f"NOT coalesce(context -> 'context' ?| {reasons}, false)"]
         tests += [condition] if condition else []
         # 23000: Django raises IntegrityError, as it does on the other databases.
@@ -334,7 +338,7 @@ def _of_a_row(statements: str) -> str:
     return f"{_ROW_VARIABLES}{statements}  END;\n"
 
 
-_FORMS: Mapping[str, ValueType] = {
+_VALUE_TYPES: Mapping[str, ValueType] = {
     "timestamp with time zone": ValueType.DATETIME,
     "timestamp without time zone": ValueType.LOCAL_DATETIME,
     "time without time zone": ValueType.TIME,

@@ -24,7 +24,7 @@ from django_customer_history.backends.postgresql.backend import (
     MICROSECOND,
     REQUIRED,
     TRANSITION_TABLE,
-    PostgreSQLDialect,
+    PostgreSQLBackend,
     in_case,
 )
 from django_customer_history.backends.tables import (
@@ -62,7 +62,7 @@ _LAYOUT_SOURCE = (
 )
 
 
-class PostgreSQLByColumn(PostgreSQLDialect):
+class PostgreSQLColumnBackend(PostgreSQLBackend):
     """Triggers that name the columns while the table has those that it had."""
 
     def foundations(self) -> Sequence[Trigger]:
@@ -119,7 +119,7 @@ class _Native:
     """What is NULL where there is nothing."""
 
 
-class NamedColumns(PostgreSQLDialect):
+class NamedColumns(PostgreSQLBackend):
     """The statements of one trigger over the columns of its rows."""
 
     def __init__(self, table: TrackedTable, event: Event) -> None:
@@ -169,7 +169,7 @@ class NamedColumns(PostgreSQLDialect):
             return native.text.format(value)
         return super().text(f"(to_jsonb({value}) #>> '{{}}')", column)
 
-    def differs(self, one: str, other: str, *, form: ValueType = ValueType.TEXT) -> str:
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
         native = self._native(one)
         cells = (native.comparable.format(value) for value in (one, other))
         return " IS DISTINCT FROM ".join(cells)

@@ -5,16 +5,16 @@ This survives every change of the table: a member of the JSON is a column as it 
 
 from collections.abc import Iterable, Mapping
 
-from django_customer_history.backends.base import Dialect
+from django_customer_history.backends.base import Backend
 from django_customer_history.backends.tables import (
-    Counterpart,
     Event,
+    InheritanceJoin,
     TrackedColumn,
     TrackedTable,
 )
 from django_customer_history.values.types import ValueType
 
-# What to_jsonb makes of a value depends on the session (time zone) or is not the common form.
+# What to_jsonb makes of a value depends on the session (time zone) or is not the common value_type.
 TEXTS: Mapping[ValueType, str] = {
     # to_char() knows no infinity: it is NULL to it.
     ValueType.DATETIME: (
@@ -30,7 +30,7 @@ TEXTS: Mapping[ValueType, str] = {
 }
 
 
-class RowAsJSON(Dialect):
+class RowAsJSON(Backend):
     """The changed members of a row, found by going through all that it has."""
 
     def members(self, table: TrackedTable, event: Event) -> str:
@@ -42,7 +42,9 @@ class RowAsJSON(Dialect):
             "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
         }[event]
         if event != "update":
-            row += "".join(self._and_of(counterpart, row) for counterpart in table.inherited)
+            row += "".join(
+                self._and_of(inheritance_join, row) for inheritance_join in table.inherited
+            )
         texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
         members = (
             f"SELECT {self._field_by_key(table)} AS field, {self.pair(*texts)} AS pair"
@@ -59,7 +61,7 @@ class RowAsJSON(Dialect):
                 members += f" UNION ALL SELECT field, {both} FROM ({keyed}) AS keyed"
         return f"SELECT jsonb_object_agg(field, pair) FROM ({members}) AS changed"
 
-    def _and_of(self, parent: Counterpart, row: str) -> str:
+    def _and_of(self, parent: InheritanceJoin, row: str) -> str:
         link = f"({row} ->> {self.literal(parent.link)})::{parent.key_type}"
         return (
             f" || coalesce((SELECT to_jsonb(parent) FROM {self.quote(parent.table)} AS parent"
@@ -118,12 +120,12 @@ class RowAsJSON(Dialect):
             f" WHEN {self.literal(one.column.name)}"
             f" THEN {'NULL' if one.secret else self._text_of_json(value, one)}"
             for one in table.columns
-            if one.secret or one.form is ValueType.JSON or one.form in TEXTS
+            if one.secret or one.value_type is ValueType.JSON or one.value_type in TEXTS
         )
         return f"CASE member.key{whens} ELSE {text} END" if whens else text
 
     def _text_of_json(self, value: str, column: TrackedColumn) -> str:
-        if column.form is ValueType.JSON:
+        if column.value_type is ValueType.JSON:
             # The text of a JSON string has its quotes; that of NULL is NULL.
             return f"nullif({value}, 'null')::text"
         return self.text(f"({value} #>> '{{}}')", column)

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.driver_cursors import follow_calls
+from django_customer_history.backends.driver_cursors import patch_driver_cursors
 from django_customer_history.backends.session import (
     Execute,
     Session,
@@ -16,11 +16,11 @@ from django_customer_history.backends.session import (
 )
 from django_customer_history.backends.statements import may_write
 from django_customer_history.context.current import current
-from django_customer_history.context.resolved import Attribution
+from django_customer_history.context.resolved import ResolvedContext
 
 CONTEXT_SETTING = "customer_history.context"
 
-_NOTHING = Attribution()
+_NOTHING = ResolvedContext()
 
 
 class PostgreSQLSession(Session):
@@ -35,7 +35,7 @@ class PostgreSQLSession(Session):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        self._known: tuple[Attribution, str] = (Attribution(), Attribution().as_json())
+        self._known: tuple[ResolvedContext, str] = (ResolvedContext(), ResolvedContext().as_json())
         self._binds_on_server = False
         self._pgconn: Any = None
 
@@ -44,39 +44,39 @@ class PostgreSQLSession(Session):
         features = self._connection.features
         self._binds_on_server = getattr(features, "uses_server_side_binding", False)
         self._pgconn = getattr(self._connection.connection, "pgconn", None)
-        follow_calls(self._connection.connection, self._calling)
+        patch_driver_cursors(self._connection.connection, self._calling)
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Set the context in front of the statement, or before it where that cannot be."""
         if not may_write(sql):
             return execute(sql, params, many, state)
-        attribution = current().attribution()
-        if self._says_nothing(attribution):
+        resolved = current().resolve()
+        if self._says_nothing(resolved):
             return execute(sql, params, many, state)
         cursor = state["cursor"].cursor
         if many or not isinstance(sql, str) or not self._takes_several_statements(cursor):
             with self._in_transaction():
-                self._send(attribution)
+                self._send(resolved)
                 return count_paused_statement(execute(sql, params, many, state), sql, state)
-        result = execute(*self._with_setting(attribution, sql, params), many, state)
+        result = execute(*self._with_setting(resolved, sql, params), many, state)
         if _has_result_sets(cursor):
             cursor.nextset()  # Not by Django's cursor, which wraps each call for its errors.
         return count_paused_statement(result, sql, state)
 
     @contextmanager
     def _calling(self, cursor: Any) -> Iterator[None]:
-        attribution = current().attribution()
-        if self._says_nothing(attribution):
+        resolved = current().resolve()
+        if self._says_nothing(resolved):
             yield
             return
         with self._in_transaction():
-            self._send(attribution)
+            self._send(resolved)
             yield
             count_paused_rows(cursor)
 
-    def _says_nothing(self, attribution: Attribution) -> bool:
+    def _says_nothing(self, resolved: ResolvedContext) -> bool:
         # Outside of a transaction no older context can be in force.
-        return not self._is_in_transaction() and attribution == _NOTHING
+        return not self._is_in_transaction() and resolved == _NOTHING
 
     def _is_in_transaction(self) -> bool:
         return self._connection.in_atomic_block or not self._connection.get_autocommit()
@@ -92,25 +92,25 @@ class PostgreSQLSession(Session):
             return False
         return self._pgconn is None or not self._pgconn.pipeline_status
 
-    def _send(self, attribution: Attribution) -> None:
+    def _send(self, resolved: ResolvedContext) -> None:
         with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
             cursor.execute(
-                "SELECT set_config(%s, %s, true)", [CONTEXT_SETTING, self._text(attribution)]
+                "SELECT set_config(%s, %s, true)", [CONTEXT_SETTING, self._text(resolved)]
             )
 
-    def _with_setting(self, attribution: Attribution, sql: str, params: Any) -> tuple[str, Any]:
-        text = self._text(attribution)
+    def _with_setting(self, resolved: ResolvedContext, sql: str, params: Any) -> tuple[str, Any]:
+        text = self._text(resolved)
         if params and isinstance(params, list | tuple):
             # The driver has read this text before: only the value differs between requests.
             return f"{self._SETTING}%s; {sql}", [text, *params]
         setting = self._SETTING + _quoted(text, self._connection.connection) + "; "
         return (setting if params is None else setting.replace("%", "%%")) + sql, params
 
-    def _text(self, attribution: Attribution) -> str:
+    def _text(self, resolved: ResolvedContext) -> str:
         known, text = self._known
-        if known is not attribution:
-            text = attribution.as_json()
-            self._known = (attribution, text)
+        if known is not resolved:
+            text = resolved.as_json()
+            self._known = (resolved, text)
         return text
 
 

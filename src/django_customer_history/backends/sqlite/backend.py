@@ -12,7 +12,7 @@ from django_customer_history.backends.expressions import (
     around,
     object_by_pattern,
 )
-from django_customer_history.backends.row_triggers import RowDialect
+from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.sqlite.session import SQLiteSession
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -26,7 +26,7 @@ from django_customer_history.backends.tables import (
 from django_customer_history.values.types import ValueType
 
 
-class SQLiteDialect(RowDialect):
+class SQLiteBackend(RowTriggerBackend):
     """The SQL of SQLite.
 
     A program that does not register the functions of `capture.session` cannot write to a
@@ -68,9 +68,9 @@ class SQLiteDialect(RowDialect):
                 for table, name, sql in cursor.fetchall()
             ]
 
-    def form(self, column: Column, hint: ValueType | None) -> ValueType:
+    def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         # SQLite's types are only names: what the model field says is the better knowledge.
-        return hint or _FORMS.get(column.type.partition("(")[0].strip(), ValueType.TEXT)
+        return hint or _VALUE_TYPES.get(column.type.partition("(")[0].strip(), ValueType.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name = self.trigger_name(table, event)
@@ -84,7 +84,7 @@ class SQLiteDialect(RowDialect):
         )
         return self._replacing(table.name, name, sql)
 
-    def guards(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         quoted = self.quote(log)
         # Without recursive_triggers, REPLACE removes the old row past the DELETE guard.
         heads = {
@@ -107,13 +107,15 @@ class SQLiteDialect(RowDialect):
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
 
-    def flush(self, statements: Sequence[str], *, log: str, guards: Sequence[Trigger]) -> list[str]:
+    def flush(
+        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+    ) -> list[str]:
         is_log = [self.quote(log) in statement for statement in statements]
         return [
             *(one for one, last in zip(statements, is_log, strict=True) if not last),
-            *(f"DROP TRIGGER IF EXISTS {self.quote(guard.name)}" for guard in guards),
+            *(f"DROP TRIGGER IF EXISTS {self.quote(guard.name)}" for guard in append_only_triggers),
             *(one for one, last in zip(statements, is_log, strict=True) if last),
-            *(guard.body for guard in guards),
+            *(guard.body for guard in append_only_triggers),
         ]
 
     def context(self, name: str) -> str:
@@ -135,7 +137,7 @@ class SQLiteDialect(RowDialect):
         return f"{row}.{self.quote(column)}"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        pattern = _TEXTS.get(column.form, "CAST({0} AS TEXT)")
+        pattern = _TEXTS.get(column.value_type, "CAST({0} AS TEXT)")
         return pattern.format(value, places=column.places)
 
     def step(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
@@ -144,11 +146,11 @@ class SQLiteDialect(RowDialect):
             f" WHERE {self.quote(key)} = {value})"
         )
 
-    def differs(self, one: str, other: str, *, form: ValueType = ValueType.TEXT) -> str:
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
         # A column's own collation may take 'abc' and 'ABC' for the same; JSON may be written
         # in another order and mean the same.
         different = f"{one} IS NOT {other} COLLATE BINARY"
-        if form is not ValueType.JSON:
+        if value_type is not ValueType.JSON:
             return different
         return f"({different} AND customer_history_json_differs({one}, {other}))"
 
@@ -213,7 +215,7 @@ class SQLiteDialect(RowDialect):
         tests = [f"NOT {PREFIX}has_reason()", *([condition] if condition else [])]
         return f"  SELECT RAISE(ABORT, {self.literal(message)}) WHERE {' AND '.join(tests)}"
 
-    def standing(self, table: str, condition: str) -> str:
+    def existing_rows_source(self, table: str, condition: str) -> str:
         return f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
 
     def _replacing(self, table: str, name: str, sql: str) -> Trigger:
@@ -231,7 +233,7 @@ def _object(members: Sequence[Member]) -> str:
     return object_by_pattern(members, function="printf", rest="substr({0}, 2)")
 
 
-_FORMS: Mapping[str, ValueType] = {
+_VALUE_TYPES: Mapping[str, ValueType] = {
     "integer": ValueType.INTEGER,
     "bigint": ValueType.INTEGER,
     "smallint": ValueType.INTEGER,

@@ -11,7 +11,7 @@ from django_customer_history.backends.session import Execute, Session
 from django_customer_history.backends.statements import may_write
 from django_customer_history.backends.tables import PREFIX
 from django_customer_history.context.current import Context, current
-from django_customer_history.context.resolved import Attribution
+from django_customer_history.context.resolved import ResolvedContext
 from django_customer_history.keys import datetime_of, hexadecimal_at, next_microsecond
 
 
@@ -20,8 +20,8 @@ class SQLiteSession(Session):
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        self._attribution = Attribution()
-        self._resolved: tuple[Context, Attribution] | None = None
+        self._resolve = ResolvedContext()
+        self._resolved: tuple[Context, ResolvedContext] | None = None
         self._microsecond = 0
         self._second = (0, "")
         self._request: tuple[UUID | None, str | None] = (None, None)
@@ -33,15 +33,15 @@ class SQLiteSession(Session):
         functions: dict[str, Callable[[], Any]] = {
             "key": self._key,
             "timestamp": self._timestamp,
-            "actor_id": lambda: self._attribution.actor_id,
-            "actor_label": lambda: self._attribution.actor_label,
-            "source": lambda: self._attribution.source,
-            "ip_address": lambda: self._attribution.ip_address,
+            "user_id": lambda: self._resolve.user_id,
+            "user_label": lambda: self._resolve.user_label,
+            "source": lambda: self._resolve.source,
+            "ip_address": lambda: self._resolve.ip_address,
             "request_id": self._request_id,
-            "action": lambda: self._attribution.action,
-            "context": lambda: self._attribution.detail,
+            "action": lambda: self._resolve.action,
+            "context": lambda: self._resolve.detail,
             "paused": _is_paused,
-            "has_reason": lambda: current().attribution().has_reason,
+            "has_reason": lambda: current().resolve().has_reason,
         }
         for name, function in functions.items():
             self._connection.connection.create_function(PREFIX + name, 0, function)
@@ -58,9 +58,9 @@ class SQLiteSession(Session):
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
         """Learn who acts before the statement runs: no query can run inside a trigger."""
         context = current()
-        if context.origin is None or not may_write(sql):
+        if context.provider is None or not may_write(sql):
             return execute(sql, params, many, state)
-        self._resolved = (context, context.attribution())
+        self._resolved = (context, context.resolve())
         try:
             return execute(sql, params, many, state)
         finally:
@@ -70,14 +70,14 @@ class SQLiteSession(Session):
         # The first function that a trigger calls: the context of now is that of the entry.
         context, resolved = current(), self._resolved
         if resolved is not None and resolved[0] is context:
-            self._attribution = resolved[1]
+            self._resolve = resolved[1]
         else:
-            self._attribution = context.attribution()
+            self._resolve = context.resolve()
         self._microsecond = next_microsecond()
         return hexadecimal_at(self._microsecond)
 
     def _request_id(self) -> str | None:
-        request = self._attribution.request_id
+        request = self._resolve.request_id
         if request is not self._request[0]:
             self._request = (request, None if request is None else request.hex)
         return self._request[1]

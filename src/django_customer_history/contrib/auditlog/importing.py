@@ -17,32 +17,32 @@ from django.db.models import Q
 
 from django_customer_history.capture.batches import BATCH
 from django_customer_history.capture.events import (
-    Past,
+    EventContent,
+    ImportedEntry,
     Record,
-    Told,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.auditlog.records import (
     Links,
-    Reading,
-    Recorded,
+    ParsedRecord,
+    RecordParser,
     Values,
     text_of,
 )
 from django_customer_history.contrib.importing import (
     Import,
+    ImportedRecord,
     Row,
-    Source,
     Walk,
-    actor_of,
     after,
     kept_address,
     own_table,
     told_to_each,
+    user_of,
     users_by_key,
 )
-from django_customer_history.contrib.subject_lookup import Ways
-from django_customer_history.exceptions import ImportRefusedError
+from django_customer_history.contrib.subject_lookup import SubjectLookup
+from django_customer_history.exceptions import ImportSourceError
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     Kind,
@@ -67,7 +67,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class RowState:
     """What is remembered of a row after one of its records."""
 
     moment: int
@@ -77,13 +77,13 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class RowChange:
     """A record, and what the row was before and after it."""
 
-    source: Source
+    source: ImportedRecord
     kind: Kind
     key: str
-    recorded: Recorded
+    recorded: ParsedRecord
     before: Values
     after: Values
 
@@ -107,7 +107,9 @@ class AuditLog(Import):
             records=records, entity="object_pk", time="timestamp", key="id", columns=columns
         )
 
-    def pasts(self, page: Sequence[Row], last: dict[Any, State]) -> Iterator[Past]:
+    def imported_entries(
+        self, page: Sequence[Row], last: dict[Any, RowState]
+    ) -> Iterator[ImportedEntry]:
         """Yield what the records of a page say."""
         happenings = list(self._happenings(page, last))
         before = self._ways.subjects([(one.key, one.before) for one in happenings])
@@ -117,10 +119,10 @@ class AuditLog(Import):
             for links in happening.recorded.links:
                 yield from self._link_entries(happening, links, is_on)
 
-    def _happenings(self, page: Sequence[Row], last: dict[Any, State]) -> Iterator[Happening]:
+    def _happenings(self, page: Sequence[Row], last: dict[Any, RowState]) -> Iterator[RowChange]:
         records = [dict(zip(self._names, row, strict=True)) for row in page]
-        users = {record["actor_id"] for record in records}
-        actors = users_by_key(get_user_model(), users, using=self.using)
+        keys = {record["actor_id"] for record in records}
+        users = users_by_key(get_user_model(), keys, using=self.using)
         beginnings = self._beginnings(records, known=last)
         for record in records:
             entity, kind = record["object_pk"], _KINDS[record["action"]]
@@ -130,10 +132,10 @@ class AuditLog(Import):
             recorded = self._reading.read(kind, _changes_in(record))
             before = former | self._needed_of(recorded.before)
             values = before | self._needed_of(recorded.after) if kind != "delete" else before
-            last[entity] = State(moment=moment, values=values)
+            last[entity] = RowState(moment=moment, values=values)
             if not self.target.is_tracked_at(record["timestamp"]):
-                yield Happening(
-                    source=self._source(record, actors, moment, recorded),
+                yield RowChange(
+                    source=self._source(record, users, moment, recorded),
                     kind=kind,
                     key=self._key(entity),
                     recorded=recorded,
@@ -142,7 +144,7 @@ class AuditLog(Import):
                 )
 
     def _beginnings(
-        self, records: Sequence[Mapping[str, Any]], *, known: Mapping[Any, State]
+        self, records: Sequence[Mapping[str, Any]], *, known: Mapping[Any, RowState]
     ) -> dict[str, Values]:
         """Return what rows held before their first record, where that is not their creation.
 
@@ -179,8 +181,8 @@ class AuditLog(Import):
         return found
 
     def _row_entries(
-        self, happening: Happening, now: dict[int, Record], before: dict[int, Record]
-    ) -> Iterator[Past]:
+        self, happening: RowChange, now: dict[int, Record], before: dict[int, Record]
+    ) -> Iterator[ImportedEntry]:
         kind, changes = happening.kind, happening.recorded.changes
         if kind == "update" and not changes:
             return
@@ -191,8 +193,8 @@ class AuditLog(Import):
             yield happening.source.past(part, rank=rank, kind=kind, action=action, told=told)
 
     def _link_entries(
-        self, happening: Happening, links: Links, subjects: dict[int, Record]
-    ) -> Iterator[Past]:
+        self, happening: RowChange, links: Links, subjects: dict[int, Record]
+    ) -> Iterator[ImportedEntry]:
         # Whose names these were nobody can tell: an event, and not the adding of some key.
         names = ", ".join(links.objects)
         pair = [names, None] if links.is_removal else [None, names]
@@ -207,14 +209,18 @@ class AuditLog(Import):
                 told=one,
             )
 
-    def _told(self, happening: Happening, changes: dict[str, list[str | None]]) -> Told:
+    def _told(self, happening: RowChange, changes: dict[str, list[str | None]]) -> EventContent:
         texts = [happening.after.get(name) for name in self.registration.label]
         label = " ".join(text for text in texts if text)[:255] or None
-        return Told(entity=(self.name, happening.key), label=label, changes=changes)
+        return EventContent(entity=(self.name, happening.key), label=label, changes=changes)
 
     def _source(
-        self, record: Mapping[str, Any], actors: dict[Any, Actor], moment: int, recorded: Recorded
-    ) -> Source:
+        self,
+        record: Mapping[str, Any],
+        users: dict[Any, NamedUser],
+        moment: int,
+        recorded: ParsedRecord,
+    ) -> ImportedRecord:
         name, cid = f"{log_model()._meta.label_lower}:{record['id']}", record.get("cid")
         context: dict[str, Any] = {"imported_from": PACKAGE, "record": name, **recorded.marks}
         context |= {
@@ -222,11 +228,11 @@ class AuditLog(Import):
             for column in ("cid", "additional_data")
             if record.get(column) not in (None, "")
         }
-        actor, email = actor_of(record["actor_id"], actors), record.get("actor_email")
-        return Source(
+        user, email = user_of(record["actor_id"], users), record.get("actor_email")
+        return ImportedRecord(
             moment=moment,
             record=name,
-            actor=Actor(id=None, label=email) if actor is None and email else actor,
+            user=NamedUser(id=None, label=email) if user is None and email else user,
             ip_address=kept_address(record.get("remote_addr")),
             request_id=_as_uuid(cid),
             context=context,
@@ -254,13 +260,13 @@ class AuditLog(Import):
         return {*self.registration.label, *self._ways.fields}
 
     @cached_property
-    def _ways(self) -> Ways:
-        return Ways(registration=self.registration, using=self.using)
+    def _ways(self) -> SubjectLookup:
+        return SubjectLookup(registration=self.registration, using=self.using)
 
     @cached_property
-    def _reading(self) -> Reading:
+    def _reading(self) -> RecordParser:
         model = self.registration.model
-        return Reading(
+        return RecordParser(
             model=model,
             table=own_table(self.registration, using=self.using),
             relations=frozenset(one.name for one in relations(self.registration, registry)),
@@ -278,14 +284,14 @@ def audit_logs(
 ) -> list[AuditLog]:
     """Return the records of all registered models, or of some.
 
-    Raises `ImportRefusedError` where auditlog, or its table, is missing.
+    Raises `ImportSourceError` where auditlog, or its table, is missing.
     """
     if not apps.is_installed("auditlog"):
-        raise ImportRefusedError(
+        raise ImportSourceError(
             f'{PACKAGE} is not installed. Leave "auditlog" in INSTALLED_APPS until this has run.'
         )
     if log_model()._meta.db_table not in connections[using].introspection.table_names():
-        raise ImportRefusedError(f"In the database {using!r} there is no log of {PACKAGE}.")
+        raise ImportSourceError(f"In the database {using!r} there is no log of {PACKAGE}.")
     return [
         AuditLog(registration=registration, using=using)
         for registration in registry

@@ -20,9 +20,9 @@ from django_customer_history.capture.existing_rows import split
 from django_customer_history.contrib.importing import Changes
 from django_customer_history.labels import Kind
 from django_customer_history.values.encoding import (
+    decimal_places_of,
     encode,
-    form_of,
-    places_of,
+    value_type_of,
 )
 from django_customer_history.values.types import ValueType
 
@@ -47,7 +47,7 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class ParsedRecord:
     """What one record says."""
 
     changes: Changes = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class RecordParser:
     """How the records of one model are to be read."""
 
     model: type[models.Model]
@@ -75,9 +75,9 @@ class Reading:
     masked: frozenset[str]
     """Fields of which auditlog keeps a mask."""
 
-    def read(self, kind: Kind, raw: Mapping[str, Any]) -> Recorded:
+    def read(self, kind: Kind, raw: Mapping[str, Any]) -> ParsedRecord:
         """Return what a record says, in terms of the log."""
-        recorded = Recorded()
+        recorded = ParsedRecord()
         pairs = {name: pair for name, pair in raw.items() if not isinstance(pair, dict)}
         # Only where a project stores them as JSON, values are more than texts.
         is_typed = any(not isinstance(value, str) for pair in pairs.values() for value in pair)
@@ -92,7 +92,7 @@ class Reading:
         return recorded
 
     def _read_field(
-        self, recorded: Recorded, name: str, sides: tuple[Any, Any], *, is_typed: bool
+        self, recorded: ParsedRecord, name: str, sides: tuple[Any, Any], *, is_typed: bool
     ) -> None:
         found = self._fields.get(name)
         column = self._columns.get(name)
@@ -115,7 +115,7 @@ class Reading:
             recorded.mark("null_or_text", name)
         recorded.changes.update(_by_key(name, old, new) if column.by_key else {name: [old, new]})
 
-    def _leave_open(self, recorded: Recorded, word: str, name: str) -> None:
+    def _leave_open(self, recorded: ParsedRecord, word: str, name: str) -> None:
         if name in self._columns:
             recorded.mark(word, name)
             recorded.changes[name] = [None, None]
@@ -142,15 +142,15 @@ def text_of(found: Any, value: Any, *, is_typed: bool = True) -> str | None:
     null, stored = found.null, found
     while isinstance(stored, models.ForeignKey):
         stored = stored.target_field
-    form = form_of(stored, use_tz=settings.USE_TZ)
+    value_type = value_type_of(stored, use_tz=settings.USE_TZ)
     if value is None:
         return None
-    if not is_typed and value == _NULL and (null or form is not ValueType.TEXT):
+    if not is_typed and value == _NULL and (null or value_type is not ValueType.TEXT):
         return None
-    if form is ValueType.JSON:
+    if value_type is ValueType.JSON:
         read = json.loads(value) if isinstance(value, str) and not is_typed else value
         return None if read is None else json.dumps(read, ensure_ascii=False)
-    if form is None or form is ValueType.BINARY:
+    if value_type is None or value_type is ValueType.BINARY:
         raise ValueError(f"{found} is not one that a text can be read as.")
     return encode(stored.get_prep_value(_exact(stored, stored.to_python(value))))
 
@@ -159,7 +159,7 @@ def _exact(stored: Any, value: Any) -> Any:
     if isinstance(value, datetime) and settings.USE_TZ and value.tzinfo is None:
         return value.replace(tzinfo=UTC)  # auditlog writes moments in UTC and does not say so.
     if isinstance(value, Decimal):
-        return value.quantize(Decimal(1).scaleb(-places_of(stored)))
+        return value.quantize(Decimal(1).scaleb(-decimal_places_of(stored)))
     return value
 
 
@@ -173,7 +173,7 @@ def _by_key(name: str, old: str | None, new: str | None) -> Changes:
 
 
 def _is_text(found: Any) -> bool:
-    return form_of(found, use_tz=settings.USE_TZ) is ValueType.TEXT
+    return value_type_of(found, use_tz=settings.USE_TZ) is ValueType.TEXT
 
 
 def _looks_masked(value: Any) -> bool:

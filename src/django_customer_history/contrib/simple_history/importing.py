@@ -15,36 +15,36 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
 
-from django_customer_history.backends import dialect_of
+from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.events import (
-    Past,
+    EventContent,
+    ImportedEntry,
     Record,
-    Told,
 )
 from django_customer_history.capture.existing_rows import (
     VALUE,
-    StandingRow,
+    ExistingRow,
+    existing_rows,
     snapshots_of,
-    standing_rows,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.importing import (
     Changes,
     Import,
+    ImportedRecord,
     Row,
-    Source,
     Walk,
-    actor_of,
     after,
     kept_address,
     own_table,
     told_to_each,
+    user_of,
     users_by_key,
 )
-from django_customer_history.exceptions import ImportRefusedError
+from django_customer_history.exceptions import ImportSourceError
 from django_customer_history.labels import (
-    BEGINNING,
+    BASELINE,
     Kind,
 )
 from django_customer_history.registration.registry import (
@@ -54,7 +54,7 @@ from django_customer_history.registration.registry import (
 from django_customer_history.registration.subject_paths import relations
 from django_customer_history.values.encoding import (
     encode,
-    form_of,
+    value_type_of,
 )
 from django_customer_history.values.types import ValueType
 
@@ -68,7 +68,7 @@ Links = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SnapshotChange:
     """Something that happened between two snapshots."""
 
     kind: Kind
@@ -88,7 +88,7 @@ class Snapshot:
 
     type: str
     """One of `+`, `~` and `-`."""
-    told: Sequence[StandingRow]
+    told: Sequence[ExistingRow]
     """The row, for each of its subjects."""
     links: Links
     moment: int
@@ -121,9 +121,11 @@ class HistoricalTable(Import):
             columns=("history_type", "history_change_reason", "history_user_id", *self._audited),
         )
 
-    def pasts(self, page: Sequence[Row], last: dict[Any, Snapshot]) -> Iterator[Past]:
+    def imported_entries(
+        self, page: Sequence[Row], last: dict[Any, Snapshot]
+    ) -> Iterator[ImportedEntry]:
         """Yield what differs from one snapshot to the next."""
-        actors = users_by_key(self._user_model, {row[5] for row in page}, using=self.using)
+        users = users_by_key(self._user_model, {row[5] for row in page}, using=self.using)
         told, links = self._told(page), self._links(page)
         for row in page:
             entity, date, key, type_ = row[:4]
@@ -132,10 +134,10 @@ class HistoricalTable(Import):
             snapshot = Snapshot(type=type_, told=told[key], links=links[key], moment=moment)
             last[entity] = snapshot
             if not self.target.is_tracked_at(date):
-                yield from self._entries(self._source(row, actors, moment), former, snapshot)
+                yield from self._entries(self._source(row, users, moment), former, snapshot)
 
-    def _source(self, row: Row, actors: dict[Any, Actor], moment: int) -> Source:
-        _entity, _date, key, _type, reason, user, *audited = row
+    def _source(self, row: Row, users: dict[Any, NamedUser], moment: int) -> ImportedRecord:
+        _entity, _date, key, _type, reason, user_key, *audited = row
         label, source, ip_address, request_id = (
             dict(zip(self._audited, audited, strict=True)).get(name) for name in _AUDITED
         )
@@ -143,27 +145,27 @@ class HistoricalTable(Import):
         context = {"imported_from": PACKAGE, "record": record}
         context |= {"reason": reason} if reason else {}
         context |= {"source": source} if source else {}
-        actor = actor_of(user, actors)
+        user = user_of(user_key, users)
         if label:
-            actor = Actor(id=None if user is None else str(user), label=label)
-        return Source(
+            user = NamedUser(id=None if user_key is None else str(user_key), label=label)
+        return ImportedRecord(
             moment=moment,
             record=record,
-            actor=actor,
+            user=user,
             ip_address=kept_address(ip_address),
             request_id=request_id,
             context=context,
         )
 
     def _entries(
-        self, source: Source, former: Snapshot | None, snapshot: Snapshot
-    ) -> Iterator[Past]:
+        self, source: ImportedRecord, former: Snapshot | None, snapshot: Snapshot
+    ) -> Iterator[ImportedEntry]:
         row = snapshot.told[0]
         before = {} if former is None else former.subjects
         for step in _steps(former, snapshot):
             kind, changes = step.kind, step.changes
-            action = BEGINNING if kind == "event" else self.target.action(kind, changes)
-            told = Told(entity=(self.name, row.key), label=row.label, changes=changes)
+            action = BASELINE if kind == "event" else self.target.action(kind, changes)
+            told = EventContent(entity=(self.name, row.key), label=row.label, changes=changes)
             for place, one in told_to_each(told, now=snapshot.subjects, before=before):
                 part = f"{kind}:{step.link}:{place}"
                 yield source.past(part, rank=step.rank, kind=kind, action=action, told=one)
@@ -181,18 +183,20 @@ class HistoricalTable(Import):
     def _table(self) -> TrackedTable:
         return snapshot_table(self.registration, using=self.using)
 
-    def _told(self, page: Sequence[Row]) -> dict[Any, list[StandingRow]]:
+    def _told(self, page: Sequence[Row]) -> dict[Any, list[ExistingRow]]:
         """Return what the snapshots held, by their keys."""
         key: Any = self._model._meta.pk
         connection = connections[self.using]
-        quoted = dialect_of(connection).quote(str(key.column))
-        by_text: dict[str | None, list[StandingRow]] = defaultdict(list)
-        for row in standing_rows(
+        quoted = backend_of(connection).quote(str(key.column))
+        by_text: dict[str | None, list[ExistingRow]] = defaultdict(list)
+        for row in existing_rows(
             connection,
             self._table,
             rows=f"{quoted} IN ({', '.join(VALUE for _ in page)})",
             values=[key.get_db_prep_value(row[2], connection) for row in page],
-            besides=[(str(key.column), form_of(key, use_tz=settings.USE_TZ) or ValueType.TEXT)],
+            besides=[
+                (str(key.column), value_type_of(key, use_tz=settings.USE_TZ) or ValueType.TEXT)
+            ],
         ):
             by_text[row.besides[0]].append(row)
         return {row[2]: by_text[encode(row[2])] for row in page}
@@ -238,13 +242,13 @@ def historical_model(model: type[models.Model]) -> Any:
 def snapshot_table(registration: Registration, *, using: str) -> TrackedTable:
     """Return the table of a model's snapshots, to be read as its own would be.
 
-    Raises `ImportRefusedError` where one of the two is missing.
+    Raises `ImportSourceError` where one of the two is missing.
     """
     table, connection = own_table(registration, using=using), connections[using]
     name = historical_model(registration.model)._meta.db_table
-    columns = dialect_of(connection).columns(connection, [name])
+    columns = backend_of(connection).columns(connection, [name])
     if name not in columns:
-        raise ImportRefusedError(
+        raise ImportSourceError(
             f"In the database {using!r} there is no table {name!r} of the snapshots of"
             f" {registration.model._meta.label_lower}. Run migrate first."
         )
@@ -256,7 +260,7 @@ def historical_tables(
 ) -> list[HistoricalTable]:
     """Return the snapshots of all registered models that have any, or of some models.
 
-    Raises `ImportRefusedError` for a model without snapshots, and where there are none at all.
+    Raises `ImportSourceError` for a model without snapshots, and where there are none at all.
     """
     wanted = [
         registration
@@ -265,21 +269,21 @@ def historical_tables(
     ]
     without = [one.model._meta.label for one in wanted if historical_model(one.model) is None]
     if models_wanted is not None and without:
-        raise ImportRefusedError(f"{', '.join(without)}: {PACKAGE} keeps no snapshots of it.")
+        raise ImportSourceError(f"{', '.join(without)}: {PACKAGE} keeps no snapshots of it.")
     found = [
         HistoricalTable(registration=registration, using=using)
         for registration in wanted
         if historical_model(registration.model) is not None
     ]
     if not found:
-        raise ImportRefusedError(
+        raise ImportSourceError(
             f"{PACKAGE} keeps snapshots of no registered model. Register the models whose history"
             " you want to import, and leave their HistoricalRecords where they are until then."
         )
     return found
 
 
-def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[Step]:
+def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[SnapshotChange]:
     """Yield what happened between two snapshots."""
     is_there = former is not None and former.type != "-"
     before = former.values if former is not None and is_there else {}
@@ -287,7 +291,9 @@ def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[Step]:
     after = snapshot.values
     if snapshot.type == "-":
         yield from _link_steps(links, {})
-        yield Step(kind="delete", changes={name: [old, None] for name, old in after.items()})
+        yield SnapshotChange(
+            kind="delete", changes={name: [old, None] for name, old in after.items()}
+        )
         return
     changes: Changes = {
         name: [before.get(name), after.get(name)]
@@ -296,20 +302,20 @@ def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[Step]:
     }
     if is_there:
         if changes:
-            yield Step(kind="update", changes=changes)
+            yield SnapshotChange(kind="update", changes=changes)
         yield from _link_steps(links, snapshot.links)
         return
     # A first record that is no creation: the row is older than its snapshots.
     is_creation = snapshot.type == "+"
-    yield Step(kind="create" if is_creation else "event", changes=changes)
+    yield SnapshotChange(kind="create" if is_creation else "event", changes=changes)
     for step in _link_steps({}, snapshot.links):
         yield step if is_creation else replace(step, kind="event")
 
 
-def _link_steps(before: Links, after: Links) -> Iterator[Step]:
+def _link_steps(before: Links, after: Links) -> Iterator[SnapshotChange]:
     for name in {**before, **after}:
         old, new = before.get(name, frozenset()), after.get(name, frozenset())
         for key in sorted(old - new):
-            yield Step(kind="remove", changes={name: [key, None]}, link=f"{name}:{key}")
+            yield SnapshotChange(kind="remove", changes={name: [key, None]}, link=f"{name}:{key}")
         for key in sorted(new - old):
-            yield Step(kind="add", changes={name: [None, key]}, link=f"{name}:{key}")
+            yield SnapshotChange(kind="add", changes={name: [None, key]}, link=f"{name}:{key}")

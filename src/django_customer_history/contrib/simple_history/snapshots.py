@@ -40,12 +40,12 @@ class AuditedSnapshot(models.Model):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # A new one is made with keywords, one of the database with positions.
         if kwargs and not args:
-            attribution = current().attribution()
+            resolved = current().resolve()
             kwargs = {
-                "history_user_label": attribution.actor_label,
-                "history_source": attribution.source,
-                "history_ip_address": attribution.ip_address,
-                "history_request_id": attribution.request_id,
+                "history_user_label": resolved.user_label,
+                "history_source": resolved.source,
+                "history_ip_address": resolved.ip_address,
+                "history_request_id": resolved.request_id,
                 **kwargs,
             }
         super().__init__(*args, **kwargs)
@@ -102,15 +102,15 @@ def user_in_force(
     instance: models.Model | None = None, request: Any = None, **_kwargs: Any
 ) -> models.Model | None:
     """Return the user of the context, if it is one of the project's and still there."""
-    attribution = current().attribution()
-    if attribution.actor_id is None:
+    resolved = current().resolve()
+    if resolved.user_id is None:
         return None
     users = get_user_model()
     try:
-        user = users._base_manager.filter(pk=attribution.actor_id).first()
+        user = users._base_manager.filter(pk=resolved.user_id).first()
     except (ValueError, ValidationError):
         return None  # Something else acts, such as an API key.
-    is_named_so = user is not None and str(user.get_username()) == attribution.actor_label
+    is_named_so = user is not None and str(user.get_username()) == resolved.user_label
     return user if is_named_so else None
 
 

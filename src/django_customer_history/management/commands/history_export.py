@@ -23,7 +23,7 @@ from django_customer_history.context.current import (
     acting,
     current,
 )
-from django_customer_history.context.resolved import Actor
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.export.formats import FORMATS
 from django_customer_history.export.streaming import (
@@ -35,12 +35,12 @@ from django_customer_history.reading.filters import (
     DEFINITIONS,
     Filters,
 )
-from django_customer_history.reading.time_zones import reading_zone
+from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
 
 
-class Operator:
+class CommandReader:
     """Who runs a command on the server: may read everything, and unmask it when told to."""
 
     is_superuser = True
@@ -139,14 +139,14 @@ def _reading(name: str | None, *, is_unmasking: bool) -> Iterator[Reader]:
     """Yield who reads, as whom the log knows the export: a user, or whoever runs the command."""
     if name is None:
         with acting(source="command"):
-            yield Operator(is_unmasking=is_unmasking)
+            yield CommandReader(is_unmasking=is_unmasking)
         return
     user = _user(name)
-    sitting = current().attribution()
-    really = sitting.actor_label and Actor(id=sitting.actor_id, label=sitting.actor_label)
+    sitting = current().resolve()
+    really = sitting.user_label and NamedUser(id=sitting.user_id, label=sitting.user_label)
     with (
         acting(user=user, impersonator=really or None, source="command"),
-        timezone.override(reading_zone(user)),
+        timezone.override(reader_time_zone(user)),
     ):
         yield user
 

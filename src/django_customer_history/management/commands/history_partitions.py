@@ -10,7 +10,7 @@ from django.template.defaultfilters import filesizeformat
 
 from django_customer_history.capture.partitions import (
     MONTHS_AHEAD,
-    make_partitions,
+    create_partitions,
     partitions,
 )
 from django_customer_history.exceptions import PartitionError
@@ -19,13 +19,13 @@ from django_customer_history.exceptions import PartitionError
 class Command(BaseCommand):
     """List the partitions of the log; divide it, or make the months to come."""
 
-    help = "Lists the partitions of the log; with --make divides it by month, some months ahead."
+    help = "Lists the partitions of the log; with --create divides it by month, some months ahead."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --make, --ahead and --database."""
+        """Take --create, --ahead and --database."""
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
         parser.add_argument(
-            "--make", action="store_true", help="Divide the log, make the months that lack."
+            "--create", action="store_true", help="Divide the log, make the months that lack."
         )
         parser.add_argument(
             "--ahead",
@@ -38,9 +38,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it and list what there is."""
         connection = connections[options["database"]]
-        if options["make"]:
+        if options["create"]:
             try:
-                made = make_partitions(connection, ahead=options["ahead"])
+                made = create_partitions(connection, ahead=options["ahead"])
             except PartitionError as error:
                 raise CommandError(str(error)) from error
             self.stdout.write(f"Partitions made: {len(made)}.")

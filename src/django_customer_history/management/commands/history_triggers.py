@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.capture.triggers import (
-    difference,
+    compare_triggers,
     remove_all,
-    synchronise,
+    synchronize_triggers,
 )
 
 
@@ -19,10 +19,10 @@ class Command(BaseCommand):
     help = "Lists the triggers that keep the history: good, missing, stale and superfluous ones."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --database, and one of --mend and --remove."""
+        """Take --database, and one of --fix and --remove."""
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
         what = parser.add_mutually_exclusive_group()
-        what.add_argument("--mend", action="store_true", help="Install and replace as needed.")
+        what.add_argument("--fix", action="store_true", help="Install and replace as needed.")
         what.add_argument(
             "--remove", action="store_true", help="Remove all: nothing is recorded any more."
         )
@@ -33,12 +33,12 @@ class Command(BaseCommand):
         if options["remove"]:
             self.stdout.write(f"Removed {remove_all(connection)} triggers.")
             return
-        if options["mend"]:
-            synchronise(connection)
-        found = difference(connection)
-        words = ("good", "missing", "stale", "superfluous")
+        if options["fix"]:
+            synchronize_triggers(connection)
+        found = compare_triggers(connection)
+        words = ("good", "missing", "stale", "orphaned")
         rows = sorted((one.table, one.name, word) for word in words for one in getattr(found, word))
         for table, name, word in rows:
             self.stdout.write(f"{word:<12} {table:<32} {name}")
         if found:
-            raise CommandError("Not all is as it should be. Mend it with --mend.")
+            raise CommandError("Not all is as it should be. Mend it with --fix.")
