@@ -16,7 +16,7 @@ def app_for(*, broker, queue):
         task_ignore_result=True,
         broker_connection_retry_on_startup=True,
         worker_hijack_root_logger=False,
-        imports=["tests.crm.tasks"],
+        imports=["tests.projects.crm.tasks"],
     )
     return made
 
@@ -27,6 +27,6 @@ app = app_for(
 )
 if "CELERY_BEAT" in os.environ:
     app.conf.beat_schedule = {
-        "beat": {"task": "tests.crm.tasks.rename", "schedule": 0.5, "args": ["by beat"]}
+        "beat": {"task": "tests.projects.crm.tasks.rename", "schedule": 0.5, "args": ["by beat"]}
     }
 app.set_default()

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from django_customer_history.models import Entry
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 # Tests of the package's extras, in an environment without them.
 NEEDED = {
@@ -17,7 +17,7 @@ NEEDED = {
     "example/browser": "playwright",
     "reading/test_openapi.py": "drf_spectacular",
     "reading/test_tab_look.py": "playwright",
-    "roles": "psycopg",
+    "projects/roles": "psycopg",
     "test_partitions.py": "psycopg",
 }
 collect_ignore = [path for path, needed in NEEDED.items() if find_spec(needed) is None]

@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 RUNNABLE = "<!-- runnable -->"
 FENCE = re.compile(r"(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<language>\S*).*")
 PACKAGE = Path(django_customer_history.__file__).parent
-PROJECT = ROOT / "tests" / "documented"
+PROJECT = ROOT / "tests" / "projects" / "documented"
 """A project such as the documents speak of."""
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 """Every document, built or not."""

@@ -36,9 +36,9 @@ INSTALLED_APPS = [
     "simple_history",
     "auditlog",
     *(name for name in ("hijack", "impersonate") if find_spec(name) is not None),
-    "tests.crm",
-    "tests.evolving",
-    "tests.past",
+    "tests.projects.crm",
+    "tests.projects.evolving",
+    "tests.projects.past",
     "django_customer_history",
 ]
 if HAS_QUEUES := find_spec("django_tasks_db") is not None:

@@ -14,7 +14,7 @@ from benchmarks.report import markdown
 from django.db import connection
 
 from django_customer_history import history
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 ROOT = Path(__file__).parent.parent
 

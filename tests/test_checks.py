@@ -27,7 +27,7 @@ from django_customer_history.registration.registry import (
     registration_of,
     registry,
 )
-from tests.crm.models import Code, Customer, Invoice, InvoiceLine, Note, Stock, Tag, Ticket
+from tests.projects.crm.models import Code, Customer, Invoice, InvoiceLine, Note, Stock, Tag, Ticket
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_what_is_no_function(registered, options, message, hint):
     assert (error.id, error.msg, error.hint) == ("customer_history.E009", message, hint)
 
 
-@isolate_apps("tests.crm")
+@isolate_apps("tests.projects.crm")
 def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
     class Misspelt(AuditedModel):
         class History:
@@ -229,7 +229,7 @@ def test_a_missing_middleware_is_a_warning(settings):
 
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
-@isolate_apps("tests.crm")
+@isolate_apps("tests.projects.crm")
 def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
     registered, monkeypatch
 ):
@@ -257,7 +257,7 @@ def test_an_unsupported_database(monkeypatch):
         backend_of(connection)
 
 
-@isolate_apps("tests.crm")
+@isolate_apps("tests.projects.crm")
 def test_a_model_that_is_not_registered():
     class Unregistered(models.Model):
         class Meta:

@@ -10,7 +10,7 @@ from django.db.migrations.state import ProjectState
 from django_customer_history import history
 from django_customer_history.context.current import Context
 from django_customer_history.context.resolved import NamedUser
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from django.db import connection
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 ANN = NamedUser(id="1", label="ann")
 BOB = NamedUser(id="2", label="bob")

@@ -23,7 +23,6 @@ from django_customer_history import (
     masks,
 )
 from django_customer_history.models import Entry
-from tests.crm.models import Claim, Customer, Invoice, Note, Ticket
 from tests.documents import (
     PACKAGE,
     PAGES,
@@ -33,6 +32,7 @@ from tests.documents import (
     of_the_run_on_sqlite,
     python_of_the_documents,
 )
+from tests.projects.crm.models import Claim, Customer, Invoice, Note, Ticket
 
 BLOCKS = [block for path in PAGES for block in blocks_of(path)]
 PYTHON = [block for block in BLOCKS if block.language == "python"]
@@ -205,7 +205,7 @@ class TestTemplates:
     @pytest.fixture
     def page(self, client, customer, django_user_model, settings):
         """Return what a superuser sees of a page made of these templates."""
-        settings.ROOT_URLCONF = "tests.documented_urls"
+        settings.ROOT_URLCONF = "tests.projects.documented_urls"
         client.force_login(django_user_model.objects.create_superuser("root"))
         customer.notes.create(text="Called.")
 

@@ -10,7 +10,7 @@ from django.utils.html import strip_tags
 
 from django_customer_history import history
 from django_customer_history.models import Entry
-from tests.crm.models import Account, Customer, Invoice, Note, Tag
+from tests.projects.crm.models import Account, Customer, Invoice, Note, Tag
 
 pytestmark = pytest.mark.django_db
 

@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 from django_customer_history import history
 from django_customer_history.context.current import SOURCES
 from django_customer_history.exceptions import InvalidContextError
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 pytestmark = pytest.mark.django_db
 

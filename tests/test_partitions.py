@@ -20,7 +20,7 @@ from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.checks import check_triggers
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 NOVEMBER = datetime(2026, 11, 10, 12, tzinfo=UTC)
 

@@ -2,8 +2,8 @@ from django.contrib import admin
 from django.urls import include, path
 
 from django_customer_history.views import HistoryView, RecordAsOfView
-from tests.crm import views
-from tests.crm.models import Customer
+from tests.projects.crm import views
+from tests.projects.crm.models import Customer
 
 urlpatterns = [
     path("admin/", admin.site.urls),

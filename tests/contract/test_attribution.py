@@ -15,7 +15,7 @@ from django_customer_history.exceptions import (
     NotRegisteredError,
 )
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
+from tests.projects.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +38,7 @@ def test_everything_that_the_context_says_is_on_the_entry(user, log):
     with history.acting(
         user=user,
         source="workflow",
-        ip="2001:db8::7",
+        ip_address="2001:db8::7",
         reason="dunning run",
         extra={"job": "nightly"},
     ):

@@ -21,8 +21,8 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from tests.crm.models import Customer
 from tests.documents import DOCS, blocks_of
+from tests.projects.crm.models import Customer
 
 PAGE = DOCS / "how-to" / "backup.md"
 FIRST_PROGRAM = {"postgresql": "pg_dump", "mysql": "mariadb-dump", "sqlite": "sqlite3"}

@@ -21,7 +21,7 @@ from django_customer_history.capture.triggers import (
     synchronize_triggers,
 )
 from django_customer_history.models import Entry
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Account,
     Attachment,
     Code,

@@ -6,7 +6,7 @@ from django.db.models import CharField, F, Func
 
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
-from tests.crm.models import Tag
+from tests.projects.crm.models import Tag
 
 ANN = NamedUser(id="1", label="ann")
 BOB = NamedUser(id="2", label="bob")

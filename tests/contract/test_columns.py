@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from tests.crm.models import Code, Ticket
+from tests.projects.crm.models import Code, Ticket
 
 pytestmark = [
     pytest.mark.django_db,

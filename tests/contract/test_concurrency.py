@@ -20,7 +20,7 @@ from django.db.models import F
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
-from tests.crm.models import Code, Customer
+from tests.projects.crm.models import Code, Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.models import Entry
 from django_customer_history.testing import capture_entries
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 
 @pytest.mark.django_db

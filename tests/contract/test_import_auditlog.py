@@ -20,9 +20,9 @@ from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.contrib.auditlog.importing import audit_logs
 from django_customer_history.models import Entry
 from tests.contract.test_import_simple_history import registered
-from tests.crm.models import Tag
-from tests.past.memory import memory_of
-from tests.past.models import Branch, Client, Deal, DealLine, Firm
+from tests.projects.crm.models import Tag
+from tests.projects.past.memory import memory_of
+from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
 
 pytestmark = pytest.mark.django_db
 

@@ -27,9 +27,9 @@ from django_customer_history.registration.registry import (
     registration_of,
     registry,
 )
-from tests.crm.models import Tag
-from tests.past.memory import memory_of
-from tests.past.models import Branch, Client, Deal, DealLine, Firm
+from tests.projects.crm.models import Tag
+from tests.projects.past.memory import memory_of
+from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note, Ticket
+from tests.projects.crm.models import Customer, Note, Ticket
 
 pytestmark = pytest.mark.django_db
 

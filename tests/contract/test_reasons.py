@@ -13,7 +13,7 @@ from django_customer_history.exceptions import (
     ReasonRequiredError,
 )
 from django_customer_history.models import Entry
-from tests.crm.models import Claim, Credit, Tag, Temp
+from tests.projects.crm.models import Claim, Credit, Tag, Temp
 
 pytestmark = pytest.mark.django_db
 

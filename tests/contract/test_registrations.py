@@ -10,7 +10,7 @@ from django_customer_history.registration.registry import (
     registration_of,
 )
 from tests.conftest import Log
-from tests.crm.models import Customer, Tag
+from tests.projects.crm.models import Customer, Tag
 
 pytestmark = pytest.mark.django_db
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_customer_history.models import Entry
-from tests.crm.models import Code, Customer, Specimen, Stock, Tag
+from tests.projects.crm.models import Code, Customer, Specimen, Stock, Tag
 from tests.replay import Replay
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=20)

@@ -24,8 +24,8 @@ from django_customer_history.capture.triggers import (
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
 from tests.conftest import Log
-from tests.crm.models import Customer, Specimen
-from tests.evolving.models import Reply, Ticket, Visit
+from tests.projects.crm.models import Customer, Specimen
+from tests.projects.evolving.models import Reply, Ticket, Visit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -426,7 +426,7 @@ def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
 
 def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, settings):
     call_command("migrate", "evolving", "zero", verbosity=0)
-    settings.MIGRATION_MODULES = {"evolving": "tests.evolving.squashed"}
+    settings.MIGRATION_MODULES = {"evolving": "tests.projects.evolving.squashed"}
     call_command("migrate", "evolving", verbosity=0)
     log = Log()
     ticket = Ticket.objects.create(customer=customer_row, title="Siren")

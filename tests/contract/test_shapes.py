@@ -10,7 +10,7 @@ from django_customer_history.capture.triggers import (
 )
 from django_customer_history.models import Entry
 from tests.conftest import Log
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Code,
     Contract,
     Customer,

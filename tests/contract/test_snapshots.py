@@ -16,8 +16,8 @@ from django_customer_history import (
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
-from tests.crm.models import Tag
-from tests.past.models import Client, Firm, Member
+from tests.projects.crm.models import Tag
+from tests.projects.past.models import Client, Firm, Member
 
 pytestmark = pytest.mark.django_db
 

@@ -33,7 +33,7 @@ from django.test.utils import CaptureQueriesContext
 from django_customer_history import history
 from django_customer_history.backends.statements import may_write
 from django_customer_history.context.resolved import NamedUser
-from tests.crm.models import Customer, Invoice
+from tests.projects.crm.models import Customer, Invoice
 
 ANN = NamedUser(id="1", label="ann")
 

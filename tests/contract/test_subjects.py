@@ -3,7 +3,7 @@
 import pytest
 
 from django_customer_history import history
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Account,
     Attachment,
     Customer,

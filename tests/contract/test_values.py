@@ -13,7 +13,7 @@ from django_customer_history.values.encoding import (
     encode,
     value_type_of,
 )
-from tests.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
+from tests.projects.crm.models import Account, Contract, Customer, Dealer, Entrance, Pass, Specimen
 
 pytestmark = pytest.mark.django_db
 

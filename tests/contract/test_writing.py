@@ -9,7 +9,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import F
 
 from tests.conftest import Log
-from tests.crm.models import Account, Customer, Invoice, InvoiceLine, Note, Tag
+from tests.projects.crm.models import Account, Customer, Invoice, InvoiceLine, Note, Tag
 
 pytestmark = pytest.mark.django_db
 

@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from tests.crm import views
+from tests.projects.crm import views
 
 urlpatterns = [
     path("customers/<int:pk>/", views.rename),

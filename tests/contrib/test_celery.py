@@ -23,8 +23,8 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log
-from tests.crm.models import Customer
-from tests.crm.tasks import rename, rename_and_fail, rename_and_wait
+from tests.projects.crm.models import Customer
+from tests.projects.crm.tasks import rename, rename_and_fail, rename_and_wait
 
 BROKERS = {
     "RabbitMQ": os.environ.get("TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672//"),
@@ -113,11 +113,11 @@ def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
         ("by a workflow", "ann", "task"),
     ]
     assert (first.user_id, first.ip_address) == (str(user.pk), "203.0.113.9")
-    assert first.context == {"task": "tests.crm.tasks.rename", "sent_from": "web"}
-    assert nobody.context == {"task": "tests.crm.tasks.rename"}
+    assert first.context == {"task": "tests.projects.crm.tasks.rename", "sent_from": "web"}
+    assert nobody.context == {"task": "tests.projects.crm.tasks.rename"}
     assert nobody.ip_address is None
     assert workflow.context == {
-        "task": "tests.crm.tasks.rename",
+        "task": "tests.projects.crm.tasks.rename",
         "sent_from": "workflow",
         "reason": "dunning",
         "impersonator": {"id": "1", "label": "ann"},
@@ -142,7 +142,7 @@ def test_chains_and_retries_bear_the_request_that_began_them(shared_database, us
     assert len({entry.request_id for entry in chained}) == 1
     assert len({entry.request_id for entry in retried}) == 1
     assert {entry.context["sent_from"] for entry in (*chained, *retried)} == {"web"}
-    assert {entry.context["task"] for entry in chained} == {"tests.crm.tasks.rename"}
+    assert {entry.context["task"] for entry in chained} == {"tests.projects.crm.tasks.rename"}
 
 
 def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
@@ -175,7 +175,7 @@ def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
         rename.delay("next")
         stopped, following = reached(log, 2, tmp_path)
     assert told([stopped, following]) == [("too long", None, "import"), ("next", None, "task")]
-    assert following.context == {"task": "tests.crm.tasks.rename"}
+    assert following.context == {"task": "tests.projects.crm.tasks.rename"}
     assert following.ip_address is None
     assert following.request_id != stopped.request_id
 
@@ -203,7 +203,7 @@ def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
     with working("Redis", shared_database, tmp_path, *arguments, CELERY_BEAT="1"):
         (entry, *_) = reached(log, 1, tmp_path)
     assert told([entry]) == [("by beat", None, "task")]
-    assert entry.context == {"task": "tests.crm.tasks.rename"}
+    assert entry.context == {"task": "tests.projects.crm.tasks.rename"}
     assert entry.user_id is None
 
 
@@ -237,7 +237,7 @@ def test_a_task_that_runs_at_once_keeps_the_senders_context_and_gives_it_back(cu
         Customer.objects.update(name="after")
     first, failed, after = log.entries()
     assert told([first]) == [("at once", "ann", "task")]
-    assert first.context == {"task": "tests.crm.tasks.rename", "sent_from": "web"}
+    assert first.context == {"task": "tests.projects.crm.tasks.rename", "sent_from": "web"}
     assert told([failed]) == [("failed", None, "import")]
     assert told([after]) == [("after", "ann", "web")]
     assert {first.request_id, failed.request_id, after.request_id} == {context.request_id}

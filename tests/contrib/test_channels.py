@@ -22,7 +22,7 @@ from django.urls import path
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.channels import HistoryConsumerMiddleware
-from tests.crm.models import Customer
+from tests.projects.crm.models import Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from hijack.signals import hijack_started
 
 from django_customer_history import history
 from django_customer_history.reading.timeline import Timeline
-from tests.crm.models import Customer, Tag
+from tests.projects.crm.models import Customer, Tag
 
 pytestmark = [
     pytest.mark.django_db,

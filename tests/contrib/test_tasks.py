@@ -21,9 +21,9 @@ from django_customer_history import (
 )
 from django_customer_history.context.resolved import NamedUser
 from tests.conftest import Log
-from tests.crm import background
-from tests.crm.background import queued
-from tests.crm.models import Customer
+from tests.projects.crm import background
+from tests.projects.crm.background import queued
+from tests.projects.crm.models import Customer
 
 ROOT = Path(__file__).parents[2]
 ANN = NamedUser(id="1", label="ann")
@@ -100,13 +100,13 @@ def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_befor
     assert (first.user_id, first.ip_address) == (str(user.pk), "203.0.113.9")
     assert first.request_id == request.request_id
     assert failed.request_id == other_request.request_id
-    assert first.context == {"task": "tests.crm.background.rename", "sent_from": "web"}
+    assert first.context == {"task": "tests.projects.crm.background.rename", "sent_from": "web"}
     assert (nobody.context, nobody.ip_address) == (
-        {"task": "tests.crm.background.rename"},
+        {"task": "tests.projects.crm.background.rename"},
         None,
     )
     assert workflow.context == {
-        "task": "tests.crm.background.rename_with_context",
+        "task": "tests.projects.crm.background.rename_with_context",
         "sent_from": "workflow",
         "reason": "dunning",
         "impersonator": {"id": "1", "label": "ann"},
@@ -150,7 +150,7 @@ def test_without_the_setting_a_task_takes_nothing_along_but_says_its_name(
     work()
     ((entry,), texts) = told(log)
     assert texts == [("x", None, "task")]
-    assert entry.context == {"task": "tests.crm.background.rename"}
+    assert entry.context == {"task": "tests.projects.crm.background.rename"}
     assert entry.request_id not in (None, context.request_id)
 
 
@@ -165,8 +165,12 @@ class TestAtOnce:
             Customer.objects.update(name="after")
         assert result.kwargs == {}
         assert log.values("user_label", "source", "context") == [
-            ("ann", "task", {"task": "tests.crm.background.rename", "sent_from": "web"}),
-            (None, "import", {"task": "tests.crm.background.rename_and_fail", "sent_from": "web"}),
+            ("ann", "task", {"task": "tests.projects.crm.background.rename", "sent_from": "web"}),
+            (
+                None,
+                "import",
+                {"task": "tests.projects.crm.background.rename_and_fail", "sent_from": "web"},
+            ),
             ("ann", "web", None),
         ]
         assert set(log.values("request_id")) == {(context.request_id,)}

@@ -13,7 +13,7 @@ from django_customer_history.exceptions import NotFoundError
 from django_customer_history.management.commands.history_export import CommandReader
 from django_customer_history.models import Entry
 from django_customer_history.point_in_time.record import record_as_of
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Customer,
     Entrance,
     Note,
@@ -23,8 +23,8 @@ from tests.crm.models import (
     Tag,
     Ticket,
 )
-from tests.past.models import Client as PastClient
-from tests.past.models import Member
+from tests.projects.past.models import Client as PastClient
+from tests.projects.past.models import Member
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

@@ -6,7 +6,7 @@ from django.db import connection
 from django_customer_history.models import Entry
 from django_customer_history.reading import query as finding
 from django_customer_history.reading.query import MOST_SEARCHED
-from tests.crm.models import Note
+from tests.projects.crm.models import Note
 from tests.reading.test_paging import MOMENT, entries_read, fill_at_once, key_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

@@ -19,8 +19,8 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
 from django_customer_history.reading.timeline import Timeline
-from tests.crm.models import Account, Customer, Note
 from tests.extras import needs
+from tests.projects.crm.models import Account, Customer, Note
 from tests.reading.conftest import grant
 from tests.reading.test_paging import fill
 

@@ -25,7 +25,7 @@ from django_customer_history.reading.filters import (
     Filters,
 )
 from django_customer_history.reading.timeline import Timeline
-from tests.crm.models import Account, Customer, Note, Specimen, Tag
+from tests.projects.crm.models import Account, Customer, Note, Specimen, Tag
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db

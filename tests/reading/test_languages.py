@@ -25,7 +25,7 @@ from django_customer_history.values.encoding import encode
 from django_customer_history.values.rendering import display
 from django_customer_history.values.types import ValueType
 from tests.catalogues import compiled
-from tests.crm.models import Customer, Note, Ticket
+from tests.projects.crm.models import Customer, Note, Ticket
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

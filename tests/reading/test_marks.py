@@ -17,7 +17,7 @@ from django_customer_history.registration.registry import (
     Registration,
     registry,
 )
-from tests.crm.models import Account, Customer, Note, Specimen
+from tests.projects.crm.models import Account, Customer, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db

@@ -14,8 +14,8 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from tests.crm.models import Account, Customer, Invoice, Note, Specimen
 from tests.extras import needs
+from tests.projects.crm.models import Account, Customer, Invoice, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

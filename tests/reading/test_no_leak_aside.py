@@ -20,7 +20,7 @@ from django_customer_history.models import (
 from django_customer_history.reading.facets import DEPTH
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
-from tests.crm.models import Customer, Invoice, Note, Specimen
+from tests.projects.crm.models import Customer, Invoice, Note, Specimen
 from tests.reading.conftest import grant
 from tests.reading.test_no_leak import HIDDEN, SSN, told
 from tests.reading.test_paging import fill

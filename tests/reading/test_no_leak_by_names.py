@@ -18,7 +18,7 @@ from django_customer_history.registration.registry import (
     registration_of,
     registry,
 )
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Account,
     Customer,
     Employee,

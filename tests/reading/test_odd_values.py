@@ -11,8 +11,8 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from tests.crm.models import Account, Specimen
 from tests.extras import needs
+from tests.projects.crm.models import Account, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

@@ -15,7 +15,7 @@ from rest_framework.authtoken.models import Token
 
 from django_customer_history.models import Entry
 from django_customer_history.reading.filters import NAMES
-from tests.crm.models import Note
+from tests.projects.crm.models import Note
 from tests.reading.conftest import grant
 from tests.reading.urls import api, host
 

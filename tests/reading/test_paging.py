@@ -17,7 +17,7 @@ from django_customer_history.models import Entry
 from django_customer_history.reading.cursors import Cursor
 from django_customer_history.reading.filters import Filters
 from django_customer_history.reading.timeline import Timeline
-from tests.crm.models import Account, Contract, Customer, Dealer, Note, Specimen
+from tests.projects.crm.models import Account, Contract, Customer, Dealer, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db

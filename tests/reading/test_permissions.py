@@ -7,7 +7,7 @@ from django.test import Client
 
 from django_customer_history.access.permissions import confidential_permission
 from django_customer_history.models import Entry
-from tests.crm.models import Account, Customer, Note, Specimen
+from tests.projects.crm.models import Account, Customer, Note, Specimen
 from tests.reading.backends import PerObjectBackend
 from tests.reading.conftest import grant
 

@@ -10,8 +10,8 @@ from django.urls import reverse
 from django_customer_history import history
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
-from tests.crm.models import Account, Code, Customer, Note, Specimen
 from tests.extras import needs
+from tests.projects.crm.models import Account, Code, Customer, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db

@@ -15,7 +15,7 @@ from django_customer_history.models import (
 from django_customer_history.reading.filters import Filters
 from django_customer_history.reading.record_labels import RecordLabels
 from django_customer_history.reading.timeline import Timeline
-from tests.crm.models import (
+from tests.projects.crm.models import (
     Account,
     Code,
     Customer,

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from django_customer_history import history
-from tests.crm.models import Customer, Note
+from tests.projects.crm.models import Customer, Note
 from tests.reading.tabs import actions, address, chips, shown
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django_customer_history import history
 from django_customer_history.exceptions import UnknownTimeZoneError
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note, Ticket
+from tests.projects.crm.models import Customer, Note, Ticket
 from tests.reading.conftest import grant
 from tests.reading.tabs import actions, address, shown, zone_of
 

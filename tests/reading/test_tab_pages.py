@@ -8,7 +8,7 @@ from django.test import RequestFactory
 from django.utils.html import strip_tags
 
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Invoice, Note, Tag
+from tests.projects.crm.models import Customer, Invoice, Note, Tag
 from tests.reading.conftest import grant
 from tests.reading.tabs import REVEALING, chips, get_staff, shown
 

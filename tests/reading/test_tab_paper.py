@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from django.utils import timezone
 
-from tests.crm.models import Note
+from tests.projects.crm.models import Note
 from tests.reading.conftest import grant
 from tests.reading.tabs import actions, address, shown
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note
+from tests.projects.crm.models import Customer, Note
 from tests.reading.conftest import grant
 from tests.reading.tabs import REVEALING, actions, address, get_staff, shown
 

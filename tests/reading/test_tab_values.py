@@ -10,7 +10,7 @@ from django.utils.html import strip_tags
 from django_customer_history import history
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note, Specimen, Tag, Ticket
+from tests.projects.crm.models import Customer, Note, Specimen, Tag, Ticket
 from tests.reading.conftest import grant
 from tests.reading.tabs import address, get_staff, shown
 

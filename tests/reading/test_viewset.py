@@ -10,7 +10,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.throttling import UserRateThrottle
 
 from django_customer_history.models import Entry
-from tests.crm.models import Customer, Note
+from tests.projects.crm.models import Customer, Note
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]

@@ -20,7 +20,7 @@ from django_customer_history.registration.registry import (
     Registry,
     registration_of,
 )
-from tests.crm.models import Claim, Code, Customer, Specimen, Ticket
+from tests.projects.crm.models import Claim, Code, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
 from tests.reading.tabs import address, chips, shown
 

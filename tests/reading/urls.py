@@ -12,7 +12,7 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.throttling import UserRateThrottle
 
 from django_customer_history.rest_framework.viewsets import HistoryMixin
-from tests.crm.models import Customer, Note
+from tests.projects.crm.models import Customer, Note
 from tests.urls import urlpatterns as of_the_tests
 
 

@@ -1,9 +1,0 @@
-from django.contrib import admin
-
-from django_customer_history.admin import HistoryAdminMixin
-from tests.crm.models import Customer
-
-
-@admin.register(Customer)
-class CustomerAdmin(HistoryAdminMixin, admin.ModelAdmin):
-    pass

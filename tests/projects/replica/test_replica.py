@@ -1,0 +1,111 @@
+"""Reads through a router from a streaming replica: a primary and a standby of the test's own."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+READS = ("page", "list", "facets")
+LOOKS = ("export", "reveal")
+
+
+def program(name):
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return str(found[-1]) if found else shutil.which(name)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+def run(name, *arguments):
+    # A PostgreSQL server refuses to run as root.
+    command = [program(name), *arguments]
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    done = subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def started(folder, port):
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
+    run("pg_ctl", "-D", folder, "-w", "-l", f"{folder}/log", "-o", options, "start")
+    try:
+        yield port
+    finally:
+        run("pg_ctl", "-D", folder, "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """What the scenario saw."""
+    if connection.vendor != "postgresql":
+        pytest.skip("the replica is PostgreSQL's; it is tested where PostgreSQL is")
+    if program("pg_ctl") is None:
+        pytest.skip("the programs of a PostgreSQL server are not on this machine")
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.chmod(0o755)
+        homes = [folder / "primary", folder / "replica"]
+        for home in homes:
+            home.mkdir(mode=0o700)
+            if os.geteuid() == 0:
+                shutil.chown(home, "postgres", "postgres")
+        primary, replica = (str(home) for home in homes)
+        run("initdb", "-D", primary, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        port = stack.enter_context(started(primary, free_port()))
+        source = f"host=127.0.0.1 port={port} user=postgres"
+        run("pg_basebackup", "-d", source, "-D", replica, "-R", "--checkpoint=fast", "--no-sync")
+        replica_port = stack.enter_context(started(replica, free_port()))
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.projects.replica.scenario"],
+            env={**os.environ, "DEFAULT_PORT": port, "REPLICA_PORT": replica_port},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def test_the_replica_is_a_standby_that_refuses_writes(seen):
+    assert seen["is_replica"] is True
+
+
+@pytest.mark.parametrize("door", READS)
+def test_a_read_asks_the_replica_alone(seen, door):
+    assert seen[door]["status"] == 200
+    assert seen[door]["asked_primary"] == []
+    assert seen[door]["asked_replica"] > 0
+
+
+def test_what_was_written_to_the_primary_is_read(seen):
+    assert [seen[door]["shows_change"] for door in ("page", "list", "export")] == [True] * 3
+
+
+@pytest.mark.parametrize("door", LOOKS)
+def test_a_look_is_read_from_the_replica_and_recorded_in_the_primary(seen, door):
+    assert seen[door]["status"] == 200
+    (written,) = [sql for sql in seen[door]["asked_primary"] if "INSERT INTO" in sql]
+    assert '"customer_history_entry"' in written
+    assert not [sql for sql in seen[door]["asked_primary"] if sql.startswith("SELECT")]
+
+
+def test_the_record_of_the_looks_reaches_the_replica(seen):
+    assert seen["actions"][-2:] == [
+        ["History Exported", "ann"],
+        ["Confidential Values Revealed", "ann"],
+    ]
