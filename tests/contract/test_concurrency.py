@@ -45,8 +45,8 @@ def in_threads(work):
 
 
 def test_racing_writers_leave_the_true_sequence_of_values(several_connections):
-    rows = Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
-    keys = [row.pk for row in rows]
+    Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
+    keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
 
     def write(number):
         for count in range(WRITES):
