@@ -67,7 +67,7 @@ NUMBERS = " CROSS JOIN ".join(
 KEYS = {
     "sqlite": "%s || printf('%%012x', {})",
     "postgresql": "CAST(%s || lpad(to_hex({}), 12, '0') AS uuid)",
-    "mysql": "concat(%s, lpad(hex({}), 12, '0'))",
+    "mysql": "lower(concat(%s, lpad(hex({}), 12, '0')))",
 }
 
 
