@@ -403,10 +403,14 @@ class TestRoleWithoutTrigger:
         yield
         run(f"DROP DATABASE {ROLE}", f"DROP USER {ROLE}@'%'")
 
-    def test_names_the_grant_and_can_be_repeated(self):
+    def test_error_names_the_grant(self):
         done = migrate_as_role()
         assert done.returncode == 1
         assert "GRANT TRIGGER" in done.stderr
+
+    def test_creates_nothing_and_can_be_repeated(self):
+        assert migrate_as_role().returncode == 1
+        assert run(f"SHOW TABLES FROM {ROLE} LIKE 'customer%'") == ()
         run(f"GRANT TRIGGER ON {ROLE}.* TO {ROLE}@'%'")
         done = migrate_as_role()
         assert done.returncode == 0, done.stderr

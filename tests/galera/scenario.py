@@ -69,6 +69,7 @@ class Writer:
             except (OperationalError, InterfaceError) as error:
                 if error.args[0] in CONFLICTS:
                     self.conflicts += 1
+                    time.sleep(0.01)
                 elif error.args[0] == NOT_READY:
                     time.sleep(0.2)
                 else:
