@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import django
 
@@ -38,6 +39,8 @@ WRITES = 60
 # to count its nodes anew. In both cases nothing was written.
 CONFLICTS = {1205, 1213}
 NOT_READY = 1047
+SESSION_IS_STUCK = 20
+"""Conflicts in a row."""
 
 
 class Writer:
@@ -50,19 +53,19 @@ class Writer:
 
     def run(self, keys, goes_on):
         own = self.retried(self.create)
-        count = 0
-        while goes_on(count):
-            key = own if count % 4 == 0 and own else keys[count % len(keys)]
-            token = f"{self.user.id} {count}"
-            write = self.in_one_statement if count % 2 else self.in_two_statements
+        for number in count():
+            if not goes_on(number):
+                break
+            key = own if number % 4 == 0 and own else keys[number % len(keys)]
+            token = f"{self.user.id} {number}"
+            write = self.in_one_statement if number % 2 else self.in_two_statements
             if self.retried(lambda write=write, key=key, token=token: write(key, token), token):
                 self.written.append(token)
-            count += 1
         connections.close_all()
 
     def retried(self, write, token=None):
         """Write until no other transaction wins; return None if the connection broke."""
-        while True:
+        for attempt in count(1):
             try:
                 with history.acting(user=self.user, source="task"):
                     return write()
@@ -70,6 +73,9 @@ class Writer:
                 if error.args[0] in CONFLICTS:
                     self.conflicts += 1
                     time.sleep(0.01)
+                    # The server may answer each SET of a session that lost with the same error.
+                    if attempt % SESSION_IS_STUCK == 0:
+                        connections[self.alias].close()
                 elif error.args[0] == NOT_READY:
                     time.sleep(0.2)
                 else:
@@ -77,7 +83,8 @@ class Writer:
                     self.unknown.append(token)
                     connections[self.alias].close()
                     time.sleep(0.5)
-                    return None
+                    break
+        return None
 
     def create(self):
         return Customer.objects.using(self.alias).create(name="", rate=0).pk
@@ -116,8 +123,8 @@ def everybody_writes(meanwhile):
     writers = [Writer(alias, number) for alias in ALIASES for number in range(WRITERS_PER_NODE)]
     ended = threading.Event()
 
-    def goes_on(count):
-        return count < WRITES if meanwhile is None else not ended.is_set()
+    def goes_on(number):
+        return number < WRITES if meanwhile is None else not ended.is_set()
 
     with ThreadPoolExecutor(len(writers)) as pool:
         runs = [pool.submit(writer.run, keys, goes_on) for writer in writers]

@@ -230,7 +230,12 @@ def _position(node: Node) -> list[str]:
     if not (node.data / "grastate.dat").exists():
         return []
     found = subprocess.run(
-        [*node.command(), "--wsrep-recover", f"--log-error={node.folder}/recovery.err"],
+        [
+            *node.command(),
+            "--wsrep-cluster-address=gcomm://",
+            "--wsrep-recover",
+            f"--log-error={node.folder}/recovery.err",
+        ],
         check=False,
         stdin=subprocess.DEVNULL,
     )
