@@ -161,6 +161,7 @@ def some_writes(writers):
 
 def wait_until_caught_up(alias):
     """Wait until a node has applied all that the others have committed."""
+    connections[alias].close()  # A connection from before the node was killed is of no use.
     with connections[alias].cursor() as cursor:
         cursor.execute("SET SESSION wsrep_sync_wait = 1")
         cursor.execute("SELECT 1")

@@ -39,7 +39,7 @@ def problem_of(url):
         ):
             cursor.execute("SHOW STATUS LIKE 'wsrep\\_cluster\\_size'")
             size = dict(cursor.fetchall()).get("wsrep_cluster_size")
-    except pymysql.err.OperationalError as error:
+    except pymysql.OperationalError as error:
         return f"{server['HOST']}:{server['PORT']}: {error.args[-1]}"
     if size != "3":
         return f"{server['HOST']}:{server['PORT']} is in a cluster of {size or 'no'} nodes, not 3"

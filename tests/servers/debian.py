@@ -201,7 +201,7 @@ def mysql_answers(port: int) -> bool:
 
     try:
         pymysql.connect(host="127.0.0.1", port=port, user="root", connect_timeout=3).close()
-    except pymysql.err.OperationalError:
+    except pymysql.OperationalError:
         return False
     return True
 
