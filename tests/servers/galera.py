@@ -1,8 +1,7 @@
 """A Galera cluster: three nodes of Debian's MariaDB on 127.0.0.1.
 
-A cluster of which no node runs starts anew, with empty databases: so it does not matter which
-node was the last to end. A node that is down while another one runs joins again, with the data
-that it has.
+When no node runs, `start` makes a new cluster with empty databases, so it does not matter which
+node stopped last. When some nodes run, the others join again with the data that they have.
 """
 
 import os
