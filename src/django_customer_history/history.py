@@ -25,14 +25,13 @@ from django_customer_history.context.current import (
 from django_customer_history.context.resolved import NamedUser, ResolvedContext
 from django_customer_history.masks import Mask
 from django_customer_history.point_in_time.as_of import state_of
-from django_customer_history.registration.registry import (
+from django_customer_history.registration.options import (
     Display,
     Events,
     FieldNames,
     KeyLabels,
-    registration_of,
-    registry,
 )
+from django_customer_history.registration.registry import registration_of, registry
 
 if TYPE_CHECKING:
     from django_customer_history.models import EntryQuerySet
@@ -151,7 +150,7 @@ def entries_for(record_or_model: Any, key: object = None) -> "EntryQuerySet":
     `EntryQuerySet`, to be narrowed further. It asks for no permission and masks nothing; for
     people there is `Timeline`.
     """
-    entries: "EntryQuerySet" = apps.get_model("customer_history", "Entry")._default_manager.all()
+    entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk
     return entries.of_subject(record_or_model, key).newest_first()

@@ -21,8 +21,8 @@ from django_customer_history.keys import (
 )
 from django_customer_history.masks import as_mask
 from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
-    ROW_KINDS,
     Registration,
     registry,
 )

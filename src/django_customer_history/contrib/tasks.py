@@ -74,7 +74,7 @@ def _enqueuing_async(enqueue: Callable[..., Any], at_once: tuple[type, ...]) -> 
 
 
 def _carried_to(task: Any, at_once: tuple[type, ...]) -> Mapping[str, Any]:
-    if not conf.propagates_context_to_tasks() or isinstance(task.get_backend(), at_once):
+    if not conf.propagate_context_to_tasks() or isinstance(task.get_backend(), at_once):
         return {}
     context = pack_context()
     return {} if context is None else {KEY: context}
