@@ -11,8 +11,8 @@ from django.http import HttpRequest
 
 from django_customer_history.context.current import (
     Context,
-    beginning,
-    in_force,
+    new_context,
+    use_context,
 )
 from django_customer_history.context.requests import RequestContextProvider
 
@@ -60,12 +60,12 @@ class _ConnectionRequest(HttpRequest):
 
 
 def _begin_connection(scope: Scope) -> AbstractContextManager[Any]:
-    return beginning(provider=RequestContextProvider(_ConnectionRequest(scope)))
+    return new_context(provider=RequestContextProvider(_ConnectionRequest(scope)))
 
 
 def _begin_background(scope: Scope) -> AbstractContextManager[Any]:
     # One consumer takes all messages of a channel, whoever sent them: they are no one request.
-    return in_force(Context(source="task", extra={"task": scope["channel"]}))
+    return use_context(Context(source="task", extra={"task": scope["channel"]}))
 
 
 _BEGINNINGS: Mapping[str, Callable[[Scope], AbstractContextManager[Any]]] = {

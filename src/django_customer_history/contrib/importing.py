@@ -19,7 +19,7 @@ from django_customer_history.capture.batches import (
     Progress,
 )
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
     missing_entries,
@@ -194,7 +194,7 @@ class ImportedRecord:
     request_id: UUID | None = None
 
     def past(
-        self, part: str, *, rank: int, kind: Kind, action: str, told: EventContent
+        self, part: str, *, rank: int, kind: Kind, action: str, told: EntryContent
     ) -> ImportedEntry:
         """Return the entry of one part of the record, such as "update".
 
@@ -203,7 +203,7 @@ class ImportedRecord:
         """
         context = dict(self.context)
         if action == BASELINE:
-            # EventContent without an action that anybody took: what was there already.
+            # EntryContent without an action that anybody took: what was there already.
             context[BASELINE_KEY] = True
         return ImportedEntry(
             moment=self.moment,
@@ -236,8 +236,8 @@ def own_table(registration: Registration, *, using: str) -> TrackedTable:
 
 
 def told_to_each(
-    told: EventContent, *, now: dict[int, Record], before: dict[int, Record]
-) -> Iterator[tuple[str, EventContent]]:
+    told: EntryContent, *, now: dict[int, Record], before: dict[int, Record]
+) -> Iterator[tuple[str, EntryContent]]:
     """Yield what is told on the tab of each subject, that of before included, and its place.
 
     Subjects are given by the way that leads to them.

@@ -9,8 +9,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from django_customer_history.capture.batches import (
     BATCH,
+    BatchJob,
     Progress,
-    Work,
 )
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.management.progress import ProgressBar
@@ -22,9 +22,9 @@ class BatchCommand(BaseCommand):
 
     batch_help = "Records that are read at once."
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
-    ) -> Sequence[Work]:
+    ) -> Sequence[BatchJob]:
         """Return what is to be done."""
         raise NotImplementedError
 
@@ -48,12 +48,12 @@ class BatchCommand(BaseCommand):
             raise CommandError(f"Give a batch size of 1 to {BATCH}.")
         wanted = chosen_models(options["models"])
         try:
-            for work in self.works(options["database"], wanted):
+            for work in self.jobs(options["database"], wanted):
                 self._do(work, is_dry_run=options["dry_run"], size=options["batch_size"])
         except HistoryError as error:
             raise CommandError(str(error)) from error
 
-    def _do(self, work: Work, *, is_dry_run: bool, size: int) -> None:
+    def _do(self, work: BatchJob, *, is_dry_run: bool, size: int) -> None:
         progress = Progress()
         bar = ProgressBar(self.stderr, work.name, work.total())
         for progress in work.run(is_dry_run=is_dry_run, size=size):

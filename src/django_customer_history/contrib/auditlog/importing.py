@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from django_customer_history.capture.batches import BATCH
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
 )
@@ -209,10 +209,10 @@ class AuditLog(Import):
                 told=one,
             )
 
-    def _told(self, happening: RowChange, changes: dict[str, list[str | None]]) -> EventContent:
+    def _told(self, happening: RowChange, changes: dict[str, list[str | None]]) -> EntryContent:
         texts = [happening.after.get(name) for name in self.registration.label]
         label = " ".join(text for text in texts if text)[:255] or None
-        return EventContent(entity=(self.name, happening.key), label=label, changes=changes)
+        return EntryContent(entity=(self.name, happening.key), label=label, changes=changes)
 
     def _source(
         self,

@@ -18,7 +18,7 @@ from django.db import connections, models
 from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
 )
@@ -165,7 +165,7 @@ class HistoricalTable(Import):
         for step in _steps(former, snapshot):
             kind, changes = step.kind, step.changes
             action = BASELINE if kind == "event" else self.target.action(kind, changes)
-            told = EventContent(entity=(self.name, row.key), label=row.label, changes=changes)
+            told = EntryContent(entity=(self.name, row.key), label=row.label, changes=changes)
             for place, one in told_to_each(told, now=snapshot.subjects, before=before):
                 part = f"{kind}:{step.link}:{place}"
                 yield source.past(part, rank=step.rank, kind=kind, action=action, told=one)

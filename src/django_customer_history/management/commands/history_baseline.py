@@ -21,7 +21,7 @@ class Command(BatchCommand):
     )
     batch_help = "Rows that are locked at once."
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
     ) -> Sequence[Baseline]:
         """Return the rows and links of each model."""

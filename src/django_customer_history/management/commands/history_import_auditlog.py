@@ -19,7 +19,7 @@ class Command(BatchCommand):
         " user. It can be stopped and run again at any time."
     )
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
     ) -> Sequence[AuditLog]:
         """Return the records of each model."""
