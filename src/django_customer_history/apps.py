@@ -25,17 +25,17 @@ class CustomerHistoryConfig(AppConfig):
         from django_customer_history import checks
         from django_customer_history.capture.schema_editor import patch_schema_editors
         from django_customer_history.context.commands import patch_commands
-        from django_customer_history.contrib.simple_history.snapshots import keep_snapshots
+        from django_customer_history.contrib.simple_history.snapshots import register_snapshots
         from django_customer_history.models import AuditedModel
         from django_customer_history.registration.inheritance import register_subclasses
 
         autodiscover_modules("history")
         register_subclasses(AuditedModel, apps.get_models())
-        keep_snapshots()
+        register_snapshots()
         checks.register_checks()
         patch_schema_editors()
         patch_commands()
-        _follow_tasks()
+        _patch_task_queues()
         connection_created.connect(_connected, dispatch_uid="customer_history")
         pre_migrate.connect(_migrating, sender=self, dispatch_uid="customer_history")
         post_migrate.connect(_migrated, sender=self, dispatch_uid="customer_history")
@@ -47,14 +47,14 @@ class CustomerHistoryConfig(AppConfig):
                 _connected(connection=connection)
 
 
-def _follow_tasks() -> None:
+def _patch_task_queues() -> None:
     if find_spec("celery") is not None:
         from django_customer_history.contrib import celery
 
-        celery.follow_tasks()
+        celery.patch_celery()
     from django_customer_history.contrib import tasks
 
-    tasks.follow_tasks()
+    tasks.patch_tasks()
 
 
 def _connected(*, connection: Any, **_kwargs: Any) -> None:

@@ -504,7 +504,7 @@ def test_a_user_who_is_gone_is_nobody_as_the_package_forgot_them(past, ann):
 
 @pytest.mark.parametrize(
     ("models", "message"),
-    [(("crm.note",), "keeps no snapshots"), (("crm.nothing",), "is no model")],
+    [(("crm.note",), "keeps no snapshots"), (("crm.nothing",), "does not exist")],
 )
 def test_a_model_that_cannot_be_imported(db, models, message):
     with pytest.raises(CommandError, match=message):
