@@ -16,6 +16,7 @@ from django_customer_history.capture.triggers import (
     remove_all,
     synchronize_triggers,
 )
+from django_customer_history.contrib.simple_history.snapshots import register_snapshots
 from django_customer_history.exceptions import (
     CaptureError,
     NotRegisteredError,
@@ -432,6 +433,30 @@ def test_a_missing_middleware_is_a_warning(settings):
         'Add "django_customer_history.middleware.HistoryMiddleware" after'
         " AuthenticationMiddleware.",
     )
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "message", "hint"),
+    [
+        (
+            "cmr",
+            "crm.Tag: app 'cmr' in snapshots is not installed. Did you mean 'crm'?",
+            "Give the label of an installed app, or True for the app of the model.",
+        ),
+        (
+            True,
+            "crm.Tag: no snapshots are taken, because it was registered too late.",
+            "Register it in models.py, or in the history.py of an app.",
+        ),
+    ],
+)
+def test_snapshots_that_are_not_taken(registered, monkeypatch, snapshots, message, hint):
+    fresh = registered(Tag, snapshots=snapshots)
+    if isinstance(snapshots, str):
+        monkeypatch.setattr(f"{register_snapshots.__module__}.registry", fresh)
+        register_snapshots()
+    errors = [one for one in checks.check_snapshots() if one.id == "customer_history.E008"]
+    assert [(one.msg, one.hint) for one in errors] == [(message, hint)]
 
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")

@@ -293,7 +293,7 @@ def _names_that_fit(registration: Registration) -> Mapping[str, set[str]]:
         "json_keys": {field.name for field in concrete if isinstance(field, models.JSONField)},
         "key_labels": set(registration.json_keys),
         "display": {field.name for field in concrete if not field.is_relation},
-        "reason_required": ROW_KINDS | set(logged_names(registration, registry)),
+        "reason_required": {*ROW_KINDS, *logged_names(registration, registry)},
     }
 
 
