@@ -23,6 +23,9 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "event": "Event",
 }
 
+LONGEST_ACTION = 100
+"""The length of the log's column `action`, in characters."""
+
 BASELINE = "Baseline"
 """The action of an event that tells what a row held when its tracking began."""
 

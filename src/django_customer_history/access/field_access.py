@@ -24,7 +24,7 @@ from django_customer_history.access.permissions import (
     may_see,
 )
 from django_customer_history.capture.registration_log import FormerLabels
-from django_customer_history.conf import masked_until_revealed
+from django_customer_history.conf import mask_until_revealed
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     OWN_FIELD_LABELS,
@@ -35,8 +35,8 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
+from django_customer_history.registration.options import EventName
 from django_customer_history.registration.registry import (
-    EventName,
     Registration,
     label_of,
     registry,
@@ -65,7 +65,7 @@ class FieldAccess:
     ) -> None:
         self.reader = reader
         self.using = using
-        self._shows_confidential = is_revealing or not masked_until_revealed()
+        self._shows_confidential = is_revealing or not mask_until_revealed()
         self._marks = marks
         self._confidential_rules = ConfidentialRules(marks)
         self._former_labels = former_labels

@@ -9,7 +9,7 @@ from django_customer_history.masks import (
     FULL,
     Mask,
 )
-from django_customer_history.registration.registry import Display
+from django_customer_history.registration.options import Display
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.types import ValueType
 

@@ -7,10 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from django_customer_history.conf import (
-    SETTING,
-    reader_time_zone_resolver,
-)
+from django_customer_history import conf
 from django_customer_history.exceptions import UnknownTimeZoneError
 
 
@@ -19,7 +16,7 @@ def reader_time_zone(reader: Any) -> tzinfo:
 
     Raises `UnknownTimeZoneError` for a name that is no time zone.
     """
-    find: Callable[[Any], tzinfo | str | None] | None = reader_time_zone_resolver()
+    find: Callable[[Any], tzinfo | str | None] | None = conf.reader_time_zone()
     given = None if find is None else find(reader)
     if isinstance(given, tzinfo):
         return given
@@ -29,6 +26,6 @@ def reader_time_zone(reader: Any) -> tzinfo:
         return ZoneInfo(given)
     except (KeyError, ValueError, OSError) as error:
         raise UnknownTimeZoneError(
-            f"{SETTING}['READER_TIME_ZONE'] gave {given!r}, which is no time zone of this system."
+            f"{conf.SETTING}['READER_TIME_ZONE'] gave {given!r}, which is no time zone of this system."
             ' Let it return a name like "Europe/Berlin", or None for the zone of the settings.'
         ) from error
