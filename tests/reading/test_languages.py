@@ -20,7 +20,7 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from django_customer_history.tab.days import moment_of
+from django_customer_history.tab.days import describe_moment
 from django_customer_history.values.encoding import encode
 from django_customer_history.values.rendering import display
 from django_customer_history.values.types import ValueType
@@ -73,17 +73,17 @@ def shown(answer):
     return " ".join(strip_tags(answer.content.decode()).split())
 
 
-def address(customer):
+def tab_url(customer):
     return f"/customers/{customer.pk}/history/"
 
 
-def bar_of(answer):
-    return answer.context["history"].bar
+def filter_bar(answer):
+    return answer.context["history"].filter_bar
 
 
 class TestTab:
     def test_in_german(self, reader, customer, past):
-        answer = get(reader, address(customer), "de")
+        answer = get(reader, tab_url(customer), "de")
         text = shown(answer)
         assert answer.headers["Content-Language"] == "de"
         assert '<html lang="de">' in answer.content.decode()
@@ -106,7 +106,7 @@ class TestTab:
         )
 
     def test_in_spanish(self, reader, customer, past):
-        answer = get(reader, address(customer), "es")
+        answer = get(reader, tab_url(customer), "es")
         text = shown(answer)
         assert "Historial de Acme" in text
         assert (
@@ -125,7 +125,7 @@ class TestTab:
     def test_in_a_language_without_a_catalogue_it_is_english_with_djangos_words(
         self, reader, customer, past
     ):
-        text = shown(get(reader, address(customer), "fr"))
+        text = shown(get(reader, tab_url(customer), "fr"))
         assert "History of Acme" in text
         assert "Jeudi, 5 mars 2026" in text
         assert "Update" in text
@@ -145,7 +145,7 @@ class TestTab:
             entity_model="crm.customer", entity_id=str(customer.pk),
         )  # fmt: skip
         Note.objects.create(customer=customer, text="t")
-        page = get(reader, address(customer), language).content.decode()
+        page = get(reader, tab_url(customer), language).content.decode()
         assert [one for one in words if one not in page] == []
 
     @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ class TestTab:
         Customer.objects.filter(pk=customer.pk).update(ssn="999-88-7777", api_token="t", name="")
         ticket = Ticket.objects.create(customer=customer)
         Ticket.objects.filter(pk=ticket.pk).update(urgent=True)
-        text = shown(get(reader, address(customer), language))
+        text = shown(get(reader, tab_url(customer), language))
         assert [one for one in words if one not in text] == []
 
     @pytest.mark.parametrize(
@@ -200,8 +200,8 @@ class TestTab:
             ),
         ],
     )
-    def test_nothing_that_fits(self, reader, customer, language, words):
-        text = shown(get(reader, address(customer) + "?kind=delete", language))
+    def test_no_matches(self, reader, customer, language, words):
+        text = shown(get(reader, tab_url(customer) + "?kind=delete", language))
         assert [one for one in words if one not in text] == []
 
     @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ class TestTab:
         bob = django_user_model.objects.create_user("bob")
         grant(bob, "view_customer_history")
         client.force_login(bob)
-        answer = get(client, address(customer) + "?format=csv", language)
+        answer = get(client, tab_url(customer) + "?format=csv", language)
         assert answer.status_code == 403
         assert refused in shown(answer)
 
@@ -239,7 +239,7 @@ class TestTab:
     )
     def test_a_record_as_of_an_entry(self, reader, customer, language, before, word):
         entry = Entry.objects.get(entity_model="crm.customer", entity_id=str(customer.pk))
-        text = shown(get(reader, f"{address(customer)}{entry.id}/", language))
+        text = shown(get(reader, f"{tab_url(customer)}{entry.id}/", language))
         assert before in text
         assert word in text
         assert "Create" not in text
@@ -248,8 +248,8 @@ class TestTab:
 class TestFilterBar:
     def test_in_german(self, reader, user, customer):
         query = f"?user={user.pk}&-kind=delete&action=Create&source=command&from=2026-03-05"
-        answer = get(reader, address(customer) + query, "de")
-        chips = [(one.title, one.text) for one in bar_of(answer).chips]
+        answer = get(reader, tab_url(customer) + query, "de")
+        chips = [(one.title, one.text) for one in filter_bar(answer).chips]
         assert chips == [
             ("Von", "5. März 2026"),
             ("Benutzer", str(user.pk)),
@@ -257,10 +257,10 @@ class TestFilterBar:
             ("Quelle", "Befehl"),
             ("Art", "Gelöscht"),
         ]
-        assert [one.title for one in bar_of(answer).menus] == [
+        assert [one.title for one in filter_bar(answer).menus] == [
             "Benutzer", "Aktion", "Datensatz", "Feld", "Quelle",
         ]  # fmt: skip
-        assert [one.name for one in bar_of(answer).presets] == [
+        assert [one.name for one in filter_bar(answer).presets] == [
             "Heute", "Gestern", "Letzte 7 Tage", "Letzte 30 Tage", "Diesen Monat",
             "Letzten Monat", "Letzte 12 Monate",
         ]  # fmt: skip
@@ -271,8 +271,8 @@ class TestFilterBar:
 
     def test_in_spanish(self, reader, customer):
         query = "?user=system&-kind=delete&action=Create&source=command&to=2026-03-05"
-        answer = get(reader, address(customer) + query, "es")
-        chips = [(one.title, one.text) for one in bar_of(answer).chips]
+        answer = get(reader, tab_url(customer) + query, "es")
+        chips = [(one.title, one.text) for one in filter_bar(answer).chips]
         assert chips == [
             ("Hasta", "5 de marzo de 2026"),
             ("Usuario", "Sistema"),
@@ -280,7 +280,7 @@ class TestFilterBar:
             ("Origen", "Comando"),
             ("Tipo", "Eliminación"),
         ]
-        assert [one.name for one in bar_of(answer).presets] == [
+        assert [one.name for one in filter_bar(answer).presets] == [
             "Hoy", "Ayer", "Últimos 7 días", "Últimos 30 días", "Este mes", "Mes pasado",
             "Últimos 12 meses",
         ]  # fmt: skip
@@ -290,7 +290,7 @@ class TestFilterBar:
         note = Note.objects.create(customer=customer, text="t")
         Note.objects.filter(pk=note.pk).update(text="u")
         note.delete()
-        menus = bar_of(get(reader, address(customer) + "?filter=open", "de")).menus
+        menus = filter_bar(get(reader, tab_url(customer) + "?filter=open", "de")).menus
         (actions,) = (one for one in menus if one.name == "action")
         assert [(one.label, one.value) for one in actions.options] == [
             ("Erstellt", "Create"),
@@ -344,7 +344,7 @@ class TestWrongFilters:
         self, reader, customer, query, german, spanish
     ):
         for language, text in (("de", german), ("es", spanish)):
-            page = get(reader, f"{address(customer)}?{query}", language)
+            page = get(reader, f"{tab_url(customer)}?{query}", language)
             assert page.status_code == 400
             assert text in shown(page)
             answer = get(
@@ -387,12 +387,12 @@ class TestTime:
         ],
     )
     def test_that_has_gone_by(self, length, german, spanish):
-        told = {}
+        relative = {}
         for language in ("de", "es"):
             with translation.override(language):
                 now = MOMENT + timedelta(**length)
-                told[language] = moment_of(MOMENT, zone=UTC, now=now).relative
-        assert told == {"de": german, "es": spanish}
+                relative[language] = describe_moment(MOMENT, zone=UTC, now=now).relative
+        assert relative == {"de": german, "es": spanish}
 
     @pytest.mark.parametrize(
         ("language", "one", "several"),
@@ -402,13 +402,13 @@ class TestTime:
             ("de-at", "vor 1 Tag", "vor 3 Tagen"),
         ],
     )
-    def test_is_told_in_the_variants_of_a_language_too(self, language, one, several):
+    def test_relative_time_in_variants_of_a_language(self, language, one, several):
         with translation.override(language):
-            told = [
-                moment_of(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
+            relative = [
+                describe_moment(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
                 for days in (1, 3)
             ]
-        assert told == [one, several]
+        assert relative == [one, several]
 
     @pytest.mark.parametrize(
         ("duration", "english", "german", "spanish"),
@@ -423,11 +423,11 @@ class TestTime:
     )
     def test_that_a_duration_takes(self, duration, english, german, spanish):
         text = encode(timedelta(**duration))
-        told = []
+        texts = []
         for language in ("en", "de", "es"):
             with translation.override(language):
-                told.append(display(text, models.DurationField(), ValueType.DURATION))
-        assert told == [english, german, spanish]
+                texts.append(display(text, models.DurationField(), ValueType.DURATION))
+        assert texts == [english, german, spanish]
 
 
 class TestRest:
@@ -474,7 +474,7 @@ class TestRest:
 
 class TestFiles:
     def test_columns_of_a_csv_keep_their_names(self, reader, customer, past):
-        answer = get(reader, address(customer) + "?format=csv", "de")
+        answer = get(reader, tab_url(customer) + "?format=csv", "de")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert list(rows[0]) == [
             "timestamp", "user", "action", "entity", "entity_id", "field", "old_value",
@@ -485,7 +485,7 @@ class TestFiles:
         assert (last["old_value"], last["new_value"]) == ("39.99", "1044.50")
 
     def test_names_in_a_csv_are_those_of_the_page(self, reader, customer, past):
-        answer = get(reader, address(customer) + "?format=csv", "es")
+        answer = get(reader, tab_url(customer) + "?format=csv", "es")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert rows[-1]["source"] == "Importación"
 
@@ -566,16 +566,16 @@ class TestOwnNames:
         settings.LOCALE_PATHS = [tmp_path]
         ticket = Ticket.objects.create(customer=customer)
         Ticket.objects.filter(pk=ticket.pk).update(status="closed")
-        text = shown(get(reader, address(customer), "de"))
+        text = shown(get(reader, tab_url(customer), "de"))
         assert "Ticket geschlossen" in text
         assert "Ticket Closed" not in text
 
     def test_events_of_the_package_itself(self, reader, customer):
-        b"".join(reader.get(address(customer) + "?format=csv"))
-        german = shown(get(reader, address(customer), "de"))
+        b"".join(reader.get(tab_url(customer) + "?format=csv"))
+        german = shown(get(reader, tab_url(customer), "de"))
         assert "Verlauf exportiert Verlaufseintrag" in german
         assert "Format war — ist jetzt csv" in german
-        spanish = shown(get(reader, address(customer), "es"))
+        spanish = shown(get(reader, tab_url(customer), "es"))
         assert "Historial exportado Entrada del historial" in spanish
         assert "Formato era — ahora es csv" in spanish
 
@@ -583,7 +583,7 @@ class TestOwnNames:
         with history.paused(reason="sync"):
             pass
         answer = get(staff, "/admin/customer_history/entry/?entity=customer_history.pause", "de")
-        assert [(one.title, one.text) for one in bar_of(answer).chips] == [
+        assert [(one.title, one.text) for one in filter_bar(answer).chips] == [
             ("Datensatz", "Pause des Verlaufs")
         ]
         assert "Verlauf fortgesetzt sync Pause des Verlaufs" in shown(answer)

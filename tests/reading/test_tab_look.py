@@ -1,4 +1,4 @@
-"""The stylesheet in a real browser: a host's colors win, and a narrow table is still a table."""
+"""The stylesheet in a real browser: the project's colors win, a narrow table is still a table."""
 
 import os
 import shutil
@@ -46,7 +46,7 @@ def page():
 
 
 @pytest.mark.parametrize("sheets", ["{own}{packages}", "{packages}{own}"])
-def test_a_variable_is_the_hosts_to_set_before_and_after_the_stylesheet(page, sheets):
+def test_a_variable_can_be_set_before_and_after_the_stylesheet(page, sheets):
     own = "<style>.customer-history { --customer-history-accent: rgb(1, 2, 3) }</style>"
     page.set_content(sheets.format(own=own, packages=f"<style>{SHEET}</style>") + TAB)
     assert page.locator("a").evaluate("link => getComputedStyle(link).color") == "rgb(1, 2, 3)"

@@ -1,4 +1,4 @@
-"""The History tab in a host's pages and in the admin."""
+"""The History tab in the project's pages and in the admin."""
 
 import re
 
@@ -38,7 +38,7 @@ class TestTags:
         eve = django_user_model.objects.get(username="eve")
         assert self.tag("{% history_tab_link customer %}", eve, customer).strip() == ""
 
-    def test_a_tab_in_a_host_page_exports_and_reveals_at_the_records_address(
+    def test_a_tab_in_a_page_of_the_project_exports_and_reveals_at_the_records_url(
         self, reader, user, customer, settings
     ):
         settings.CUSTOMER_HISTORY = REVEALING
@@ -51,19 +51,19 @@ class TestTags:
         assert "?colour=red&amp;entry=" in text
         assert reader.get(f"{records}?kind=create").status_code == 200
 
-    def test_the_records_address_is_for_subjects_alone(self, reader, customer):
+    def test_the_records_url_is_for_subjects_only(self, reader, customer):
         Invoice.objects.create(customer=customer, number="1")
         assert reader.get("/records/crm.invoice/1/").status_code == 404
         assert reader.get("/records/crm.nothing/1/").status_code == 404
 
 
-class TestRefusal:
-    def test_who_may_not_read_is_told_so_on_the_page(self, stranger, customer):
+class TestNoPermission:
+    def test_the_page_says_that_permission_is_missing(self, stranger, customer):
         answer = stranger.get(f"/customers/{customer.pk}/history/")
         assert answer.status_code == 403
         assert answer["Cache-Control"] == "private, no-store"
-        assert "You may not read this history." in shown(answer)
-        assert "Ask an administrator for the permission to view it." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
+        assert "Ask an administrator for access." in shown(answer)
         assert "Acme" not in answer.content.decode()
         assert answer.context["subject"] is None
 
@@ -71,22 +71,22 @@ class TestRefusal:
     def test_nothing_that_is_asked_for_changes_that(self, stranger, customer, query):
         answer = stranger.get(f"/customers/{customer.pk}/history/{query}")
         assert answer.status_code == 403
-        assert "You may not read this history." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
 
-    def test_a_look_is_refused_in_the_same_way(self, stranger, customer):
+    def test_revealing_needs_permission_too(self, stranger, customer):
         answer = stranger.post(f"/customers/{customer.pk}/history/", {"reveal": "x"})
         assert answer.status_code == 403
-        assert "You may not read this history." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
 
 
 class TestOverriding:
-    def test_a_block_of_a_template_is_the_hosts_to_replace(
+    def test_the_project_can_replace_a_block_of_a_template(
         self, reader, customer, settings, tmp_path
     ):
         (tmp_path / "customer_history").mkdir()
         (tmp_path / "customer_history" / "entry_head.html").write_text(
             '{% extends "customer_history/entry_head.html" %}'
-            '{% block user %}<td role="cell" rowspan="{{ rows }}">by {{ person.name }}</td>'
+            '{% block user %}<td role="cell" rowspan="{{ rows }}">by {{ tab_user.name }}</td>'
             "{% endblock %}"
         )
         settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
@@ -102,14 +102,14 @@ class TestRecord:
         return Entry.objects.get(subject_model="crm.customer", subject_id=str(customer.pk))
 
     def back(self, reader, entry):
-        return reader.get(f"/records/record/{entry.id}/").context["history_url"]
+        return reader.get(f"/records/record/{entry.id}/").context["entry_url"]
 
     def test_leads_back_to_its_entry_on_the_tab(self, reader, customer, entry):
         link = self.back(reader, entry)
         assert link == f"/records/crm.customer/{customer.pk}/?entry={entry.id}#entry-{entry.id}"
         assert f'href="{link}"' in reader.get(f"/records/record/{entry.id}/").content.decode()
-        (group,) = reader.get(link).context["history"].days[0].groups
-        assert group.is_target
+        (entry,) = reader.get(link).context["history"].days[0].entries
+        assert entry.is_target
 
     def test_leads_to_the_page_that_the_model_names(self, reader, entry, monkeypatch):
         monkeypatch.setattr(Customer, "get_history_url", lambda self: "/x?a=b", raising=False)
@@ -125,8 +125,8 @@ class TestRecord:
     def test_leads_nowhere_where_no_page_is_known(self, reader, customer, entry, settings):
         settings.ROOT_URLCONF = "tests.urls"
         page = reader.get(f"/customers/{customer.pk}/history/{entry.id}/")
-        assert page.context["history_url"] is None
-        assert "Back to the history" not in page.content.decode()
+        assert page.context["entry_url"] is None
+        assert "Back to history" not in page.content.decode()
 
 
 class TestAdmin:
@@ -139,7 +139,7 @@ class TestAdmin:
     def page(self, customer):
         return f"/admin/crm/customer/{customer.pk}/history/"
 
-    def test_the_tab_stands_in_place_of_djangos_history(self, staff, customer):
+    def test_the_tab_replaces_djangos_history(self, staff, customer):
         Customer.objects.filter(pk=customer.pk).update(rate="1.25")
         answer = staff.get(self.page(customer))
         assert "History of Acme" in shown(answer)

@@ -46,7 +46,7 @@ class TestNamesOfKeys:
         answer = reader.get(address(customer) + "?field=udf.code_word&field=udf.colour")
         assert "Alarm code word of annHeron" in shown(answer)
         assert "Udf: colourred" in shown(answer)
-        fields = answer.context["history"].bar.menus[3].options
+        fields = answer.context["history"].filter_bar.menus[3].options
         assert [one.label for one in fields if one.value.startswith("udf.")] == [
             "Alarm code word of ann", "Udf: colour", "Udf: fee",
         ]  # fmt: skip

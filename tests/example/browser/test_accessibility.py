@@ -65,23 +65,25 @@ STATES = {
         path="{tab}?kind=create&user=admin&user=clerk", shows="values", act=open_all
     ),
     "deleted": State(path="{tab}?kind=delete", shows="zone-list.txt", act=open_all),
-    "nothing matches": State(path="{tab}?q=zebra-in-the-attic", shows="No change fits"),
-    "nothing yet": State(path="{untouched}", shows="Nothing has been changed yet."),
-    "wrong filter": State(path="{tab}?acton=x", shows="cannot be filtered so"),
-    "foreign cursor": State(path="{tab}?before=x", shows="belongs to another list"),
+    "nothing matches": State(path="{tab}?q=zebra-in-the-attic", shows="No changes match"),
+    "nothing yet": State(path="{untouched}", shows="No changes yet."),
+    "wrong filter": State(path="{tab}?acton=x", shows="These filters are not valid"),
+    "foreign cursor": State(path="{tab}?before=x", shows="not valid here"),
     "unknown entry": State(
-        path="{tab}?entry=0190f6ab-0000-7000-8000-000000000000", shows="has no such change"
+        path="{tab}?entry=0190f6ab-0000-7000-8000-000000000000", shows="Change not found."
     ),
-    "no permission": State(path="{tab}", shows="You may not read this history.", user="intern"),
+    "no permission": State(
+        path="{tab}", shows="You do not have permission to view this history.", user="intern"
+    ),
     "masked": State(path="{tab}?field=ssn", shows="***-**-4471", user="clerk", act=open_all),
     "to be revealed": State(path="{tab}?field=ssn", shows="Reveal", is_revealing=True),
     "revealed": State(path="{tab}?field=ssn", shows="900-12-4471", act=reveal, is_revealing=True),
     "CSV": State(
-        path="{tab}?field=ssn", shows="Download just this view", user="auditor", act=menu("CSV")
+        path="{tab}?field=ssn", shows="Download these changes", user="auditor", act=menu("CSV")
     ),
-    "linked entry": State(path="{tab}?entry={entry}#entry-{entry}", shows="Show the newest"),
+    "linked entry": State(path="{tab}?entry={entry}#entry-{entry}", shows="Show newest changes"),
     "for paper": State(path="{tab}?field=ssn&print=yes", shows="Printed by manager"),
-    "record as of": State(path="/history/record/{entry}/", shows="Just before and just after"),
+    "record as of": State(path="/history/record/{entry}/", shows="Before and after"),
     "page of its own": State(
         path="/history/crm.customer/{key}/?field=phone", shows="History of Eleanor"
     ),

@@ -7,7 +7,7 @@ from tests.example.browser.conftest import chips, entries, is_focused, menu_butt
 
 def open_filters(page):
     page.get_by_role("link", name="Filter", exact=True).click()
-    expect(page.get_by_role("search", name="Filter the history")).to_be_visible()
+    expect(page.get_by_role("search", name="Filter history")).to_be_visible()
 
 
 def choose(page, menu, option):
@@ -33,7 +33,7 @@ def test_a_filter_shows_what_fits_and_stands_in_the_address(visit, first_page):
 def test_one_chip_goes_and_the_others_stay(visit, first_page):
     page = visit(f"{first_page}?source=web&field=phone&kind=update")
     assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
-    page.get_by_role("link", name="Take off the filter Field").click()
+    page.get_by_role("link", name="Remove filter Field").click()
     page.wait_for_url("**?*")
     expect(page.locator(".customer-history-chip")).to_have_count(2)
     assert chips(page) == ["Kind Update", "Source Web"]
@@ -59,7 +59,7 @@ def test_a_preset_bounds_the_days(visit):
 
 def test_what_fits_nothing_says_so_and_leads_back(visit, first_page):
     page = visit(f"{first_page}?q=zebra-in-the-attic")
-    expect(page.get_by_text("No change fits these filters.")).to_be_visible()
+    expect(page.get_by_text("No changes match these filters.")).to_be_visible()
     page.get_by_role("link", name="Clear all filters").click()
     expect(entries(page)).to_have_count(50)
 
@@ -71,7 +71,7 @@ def test_without_a_script_the_form_filters(visit):
     page.locator(".customer-history-apply").click()
     assert chips(page) == ["Text 0148"]
     expect(entries(page)).not_to_have_count(0)
-    page.get_by_role("link", name="Take off the filter Text").click()
+    page.get_by_role("link", name="Remove filter Text").click()
     expect(page.locator(".customer-history-chip")).to_have_count(0)
     assert page.complaints == []
 

@@ -68,8 +68,8 @@ def test_on_paper_everything_is_open_and_nothing_is_to_press(visit, first_page):
     assert folded.count() > 3
     heights = folded.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
     assert min(heights) > 0
-    expect(page.locator(".customer-history-paper")).to_contain_text("Printed by manager")
-    expect(page.locator(".customer-history-paper")).to_contain_text("America/New_York")
+    expect(page.locator(".customer-history-print-header")).to_contain_text("Printed by manager")
+    expect(page.locator(".customer-history-print-header")).to_contain_text("America/New_York")
     for gone in (".customer-history-toolbar", ".customer-history-pages", "header.site"):
         assert not any(one.is_visible() for one in page.locator(gone).all())
 
@@ -81,7 +81,7 @@ PRINTING = """
         window.printed = {
             entries: tab.querySelectorAll(".customer-history-entry").length,
             closed: tab.querySelectorAll("table details:not([open])").length,
-            paper: tab.querySelector(".customer-history-paper").textContent,
+            paper: tab.querySelector(".customer-history-print-header").textContent,
         };
         dispatchEvent(new Event("afterprint"));
         document.body.classList.add("is-printed");
@@ -92,7 +92,7 @@ PRINTING = """
 def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     page = visit()
     page.evaluate(PRINTING)
-    part = page.locator(".customer-history-part")
+    part = page.locator(".customer-history-partial")
     expect(part).to_have_count(1)
     link = page.get_by_role("link", name="Print")
     link.click()
@@ -103,7 +103,7 @@ def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     assert printed["entries"] > 50
     assert printed["closed"] == 0
     assert "Printed by manager" in printed["paper"]
-    assert "This is a part of the history." not in printed["paper"]
+    assert "Not all changes are shown." not in printed["paper"]
     expect(part).to_have_count(1)
     page.get_by_role("link", name="Load older").click()
     expect(page.locator(".customer-history-entry")).to_have_count(printed["entries"])
@@ -136,7 +136,7 @@ def test_a_variable_that_the_project_sets_changes_the_color(visit):
     # The demo sets the color of text in a stylesheet of its own.
     assert style(page.get_by_role("link", name="Load older"), "color") == "rgb(22, 34, 42)"
     page.locator(".customer-history").evaluate(
-        "(tab) => tab.style.setProperty('--customer-history-head', 'rgb(1, 2, 3)')"
+        "(tab) => tab.style.setProperty('--customer-history-header', 'rgb(1, 2, 3)')"
     )
     assert style(page.locator("thead th").first, "backgroundColor") == "rgb(1, 2, 3)"
 
