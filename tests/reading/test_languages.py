@@ -100,7 +100,7 @@ class TestTab:
         assert "Erstellt" in text
         assert "Geändert" in text
         assert "Rate war 39,99 ist jetzt 1.044,50 Import" in text
-        assert 'data-loading="Wird geladen …"' in answer.content.decode()
+        assert 'data-loading="Wird geladen…"' in answer.content.decode()
         assert 'aria-label="5. März 2026, 14:02:11 UTC: Link zu dieser Änderung"' in (
             answer.content.decode()
         )
@@ -122,7 +122,7 @@ class TestTab:
         assert "Modificación" in text
         assert "Rate era 39,99 ahora es 1 044,50 Importación" in text
 
-    def test_in_a_language_without_a_catalogue_it_is_english_with_djangos_words(
+    def test_without_a_catalog_it_is_english_with_djangos_words(
         self, reader, customer, past
     ):
         text = shown(get(reader, tab_url(customer), "fr"))
@@ -154,8 +154,7 @@ class TestTab:
             (
                 "de",
                 [
-                    "Verborgen. Die Berechtigung crm.view_confidential_customer_ssn macht den Wert"
-                    " sichtbar.",
+                    "Verborgen. Nötige Berechtigung: crm.view_confidential_customer_ssn.",
                     "nicht gespeichert",
                     "leer",
                     "war Nein ist jetzt Ja",
@@ -164,7 +163,7 @@ class TestTab:
             (
                 "es",
                 [
-                    "Oculto. El permiso crm.view_confidential_customer_ssn permite verlo.",
+                    "Oculto. Permiso necesario: crm.view_confidential_customer_ssn.",
                     "no se guarda",
                     "vacío",
                     "era No ahora es Sí",
@@ -185,8 +184,8 @@ class TestTab:
             (
                 "de",
                 [
-                    "Keine Änderung entspricht diesen Filtern.",
-                    "Entfernen Sie einen Filter oder wählen Sie einen längeren Zeitraum.",
+                    "Keine Änderungen entsprechen diesen Filtern.",
+                    "Filter entfernen oder längeren Zeitraum wählen.",
                     "Alle Filter zurücksetzen",
                 ],
             ),
@@ -194,7 +193,7 @@ class TestTab:
                 "es",
                 [
                     "Ningún cambio coincide con estos filtros.",
-                    "Quite alguno de los filtros o elija un período más largo.",
+                    "Quite un filtro o elija un período más largo.",
                     "Borrar todos los filtros",
                 ],
             ),
@@ -207,8 +206,8 @@ class TestTab:
     @pytest.mark.parametrize(
         ("language", "refused"),
         [
-            ("de", "Sie dürfen diesen Verlauf nicht einsehen."),
-            ("es", "No tiene permiso para consultar este historial."),
+            ("de", "Keine Berechtigung zum Ansehen dieses Verlaufs."),
+            ("es", "No tiene permiso para ver este historial."),
         ],
     )
     def test_no_permission(self, customer, django_user_model, language, refused):
@@ -221,7 +220,7 @@ class TestTab:
     @pytest.mark.parametrize(
         ("language", "refused"),
         [
-            ("de", "Sie dürfen diesen Verlauf nicht exportieren."),
+            ("de", "Keine Berechtigung zum Exportieren dieses Verlaufs."),
             ("es", "No tiene permiso para exportar este historial."),
         ],
     )
@@ -235,7 +234,7 @@ class TestTab:
 
     @pytest.mark.parametrize(
         ("language", "before", "word"),
-        [("de", "vor", "Erstellt"), ("es", "antes", "Creación")],
+        [("de", "Vor und nach", "Erstellt"), ("es", "Antes y después", "Creación")],
     )
     def test_a_record_as_of_an_entry(self, reader, customer, language, before, word):
         entry = Entry.objects.get(entity_model="crm.customer", entity_id=str(customer.pk))
@@ -267,7 +266,7 @@ class TestFilterBar:
         text = shown(answer)
         assert "Filter entfernen: Art ist nicht Gelöscht" in text
         assert "Anwenden" in text
-        assert 'placeholder="In Werten suchen"' in answer.content.decode()
+        assert 'placeholder="In alten und neuen Werten suchen"' in answer.content.decode()
 
     def test_in_spanish(self, reader, customer):
         query = "?user=system&-kind=delete&action=Create&source=command&to=2026-03-05"
@@ -302,9 +301,9 @@ class TestFilterBar:
 WRONG = [
     (
         "kind=updte",
-        "Meinten Sie „update“? Geben Sie einen dieser Werte an: create, update, delete, add,"
+        "Meinten Sie „update“? Mögliche Werte: create, update, delete, add,"
         " remove, event.",
-        "¿Quería decir «update»? Indique uno de estos valores: create, update, delete, add,"
+        "¿Quería decir «update»? Valores posibles: create, update, delete, add,"
         " remove, event.",
     ),
     (
@@ -523,9 +522,9 @@ class TestAdmin:
             (
                 "de",
                 "Alles ist verborgen",
-                "Dieses Feld gibt es nicht. Die Felder sind: customer, id, text.",
+                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
             ),
-            ("es", "Todo queda oculto", "No existe ese campo. Los campos son: customer, id, text."),
+            ("es", "Todo queda oculto", "Este campo no existe. Campos disponibles: customer, id, text."),
         ],
     )
     def test_the_form_of_a_mark(self, staff, language, mask, wrong):
