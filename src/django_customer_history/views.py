@@ -143,7 +143,7 @@ class RecordAsOfView(TemplateView):
     template_name = "customer_history/record_as_of.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer 404 for entries that the user may not see; redirect anonymous visitors to the login."""
+        """Redirect anonymous visitors to the login; answer 404 to users who may not see it."""
         try:
             response = super().dispatch(request, *args, **kwargs)
         except NotFoundError as error:

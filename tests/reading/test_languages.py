@@ -122,9 +122,7 @@ class TestTab:
         assert "Modificación" in text
         assert "Rate era 39,99 ahora es 1 044,50 Importación" in text
 
-    def test_without_a_catalog_it_is_english_with_djangos_words(
-        self, reader, customer, past
-    ):
+    def test_without_a_catalog_it_is_english_with_djangos_words(self, reader, customer, past):
         text = shown(get(reader, tab_url(customer), "fr"))
         assert "History of Acme" in text
         assert "Jeudi, 5 mars 2026" in text
@@ -301,10 +299,8 @@ class TestFilterBar:
 WRONG = [
     (
         "kind=updte",
-        "Meinten Sie „update“? Mögliche Werte: create, update, delete, add,"
-        " remove, event.",
-        "¿Quería decir «update»? Valores posibles: create, update, delete, add,"
-        " remove, event.",
+        "Meinten Sie „update“? Mögliche Werte: create, update, delete, add, remove, event.",
+        "¿Quería decir «update»? Valores posibles: create, update, delete, add, remove, event.",
     ),
     (
         "from=yesterday",
@@ -524,7 +520,11 @@ class TestAdmin:
                 "Alles ist verborgen",
                 "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
             ),
-            ("es", "Todo queda oculto", "Este campo no existe. Campos disponibles: customer, id, text."),
+            (
+                "es",
+                "Todo queda oculto",
+                "Este campo no existe. Campos disponibles: customer, id, text.",
+            ),
         ],
     )
     def test_the_form_of_a_mark(self, staff, language, mask, wrong):

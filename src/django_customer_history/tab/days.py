@@ -141,7 +141,7 @@ class DayBuilder:
         last one of the page before.
         """
         today = self.now.astimezone(self.zone).date()
-        shown = self._entries(entries, first_continues_request)
+        shown = self._entries(entries, first_continues_request=first_continues_request)
         return tuple(
             Day(iso=day.isoformat(), name=_day_name(day, today), entries=tuple(of_day))
             for day, of_day in groupby(
@@ -150,7 +150,7 @@ class DayBuilder:
         )
 
     def _entries(
-        self, entries: Sequence[TimelineEntry], first_continues_request: bool
+        self, entries: Sequence[TimelineEntry], *, first_continues_request: bool
     ) -> list[TabEntry]:
         shown = []
         continues_request = first_continues_request
@@ -158,10 +158,10 @@ class DayBuilder:
             if at:
                 request_above = entries[at - 1].request_id
                 continues_request = request_above is not None and entry.request_id == request_above
-            shown.append(self._entry(entry, continues_request))
+            shown.append(self._entry(entry, continues_request=continues_request))
         return shown
 
-    def _entry(self, entry: TimelineEntry, continues_request: bool) -> TabEntry:
+    def _entry(self, entry: TimelineEntry, *, continues_request: bool) -> TabEntry:
         has_whole_row = entry.kind in _COLLAPSED_KINDS or entry.is_baseline
         is_collapsed = has_whole_row and len(entry.changes) > 1
         return TabEntry(

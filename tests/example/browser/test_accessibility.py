@@ -1,6 +1,6 @@
-"""axe on every state that the tab and the pages of the package have, light and dark.
+"""axe on every state of the tab and of the package's pages, light and dark.
 
-On pages of Django's admin it looks at what the package put there, else at the whole page.
+On pages of Django's admin it checks the part of the package, elsewhere the whole page.
 """
 
 import re
@@ -29,16 +29,16 @@ OURS_WITH_DATES = {"include": [[".customer-history"], [".customer-history-calend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A page in a certain state."""
+    """A page in one state."""
 
     path: str
     """`{tab}`, `{key}`, `{untouched}` and `{entry}` are filled in."""
     shows: str
-    """A text by which the state is known."""
+    """A text that only this state has."""
     user: str = "manager"
     act: Callable = lambda page: None
     part: dict | None = None
-    """The part to look at; None: the whole page."""
+    """The part to check; None for the whole page."""
     is_revealing: bool = False
 
 
@@ -111,9 +111,7 @@ STATES = {
 @pytest.fixture(scope="package")
 def places(first_page, manager, untouched):
     link = next(
-        one
-        for one in manager.open(f"{first_page}?field=ssn&kind=update").addresses
-        if "#entry-" in one
+        one for one in manager.open(f"{first_page}?field=ssn&kind=update").urls if "#entry-" in one
     )
     return {
         "tab": first_page,
@@ -168,7 +166,7 @@ def test_axe_finds_nothing_on_the_pages_around(visit, places, name):
         assert violations(page) == [], scheme
 
 
-def test_axe_would_have_found_a_target_that_is_too_small(visit):
+def test_axe_finds_a_target_that_is_too_small(visit):
     page = visit(viewport=WIDE)
     page.evaluate(f"() => {{{CRAMPED}}}")
     assert "target-size" in [rule for rule, _ in violations(page, OURS)]

@@ -1,4 +1,4 @@
-"""How the tab looks: sizes, schemes, large text, right to left, paper, motion, colors."""
+"""The look of the tab: sizes, color schemes, large text, right to left, print, motion, colors."""
 
 import re
 
@@ -60,7 +60,7 @@ def test_right_to_left_the_page_is_mirrored_and_fits(visit, second_run, size, fi
     assert page.complaints == []
 
 
-def test_on_paper_everything_is_open_and_nothing_is_to_press(visit, first_page):
+def test_in_print_everything_is_open_without_controls(visit, first_page):
     page = visit(f"{first_page}?kind=create")
     folded = page.locator(".customer-history-values dl")
     expect(folded.first).to_be_hidden()
@@ -75,7 +75,7 @@ def test_on_paper_everything_is_open_and_nothing_is_to_press(visit, first_page):
 
 
 PRINTING = """
-    void (window.print = () => {  // The browser's own dialog waits for a person.
+    void (window.print = () => {  // The browser's own dialog would wait for a user.
         dispatchEvent(new Event("beforeprint"));
         const tab = document.querySelector(".customer-history");
         window.printed = {
@@ -111,14 +111,14 @@ def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     assert page.complaints == []
 
 
-def test_what_is_printed_without_a_script_is_open_from_the_start(visit, first_page):
+def test_the_print_view_is_open_without_a_script(visit, first_page):
     page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
     expect(page.locator(".customer-history-values dl").first).to_be_visible()
     expect(page.locator(".customer-history-values > details:not([open])")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("wish", "animation"), [("reduce", "none"), ("no-preference", "")])
-def test_an_entry_that_is_arrived_at_moves_only_where_motion_is_welcome(visit, wish, animation):
+def test_a_linked_entry_is_animated_unless_motion_is_reduced(visit, wish, animation):
     page = visit(reduced_motion=wish)
     entries(page).nth(2).locator(".customer-history-time a").click()
     arrived = page.locator(".customer-history-arrived")
@@ -141,7 +141,7 @@ def test_a_variable_that_the_project_sets_changes_the_color(visit):
     assert style(page.locator("thead th").first, "backgroundColor") == "rgb(1, 2, 3)"
 
 
-def test_nothing_jumps_while_the_page_loads_and_while_older_changes_come(visit):
+def test_the_layout_is_stable_while_changes_load(visit):
     page = visit()
     page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="Load older").click()
