@@ -21,8 +21,8 @@ from tests.catalogues import (
     catalog_of,
     compiled,
     languages,
-    messages,
     message_ids,
+    messages,
     source_of,
     texts_of_the_code,
 )

@@ -162,7 +162,7 @@ class RecordAsOfView(TemplateView):
             context = self.get_context_data(
                 record=record,
                 action=action_label(record.entry.action),
-                entry_url=entry_url(record.entry),
+                history_url=entry_url(record.entry),
                 zone=str(zone),
                 **kwargs,
             )

@@ -102,7 +102,7 @@ class TestRecord:
         return Entry.objects.get(subject_model="crm.customer", subject_id=str(customer.pk))
 
     def back(self, reader, entry):
-        return reader.get(f"/records/record/{entry.id}/").context["entry_url"]
+        return reader.get(f"/records/record/{entry.id}/").context["history_url"]
 
     def test_leads_back_to_its_entry_on_the_tab(self, reader, customer, entry):
         link = self.back(reader, entry)
@@ -125,7 +125,7 @@ class TestRecord:
     def test_leads_nowhere_where_no_page_is_known(self, reader, customer, entry, settings):
         settings.ROOT_URLCONF = "tests.urls"
         page = reader.get(f"/customers/{customer.pk}/history/{entry.id}/")
-        assert page.context["entry_url"] is None
+        assert page.context["history_url"] is None
         assert "Back to history" not in page.content.decode()
 
 
