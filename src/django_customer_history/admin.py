@@ -51,7 +51,7 @@ from django_customer_history.tab.query import TabQuery
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
     """A confidential field of a registered model."""
 
-    model = forms.ChoiceField(label=_("model"))
+    model = forms.ChoiceField()
 
     class Meta:
         model = ConfidentialField
@@ -61,6 +61,8 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         choices = [(one.model._meta.label_lower, one.model._meta.label) for one in registry]
         self.fields["model"].choices = sorted(choices)  # type: ignore[attr-defined]
+        name = ConfidentialField._meta.get_field("model").verbose_name
+        self.fields["model"].label = capfirst(name)
 
     def clean(self) -> dict[str, Any] | None:
         """Check that the field exists, is not a primary key, and has keys only if it is JSON."""

@@ -264,7 +264,7 @@ class TestFilterBar:
         text = shown(answer)
         assert "Filter entfernen: Art ist nicht Gelöscht" in text
         assert "Anwenden" in text
-        assert 'placeholder="In alten und neuen Werten suchen"' in answer.content.decode()
+        assert 'placeholder="Werte durchsuchen"' in answer.content.decode()
 
     def test_in_spanish(self, reader, customer):
         query = "?user=system&-kind=delete&action=Create&source=command&to=2026-03-05"
