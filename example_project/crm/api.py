@@ -65,5 +65,5 @@ class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
         """Save a new customer for the user's company."""
         company = company_key_of(self.request.user)
         if company is None:
-            raise PermissionDenied("You work for no company, so there is none for the customer.")
+            raise PermissionDenied("You do not belong to a company, so you cannot add customers.")
         serializer.save(company_id=company)

@@ -91,7 +91,7 @@ def _remind(invoice):
     customer = invoice.customer
     customer.notes.create(
         text=f"Payment reminder for invoice {invoice.number}: {invoice.balance} USD was due on"
-        f" {date_format(invoice.due_on)}. To be called if nothing comes in within 10 days."
+        f" {date_format(invoice.due_on)}. Call the customer if it is not paid within 10 days."
     )
     dunning = customer.enrolments.filter(workflow=Enrolment.Workflow.DUNNING).first()
     if dunning is None:

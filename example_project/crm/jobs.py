@@ -63,21 +63,21 @@ class Job:
 JOBS = {
     "workflows": Job(
         button="Run workflows",
-        does="Marks unpaid invoices past their due date as overdue and sends reminders.",
+        does="Marks unpaid invoices as overdue after their due date, and sends reminders.",
         run=run_workflows,
         counted="invoices became overdue",
     ),
     "monitoring": Job(
         button="Sync monitoring",
-        does="Takes over the account numbers of the monitoring station.",
+        does="Copies the account numbers from the monitoring station.",
         run=sync_monitoring,
-        counted="account numbers taken over",
+        counted="account numbers copied",
     ),
     "signals": Job(
         button="Refresh signals",
-        does="Notes the daily test signal of each system: routine, which stays out of the log.",
+        does="Saves the daily test signal of each system, with the history paused.",
         run=refresh_signals,
-        counted="customers refreshed, none of it logged",
+        counted="customers refreshed, without entries in the log",
     ),
 }
 """The jobs, by their names in URLs and on the command line."""

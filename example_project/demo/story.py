@@ -295,7 +295,7 @@ def _renew(office, customer):
 def _cancel(office):
     office.clock.turn_to(days=60, hour=10, minute=33)
     customer = office.customer(CLERK, "Beatrice Lindqvist")
-    text = "Moved away, wants nothing any more. Panel was returned."
+    text = "Moved away. Contract canceled, panel returned."
     office.of(CLERK).submit(f"{customer}/notes", "Add note", {"text": text})
     office.of(MANAGER).submit(customer, "Archive")
 

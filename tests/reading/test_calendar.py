@@ -69,7 +69,7 @@ def today():
     return datetime.now(UTC)
 
 
-def test_it_leads_from_years_over_months_to_a_day_and_back(staff, log):
+def test_links_from_years_to_days_and_back(staff, log):
     log(at(2024, 11, 3, 12), at(2024, 12, 31, 23, 30))
     top = calendar_at(staff)
     assert (top.wider, top.current) == ((), None)
@@ -88,20 +88,20 @@ def test_it_leads_from_years_over_months_to_a_day_and_back(staff, log):
     assert day.wider[0].link == "?"
 
 
-def test_the_days_are_those_of_the_readers_zone(staff, log, settings):
+def test_days_are_in_the_readers_time_zone(staff, log, settings):
     settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": lambda user: "Asia/Tokyo"}
     log(at(2023, 12, 31, 23, 30))
     assert names(calendar_at(staff).narrower)[0] == "2024"
 
 
-def test_a_single_year_gives_way_to_its_months_and_a_single_month_to_its_days(staff, customer):
+def test_a_single_part_is_replaced_by_its_parts(staff, customer):
     now = today()
     parts = names(calendar_at(staff, f"?from={now.year}-01-01&to={now.year}-12-31").narrower)
     assert parts == [f"{now:%B} {now.day}"]
     assert names(calendar_at(staff).narrower) == parts
 
 
-def test_other_filters_stay_and_other_ranges_are_not_current(staff, log):
+def test_other_filters_stay(staff, log):
     log(at(2024, 11, 3))
     assert calendar_at(staff, "?kind=event").narrower[0].link == (
         "?kind=event&from=2024-01-01&to=2024-12-31"
@@ -124,7 +124,7 @@ def test_an_empty_log_has_no_calendar():
     assert build_calendar(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
 
 
-def test_nothing_is_counted_and_no_date_is_computed_by_the_database(staff, customer):
+def test_the_database_counts_nothing(staff, customer):
     for query in ("", f"?from={today().year}-01-01&to={today().year}-12-31", "?filter=open"):
         with CaptureQueriesContext(connection) as captured:
             assert staff.get(f"{URL}{query}").status_code == 200

@@ -1,4 +1,4 @@
-"""What readers see in their own language: tab, record, admin, REST, files, values."""
+"""The tab, the record, the admin, REST, files and values in the reader's language."""
 
 import csv
 import io
@@ -55,7 +55,7 @@ def staff(reader, user):
 
 @pytest.fixture
 def past(customer):
-    """An entry of another year's day, as an import writes it."""
+    """An entry of an import on an earlier day."""
     return Entry.objects.create(
         id=uuid_at(int(MOMENT.timestamp()) * 1_000_000),
         timestamp=MOMENT, kind="update", action="Update", source="import",
@@ -283,7 +283,7 @@ class TestFilterBar:
         ]  # fmt: skip
         assert "Quitar el filtro: Tipo no es Eliminación" in shown(answer)
 
-    def test_menus_stand_in_the_order_of_the_readers_words(self, reader, customer):
+    def test_menus_are_sorted_in_the_language(self, reader, customer):
         note = Note.objects.create(customer=customer, text="t")
         Note.objects.filter(pk=note.pk).update(text="u")
         note.delete()
@@ -335,9 +335,7 @@ WRONG = [
 
 class TestWrongFilters:
     @pytest.mark.parametrize(("query", "german", "spanish"), WRONG, ids=lambda one: one[:12])
-    def test_are_named_in_the_readers_language_on_the_tab_and_over_rest(
-        self, reader, customer, query, german, spanish
-    ):
+    def test_messages_on_the_tab_and_over_rest(self, reader, customer, query, german, spanish):
         for language, text in (("de", german), ("es", spanish)):
             page = get(reader, f"{tab_url(customer)}?{query}", language)
             assert page.status_code == 400
@@ -348,7 +346,7 @@ class TestWrongFilters:
             assert [one["detail"] for one in answer.json()["errors"]] == [text]
             assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
 
-    def test_parameters_that_are_no_filters_are_named_so_too(self, reader, customer):
+    def test_messages_of_other_parameters(self, reader, customer):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/?limit=0&cursor=x"
         answer = get(reader, path, "de").json()
         assert answer["errors"] == [
@@ -381,7 +379,7 @@ class TestTime:
             ({"days": 1100}, "vor 3 Jahren", "hace 3 años"),
         ],
     )
-    def test_that_has_gone_by(self, length, german, spanish):
+    def test_relative_time(self, length, german, spanish):
         relative = {}
         for language in ("de", "es"):
             with translation.override(language):
@@ -416,7 +414,7 @@ class TestTime:
             ({"days": -3}, "-3 days, 0:00:00", "-3 Tage, 0:00:00", "-3 días, 0:00:00"),
         ],
     )
-    def test_that_a_duration_takes(self, duration, english, german, spanish):
+    def test_durations(self, duration, english, german, spanish):
         text = encode(timedelta(**duration))
         texts = []
         for language in ("en", "de", "es"):
@@ -426,9 +424,7 @@ class TestTime:
 
 
 class TestRest:
-    def test_labels_are_in_the_language_of_the_request_and_codes_in_none(
-        self, reader, customer, past
-    ):
+    def test_labels_are_translated_and_codes_are_not(self, reader, customer, past):
         answer = get(reader, f"/api/history/subjects/crm.customer/{customer.pk}/", "de")
         entry = answer.json()["results"][-1]
         assert (entry["kind"], entry["action"]) == ("update", "Update")
@@ -437,7 +433,7 @@ class TestRest:
         assert (change["old"], change["new"]) == ("39.99", "1044.50")
         assert (change["old_display"], change["new_display"]) == ("39,99", "1.044,50")
 
-    def test_what_it_answers_says_its_language_and_differs_by_it(self, reader, customer, past):
+    def test_answers_name_and_vary_by_language(self, reader, customer, past):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/"
         german, spanish = get(reader, path, "de"), get(reader, path, "es")
         assert german.headers["Content-Language"] == "de"
@@ -539,8 +535,8 @@ class TestAdmin:
 
 
 class TestPermissions:
-    def test_names_are_stored_once_in_no_readers_language(self, customer):
-        """Django stores the names of its own so, whoever runs `migrate` and wherever."""
+    def test_names_are_stored_in_english(self, customer):
+        """Like the names of Django's permissions, whatever the language of `migrate` is."""
         Permission.objects.filter(content_type__app_label__in=["crm", "customer_history"]).delete()
         with translation.override("de"):
             call_command("migrate", verbosity=0)
@@ -554,9 +550,7 @@ class TestPermissions:
 
 
 class TestOwnNames:
-    def test_a_projects_own_names_are_looked_up_among_its_own_translations(
-        self, reader, customer, settings, tmp_path
-    ):
+    def test_a_project_translates_its_own_names(self, reader, customer, settings, tmp_path):
         names = Catalog(locale="de")
         names.add("Ticket Closed", "Ticket geschlossen")
         folder = tmp_path / "de" / "LC_MESSAGES"
@@ -578,7 +572,7 @@ class TestOwnNames:
         assert "Historial exportado Entrada del historial" in spanish
         assert "Formato era — ahora es csv" in spanish
 
-    def test_what_is_no_record_of_any_model_has_a_name_too(self, staff, customer):
+    def test_events_without_a_model_have_names(self, staff, customer):
         with history.paused(reason="sync"):
             pass
         answer = get(staff, "/admin/customer_history/entry/?entity=customer_history.pause", "de")

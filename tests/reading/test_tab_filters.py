@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestFilterBar:
-    def test_menus_are_there_when_they_are_asked_for(self, reader, customer):
+    def test_menus_open_on_request(self, reader, customer):
         assert b"<form" not in reader.get(tab_url(customer)).content
         menus = reader.get(tab_url(customer) + "?filter=open").context["history"].filter_bar.menus
         assert [menu.name for menu in menus] == ["user", "action", "entity", "field", "source"]
@@ -22,12 +22,12 @@ class TestFilterBar:
         assert options["user"] == ["System"]
         assert "Status" in options["field"]
 
-    def test_what_a_form_leaves_empty_asks_for_nothing(self, reader, customer):
+    def test_empty_inputs_are_ignored(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?q=&from=&to=&user=&filter=")
         assert answer.status_code == 200
         assert not answer.context["filters"]
 
-    def test_chips_go_one_by_one(self, reader, user, customer):
+    def test_each_chip_removes_its_filter(self, reader, user, customer):
         with history.acting(user=user):
             Note.objects.create(customer=customer, text="t")
         query = f"?user={user.pk}&entity=crm.note&-kind=delete"
@@ -45,14 +45,14 @@ class TestFilterBar:
         cleared = reader.get(tab_url(customer) + answer.context["history"].filter_bar.clear_link)
         assert chips(cleared) == []
 
-    def test_one_of_several_values_goes_alone(self, reader, customer):
+    def test_a_chip_removes_one_of_several_values(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?kind=create&kind=delete")
         assert [chip.link for chip in answer.context["history"].filter_bar.chips] == [
             "?kind=delete",
             "?kind=create",
         ]
 
-    def test_a_field_that_does_not_occur_has_its_name_all_the_same(self, reader, customer):
+    def test_a_field_without_entries_has_its_name(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?field=assigned_to&field=udf.size&field=nope")
         assert chips(answer) == [
             ("Field", "Assigned to"),
@@ -60,7 +60,7 @@ class TestFilterBar:
             ("Field", "nope"),
         ]
 
-    def test_the_form_keeps_filters_that_have_no_input(self, reader, customer):
+    def test_the_form_keeps_filters_without_inputs(self, reader, customer):
         answer = reader.get(
             tab_url(customer) + "?ip_address=203.0.113.9&-source=api&entity=crm.note:7"
         )
@@ -69,12 +69,12 @@ class TestFilterBar:
         assert '<input type="hidden" name="-source" value="api">' in text
         assert '<input type="checkbox" name="entity" value="crm.note:7" checked>' in text
 
-    def test_a_moment_stays_as_it_was_written(self, reader, customer):
+    def test_a_date_with_a_time_is_kept(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?from=2026-11-23T14:02:11Z")
         text = answer.content.decode()
         assert '<input type="text" name="from" value="2026-11-23T14:02:11Z">' in text
 
-    def test_presets_are_days_of_the_readers_zone(self, reader, customer, settings):
+    def test_presets_use_the_readers_time_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.tabs.zone_of"}
         today = timezone.now().astimezone(ZoneInfo("Pacific/Auckland")).date()
         presets = reader.get(tab_url(customer)).context["history"].filter_bar.presets
@@ -95,20 +95,20 @@ class TestFilterBar:
         links = [one.link for one in answer.context["history"].filter_bar.presets]
         assert all(link.startswith("?kind=create&from=") for link in links)
 
-    def test_nothing_matches_is_not_nothing_yet(self, reader, customer):
+    def test_no_matches_differ_from_no_changes(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?kind=delete")
         assert "No changes match these filters." in shown(answer)
         assert "Clear all filters" in shown(answer)
         assert "No changes yet." not in shown(answer)
 
-    def test_a_customer_without_any_change_is_told_so(self, reader):
+    def test_a_customer_without_changes(self, reader):
         with history.paused(reason="test"):
             quiet = Customer.objects.create(name="Quiet")
         answer = reader.get(tab_url(quiet))
         assert "No changes yet." in shown(answer)
         assert "No changes match" not in shown(answer)
 
-    def test_a_wrong_filter_is_named_with_a_way_back(self, reader, customer):
+    def test_a_wrong_filter_is_named(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?kind=x")
         assert answer.status_code == 400
         assert "Give one of" in shown(answer)

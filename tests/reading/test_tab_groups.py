@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestTime:
-    def test_is_in_the_zone_that_the_project_names_for_the_reader(self, reader, customer, settings):
+    def test_is_in_the_readers_time_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         answer = reader.get(tab_url(customer))
         assert "Times are in Pacific/Auckland." in shown(answer)
@@ -25,14 +25,14 @@ class TestTime:
         assert entry.moment.iso.endswith(("+13:00", "+12:00"))
         assert entry.moment.exact.endswith(("NZDT", "NZST"))
 
-    def test_a_day_of_a_filter_is_one_of_that_zone(self, reader, customer, settings):
+    def test_days_of_filters_are_in_that_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         moment = datetime.datetime(2026, 6, 1, 11, 59, 59, 999999, tzinfo=datetime.UTC)
         query = "?from=2026-06-01&to=2026-06-01"
         filters = dict(reader.get(tab_url(customer) + query).context["filters"].asked)
         assert datetime.datetime.fromisoformat(filters["to"][0]) == moment
 
-    def test_a_name_that_is_no_zone_is_loud(self, client, customer, settings, django_user_model):
+    def test_an_unknown_time_zone_raises(self, client, customer, settings, django_user_model):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         lost = django_user_model.objects.create_user("lost")
         grant(lost, "view_customer_history")
@@ -40,7 +40,7 @@ class TestTime:
         with pytest.raises(UnknownTimeZoneError, match="Nowhere/Land"):
             client.get(tab_url(customer))
 
-    def test_days_have_headings_and_times_are_relative_and_exact(self, reader, customer):
+    def test_is_relative_and_exact_below_days(self, reader, customer):
         old = timezone.now() - datetime.timedelta(days=70)
         entry = Entry.objects.get(subject_id=str(customer.pk), subject_model="crm.customer")
         Entry.objects.create(
@@ -68,15 +68,15 @@ def continues_request(answer):
     return [entry.continues_request for entry in tab_entries(answer)]
 
 
-class TestGroups:
-    def test_a_create_is_one_row_that_opens_to_its_values(self, reader, customer):
+class TestEntries:
+    def test_a_create_is_one_collapsed_row(self, reader, customer):
         text = reader.get(tab_url(customer)).content.decode()
         body = text.partition("customer-history-create")[2].partition("</tbody>")[0]
         assert body.count("<tr") == 1
         assert "<dt><bdi>Rate</bdi></dt>" in body
         assert "<summary>" in body
 
-    def test_the_changes_of_a_request_can_be_followed(self, reader, customer):
+    def test_a_link_shows_the_same_request(self, reader, customer):
         with history.acting(source="import"):
             Note.objects.create(customer=customer, text="one")
             Note.objects.create(customer=customer, text="two")
@@ -85,9 +85,7 @@ class TestGroups:
         answer = reader.get(tab_url(customer) + tab_entries(page)[0].request_link)
         assert len(actions(answer)) == 2
 
-    def test_a_request_that_two_pages_share_is_followed_from_one_to_the_other(
-        self, reader, customer, settings
-    ):
+    def test_a_request_continues_on_the_next_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         with history.acting(source="import"):
             for text in ("one", "two", "three"):
@@ -103,9 +101,7 @@ class TestGroups:
         older = reader.get(tab_url(customer) + newer.context["history"].older_link)
         assert continues_request(older) == [True, False]
 
-    def test_a_page_that_begins_with_another_request_does_not_follow(
-        self, reader, customer, settings
-    ):
+    def test_another_request_does_not_continue(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
         for text in ("one", "two"):
             with history.acting(source="import"):
@@ -116,9 +112,7 @@ class TestGroups:
         newer = reader.get(tab_url(customer) + last.context["history"].newer_link)
         assert [continues_request(one) for one in (first, second, last, newer)] == [[False]] * 4
 
-    def test_an_entry_has_a_link_that_shows_it_first_and_highlighted(
-        self, reader, customer, settings
-    ):
+    def test_a_permalink_shows_its_entry_first(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(5):
             Note.objects.create(customer=customer, text=str(number))
@@ -133,7 +127,7 @@ class TestGroups:
         assert len(actions(newer)) == 2
 
     @pytest.mark.parametrize("key", ["x", "01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"])
-    def test_a_link_to_no_entry_says_so(self, reader, customer, key):
+    def test_a_permalink_to_no_entry(self, reader, customer, key):
         answer = reader.get(tab_url(customer) + f"?entry={key}")
         assert answer.status_code == 404
         assert "Change not found." in shown(answer)
@@ -163,7 +157,7 @@ class TestGroups:
         assert "ann via an import" in shown(answer)
         assert "ann via a program" in shown(answer)
 
-    def test_an_entity_is_linked_while_it_is_there(self, reader, customer):
+    def test_an_entity_is_linked_until_deleted(self, reader, customer):
         kept, gone = (Ticket.objects.create(customer=customer) for _ in range(2))
         links = [f'href="/tickets/{one.pk}/"' for one in (kept, gone)]
         text = reader.get(tab_url(customer)).content.decode()

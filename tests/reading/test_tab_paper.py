@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestFile:
-    def test_has_just_what_is_filtered(self, reader, customer):
+    def test_has_the_filtered_changes(self, reader, customer):
         Note.objects.create(customer=customer, text="in the file")
         page = reader.get(tab_url(customer) + "?entity=crm.note")
         link = page.context["history"].export_link
@@ -27,7 +27,7 @@ class TestFile:
         assert {row["entity"] for row in rows} == {"Note"}
         assert "in the file" in [row["new_value"] for row in rows]
 
-    def test_says_what_will_be_masked_before_it_starts(self, reader, user, customer):
+    def test_masked_fields_are_named_before(self, reader, user, customer):
         assert "Masked fields: Ssn" in shown(reader.get(tab_url(customer)))
         grant(user, "view_confidential_customer_ssn")
         assert "Masked fields:" not in shown(reader.get(tab_url(customer)))
@@ -50,8 +50,8 @@ class TestFile:
         assert "csv, ndjson, xlsx" in shown(answer)
 
 
-class TestPaper:
-    def test_says_who_printed_it_when_and_under_which_filters(self, reader, customer):
+class TestPrintView:
+    def test_names_user_time_and_filters(self, reader, customer):
         before = timezone.now().replace(microsecond=0)
         answer = reader.get(tab_url(customer) + "?print=yes&kind=create")
         text = answer.content.decode()
@@ -74,7 +74,7 @@ class TestPaper:
             '<details class="customer-history-mask-details">'
         ]
 
-    def test_has_more_than_a_page_and_says_where_it_is_a_part(self, reader, customer, settings):
+    def test_has_more_than_one_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(4):
             Note.objects.create(customer=customer, text=str(number))

@@ -43,7 +43,7 @@ class TestRevealing:
         assert f'<a href="{link}" title="{waiting.id}">' in answer.content.decode()
         assert "999-88-7777" not in reader.get(tab_url(customer)).content.decode()
 
-    def test_who_lacks_the_permission_has_no_button_and_no_way(self, reader, customer, waiting):
+    def test_without_permission_there_is_no_way(self, reader, customer, waiting):
         page = reader.get(tab_url(customer)).content.decode()
         assert "customer-history-reveal" not in page
         assert "Hidden. You need the permission crm.view_confidential_customer_ssn." in page
@@ -52,9 +52,7 @@ class TestRevealing:
         assert "You cannot reveal any value of this change." in shown(answer)
         assert not Entry.objects.filter(action="Confidential Values Revealed").exists()
 
-    def test_a_value_is_shown_although_the_log_entry_moves_it_to_an_older_page(
-        self, reader, user, customer, waiting, settings
-    ):
+    def test_a_value_moved_to_an_older_page(self, reader, user, customer, waiting, settings):
         settings.CUSTOMER_HISTORY = {**REVEALING, "PAGE_SIZE": 3}
         grant(user, "view_confidential_customer_ssn")
         for text in ("one", "two"):
@@ -67,9 +65,7 @@ class TestRevealing:
         assert revealed(answer) == [waiting.id]
         assert "Show newest changes" in shown(answer)
 
-    def test_a_value_of_an_older_page_is_shown_from_the_first(
-        self, reader, user, customer, waiting, settings
-    ):
+    def test_a_value_of_an_older_page(self, reader, user, customer, waiting, settings):
         settings.CUSTOMER_HISTORY = {**REVEALING, "PAGE_SIZE": 3}
         grant(user, "view_confidential_customer_ssn")
         for text in ("one", "two", "three", "four"):
@@ -92,7 +88,7 @@ class TestRevealing:
         assert "999-88-7777" not in answer.content.decode()
         assert reveals() == 0
 
-    def test_needs_the_token_against_forgery(self, user, customer, waiting):
+    def test_needs_the_csrf_token(self, user, customer, waiting):
         grant(user, "view_confidential_customer_ssn")
         client = Client(enforce_csrf_checks=True)
         client.force_login(user)
@@ -107,7 +103,7 @@ class TestRevealing:
         assert "999-88-7777" in answer.content.decode()
 
     @pytest.mark.parametrize("key", ["", "x", "01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"])
-    def test_no_entry_is_not_found(self, reader, customer, waiting, key):
+    def test_an_unknown_entry_is_not_found(self, reader, customer, waiting, key):
         assert reader.post(tab_url(customer), {"reveal": key}).status_code == 404
 
     def test_an_entry_of_another_record_is_not_found(self, reader, user, customer, waiting):
@@ -116,5 +112,5 @@ class TestRevealing:
         key = Entry.objects.get(entity_id=str(other.pk), entity_model="crm.customer").id
         assert reader.post(tab_url(customer), {"reveal": str(key)}).status_code == 404
 
-    def test_an_anonymous_visitor_is_sent_to_the_log_in(self, customer, waiting):
+    def test_anonymous_visitors_are_redirected(self, customer, waiting):
         assert Client().post(tab_url(customer), {"reveal": str(waiting.id)}).status_code == 302

@@ -18,28 +18,28 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestValues:
-    def test_a_long_text_shows_what_went_and_what_came(self, reader, customer):
+    def test_a_long_text_has_a_word_diff(self, reader, customer):
         note = Note.objects.create(customer=customer, text="Installed panel and five sensors.")
         Note.objects.filter(pk=note.pk).update(text="Installed panel and six sensors.")
         text = reader.get(tab_url(customer)).content.decode()
         assert "Installed panel and <del>five</del> sensors." in text
         assert "Installed panel and <ins>six</ins> sensors." in text
 
-    def test_what_people_wrote_is_escaped_in_differences(self, reader, customer):
+    def test_text_in_a_diff_is_escaped(self, reader, customer):
         note = Note.objects.create(customer=customer, text="<b>one two three</b> four five six")
         Note.objects.filter(pk=note.pk).update(text="<b>one two 3</b> four five six")
         text = reader.get(tab_url(customer)).content.decode()
         assert "<b>" not in text
         assert "<del>three</del>" in text
 
-    def test_a_very_long_text_is_folded(self, reader, customer):
+    def test_a_very_long_text_is_collapsed(self, reader, customer):
         note = Note.objects.create(customer=customer, text="word " * 400)
         Note.objects.filter(pk=note.pk).update(text="word " * 200 + "new " + "word " * 200)
         text = reader.get(tab_url(customer)).content.decode()
         assert "customer-history-collapsible" in text
         assert text.count("<ins>new ") == 2  # In the excerpt, and in the whole.
 
-    def test_json_shows_members_that_went_and_came(self, reader, user, customer):
+    def test_json_shows_changed_members(self, reader, user, customer):
         grant(user, "view_entry")
         specimen = Specimen.objects.create(json={"panel": "a", "zones": ["hall", "attic"]})
         Specimen.objects.filter(pk=specimen.pk).update(
@@ -52,14 +52,14 @@ class TestValues:
         assert '<li dir="auto"><ins>zones: cellar</ins></li>' in page
         assert "panel" not in page[page.index("<table") :]
 
-    def test_a_choice_a_relation_and_a_truth_are_words(self, reader, user, customer):
+    def test_choices_relations_and_booleans(self, reader, user, customer):
         ticket = Ticket.objects.create(customer=customer)
         Ticket.objects.filter(pk=ticket.pk).update(urgent=True, assigned_to=user)
         text = shown(reader.get(tab_url(customer)))
         assert "Urgent was No is now Yes" in text
         assert "Assigned to was — is now ann" in text
 
-    def test_a_record_older_than_tracking_says_when_tracking_started(self, reader):
+    def test_a_record_older_than_its_tracking(self, reader):
         log_registrations("default")  # Other tests may have emptied the log since `migrate`.
         with history.paused(reason="before tracking"):
             old = Customer.objects.create(name="Old")
@@ -69,7 +69,7 @@ class TestValues:
         assert "Tracking started on" in shown(answer)
         assert "No older changes." not in shown(answer)
 
-    def test_five_states_look_different_and_are_explained(self, reader):
+    def test_five_states_are_explained(self, reader):
         with history.paused(reason="before tracking"):
             old = Customer.objects.create(name="Old", ssn="123-45-6789")
             old.tags.add(Tag.objects.create(name="Vip"))
@@ -92,7 +92,7 @@ class TestValues:
             assert words in strip_tags(cell)
             assert why in cell
 
-    def test_a_row_older_than_its_registration_opens_to_what_it_held(self, reader):
+    def test_a_baseline_opens_to_its_values(self, reader):
         with history.paused(reason="before tracking"):
             old = Customer.objects.create(name="Old")
         call_command("history_baseline", "crm.customer", stdout=io.StringIO())
@@ -105,7 +105,7 @@ class TestValues:
         assert "<dt><bdi>Name</bdi></dt>" in answer.content.decode()
         assert "No older changes." in shown(answer)
 
-    def test_a_record_created_under_tracking_has_a_beginning(self, reader, customer):
+    def test_a_record_created_under_tracking(self, reader, customer):
         answer = reader.get(tab_url(customer))
         assert "No older changes." in shown(answer)
         assert "Tracking started on" not in shown(answer)

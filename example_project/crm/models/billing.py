@@ -110,9 +110,11 @@ class BillingMethod(CustomerRecord):
         CARD = "card", "Card"
         ACH = "ach", "Bank account (ACH)"
 
-    name = models.CharField(max_length=60, help_text="Such as: household card.")
+    name = models.CharField(max_length=60, help_text="For example: household card.")
     type = models.CharField(max_length=10, choices=Type, default=Type.CARD)
-    account = models.CharField("number", max_length=34, help_text="Never a real one: a demo.")
+    account = models.CharField(
+        "number", max_length=34, help_text="Do not enter a real number in this demo."
+    )
     is_default = models.BooleanField("default", default=False)
 
     kind = "billing-methods"

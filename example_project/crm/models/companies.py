@@ -42,7 +42,7 @@ class Employee(models.Model):
         max_length=60,
         blank=True,
         validators=[check_time_zone],
-        help_text="Such as Europe/Berlin; without one it is that of the site.",
+        help_text="For example Europe/Berlin. The default is the time zone of the site.",
     )
 
     company_path = "company_id"

@@ -52,7 +52,7 @@ class UserDefinedField(models.Model):
     key = models.CharField(
         max_length=30,
         validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters, digits and underscores.")],
-        help_text="Such as gate_code.",
+        help_text="For example gate_code.",
     )
     name = models.CharField(max_length=60)
 
