@@ -80,7 +80,7 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
         if is_part_of_a_key(known):
             raise ValidationError({"field": _("A key cannot be confidential: it is part of URLs.")})
         if path and not isinstance(known, models.JSONField):
-            raise ValidationError({"field": _("Only a JSON field can have a path of keys.")})
+            raise ValidationError({"field": _("Only JSON fields have keys.")})
         return cleaned
 
 

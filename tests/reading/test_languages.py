@@ -304,25 +304,23 @@ WRONG = [
     ),
     (
         "from=yesterday",
-        "Geben Sie ein Datum an, zum Beispiel 2026-11-23, oder einen Zeitpunkt, zum Beispiel"
-        " 2026-11-23T14:02:11Z.",
+        "Datum wie 2026-11-23 oder Zeitpunkt wie 2026-11-23T14:02:11Z angeben.",
         "Indique una fecha, como 2026-11-23, o un instante, como 2026-11-23T14:02:11Z.",
     ),
     (
         "ip_address=here",
-        "Geben Sie eine IP-Adresse an, zum Beispiel 203.0.113.9 oder 2001:db8::7.",
+        "IP-Adresse angeben, zum Beispiel 203.0.113.9 oder 2001:db8::7.",
         "Indique una dirección IP, como 203.0.113.9 o 2001:db8::7.",
     ),
     (
         "entity=customer",
-        "Geben Sie ein Modell an, zum Beispiel „crm.customer“, oder einen Datensatz:"
-        " „crm.customer:42“.",
+        "Modell wie „crm.customer“ oder Datensatz wie „crm.customer:42“ angeben.",
         "Indique un modelo, como «crm.customer», o un registro: «crm.customer:42».",
     ),
     ("to=2026-01-01&to=2026-01-02", "Zu oft angegeben.", "Indicado demasiadas veces."),
     (
         f"q={'x' * 501}",
-        "Geben Sie einen Wert mit 1 bis 500 Zeichen an.",
+        "Wert mit 1 bis 500 Zeichen angeben.",
         "Indique un valor de 1 a 500 caracteres.",
     ),
     (
@@ -350,11 +348,11 @@ class TestWrongFilters:
         path = f"/api/history/subjects/crm.customer/{customer.pk}/?limit=0&cursor=x"
         answer = get(reader, path, "de").json()
         assert answer["errors"] == [
-            {"parameter": "limit", "detail": "Geben Sie eine ganze Zahl von 1 bis 200 an."},
+            {"parameter": "limit", "detail": "Ganze Zahl von 1 bis 200 angeben."},
             {
                 "parameter": "cursor",
                 "detail": "Der Cursor gehört nicht zu dieser Liste und diesen Filtern."
-                " Beginnen Sie ohne Cursor.",
+                " Bitte ohne Cursor beginnen.",
             },
         ]
         assert (answer["title"], answer["status"]) == ("Bad Request", 400)
