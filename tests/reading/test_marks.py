@@ -139,8 +139,8 @@ def test_marking_and_unmarking_are_in_the_log(staff, log):
 @pytest.mark.parametrize(
     ("model", "field", "complaint"),
     [
-        ("crm.customer", "nonsense", "No such field"),
-        ("crm.customer", "name.first", "Only a JSON field has keys"),
+        ("crm.customer", "nonsense", "This field does not exist"),
+        ("crm.customer", "name.first", "Only JSON fields have keys"),
         ("crm.nothing", "name", "Select a valid choice"),
     ],
 )

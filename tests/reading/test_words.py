@@ -22,7 +22,7 @@ from django_customer_history.registration.registry import (
 )
 from tests.projects.crm.models import Claim, Code, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
-from tests.reading.tabs import address, chips, shown
+from tests.reading.tabs import chips, shown, tab_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
@@ -43,10 +43,10 @@ def rest(reader, customer, **query):
 
 class TestNamesOfKeys:
     def test_stand_on_the_tab_in_menus_and_in_chips(self, reader, customer, ticket):
-        answer = reader.get(address(customer) + "?field=udf.code_word&field=udf.colour")
+        answer = reader.get(tab_url(customer) + "?field=udf.code_word&field=udf.colour")
         assert "Alarm code word of annHeron" in shown(answer)
         assert "Udf: colourred" in shown(answer)
-        fields = answer.context["history"].bar.menus[3].options
+        fields = answer.context["history"].filter_bar.menus[3].options
         assert [one.label for one in fields if one.value.startswith("udf.")] == [
             "Alarm code word of ann", "Udf: colour", "Udf: fee",
         ]  # fmt: skip
@@ -56,11 +56,11 @@ class TestNamesOfKeys:
         assert rest(reader, customer)["udf.code_word"]["label"] == "Alarm code word of ann"
         facets = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
         assert {"value": "udf.code_word", "label": "Alarm code word of ann"} in facets["fields"]
-        file = reader.get(address(customer) + "?format=csv&entity=crm.ticket").getvalue().decode()
+        file = reader.get(tab_url(customer) + "?format=csv&entity=crm.ticket").getvalue().decode()
         assert "Alarm code word of ann" in [
             one["field"] for one in csv.DictReader(io.StringIO(file))
         ]
-        file = reader.get(address(customer) + "?format=ndjson&entity=crm.ticket").getvalue()
+        file = reader.get(tab_url(customer) + "?format=ndjson&entity=crm.ticket").getvalue()
         labels = [one["label"] for one in json.loads(file.splitlines()[-1])["changes"]]
         assert "Alarm code word of ann" in labels
 
@@ -94,7 +94,7 @@ class TestDisplay:
         with history.acting(reason="hail"):
             claim = Claim.objects.create(customer=customer, amount="1299.00")
             Claim.objects.filter(pk=claim.pk).update(amount="1450.5")
-        answer = reader.get(address(customer) + "?kind=update")
+        answer = reader.get(tab_url(customer) + "?kind=update")
         assert "Amount was $1,299.00 is now $1,450.50" in shown(answer)
         change = rest(reader, customer, kind="update")["amount"]
         assert (change["old"], change["old_display"]) == ("1299.00", "$1,299.00")
@@ -104,10 +104,10 @@ class TestDisplay:
         with history.acting(reason="hail"):
             Claim.objects.create(customer=customer, amount="1299.00")
         query = "?entity=crm.claim&format="
-        (line,) = reader.get(f"{address(customer)}{query}ndjson").getvalue().splitlines()
+        (line,) = reader.get(f"{tab_url(customer)}{query}ndjson").getvalue().splitlines()
         change = next(one for one in json.loads(line)["changes"] if one["field"] == "amount")
         assert (change["new"], change["new_display"]) == ("1299.00", "$1,299.00")
-        file = reader.get(f"{address(customer)}{query}csv").getvalue().decode()
+        file = reader.get(f"{tab_url(customer)}{query}csv").getvalue().decode()
         values = {one["field"]: one["new_value"] for one in csv.DictReader(io.StringIO(file))}
         assert values["Amount"] == "1299.00"
 
@@ -150,7 +150,7 @@ class TestDisplay:
         monkeypatch.setattr(confidentiality, "registry", registry)
         with history.acting(reason="hail"):
             Claim.objects.create(customer=customer, amount="1299.00")
-        text = reader.get(address(customer)).content.decode()
+        text = reader.get(tab_url(customer)).content.decode()
         assert "<b>1299.00</b>" not in text
         assert "&lt;b&gt;1299.00&lt;/b&gt;" in text
 
