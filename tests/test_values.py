@@ -68,5 +68,5 @@ def test_json_values_are_typed():
 
 
 def test_a_value_without_a_text_is_refused():
-    with pytest.raises(TypeError, match="cannot keep a object"):
+    with pytest.raises(TypeError, match="cannot store a object"):
         encode(object())

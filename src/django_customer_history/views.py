@@ -97,7 +97,7 @@ class HistoryView(TemplateView):
 
     def _page(self, timeline: Timeline, *, reveals: bool = False) -> HttpResponse:
         tab = tab_of(self.request, timeline, address=self.request.path, reveals=reveals)
-        if not tab.refusal and not tab.page.entries and not timeline.is_of_something():
+        if not tab.refusal and not tab.page.entries and not timeline.is_known():
             raise Http404
         return self._answer(tab, subject=timeline.subject)
 

@@ -81,10 +81,10 @@ class TestNamesOfKeys:
         registry = Registry()
         registry.add(registration_of(Ticket, json_keys="udf", key_labels={"udf": labels}))
         monkeypatch.setattr(confidentiality, "registry", registry)
-        sight = FieldAccess(user, marks=(), using="default")
-        assert sight.rule_of("crm.ticket", "note").label == "Note"
+        access = FieldAccess(user, marks=(), using="default")
+        assert access.rule_of("crm.ticket", "note").label == "Note"
         assert asked == []
-        found = [sight.rule_of("crm.ticket", f"udf.{key}").label for key in ("a", "b", "c")]
+        found = [access.rule_of("crm.ticket", f"udf.{key}").label for key in ("a", "b", "c")]
         assert found == ["First", "Udf: b", "Udf: c"]
         assert asked == [user]
 

@@ -28,8 +28,9 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
+from django_customer_history.registration.fields import label_text, secret_fields
 from django_customer_history.registration.registry import registry
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import encode, key_text
 
 if TYPE_CHECKING:
     from django_customer_history.models import Entry
@@ -65,8 +66,8 @@ def record(
         )
     return _write(
         action,
-        subject=None if subject is None else (subject._meta.label_lower, encode(subject.pk) or ""),
-        entity=(entity._meta.label_lower, encode(entity.pk) or ""),
+        subject=None if subject is None else (subject._meta.label_lower, key_text(subject)),
+        entity=(entity._meta.label_lower, key_text(entity)),
         label=_label(entity),
         changes=_texts(entity, changes or {}),
         using=using or router.db_for_write(type(entity), instance=entity),
@@ -247,15 +248,12 @@ def _stored(microsecond: int) -> Any:
 
 
 def _label(entity: models.Model) -> str | None:
-    names = registry.of(type(entity)).label
-    texts = [encode(getattr(entity, name, None)) for name in names]
-    return " ".join(text for text in texts if text)[:255] or None
+    label = label_text(entity, registry.of(type(entity)).label, text=encode)
+    return label[:255] or None
 
 
 def _texts(entity: models.Model, changes: Changes) -> dict[str, list[str | None]]:
-    registration = registry.of(type(entity))
-    fields = entity._meta.fields
-    secret = {field.name for field in fields if registry.keeps_secret(registration, field)}
+    secret = {field.name for field in secret_fields(registry.of(type(entity)))}
     # A key of a JSON field is as secret as the field.
     return {
         name: [None, None] if name.partition(".")[0] in secret else [encode(old), encode(new)]

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from django.utils.text import capfirst
-
 from django_customer_history.backends.tables import (
     ActionRule,
     Event,
     ReasonRule,
     TrackedColumn,
 )
+from django_customer_history.registration.actions import named_actions
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
@@ -50,20 +49,14 @@ def action_rules(
 ) -> Iterator[ActionRule]:
     """Yield what changes of a table are called, the names that win first."""
     by_field = {column.field: column for column in columns}
-    for named in registration.events:
-        column = by_field.get(named.field)
-        if column is not None:
-            yield ActionRule(event="update", action=named.action, column=column, value=named.value)
-            if named.value is not None:
-                yield ActionRule(
-                    event="insert", action=named.action, column=column, value=named.value
-                )
-        elif named.field in _EVENTS_OF_KINDS:
-            yield ActionRule(event=_EVENTS_OF_KINDS[named.field], action=named.action)
-    for column in by_field.values():
-        if column.secret:
-            words = column.field.replace("_", " ")
-            yield ActionRule(event="update", action=f"{capfirst(words)} changed", column=column)
+    secret = {name for name, column in by_field.items() if column.secret}
+    for named in named_actions(registration, fields=by_field, secret=secret):
+        yield ActionRule(
+            event=_EVENTS_OF_KINDS[named.kind],
+            action=named.action,
+            column=None if named.field is None else by_field[named.field],
+            value=named.value,
+        )
 
 
 def reason_rules(

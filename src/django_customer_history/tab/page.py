@@ -180,7 +180,7 @@ class _Asked:
     def tab(self, reveals: UUID | None) -> Tab:
         """Return the tab, or what is to be said in its place."""
         filtered, target = self.timeline.filtered(self.filters), self.query.entry
-        cursor = self.query.value("before") if target is None else filtered.place_of(target)
+        cursor = self.query.value("before") if target is None else filtered.cursor_at(target)
         try:
             if reveals is not None:
                 return self._revealing(filtered, cursor, reveals)
@@ -201,7 +201,7 @@ class _Asked:
         page = filtered.page(cursor=cursor, limit=self._limit)
         if not _has(page, key):
             # It is on an older page, or the look, now the newest entry, has pushed it there.
-            cursor = filtered.place_of(key)
+            cursor = filtered.cursor_at(key)
             page = filtered.page(cursor=cursor, limit=self._limit)
         entries = tuple(revealed if one.id == key else one for one in page.entries)
         return self._shown(replace(page, entries=entries), cursor, revealed=key)
@@ -250,7 +250,7 @@ class _Asked:
             request_link=request_link,
             target=self.query.entry,
             revealed=revealed,
-            first_follows=page.follows,
+            first_follows=page.continues_request,
         )
 
     def _bar(self) -> Bar:
@@ -269,7 +269,7 @@ class _Asked:
             return None
         if any(_is_birth(entry) for entry in page.entries):
             return None
-        began = self.timeline.beginning()
+        began = self.timeline.tracked_since()
         return None if began is None else self._moment(began)
 
     def _moment(self, moment: datetime) -> Moment:
