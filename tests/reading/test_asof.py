@@ -20,6 +20,7 @@ from tests.projects.crm.models import (
     Pass,
     Referral,
     Specimen,
+    Stock,
     Tag,
     Ticket,
 )
@@ -268,6 +269,16 @@ def test_from_python_what_is_unknown_is_missing_and_null_is_none(customer):
     assert (state["char"], state["uuid"]) == ("c", None)
     note = Note.objects.create(customer=customer, text="t")
     assert history.as_of(note, timezone.now()) == {"customer": customer.pk, "text": "t"}
+
+
+def test_from_python_a_composite_key(db):
+    stock = Stock.objects.create(warehouse=1, product="p", quantity=3)
+    Stock.objects.update(quantity=4)
+    created, changed = entries(stock)
+    assert history.as_of(stock, created.timestamp) == {"quantity": 3}
+    assert history.as_of(Stock, changed.timestamp, key=(1, "p")) == {"quantity": 4}
+    history.record("Counted", entity=stock)
+    assert Entry.objects.get(action="Counted").entity_id == changed.entity_id
 
 
 def test_imported_history_is_history_too(db):
