@@ -9,12 +9,12 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
 )
 from django_customer_history.registration.actions import named_actions
+from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
 )
 from django_customer_history.registration.subject_paths import relations
-from django_customer_history.values.encoding import AnyField
 
 _EVENTS_OF_KINDS: Mapping[str, Event] = {
     "create": "insert",
@@ -35,13 +35,6 @@ def logged_names(registration: Registration, registry: Registry) -> list[str]:
         ),
         *(field.name for field in relations(registration, registry)),
     ]
-
-
-def is_logged(registration: Registration, field: "AnyField | None") -> bool:
-    """Return whether changes of a column are logged; None: of one that no field knows."""
-    if field is None:
-        return registration.only is None
-    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
 
 
 def action_rules(

@@ -2,8 +2,7 @@
 
 from django.db import models
 
-from django_customer_history.capture.rules import is_logged
-from django_customer_history.registration.fields import field_of
+from django_customer_history.registration.fields import field_of, is_logged
 from django_customer_history.registration.registry import Registration
 
 

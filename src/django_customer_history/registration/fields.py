@@ -7,6 +7,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
 from django_customer_history.registration.registry import Registration, registry
+from django_customer_history.values.encoding import AnyField
 
 
 def field_of(model: type[models.Model], name: str) -> Any:
@@ -22,10 +23,17 @@ def field_of(model: type[models.Model], name: str) -> Any:
     return field if isinstance(field, models.Field) else None
 
 
-def secret_fields(registration: Registration) -> "list[models.Field[Any, Any]]":
+def secret_fields(registration: Registration) -> list[AnyField]:
     """Return the fields of a registered model whose values never reach the log."""
     fields = registration.model._meta.concrete_fields
     return [field for field in fields if registry.keeps_secret(registration, field)]
+
+
+def is_logged(registration: Registration, field: "AnyField | None") -> bool:
+    """Return whether changes of a column are logged; None is a column without a model field."""
+    if field is None:
+        return registration.only is None
+    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
 
 
 def label_text(
