@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.access.field_access import field_of
 from django_customer_history.access.permissions import Reader, readable_models
 from django_customer_history.exceptions import (
     InvalidFilterError,
@@ -31,6 +30,7 @@ from django_customer_history.models import (
 )
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.calendar import (
     Calendar,
@@ -214,7 +214,7 @@ class HistoryAdminMixin(_Base):
         except NotFoundError as error:
             raise Http404 from error
         # A record that the admin's queryset hides from this user must not have a history here.
-        if (record is None and timeline.subject is not None) or not timeline.is_of_something():
+        if (record is None and timeline.subject is not None) or not timeline.is_known():
             raise Http404
         return timeline
 

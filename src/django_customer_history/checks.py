@@ -6,13 +6,11 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
 from django_customer_history import conf
 from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.access.field_access import field_of
 from django_customer_history.backends import SUPPORTED_VENDORS
 from django_customer_history.capture.partitions import (
     are_due,
@@ -24,6 +22,7 @@ from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.contrib.simple_history.importing import historical_model
 from django_customer_history.exceptions import did_you_mean
 from django_customer_history.middleware import HistoryMiddleware
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
     OPTIONS,
@@ -364,11 +363,8 @@ def _confidential_keys(registration: Registration) -> Iterator[checks.CheckMessa
 
 def _secrets_in_labels(registration: Registration) -> Iterator[checks.CheckMessage]:
     for name in registration.label:
-        try:
-            field = registration.model._meta.get_field(name)
-        except FieldDoesNotExist:
-            continue
-        if field.concrete and registry.keeps_secret(registration, field):
+        field = field_of(registration.model, name)
+        if field is not None and field.concrete and registry.keeps_secret(registration, field):
             yield checks.Error(
                 f"{registration.model._meta.label}: field {name!r} in label is secret, and labels"
                 " are shown.",

@@ -98,7 +98,7 @@ class HistoryView(TemplateView):
 
     def _page(self, timeline: Timeline, *, reveals: bool = False) -> HttpResponse:
         tab = build_tab(self.request, timeline, url=self.request.path, reveals=reveals)
-        if not tab.error and not tab.page.entries and not timeline.is_of_something():
+        if not tab.error and not tab.page.entries and not timeline.is_known():
             raise Http404
         return self._answer(tab, subject=timeline.subject)
 

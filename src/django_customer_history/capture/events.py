@@ -29,8 +29,9 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
+from django_customer_history.registration.fields import label_text, secret_fields
 from django_customer_history.registration.registry import registry
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import encode, key_text
 
 if TYPE_CHECKING:
     from django_customer_history.models import Entry
@@ -275,19 +276,16 @@ def _record(argument: str, given: Any) -> Record:
         raise InvalidContextError(
             f"{argument}={given!r} is not saved, so it has no key. Save it first."
         )
-    return given._meta.label_lower, encode(given.pk) or ""
+    return given._meta.label_lower, key_text(given)
 
 
 def _label(entity: models.Model) -> str | None:
-    names = registry.of(type(entity)).label
-    texts = [encode(getattr(entity, name, None)) for name in names]
-    return " ".join(text for text in texts if text)[:255] or None
+    label = label_text(entity, registry.of(type(entity)).label, text=encode)
+    return label[:255] or None
 
 
 def _texts(entity: models.Model, changes: Changes) -> dict[str, list[str | None]]:
-    registration = registry.of(type(entity))
-    fields = entity._meta.fields
-    secret = {field.name for field in fields if registry.keeps_secret(registration, field)}
+    secret = {field.name for field in secret_fields(registry.of(type(entity)))}
     # A key of a JSON field is as secret as the field.
     return {
         name: [None, None] if name.partition(".")[0] in secret else [encode(old), encode(new)]

@@ -10,7 +10,6 @@ from django.utils.text import capfirst
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
-from django_customer_history.access.field_access import field_of
 from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     KIND_LABELS,
@@ -23,6 +22,7 @@ from django_customer_history.reading.filters import (
     SYSTEM,
 )
 from django_customer_history.reading.record_labels import model_title
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.query import (
     TAB_PARAMETERS,

@@ -190,7 +190,7 @@ class _TabBuilder:
         `reveal_key` is the id of the entry whose values are to be revealed.
         """
         filtered, target = self.timeline.filtered(self.filters), self.query.entry
-        cursor = self.query.value("before") if target is None else filtered.place_of(target)
+        cursor = self.query.value("before") if target is None else filtered.cursor_at(target)
         try:
             if reveal_key is not None:
                 return self._build_revealed(filtered, cursor, reveal_key)
@@ -212,7 +212,7 @@ class _TabBuilder:
         if not _contains(page, key):
             # The entry is on an older page, perhaps because the logged reveal, now the newest
             # entry, moved it there.
-            cursor = filtered.place_of(key)
+            cursor = filtered.cursor_at(key)
             page = filtered.page(cursor=cursor, limit=self._limit)
         entries = tuple(revealed if one.id == key else one for one in page.entries)
         return self._build_page(replace(page, entries=entries), cursor, revealed=key)
@@ -258,7 +258,7 @@ class _TabBuilder:
             target=self.query.entry,
             revealed=revealed,
         )
-        return builder.days(page.entries, first_continues_request=page.follows)
+        return builder.days(page.entries, first_continues_request=page.continues_request)
 
     def _filter_bar(self) -> FilterBar:
         # Facets cost a statement, so they are only read when the reader opens the filters.
@@ -275,7 +275,7 @@ class _TabBuilder:
             return None
         if any(_starts_history(entry) for entry in page.entries):
             return None
-        started = self.timeline.beginning()
+        started = self.timeline.tracked_since()
         return None if started is None else self._moment(started)
 
     def _moment(self, moment: datetime) -> Moment:

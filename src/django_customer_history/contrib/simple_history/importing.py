@@ -12,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
 
 from django_customer_history.backends import backend_of
@@ -47,6 +46,7 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import (
     Registration,
     registry,
@@ -225,10 +225,9 @@ class SnapshotImport(RecordImport):
 
     @property
     def _user_model(self) -> type[models.Model]:
-        try:
-            user = self._model._meta.get_field("history_user")
-        except FieldDoesNotExist:
-            return get_user_model()  # The project keeps the user's key in a field of its own.
+        user = field_of(self._model, "history_user")
+        if user is None:
+            return get_user_model()  # The project keeps the key of the user in a field of its own.
         related: type[models.Model] = user.related_model
         return related
 
