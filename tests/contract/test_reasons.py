@@ -121,15 +121,15 @@ class TestWholeModel:
         assert log.values("kind", "context") == [(kind, {"reason": "hail"}) for kind in kinds]
 
     @pytest.mark.parametrize("reason", [None, "", "  "])
-    def test_a_blank_reason_is_none(self, claim, reason):
+    def test_blank_reason(self, claim, reason):
         with history.acting(reason="outer"), history.acting(reason=reason, extra={"batch": "7"}):
             error = refused(
                 lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim"
             )
         assert str(error) == (
-            "A reason is required to change crm.claim. Write it inside of"
-            ' `with history.acting(reason="..."):`, or let the request say it: settings'
-            " REASON_HEADER and REASON_FIELD."
+            "A reason is required to change crm.claim. Write inside"
+            ' `with history.acting(reason="..."):`, or send the reason with the request (settings'
+            " REASON_HEADER and REASON_FIELD)."
         )
 
     def test_error_has_both_types_and_its_cause(self, claim):
