@@ -63,7 +63,7 @@ def test_bulk_snapshots(ann):
     }
 
 
-def test_what_is_secret_or_excluded_is_in_no_snapshot():
+def test_secret_and_excluded_fields():
     member = Member.objects.create(name="Eve", pin="4711", password="hash", remarks="hush")
     columns = {field.name for field in Member.history.model._meta.fields}
     assert columns.isdisjoint({"pin", "password", "remarks"})
@@ -201,7 +201,7 @@ def test_table_in_another_app():
     assert list(Group.history.as_of(past)) == []
 
 
-def test_a_model_with_records_of_its_own_keeps_them():
+def test_own_records_are_kept():
     assert not hasattr(Client.history.model, "history_source")
     assert registry.of(Client).snapshots is False
 
