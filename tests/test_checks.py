@@ -50,7 +50,7 @@ def found(messages):
 
 
 @pytest.mark.django_db(databases="__all__")
-def test_the_registrations_of_the_tests_are_right():
+def test_no_errors():
     assert checks.check_registrations() == []
     assert checks.check_settings() == []
     assert checks.check_middleware() == []
@@ -154,7 +154,7 @@ def test_subject_path_without_subject(registered, subject, message):
     )
 
 
-def test_registering_twice_with_other_options_is_an_error_and_with_the_same_is_not(registered):
+def test_conflicting_registrations(registered):
     registered(Tag, label="name")
     registered(Tag, label=["name"])
     assert checks.check_registrations() == []
@@ -164,7 +164,7 @@ def test_registering_twice_with_other_options_is_an_error_and_with_the_same_is_n
     ]
 
 
-def test_a_secret_as_a_label(registered):
+def test_secret_label(registered):
     registered(Customer, subject="self", label="portal_password")
     assert found(checks.check_registrations()) == [
         (
@@ -174,7 +174,7 @@ def test_a_secret_as_a_label(registered):
     ]
 
 
-def test_a_key_that_is_confidential(registered):
+def test_confidential_key(registered):
     registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
     registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
     assert found(checks.check_registrations()) == [
@@ -311,7 +311,7 @@ class TestInvalidOptions:
 
 
 @isolate_apps("tests.projects.crm")
-def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
+def test_unknown_option_of_class_history(registered, monkeypatch):
     class Misspelt(AuditedModel):
         class History:
             subjekt = "customer"
@@ -423,7 +423,7 @@ def test_each_setting_has_a_function_of_its_name():
     assert [name for name in conf.DEFAULTS if not callable(getattr(conf, name.lower(), None))] == []
 
 
-def test_a_missing_middleware_is_a_warning(settings):
+def test_missing_middleware(settings):
     settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
     (warning,) = checks.check_middleware()
     assert (warning.id, warning.msg, warning.hint) == (
@@ -461,9 +461,7 @@ def test_snapshots_that_are_not_taken(registered, monkeypatch, snapshots, messag
 
 @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
 @isolate_apps("tests.projects.crm")
-def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
-    registered, monkeypatch
-):
+def test_database_cascade(registered, monkeypatch):
     class Part(models.Model):
         customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
 
@@ -485,7 +483,7 @@ def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
     assert checks.check_cascades() == []
 
 
-def test_an_unsupported_database(monkeypatch):
+def test_unsupported_database(monkeypatch):
     monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
     errors = checks.check_databases()
     assert found(errors)[0] == (
@@ -498,7 +496,7 @@ def test_an_unsupported_database(monkeypatch):
 
 
 @isolate_apps("tests.projects.crm")
-def test_a_model_that_is_not_registered():
+def test_unregistered_model():
     class Unregistered(models.Model):
         class Meta:
             app_label = "crm"
@@ -510,7 +508,7 @@ def test_a_model_that_is_not_registered():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_role_that_may_not_create_triggers_sees_the_table_and_the_fix():
+def test_role_without_trigger_privilege():
     if connection.vendor == "sqlite":
         pytest.skip("SQLite knows no privileges")
     role = "customer_history_weak"

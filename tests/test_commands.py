@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 ANN = NamedUser(id="1", label="ann")
 
 
-def test_a_command_has_its_name_and_the_shells_user(monkeypatch, customer, log):
+def test_command_and_shell_user(monkeypatch, customer, log):
     monkeypatch.setenv("LOGNAME", "deploy")
     call_command("rename_customers", "x")
     Customer.objects.update(name="after")
@@ -34,7 +34,7 @@ def test_a_command_has_its_name_and_the_shells_user(monkeypatch, customer, log):
     assert (second.user_label, second.source, second.context) == (None, "system", None)
 
 
-def test_a_shell_whose_user_has_no_name(monkeypatch, customer, log):
+def test_shell_user_without_name(monkeypatch, customer, log):
     def getuser():
         raise KeyError("uid not found: 4711")
 
@@ -43,14 +43,14 @@ def test_a_shell_whose_user_has_no_name(monkeypatch, customer, log):
     assert log.values("user_label", "source") == [(None, "command")]
 
 
-def test_a_command_that_fails_leaves_nothing_behind(customer, log):
+def test_failed_command(customer, log):
     with pytest.raises(CommandError):
         call_command("rename_customers", "x", "--fail")
     Customer.objects.update(name="after")
     assert log.values("source") == [("command",), ("system",)]
 
 
-def test_a_command_that_is_called_by_a_request_or_a_task_is_theirs(customer, log):
+def test_command_inside_a_task(customer, log):
     with history.acting(user=ANN, source="task", extra={"task": "nightly"}):
         call_command("rename_customers", "x")
     assert log.values("user_label", "source", "context") == [
@@ -58,7 +58,7 @@ def test_a_command_that_is_called_by_a_request_or_a_task_is_theirs(customer, log
     ]
 
 
-def test_a_command_in_a_block_that_names_only_the_user_bears_that_user(customer, log):
+def test_command_inside_a_block(customer, log):
     with history.acting(user=ANN):
         call_command("rename_customers", "x")
     assert log.values("user_label", "source") == [("ann", "command")]
@@ -74,7 +74,7 @@ class Rename(migrations.Migration):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_data_migration_has_its_name_forwards_and_backwards(customer, log):
+def test_data_migration(customer, log):
     migration = Rename("0007_rename", "crm")
     state = ProjectState()
     with connection.schema_editor(atomic=True) as editor:
@@ -88,7 +88,7 @@ def test_a_data_migration_has_its_name_forwards_and_backwards(customer, log):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrate_is_a_migration_with_the_shells_user(monkeypatch, customer, log):
+def test_migrate(monkeypatch, customer, log):
     monkeypatch.setenv("LOGNAME", "deploy")
     monkeypatch.setattr("django.core.management.commands.migrate.emit_post_migrate_signal", rename)
     call_command("migrate", verbosity=0)
@@ -101,7 +101,7 @@ def rename(*args, **kwargs):
     Customer.objects.update(name="after the migrations")
 
 
-def test_the_tests_of_a_project_are_not_a_command(monkeypatch):
+def test_command_test_has_no_context(monkeypatch):
     seen = []
     monkeypatch.setattr(
         "django.core.management.commands.test.Command.handle",

@@ -34,7 +34,7 @@ def acts():
 
 
 class TestDecorator:
-    def test_each_call_of_a_function_is_a_block_of_its_own(self):
+    def test_each_call_is_a_block(self):
         seen = []
 
         @history.acting(user=ANN)
@@ -51,7 +51,7 @@ class TestDecorator:
         assert later != outer
         assert acts() is None
 
-    def test_the_body_of_a_coroutine_function_is_inside_of_the_block(self):
+    def test_coroutine_function(self):
         @history.acting(user=ANN)
         async def work():
             await asyncio.sleep(0)
@@ -67,7 +67,7 @@ class TestDecorator:
         assert work.__name__ == "work"
         assert asyncio.iscoroutinefunction(work)
 
-    def test_two_calls_at_once_do_not_mix(self):
+    def test_concurrent_calls(self):
         async def work(user, turns):
             @history.acting(user=user)
             async def body():
@@ -84,7 +84,7 @@ class TestDecorator:
 
         assert asyncio.run(both()) == [{"ann"}, {"bob"}]
 
-    def test_a_generator_is_refused_as_its_body_would_run_outside(self):
+    def test_generator_is_refused(self):
         with pytest.raises(InvalidContextError, match=r"rows is a generator function, which a"):
 
             @history.acting(user=ANN)
@@ -117,7 +117,7 @@ class TestBlock:
 
         assert asyncio.run(work()) == ("ann", True)
 
-    def test_one_block_can_be_entered_again_and_inside_of_itself(self):
+    def test_block_entered_twice(self):
         block = history.acting(user=ANN)
         with block:
             with block:
@@ -125,7 +125,7 @@ class TestBlock:
             assert acts() == "ann"
         assert acts() is None
 
-    def test_one_block_that_several_threads_are_inside_of_leaks_into_none(self):
+    def test_block_in_several_threads(self):
         block, all_inside = history.acting(user=ANN), threading.Barrier(3)
 
         def work(number):
@@ -141,7 +141,7 @@ class TestBlock:
                 assert set(pool.map(work, range(3))) == {("ann", None)}
         assert acts() is None
 
-    def test_one_block_that_several_tasks_are_inside_of_leaks_into_none(self):
+    def test_block_in_several_tasks(self):
         block = history.acting(user=ANN)
 
         async def work(turns):
@@ -163,7 +163,7 @@ class TestBlock:
         assert asyncio.run(all_of_them()) == ([("ann", "bob", "ann")] * 3, "ann")
         assert acts() is None
 
-    def test_a_block_ends_where_it_began(self):
+    def test_block_ended_elsewhere(self):
         block = history.acting(user=ANN)
         with ThreadPoolExecutor(max_workers=1) as pool:
             pool.submit(block.__enter__).result()
@@ -420,7 +420,7 @@ class TestConcurrency:
             (None, "system"),
         ]
 
-    def test_a_thread_of_its_own_for_a_call(self, customer, log):
+    def test_thread_insensitive_call(self, customer, log):
         if connection.vendor == "sqlite":
             pytest.skip("an SQLite database in memory lives in one connection")
 
@@ -445,7 +445,7 @@ class TestConcurrency:
         }
         assert written == {("a", "ann"), ("b", "bob"), ("c", None), ("d", None)}
 
-    def test_gathered_coroutines_keep_their_own(self, customer, log):
+    def test_gathered_coroutines(self, customer, log):
         async def work(user, names):
             with history.acting(user=user):
                 for name in names:
@@ -469,7 +469,7 @@ class TestConcurrency:
         assert set(log.values("source")) == {("task",)}
         assert len(set(log.values("request_id"))) == 1
 
-    def test_a_task_that_is_cancelled_leaves_nothing_behind(self, customer, log):
+    def test_canceled_task(self, customer, log):
         @async_to_sync
         async def work():
             async def wait_forever():
@@ -488,7 +488,7 @@ class TestConcurrency:
         work()
         assert log.values("user_label") == [("ann",), (None,)]
 
-    def test_a_timeout_leaves_nothing_behind(self, customer, log):
+    def test_timeout(self, customer, log):
         @async_to_sync
         async def work():
             with pytest.raises(TimeoutError):
@@ -502,7 +502,7 @@ class TestConcurrency:
 
 
 class TestThreads:
-    def test_a_thread_begins_with_nobody_and_takes_the_context_only_when_given_it(self):
+    def test_thread_inherits_nothing(self):
         """A pool's thread may outlive the request that started it, so it inherits nothing."""
         seen = []
         with history.acting(user=ANN):
@@ -512,7 +512,7 @@ class TestThreads:
                 thread.join()
         assert seen == [None, "ann"]
 
-    def test_a_pool_serves_each_with_its_own(self):
+    def test_thread_pool(self):
         with ThreadPoolExecutor(max_workers=1) as pool:
             with history.acting(user=ANN):
                 first = pool.submit(history.bind_context(acts))
@@ -530,7 +530,7 @@ class TestThreads:
         assert asyncio.run(bound()) == "ann"
 
     @pytest.mark.django_db(transaction=True)
-    def test_what_a_thread_writes(self, customer, log):
+    def test_writes_in_threads(self, customer, log):
         if connection.vendor == "sqlite":
             pytest.skip("an SQLite database in memory lives in one connection")
 

@@ -18,7 +18,7 @@ print([name for name in heavy if name in sys.modules])
 """
 
 
-def test_the_face_can_be_imported_before_django_is_set_up_and_loads_no_models():
+def test_import_before_django_setup():
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", LOADED], capture_output=True, text=True, check=True
     )
@@ -26,7 +26,7 @@ def test_the_face_can_be_imported_before_django_is_set_up_and_loads_no_models():
 
 
 @pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="a checkout is tested as it is")
-def test_under_tox_the_package_is_that_of_the_wheel():
+def test_tox_tests_the_wheel():
     package = Path(django_customer_history.__file__)
     assert package.parent.parent.name == "site-packages"
     installed = distribution("django-customer-history")

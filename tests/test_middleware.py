@@ -27,7 +27,7 @@ def client(user):
     return client
 
 
-def test_a_form_post_bears_user_source_address_and_request(client, customer, log):
+def test_form_post(client, customer, log):
     client.post(f"/customers/{customer.pk}/", {"name": "Posted"})
     client.post(f"/customers/{customer.pk}/", {"name": "Posted again"})
     assert log.values("user_label", "source", "ip_address") == [("ann", "web", "203.0.113.9")] * 2
@@ -37,7 +37,7 @@ def test_a_form_post_bears_user_source_address_and_request(client, customer, log
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_request_leaves_nothing_in_its_connection(client, customer, log):
+def test_connection_after_a_request(client, customer, log):
     client.post(f"/customers/{customer.pk}/", {"name": "Posted"})
     past_django = connection.connection.cursor()
     past_django.execute("UPDATE crm_customer SET name = 'past Django'")
@@ -46,13 +46,13 @@ def test_a_request_leaves_nothing_in_its_connection(client, customer, log):
     assert log.values("user_label", "source") == [("ann", "web"), (None, "system"), ("ann", "web")]
 
 
-def test_an_anonymous_visitor_is_nobody_but_has_an_address(customer, log):
+def test_anonymous_visitor(customer, log):
     Client().post(f"/customers/{customer.pk}/", {"name": "Anonymous"})
     assert log.values("user_id", "source", "ip_address") == [(None, "web", "127.0.0.1")]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_asynchronous_view_behind_asynchronous_middleware(user, customer, log):
+def test_async_view_and_middleware(user, customer, log):
     @async_to_sync
     async def post():
         client = AsyncClient()
@@ -65,7 +65,7 @@ def test_an_asynchronous_view_behind_asynchronous_middleware(user, customer, log
     ]
 
 
-def test_a_user_whom_only_the_rest_framework_finds_out(user, customer, log):
+def test_user_of_rest_framework(user, customer, log):
     client = APIClient()
     token = Token.objects.create(user=user)
     client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
@@ -76,7 +76,7 @@ def test_a_user_whom_only_the_rest_framework_finds_out(user, customer, log):
     assert log.values("user_label", "source") == [("ann", "api"), ("ann", "api")]
 
 
-def test_a_session_behind_the_rest_framework_with_its_check_of_forgery(user, customer, log):
+def test_session_in_rest_framework(user, customer, log):
     client = APIClient(enforce_csrf_checks=True)
     client.login(username="ann", password="pw")
     log.clear()
@@ -99,7 +99,7 @@ def test_a_session_behind_the_rest_framework_with_its_check_of_forgery(user, cus
         ("stranger", None, None),
     ],
 )
-def test_users_of_an_authentication_of_the_projects_own(client, log, partner, key, label):
+def test_own_authentication(client, log, partner, key, label):
     """The session's user is not the one: the view does not ask for it."""
     log.clear()
     url = f"/api/partners/customers/{Customer.objects.get().pk}/"
@@ -107,7 +107,7 @@ def test_users_of_an_authentication_of_the_projects_own(client, log, partner, ke
     assert log.values("user_id", "user_label", "source") == [(key, label, "api")]
 
 
-def test_a_change_in_the_admin(django_user_model, customer, log):
+def test_admin(django_user_model, customer, log):
     django_user_model.objects.create_superuser("root", password="pw")
     client = Client()
     client.login(username="root", password="pw")
@@ -121,28 +121,28 @@ def test_a_change_in_the_admin(django_user_model, customer, log):
     assert (entry.user_label, entry.source) == ("root", "admin")
 
 
-def test_a_user_who_appears_half_way_through_the_request(user, customer, log):
+def test_login_during_a_request(user, customer, log):
     Client().post("/log-in/", {"username": "ann", "p": "pw"})
-    told = [
+    written = [
         (entry.entity_label, entry.user_label)
         for entry in log.entries()
         if entry.entity_model == "crm.customer"
     ]
-    assert told == [("before", None), ("after", "ann")]
+    assert written == [("before", None), ("after", "ann")]
 
 
-def test_a_user_who_leaves_half_way_through_the_request(client, customer, log):
+def test_logout_during_a_request(client, customer, log):
     client.post("/log-out/")
-    told = [
+    written = [
         (entry.entity_label, entry.user_label)
         for entry in log.entries()
         if entry.entity_model == "crm.customer"
     ]
-    assert told == [("before", "ann"), ("after", None)]
+    assert written == [("before", "ann"), ("after", None)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_user_who_comes_and_goes_half_way_through_asynchronous_requests(user, customer, log):
+def test_login_and_logout_in_async_views(user, customer, log):
     @async_to_sync
     async def visit():
         client = AsyncClient()
@@ -150,26 +150,26 @@ def test_a_user_who_comes_and_goes_half_way_through_asynchronous_requests(user, 
         await client.post("/log-out/async/")
 
     visit()
-    told = [
+    written = [
         (entry.entity_label, entry.user_label)
         for entry in log.entries()
         if entry.entity_model == "crm.customer"
     ]
-    assert told == [("before", None), ("after", "ann"), ("before", "ann"), ("after", None)]
+    assert written == [("before", None), ("after", "ann"), ("before", "ann"), ("after", None)]
 
 
-def test_a_user_who_signs_up_is_made_by_nobody_and_acts_from_then_on(customer, log):
+def test_sign_up(customer, log):
     Client().post("/sign-up/", {"username": "new"})
-    told = [
+    written = [
         (entry.entity_model, entry.kind, entry.user_label)
         for entry in log.entries()
         if entry.kind == "create"
     ]
-    assert told == [("auth.user", "create", None), ("crm.customer", "create", "new")]
+    assert written == [("auth.user", "create", None), ("crm.customer", "create", "new")]
 
 
 class TestStreaming:
-    def test_what_is_made_after_the_view_returned_bears_the_request(self, client, customer, log):
+    def test_stream_after_the_view(self, client, customer, log):
         response = client.get(f"/customers/{customer.pk}/stream/?names=ab")
         assert log.entries() == []
         chunks = iter(response.streaming_content)
@@ -177,13 +177,13 @@ class TestStreaming:
         Customer.objects.update(name="meanwhile")
         assert list(chunks) == [b"b\n"]
         Customer.objects.update(name="afterwards")
-        told = [(entry.changes["name"][1], entry.user_label) for entry in log.entries()]
-        assert told == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("afterwards", None)]
+        written = [(entry.changes["name"][1], entry.user_label) for entry in log.entries()]
+        assert written == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("afterwards", None)]
         first, _, second, _ = log.entries()
         assert first.request_id == second.request_id
         assert (first.source, first.ip_address) == ("web", "203.0.113.9")
 
-    def test_a_stream_that_fails_leaves_nothing_behind(self, client, customer, log):
+    def test_failed_stream(self, client, customer, log):
         response = client.get(f"/customers/{customer.pk}/stream/?names=a&fail")
         with pytest.raises(RuntimeError):
             list(response.streaming_content)
@@ -191,18 +191,16 @@ class TestStreaming:
         assert log.values("user_label") == [("ann",), (None,)]
 
     @pytest.mark.django_db(transaction=True)
-    def test_what_is_written_when_nobody_reads_on(self, client, customer, log):
+    def test_stream_closed_early(self, client, customer, log):
         response = client.get(f"/customers/{customer.pk}/stream/?names=ab&last=closed")
         assert next(iter(response.streaming_content)) == b"a\n"
         response.close()  # It closes the connection, too; so the test has no transaction.
         Customer.objects.update(name="afterwards")
-        told = [(entry.changes["name"][1], entry.user_label) for entry in log.entries()]
-        assert told == [("a", "ann"), ("closed", "ann"), ("afterwards", None)]
+        written = [(entry.changes["name"][1], entry.user_label) for entry in log.entries()]
+        assert written == [("a", "ann"), ("closed", "ann"), ("afterwards", None)]
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_reader_who_leaves_in_the_middle_of_an_asynchronous_stream(
-        self, client, customer, log
-    ):
+    def test_async_stream_closed_early(self, client, customer, log):
         """Through Django's own ASGI handler, which cancels what it was doing."""
         cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
         scope = {
@@ -226,15 +224,15 @@ class TestStreaming:
             await Customer.objects.aupdate(name="afterwards")
 
         visit()
-        told = log.values("user_label", "ip_address", "changes")
-        assert told == [
+        written = log.values("user_label", "ip_address", "changes")
+        assert written == [
             ("ann", "203.0.113.9", {"name": ["Acme", "a"]}),
             ("ann", "203.0.113.9", {"name": ["a", "closed"]}),
             (None, None, {"name": ["closed", "afterwards"]}),
         ]
 
     @pytest.mark.django_db(transaction=True)
-    def test_an_asynchronous_stream(self, user, customer, log):
+    def test_async_stream(self, user, customer, log):
         @async_to_sync
         async def read():
             client = AsyncClient()
@@ -247,16 +245,16 @@ class TestStreaming:
             return chunks
 
         assert read() == [b"a\n", b"b\n"]
-        told = [
+        written = [
             (entry.changes["name"][1], entry.user_label)
             for entry in log.entries()
             if entry.entity_model == "crm.customer"
         ]
-        assert told == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("meanwhile", None)]
+        assert written == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("meanwhile", None)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_asynchronous_view_that_is_cancelled_leaves_nothing_behind(user, customer, log):
+def test_canceled_async_view(user, customer, log):
     @async_to_sync
     async def leave():
         client = AsyncClient()
@@ -270,21 +268,21 @@ def test_an_asynchronous_view_that_is_cancelled_leaves_nothing_behind(user, cust
         await Customer.objects.aupdate(name="afterwards")
 
     leave()
-    told = [
+    written = [
         (entry.user_label, entry.source)
         for entry in log.entries()
         if entry.entity_model == "crm.customer"
     ]
-    assert told == [("ann", "web"), (None, "system")]
+    assert written == [("ann", "web"), (None, "system")]
 
 
-def test_a_block_in_a_view_overrides_the_request(client, customer, log):
+def test_block_in_a_view(client, customer, log):
     with history.acting(user=None, source="workflow"):
         client.post(f"/customers/{customer.pk}/", {"name": "Request wins inside"})
     assert log.values("user_label", "source") == [("ann", "web")]
 
 
-def test_nothing_leaks_out_of_a_request(client, customer, log):
+def test_no_context_after_a_request(client, customer, log):
     client.post(f"/customers/{customer.pk}/", {"name": "x"})
     with pytest.raises(KeyError):
         client.post(f"/customers/{customer.pk}/", {})
@@ -292,7 +290,7 @@ def test_nothing_leaks_out_of_a_request(client, customer, log):
     assert log.values("user_label", "source") == [("ann", "web"), (None, "system")]
 
 
-def test_a_request_that_writes_nothing_loads_no_session_and_no_user(client, customer):
+def test_request_without_writes(client, customer):
     statements = []
 
     def watch(execute, sql, params, many, context):
@@ -319,7 +317,7 @@ def never(request):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("url", ["read/", "read/async/"])
-def test_it_loads_none_with_every_setting_on_and_asynchronously(settings, client, customer, url):
+def test_request_without_writes_all_settings(settings, client, customer, url):
     settings.CUSTOMER_HISTORY = {
         "SOURCE_RESOLVER": "tests.test_middleware.never",
         "IMPERSONATOR_RESOLVER": "tests.test_middleware.never",
@@ -357,7 +355,7 @@ def questions():
         return int(cursor.fetchone()[1])
 
 
-def test_a_source_of_the_project_has_a_name_of_its_own(settings, customer, log):
+def test_own_source(settings, customer, log):
     settings.CUSTOMER_HISTORY = {"SOURCES": {"kiosk": "Kiosk in the hall"}}
     with history.acting(source="kiosk"):
         Customer.objects.update(name="x")
@@ -366,7 +364,7 @@ def test_a_source_of_the_project_has_a_name_of_its_own(settings, customer, log):
     assert SOURCES["web"] == "Web"
 
 
-def test_an_unknown_source_is_an_error_and_nothing_is_written(customer, log):
+def test_unknown_source(customer, log):
     with (
         pytest.raises(InvalidContextError, match=r"'kiosk'.*web, api, .*SOURCES"),
         history.acting(source="kiosk"),
@@ -380,7 +378,7 @@ def choose(request):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_function_of_the_project_decides_the_source(settings, client, customer, log):
+def test_source_resolver(settings, client, customer, log):
     settings.CUSTOMER_HISTORY = {"SOURCE_RESOLVER": "tests.test_middleware.choose"}
     client.post(f"/customers/{customer.pk}/", {"name": "1"}, HTTP_X_SOURCE="integration")
     client.post(f"/customers/{customer.pk}/", {"name": "2"})
@@ -391,9 +389,7 @@ def test_a_function_of_the_project_decides_the_source(settings, client, customer
     assert customer.name == "2"
 
 
-def test_a_reason_is_taken_from_header_and_form_only_when_the_project_says_so(
-    settings, client, customer, log
-):
+def test_reason_from_header_and_form(settings, client, customer, log):
     def post(**headers):
         data = {"name": f"x{len(log.entries())}", "why": " by letter "}
         client.post(f"/customers/{customer.pk}/", data, **headers)
@@ -406,7 +402,7 @@ def test_a_reason_is_taken_from_header_and_form_only_when_the_project_says_so(
 
 
 @pytest.mark.parametrize("reason", ["Kündigung", "契約終了", "plain"])
-def test_a_reason_of_any_letters_arrives_as_it_was_sent(settings, client, log, reason):
+def test_reason_in_any_script(settings, client, log, reason):
     settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason"}
     url = f"/customers/{Customer.objects.get().pk}/"
     # As a server of WSGI hands over what came as UTF-8.
@@ -417,7 +413,7 @@ def test_a_reason_of_any_letters_arrives_as_it_was_sent(settings, client, log, r
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_reason_of_any_letters_through_asgi(settings, user, customer, log):
+def test_reason_in_any_script_asgi(settings, user, customer, log):
     settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason"}
 
     @async_to_sync
@@ -446,7 +442,7 @@ def test_a_reason_of_any_letters_through_asgi(settings, user, customer, log):
     assert log.values("context") == [({"reason": "Kündigung"},)]
 
 
-def test_a_reason_in_a_form_leaves_a_json_body_alone(settings, user, customer, log):
+def test_reason_field_and_json_body(settings, user, customer, log):
     settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason", "REASON_FIELD": "why"}
     client = APIClient()
     client.force_authenticate(user)
@@ -455,7 +451,7 @@ def test_a_reason_in_a_form_leaves_a_json_body_alone(settings, user, customer, l
     assert log.values("context") == [({"reason": "merged"},), (None,)]
 
 
-def test_a_request_in_a_block_begins_anew(client, customer, log):
+def test_request_inside_a_block(client, customer, log):
     with history.acting(
         user=None, source="workflow", reason="outer", extra={"job": "nightly"}
     ) as outer:
@@ -477,7 +473,7 @@ class TestAddressOfEntries:
             ("none", "2001:db8::7", None),
         ],
     )
-    def test_as_much_is_kept_as_the_setting_lets(self, settings, log, kept, given, address):
+    def test_ip_address_storage(self, settings, log, kept, given, address):
         settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": kept}
         customer = Customer.objects.get()
         client = Client(REMOTE_ADDR=given)
@@ -486,7 +482,7 @@ class TestAddressOfEntries:
             Customer.objects.update(name="by block")
         assert log.values("ip_address") == [(address,), (address,)]
 
-    def test_a_text_that_is_no_address_is_an_error(self, customer):
+    def test_invalid_ip_address(self, customer):
         with (
             pytest.raises(InvalidContextError, match="'localhost' is not an IP address"),
             history.acting(ip_address="localhost"),

@@ -63,7 +63,7 @@ class Colleague(AbstractBaseUser):
 """
 
 
-def test_a_user_model_of_the_projects_own_acts_and_is_registered(tmp_path):
+def test_own_user_model(tmp_path):
     app = tmp_path / "staff"
     app.mkdir()
     (app / "__init__.py").touch()

@@ -62,7 +62,7 @@ def begun():
     return {(entry.entity_model, entry.entity_id): entry.changes for entry in entries}
 
 
-def test_a_row_gets_one_entry_with_what_it_held(unseen, user):
+def test_entry_has_the_values_of_the_row(unseen, user):
     with unseen():
         older = Customer.objects.create(
             name="Old Ltd", ssn="1", api_token="t", portal_password="p", search_text="s"
@@ -96,7 +96,7 @@ def test_a_second_run_writes_nothing(unseen):
     assert " 0 of 2 rows got" in printed
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(unseen):
+def test_dry_run(unseen):
     with unseen():
         older = Customer.objects.create(name="Old Ltd")
         touched = Customer.objects.create(name="Touched Ltd")
@@ -110,12 +110,12 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(unseen):
     assert {key for _, key in begun()} == {str(older.pk), str(touched.pk)}
 
 
-def test_a_row_whose_creation_is_logged_gets_none(customer, log):
+def test_logged_creation(customer, log):
     baseline("crm.customer")
     assert log.entries() == []
 
 
-def test_what_a_later_entry_tells_of_is_left_out(unseen):
+def test_fields_with_later_entries(unseen):
     with unseen():
         older = Customer.objects.create(name="Old Ltd", ssn="1")
     Customer.objects.filter(pk=older.pk).update(rate="44.99", ssn="2")
@@ -130,7 +130,7 @@ def test_what_a_later_entry_tells_of_is_left_out(unseen):
     }
 
 
-def test_a_row_of_which_entries_tell_all_gets_none(unseen):
+def test_all_fields_have_entries(unseen):
     with unseen():
         Code.objects.create(code="k", text="a")
     Code.objects.update(text="b")
@@ -154,7 +154,7 @@ def test_links_get_an_entry_each(unseen):
     assert entries.count() == 1
 
 
-def test_links_of_a_through_model_of_the_hosts_own(unseen, customer):
+def test_links_with_own_through_model(unseen, customer):
     with unseen():
         site = Site.objects.create(name="yard")
         site.guards.add(customer)
@@ -164,7 +164,7 @@ def test_links_of_a_through_model_of_the_hosts_own(unseen, customer):
     assert (links.entity_model, links.entity_id) == ("crm.site", str(site.pk))
 
 
-def test_it_is_on_the_tab_of_each_subject(unseen, customer):
+def test_tab_of_each_subject(unseen, customer):
     with unseen():
         other = Customer.objects.create(name="Other")
         Note.objects.create(customer=customer, text="t")
@@ -172,10 +172,10 @@ def test_it_is_on_the_tab_of_each_subject(unseen, customer):
         attached = ContentType.objects.get_for_model(Customer)
         Attachment.objects.create(content_type=attached, object_id=str(customer.pk), name="a.pdf")
     baseline("crm.note", "crm.referral", "crm.attachment")
-    told = Entry.objects.filter(action="Baseline").values_list(
+    written = Entry.objects.filter(action="Baseline").values_list(
         "entity_model", "subject_model", "subject_id"
     )
-    assert sorted(told) == sorted(
+    assert sorted(written) == sorted(
         [
             ("crm.note", "crm.customer", str(customer.pk)),
             ("crm.referral", "crm.customer", str(customer.pk)),
@@ -219,7 +219,7 @@ def test_keys_of_every_shape(unseen):
     assert Entry.objects.count() == before
 
 
-def test_keys_of_a_json_field_one_by_one(unseen, customer):
+def test_keys_of_json_fields(unseen, customer):
     with unseen():
         ticket = Ticket.objects.create(customer=customer, udf={"colour": "red", "size": 1})
     Ticket.objects.update(udf={"colour": "blue", "size": 1})
@@ -244,7 +244,7 @@ def test_keys_of_a_json_field_one_by_one(unseen, customer):
     ]
 
 
-def test_values_are_those_that_a_creation_would_have(unseen):
+def test_same_values_as_a_creation(unseen):
     values = {
         "big": 2**63 - 1,
         "binary": b"\x00\xff'\"",
@@ -295,7 +295,7 @@ def test_a_terminal_sees_how_far_it_is(unseen):
     assert shown.endswith("crm.tag: 3 of 3 rows got a baseline entry\n")
 
 
-def test_a_run_that_was_cut_short_goes_on_where_it_was(unseen):
+def test_interrupted_run_continues(unseen):
     with unseen():
         Tag.objects.bulk_create([Tag(name=str(number)) for number in range(7)])
     (found,) = baselines("default", models_wanted=[Tag])
@@ -308,7 +308,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(unseen):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_triggers_it_says_what_to_do():
+def test_missing_triggers():
     remove_all(connection)
     try:
         with pytest.raises(CommandError, match="Run migrate first"):
@@ -324,18 +324,18 @@ def test_without_triggers_it_says_what_to_do():
         (("contenttypes.contenttype",), "is not registered"),
     ],
 )
-def test_a_model_that_has_no_history(arguments, message):
+def test_wrong_model(arguments, message):
     with pytest.raises(CommandError, match=message):
         baseline(*arguments)
 
 
-def test_a_batch_of_no_size():
+def test_wrong_batch_size():
     with pytest.raises(CommandError, match="1 to 500"):
         baseline(batch_size=0)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_is_under_way_is_not_contradicted(unseen):
+def test_concurrent_change(unseen):
     if connection.vendor == "sqlite":
         pytest.skip("an SQLite database in memory lives in one connection: there is one writer")
     with unseen():

@@ -1,4 +1,4 @@
-"""Routines of the database, and COPY: what they write bears who called them."""
+"""Routines of the database, and COPY: their entries have the context of the caller."""
 
 import pytest
 from django.db import connection, transaction
@@ -87,7 +87,7 @@ WAYS = [callproc, call, select, function_in_a_queryset]
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_a_routine_writes_bears_who_called_it(way, customer, log):
+def test_user_of_a_routine(way, customer, log):
     with history.acting(user=ANN):
         way("1")
     with history.acting(user=BOB):
@@ -97,7 +97,7 @@ def test_what_a_routine_writes_bears_who_called_it(way, customer, log):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_within_one_transaction_too(way, customer, log):
+def test_users_in_one_transaction(way, customer, log):
     with transaction.atomic():
         with history.acting(user=ANN):
             way("1")
@@ -107,7 +107,7 @@ def test_within_one_transaction_too(way, customer, log):
     assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
 
 
-def test_rows_that_a_routine_writes_while_the_history_is_paused_are_not_logged(customer, log):
+def test_routines_while_paused(customer, log):
     with history.paused(reason="a sync"):
         callproc("1")
         select("2")
@@ -116,7 +116,7 @@ def test_rows_that_a_routine_writes_while_the_history_is_paused_are_not_logged(c
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="COPY is PostgreSQL's")
 class TestOnPostgreSQL:
-    def test_rows_that_are_copied_bear_who_copied_them(self, customer, log):
+    def test_user_of_copy(self, customer, log):
         with history.acting(user=ANN):
             copy("urgent")
         with transaction.atomic():
@@ -126,7 +126,7 @@ class TestOnPostgreSQL:
         assert [entry.changes["name"][1] for entry in log.entries()] == ["urgent", "late", "new"]
         assert log.values("user_label") == [("ann",), ("bob",), (None,)]
 
-    def test_copying_with_the_log_of_queries_on(self, customer, log):
+    def test_copy_with_query_log(self, customer, log):
         connection.force_debug_cursor = True
         try:
             with history.acting(user=ANN):
@@ -135,7 +135,7 @@ class TestOnPostgreSQL:
             connection.force_debug_cursor = False
         assert log.values("user_label") == [("ann",)]
 
-    def test_a_copy_to_the_client_reads_on(self, customer):
+    def test_copy_to_client(self, customer):
         with (
             history.acting(user=ANN),
             connection.cursor() as cursor,
@@ -143,7 +143,7 @@ class TestOnPostgreSQL:
         ):
             assert [bytes(row) for row in rows] == [b"Acme\n"]
 
-    def test_a_routine_that_is_read_with_a_cursor_on_the_server(self, customer, log):
+    def test_routine_in_server_side_cursor(self, customer, log):
         Tag.objects.create(name="1")
         calls = Func(F("name"), function="renamed", output_field=CharField())
         with history.acting(user=ANN):

@@ -50,7 +50,7 @@ def test_all_values_of_the_context(user, log):
     assert isinstance(entry.request_id, uuid.UUID)
 
 
-def test_blocks_nest_and_the_outer_context_is_back_afterwards(customer, log):
+def test_nested_blocks(customer, log):
     with history.acting(user=ANN, source="web", ip_address="203.0.113.9"):
         rename("1")
         with pytest.raises(RuntimeError), history.acting(user=BOB, reason="inner"):
@@ -73,7 +73,7 @@ def test_blocks_nest_and_the_outer_context_is_back_afterwards(customer, log):
     assert requests[4] is None
 
 
-def test_the_context_as_a_decorator(customer, log):
+def test_decorator(customer, log):
     @history.acting(user=ANN)
     def work():
         rename("decorated")
@@ -82,7 +82,7 @@ def test_the_context_as_a_decorator(customer, log):
     assert log.values("user_label") == [("ann",)]
 
 
-def test_no_context_lingers_in_an_open_transaction(customer, log):
+def test_blocks_in_one_transaction(customer, log):
     with transaction.atomic():
         with history.acting(user=ANN):
             rename("1")
@@ -98,7 +98,7 @@ def test_no_context_lingers_in_an_open_transaction(customer, log):
 def driver_cursor():
     """A cursor of MariaDB's driver itself."""
     if connection.vendor != "mysql":
-        pytest.skip("elsewhere nothing is kept in a session that could be somebody else's")
+        pytest.skip("other databases keep no context in the session")
     with connection.connection.cursor() as cursor:
         yield cursor
 
@@ -127,7 +127,7 @@ def test_session_variable_lasts_until_the_next_write(log, driver_cursor):
     ]
 
 
-def test_the_context_survives_a_savepoint_that_is_rolled_back(customer, log):
+def test_rolled_back_savepoint(customer, log):
     with history.acting(user=ANN), transaction.atomic():
         with pytest.raises(RuntimeError), transaction.atomic():
             rename("rolled back")
@@ -148,7 +148,7 @@ def test_every_way_of_writing(customer, log):
     assert written == {("ann", "import")}
 
 
-def test_a_named_action_covers_all_entries_of_the_block(customer, log):
+def test_named_action(customer, log):
     with history.action("Invoice Generated"):
         invoice = Invoice.objects.create(customer=customer, number="1")
         InvoiceLine.objects.create(invoice=invoice, product="Siren")
@@ -161,7 +161,7 @@ def test_a_named_action_covers_all_entries_of_the_block(customer, log):
     ]
 
 
-def test_an_event_is_recorded_without_any_row_being_changed(user, customer, log):
+def test_recorded_event(user, customer, log):
     note = Note.objects.create(customer=customer, text="t")
     log.clear()
     with history.acting(user=user, source="integration", ip_address="203.0.113.9", reason="hook"):
@@ -183,7 +183,7 @@ def test_an_event_is_recorded_without_any_row_being_changed(user, customer, log)
     assert entry.context == {"reason": "hook"}
 
 
-def test_an_event_keeps_no_secret(customer, log):
+def test_secret_value_of_an_event(customer, log):
     history.record("Token sent", subject=customer, changes={"api_token": (None, "tok-1")})
     assert log.only().changes == {"api_token": [None, None]}
 
@@ -267,7 +267,7 @@ class TestWrongEvents:
         )
 
 
-def test_an_entry_that_cannot_be_written_fails_the_write(customer, log):
+def test_entry_that_cannot_be_written(customer, log):
     if connection.vendor == "sqlite":
         # As in a program that does not know the functions of this package.
         connection.connection.create_function("customer_history_key", 0, None)

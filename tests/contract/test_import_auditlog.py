@@ -1,4 +1,4 @@
-"""What django-auditlog recorded itself becomes entries, and what it cannot tell is marked."""
+"""Records of django-auditlog become entries; values that cannot be restored are marked."""
 
 import io
 import itertools
@@ -54,7 +54,7 @@ def imported(*models, **options):
     return out.getvalue()
 
 
-def told(*names, **wanted):
+def logged(*names, **wanted):
     entries = Entry.objects.filter(source="import", **wanted).order_by("id")
     return [tuple(getattr(entry, name) for name in names) for entry in entries]
 
@@ -71,7 +71,7 @@ def past(db):
         yield
 
 
-def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
+def test_records_become_entries(ann):
     client = changed(Client(name="Acme", rate="10.00"), 0, user=ann)
     changed(client, 1, name="Acme Ltd", rate="12.50")
     changed(client, 2, user=ann, status="closed")
@@ -79,7 +79,7 @@ def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
     with at(3, user=ann):
         client.delete()
     assert "past.client: 4 entries written from 4 records" in imported("past.client")
-    assert told("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
+    assert logged("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
         ("create", "Create", key, "Acme", str(ann.pk), "ann"),
         ("update", "Update", key, "Acme Ltd", None, None),
         ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
@@ -117,7 +117,7 @@ def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
     }
 
 
-def test_where_it_came_from_is_on_the_entry(ann, settings):
+def test_imported_from(ann, settings):
     settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
     cid = "12345678-1234-4234-8234-123456789abc"
     token = correlation_id.set(cid)
@@ -130,22 +130,22 @@ def test_where_it_came_from_is_on_the_entry(ann, settings):
     correlation_id.reset(token)
     LogEntry.objects.filter(cid="call 7").update(additional_data={"ticket": 4})
     imported("past.client")
-    assert [(address, str(request)) for address, request in told("ip_address", "request_id")] == [
+    assert [(address, str(request)) for address, request in logged("ip_address", "request_id")] == [
         ("203.0.113.0", cid),
         ("2001:db8:1::", "None"),
     ]
-    first, second = (context for (context,) in told("context"))
+    first, second = (context for (context,) in logged("context"))
     assert (first["cid"], second["cid"]) == (cid, "call 7")
     assert (first.get("additional_data"), second["additional_data"]) == (None, {"ticket": 4})
 
 
-def test_a_user_who_is_gone_is_called_by_the_address_that_is_kept(ann):
+def test_deleted_user_has_an_email(ann):
     changed(Client(name="A"), 0, user=ann)
     changed(Client(name="B"), 1)
     LogEntry.objects.filter(actor=ann).update(actor_email="ann@example.com")
     ann.delete()
     imported("past.client")
-    assert told("user_id", "user_label") == [(None, "ann@example.com"), (None, None)]
+    assert logged("user_id", "user_label") == [(None, "ann@example.com"), (None, None)]
 
 
 VALUES = {
@@ -160,12 +160,12 @@ VALUES = {
 
 
 @pytest.mark.parametrize("stores_json", [False, True])
-def test_values_are_those_that_the_triggers_write(stores_json, settings):
+def test_same_values_as_triggers(stores_json, settings):
     settings.AUDITLOG_STORE_JSON_CHANGES = stores_json
     client = changed(Client(), 0, **VALUES)
     changed(client, 1, rate="8.25", udf={"colour": "é", "size": None}, born=None, is_vip=False)
     imported("past.client")
-    (created,), (updated,) = told("changes")
+    (created,), (updated,) = logged("changes")
     assert {name: json.loads(created.pop(name)[1]) for name in ("udf.colour", "udf.list")} == {
         "udf.colour": "é",
         "udf.list": [1, "a b"],
@@ -194,14 +194,14 @@ class TestBesideTheTriggers:
     def past(self, db):
         """Both record what is done."""
 
-    def test_an_imported_entry_says_what_the_triggers_wrote(self):
+    def test_same_entry_as_triggers(self):
         with at(0):
             client = Client.objects.create(**VALUES)
             client.name, client.udf = "B", {"colour": "red"}
             client.save()
             client.delete()
         imported("past.client")
-        entries = Entry.objects.of_entity(Client, told("entity_id")[0][0]).order_by("id")
+        entries = Entry.objects.of_entity(Client, logged("entity_id")[0][0]).order_by("id")
         by_triggers = [one for one in entries if one.source == "system"]
         by_auditlog = [one for one in entries if one.source == "import"]
         for one in (*by_triggers, *by_auditlog):
@@ -212,7 +212,7 @@ class TestBesideTheTriggers:
             (one.kind, one.entity_label, read(one.changes)) for one in by_triggers
         ]
 
-    def test_what_the_triggers_wrote_themselves_is_not_imported_again(self):
+    def test_captured_changes_are_skipped(self):
         client = Client(name="A")
         with history.paused(reason="before it was installed"):
             changed(client, 0)
@@ -232,30 +232,34 @@ def read(changes):
     }
 
 
-def test_what_is_secret_or_excluded_stays_where_it_is():
+def test_secret_and_excluded_fields():
     client = Client(name="A", api_token="tok-1", portal_password="pw-1", remarks="hush")
     changed(client, 0)
     changed(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
     imported()
-    everything = str(told("changes", "context", "entity_label"))
-    assert len(told("id")) == 1
+    everything = str(logged("changes", "context", "entity_label"))
+    assert len(logged("id")) == 1
     for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
         assert text not in everything
 
 
-def test_of_a_masked_value_it_is_told_that_there_was_one():
+def test_masked_value():
     client = changed(Client(name="A", ssn="123-45-6789"), 0)
     changed(client, 1, ssn="987-65-4321")
     # As of a field that auditlog masked once, and does no more.
     changed(client, 2, name="*****asked")
     imported("past.client")
-    assert [changes.get("ssn") for (changes,) in told("changes")] == [[None, None]] * 2 + [None]
-    assert told("changes")[2] == ({"name": [None, None]},)
-    assert [context.get("masked") for (context,) in told("context")] == [["ssn"], ["ssn"], ["name"]]
-    assert "6789" not in str(told("changes", "context"))
+    assert [changes.get("ssn") for (changes,) in logged("changes")] == [[None, None]] * 2 + [None]
+    assert logged("changes")[2] == ({"name": [None, None]},)
+    assert [context.get("masked") for (context,) in logged("context")] == [
+        ["ssn"],
+        ["ssn"],
+        ["name"],
+    ]
+    assert "6789" not in str(logged("changes", "context"))
 
 
-def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
+def test_links_by_name(ann):
     vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
     client = changed(Client(name="A"), 0)
     with at(1, user=ann):
@@ -263,7 +267,7 @@ def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
     with at(2):
         client.tags.remove(vip)
     imported("past.client")
-    assert told("kind", "action", "entity_label", "changes", "user_label")[1:] == [
+    assert logged("kind", "action", "entity_label", "changes", "user_label")[1:] == [
         ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
         ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
     ]
@@ -271,20 +275,24 @@ def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
         assert "0 entries written from 3 records" in imported("past.client")
 
 
-def test_the_text_none_and_no_value_are_told_apart_where_they_can_be():
+def test_text_none_and_null():
     firm = changed(Firm(code="a", name="x", nick="first", size=1), 0)
     changed(firm, 1, name="None", nick=None, size=None)
     changed(firm, 2, name="y", nick="None")  # To auditlog the nick is the same as before.
     imported("past.firm")
-    assert told("changes") == [
+    assert logged("changes") == [
         ({"name": [None, "x"], "nick": [None, "first"], "size": [None, "1"]},),
         ({"name": ["x", "None"], "nick": ["first", None], "size": ["1", None]},),
         ({"name": ["None", "y"]},),
     ]
-    assert [context.get("null_or_text") for (context,) in told("context")] == [None, ["nick"], None]
+    assert [context.get("null_or_text") for (context,) in logged("context")] == [
+        None,
+        ["nick"],
+        None,
+    ]
 
 
-def test_a_value_of_which_the_text_tells_nothing_is_left_open():
+def test_value_without_text():
     firm = changed(Firm(code="a", name="A", logo=b"\x01\x02"), 0)
     changed(firm, 1, name="B", logo=b"\x03")
     # As of a field that was there then.
@@ -292,12 +300,12 @@ def test_a_value_of_which_the_text_tells_nothing_is_left_open():
     record.changes |= {"former": ["1", "2"]}
     record.save()
     imported("past.firm")
-    assert told("changes")[1] == ({"name": ["A", "B"], "logo": [None, None]},)
-    (context,) = told("context")[1]
+    assert logged("changes")[1] == ({"name": ["A", "B"], "logo": [None, None]},)
+    (context,) = logged("context")[1]
     assert (context["unresolved"], context["unknown"]) == (["logo"], ["former"])
 
 
-def test_a_text_that_is_none_of_the_fields_values_is_left_open(settings):
+def test_text_that_is_not_a_value(settings):
     settings.AUDITLOG_USE_FK_STRING_REPRESENTATION = True
     client = changed(Client(name="Acme"), 0)
     deal = changed(Deal(client=client, title="d"), 1)
@@ -313,14 +321,14 @@ def test_a_text_that_is_none_of_the_fields_values_is_left_open(settings):
     assert (first.subject_id, first.entity_label) == (None, "d")
 
 
-def test_a_row_is_on_the_tab_of_each_client_that_it_belonged_to():
+def test_tab_of_each_subject():
     one, other = changed(Client(name="one"), 0), changed(Client(name="other"), 0)
     deal = changed(Deal(client=one, title="d"), 1)
     changed(deal, 2, title="e")
     changed(deal, 3, client=other)
     changed(deal, 4, client=None)
     imported("past.deal")
-    found = told("kind", "subject_id", "entity_label")
+    found = logged("kind", "subject_id", "entity_label")
     assert found[:2] == [("create", str(one.pk), "d"), ("update", str(one.pk), "e")]
     assert sorted(found[2:]) == sorted(
         [
@@ -331,7 +339,7 @@ def test_a_row_is_on_the_tab_of_each_client_that_it_belonged_to():
     )
 
 
-def test_a_row_over_several_models_is_on_the_tab_that_the_rows_in_between_lead_to():
+def test_subject_over_several_models():
     one = changed(Client(name="one"), 0)
     with at(1):
         line = DealLine.objects.create(deal=Deal.objects.create(client=one, title="d"))
@@ -341,12 +349,12 @@ def test_a_row_over_several_models_is_on_the_tab_that_the_rows_in_between_lead_t
     finally:
         auditlog.unregister(DealLine)
     assert "1 entries written from 1 records" in imported("past.dealline")
-    assert told("kind", "subject_id", "changes") == [
+    assert logged("kind", "subject_id", "changes") == [
         ("update", str(one.pk), {"quantity": ["1", "3"]})
     ]
 
 
-def test_a_row_that_is_older_than_its_records_is_called_what_it_was_called():
+def test_label_of_an_older_row():
     one, other = Client.objects.create(name="one"), Client.objects.create(name="other")
     deal = Deal.objects.create(client=one, title="first", stage="new")
     kept = Deal.objects.create(client=one, title="kept")
@@ -358,7 +366,7 @@ def test_a_row_that_is_older_than_its_records_is_called_what_it_was_called():
         deal.delete()
     with registered(Deal, subject="client", label="title"):
         imported("past.deal", batch_size=1)
-    assert told("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
+    assert logged("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
         ("update", str(one.pk), "kept")
     ]
     found = Entry.objects.filter(source="import", entity_model="past.deal").exclude(
@@ -380,7 +388,7 @@ def test_who_looked_at_a_record_is_no_change():
     assert "1 entries written from 1 records" in imported("past.client")
 
 
-def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing():
+def test_second_and_interrupted_run():
     for number in range(5):
         client = changed(Client(name=str(number)), number)
         changed(client, number, name=f"{number} again")  # at the very same moment
@@ -392,24 +400,24 @@ def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing():
     assert "0 entries written from 10 records" in imported("past.client")
     with registered(Client, subject="self", only=["name"]):
         assert "0 entries written from 10 records" in imported("past.client")
-    assert len(told("id")) == 10
+    assert len(logged("id")) == 10
     for key in Client.objects.values_list("pk", flat=True):
-        assert [kind for (kind,) in told("kind", entity_id=str(key))] == ["create", "update"]
+        assert [kind for (kind,) in logged("kind", entity_id=str(key))] == ["create", "update"]
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing():
+def test_dry_run():
     changed(Client(name="A"), 0)
     assert "past.client: 1 entries would be written from 1 records" in imported(
         "past.client", dry_run=True
     )
-    assert told("id") == []
+    assert logged("id") == []
 
 
-def test_a_row_of_two_tables_with_a_text_for_a_key():
+def test_row_of_two_tables_with_text_key():
     branch = changed(Branch(code="B-é", name="Acme", city="Bonn"), 0)
     changed(branch, 1, name="Acme Ltd", city="Köln")
     imported("past.branch")
-    assert told("kind", "entity_id", "entity_label", "subject_id", "changes") == [
+    assert logged("kind", "entity_id", "entity_label", "subject_id", "changes") == [
         ("create", "B-é", "Acme Bonn", "B-é", {"name": [None, "Acme"], "city": [None, "Bonn"]}),
         (
             "update",
@@ -421,17 +429,17 @@ def test_a_row_of_two_tables_with_a_text_for_a_key():
     ]
 
 
-def test_records_that_an_older_auditlog_kept_as_text():
+def test_records_of_older_auditlog():
     client = changed(Client(name="A"), 0)
     changed(client, 1, name="B")
     for record in LogEntry.objects.all():
         record.changes, record.changes_text = None, json.dumps(record.changes)
         record.save()
     imported("past.client")
-    assert told("changes")[1] == ({"name": ["A", "B"]},)
+    assert logged("changes")[1] == ({"name": ["A", "B"]},)
 
 
-def test_rows_with_an_imported_creation_get_no_first_entry():
+def test_no_baseline_after_import():
     changed(Client(name="A"), 0)
     imported("past.client")
     out = io.StringIO()
@@ -439,7 +447,7 @@ def test_rows_with_an_imported_creation_get_no_first_entry():
     assert "past.client: 0 of 1 rows got" in out.getvalue()
 
 
-def test_it_reads_in_pages_whatever_the_number_of_records():
+def test_pages():
     client = changed(Client(name="0"), 0)
     for number in range(1, 60):
         changed(client, 0, name=str(number))
@@ -449,7 +457,7 @@ def test_it_reads_in_pages_whatever_the_number_of_records():
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
-def test_memory_is_flat_however_many_records_there_are():
+def test_memory_is_flat():
     client = changed(Client(name="Acme", udf={"colour": "red"}), 0)
     changed(client, 1, name="Acme Ltd")
     record = LogEntry.objects.order_by("-timestamp").values()[0]
@@ -461,14 +469,14 @@ def test_memory_is_flat_however_many_records_there_are():
     while some := [LogEntry(**copy) for copy in itertools.islice(copies, 2_000)]:
         LogEntry.objects.bulk_create(some)
     (log,) = audit_logs("default", models_wanted=[Client])
-    peaks, told_of = memory_of(log.run())
-    assert told_of == (6_002, 6_002)
+    peaks, counts = memory_of(log.run())
+    assert counts == (6_002, 6_002)
     # A little is what else happens in the process.
     assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
     assert max(peaks) < 30_000_000
 
 
-def test_without_auditlog_it_says_what_to_do(settings):
+def test_auditlog_is_not_installed(settings):
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "auditlog"]
     with pytest.raises(CommandError, match="django-auditlog is not installed"):
         imported()

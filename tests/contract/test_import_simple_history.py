@@ -55,7 +55,7 @@ def imported(*models, **options):
     return out.getvalue()
 
 
-def told(*names, **wanted):
+def logged(*names, **wanted):
     entries = Entry.objects.filter(source="import", **wanted).order_by("id")
     return [tuple(getattr(entry, name) for name in names) for entry in entries]
 
@@ -72,7 +72,7 @@ def past(db):
         yield
 
 
-def test_snapshots_become_entries_at_their_own_time_and_of_their_own_user(past, ann):
+def test_snapshots_become_entries(past, ann):
     client = at(Client(name="Acme", rate="10.00"), 0, user=ann)
     at(client, 1, reason="asked by phone", name="Acme Ltd", rate="12.50")
     at(client, 2, user=ann, status="closed", reason="")
@@ -81,7 +81,7 @@ def test_snapshots_become_entries_at_their_own_time_and_of_their_own_user(past, 
     client.delete()
     printed = imported("past.client")
     assert "past.client: 4 entries written from 4 records" in printed
-    assert told("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
+    assert logged("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
         ("create", "Create", key, "Acme", str(ann.pk), "ann"),
         ("update", "Update", key, "Acme Ltd", None, None),
         ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
@@ -121,7 +121,7 @@ def test_snapshots_become_entries_at_their_own_time_and_of_their_own_user(past, 
     assert not first.is_baseline
 
 
-def test_values_are_those_that_the_triggers_write(past):
+def test_same_values_as_triggers(past):
     values = {
         "name": 'it\'s "so" 100% é',
         "udf": {"colour": "é", "list": [1, "a b"]},
@@ -132,7 +132,7 @@ def test_values_are_those_that_the_triggers_write(past):
     }
     at(Client(), 0, **values)
     imported("past.client")
-    (changes,) = told("changes")[0]
+    (changes,) = logged("changes")[0]
     assert {name: json.loads(changes.pop(name)[1]) for name in ("udf.colour", "udf.list")} == {
         "udf.colour": "é",
         "udf.list": [1, "a b"],
@@ -149,21 +149,21 @@ def test_values_are_those_that_the_triggers_write(past):
     }
 
 
-def test_what_is_secret_or_excluded_stays_where_it_is(past):
+def test_secret_and_excluded_fields(past):
     client = at(Client(name="A", api_token="tok-1", portal_password="pw-1", remarks="hush"), 0)
     at(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
     imported()
-    everything = str(told("changes", "context", "entity_label"))
-    assert len(told("id")) == 1
+    everything = str(logged("changes", "context", "entity_label"))
+    assert len(logged("id")) == 1
     for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
         assert text not in everything
 
 
-def test_keys_of_json_are_told_one_by_one(past):
+def test_keys_of_json_fields(past):
     client = at(Client(name="A", udf={"colour": "red", "size": 1}), 0)
     at(client, 1, udf={"colour": "blue", "weight": None})
     imported()
-    assert told("changes")[1:] == [
+    assert logged("changes")[1:] == [
         (
             {
                 "udf.colour": ['"red"', '"blue"'],
@@ -184,7 +184,7 @@ def test_links_become_entries_of_their_own(past, ann):
     client._history_date = START + timedelta(days=3)
     client.delete()
     imported()
-    links = told("kind", "changes", "user_label", kind__in=["add", "remove"])
+    links = logged("kind", "changes", "user_label", kind__in=["add", "remove"])
     assert sorted(links[:2], key=str) == sorted(
         [
             ("add", {"tags": [None, str(vip.pk)]}, "ann"),
@@ -194,20 +194,20 @@ def test_links_become_entries_of_their_own(past, ann):
     )
     assert links[2] == ("remove", {"tags": [str(vip.pk), None]}, "ann")
     assert links[3] == ("remove", {"tags": [str(eu.pk), None]}, "ann")
-    assert told("kind")[-1] == ("delete",)
+    assert logged("kind")[-1] == ("delete",)
 
 
-def test_a_row_is_on_the_tab_of_each_client_that_it_belonged_to(past):
+def test_tab_of_each_subject(past):
     one, other = at(Client(name="one"), 0), at(Client(name="other"), 0)
     deal = at(Deal(client=one, title="d"), 1)
     at(DealLine(deal=deal), 2)
     at(deal, 3, client=other)
     at(deal, 4, client=None)
     imported("past.deal", "past.dealline")
-    found = told("entity_model", "kind", "subject_id")
+    found = logged("entity_model", "kind", "subject_id")
     assert found[:2] == [
         ("past.deal", "create", str(one.pk)),
-        ("past.dealline", "create", None),  # The deal belongs to nobody now.
+        ("past.dealline", "create", None),  # The deal has no client now.
     ]
     assert sorted(found[2:]) == sorted(
         [
@@ -218,7 +218,7 @@ def test_a_row_is_on_the_tab_of_each_client_that_it_belonged_to(past):
     )
 
 
-def test_a_row_that_is_older_than_its_snapshots_begins_with_what_it_held(past):
+def test_row_older_than_its_snapshots(past):
     tag = Tag.objects.create(name="vip")
     client = Client(name="A")
     client.save_without_historical_record()
@@ -228,7 +228,7 @@ def test_a_row_that_is_older_than_its_snapshots_begins_with_what_it_held(past):
     at(client, 1, name="B")
     at(client, 2, name="C")
     imported("past.client")
-    assert told("kind", "action") == [
+    assert logged("kind", "action") == [
         ("event", "Baseline"),
         ("event", "Baseline"),
         ("update", "Update"),
@@ -240,7 +240,7 @@ def test_a_row_that_is_older_than_its_snapshots_begins_with_what_it_held(past):
     assert link.is_baseline
 
 
-def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing(past):
+def test_second_and_interrupted_run(past):
     for number in range(5):
         client = at(Client(name=str(number)), number)
         at(client, number, name=f"{number} again")  # at the very same moment
@@ -250,9 +250,9 @@ def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing(past):
     unfinished.close()
     assert "7 entries written from 10 records" in imported("past.client", batch_size=4)
     assert "0 entries written from 10 records" in imported("past.client")
-    assert len(told("id")) == 10
+    assert len(logged("id")) == 10
     for key in Client.objects.values_list("pk", flat=True):
-        assert [kind for (kind,) in told("kind", entity_id=str(key))] == ["create", "update"]
+        assert [kind for (kind,) in logged("kind", entity_id=str(key))] == ["create", "update"]
 
 
 @contextmanager
@@ -263,7 +263,7 @@ def registered(model, **options):
         yield
 
 
-def test_what_was_imported_under_another_registration_is_there_once(past):
+def test_import_under_another_registration(past):
     vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
     client = at(Client(name="A", rate="1.00"), 0)
     at(client, 1, name="B", rate="2.00")
@@ -279,26 +279,26 @@ def test_what_was_imported_under_another_registration_is_there_once(past):
     assert "0 entries written from 5 records" in imported("past.client")
     with registered(Client, subject="self", only=["rate"]):
         assert "0 entries written from 5 records" in imported("past.client")
-    kinds = [kind for (kind,) in told("kind")]
+    kinds = [kind for (kind,) in logged("kind")]
     assert kinds[:3] == ["create", "update", "update"]
     assert kinds[3:] == ["add", "add", "remove", "remove", "delete"]
-    assert told("changes", kind="update") == [
+    assert logged("changes", kind="update") == [
         ({"name": ["A", "B"]},),
         ({"rate": ["2.00", "3.00"]},),
     ]
 
 
-def test_a_row_whose_way_to_its_subject_has_changed_is_there_once(past):
+def test_import_after_changed_subject_path(past):
     one, other = at(Client(name="one"), 0), at(Client(name="other"), 0)
     deal = at(Deal(client=one, title="d"), 1)
     at(DealLine(deal=deal), 2)
     assert "1 entries written" in imported("past.dealline")
     at(deal, 3, client=other)
     assert "0 entries written" in imported("past.dealline")
-    assert told("subject_id", entity_model="past.dealline") == [(str(one.pk),)]
+    assert logged("subject_id", entity_model="past.dealline") == [(str(one.pk),)]
 
 
-def test_what_audited_snapshots_know_is_on_the_entries(past, ann, settings):
+def test_audited_snapshots(past, ann, settings):
     request = uuid.UUID("12345678-1234-4234-8234-123456789abc")
     with history.acting(user=ann, source="api", ip_address="203.0.113.77", request_id=request):
         at(Firm(code="acme/1", name="Acme"), 0, user=ann, reason="a call")
@@ -307,7 +307,7 @@ def test_what_audited_snapshots_know_is_on_the_entries(past, ann, settings):
     settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
     imported("past.firm")
     first, second = Firm.history.order_by("history_date")
-    assert told(
+    assert logged(
         "entity_id", "user_id", "user_label", "source", "ip_address", "request_id", "context"
     ) == [
         (
@@ -341,11 +341,11 @@ def test_what_audited_snapshots_know_is_on_the_entries(past, ann, settings):
     assert first.history_user == ann
 
 
-def test_a_user_by_a_key_that_no_user_can_have_is_called_by_it(past):
+def test_impossible_user_key(past):
     at(Firm(code="a", name="A"), 0)
     Firm.history.update(history_user_id="robot-7", history_user_label=None)
     imported("past.firm")
-    assert told("user_id", "user_label") == [("robot-7", "robot-7")]
+    assert logged("user_id", "user_label") == [("robot-7", "robot-7")]
 
 
 def test_a_row_of_two_tables(past, ann):
@@ -354,7 +354,7 @@ def test_a_row_of_two_tables(past, ann):
     branch._history_date = START + timedelta(days=2)
     branch.delete()
     assert "past.branch: 3 entries written from 3 records" in imported("past.branch")
-    assert told("kind", "entity_id", "entity_label", "subject_id", "changes") == [
+    assert logged("kind", "entity_id", "entity_label", "subject_id", "changes") == [
         ("create", "B-é", "Acme Bonn", "B-é", {"name": [None, "Acme"], "city": [None, "Bonn"]}),
         (
             "update",
@@ -374,24 +374,24 @@ def test_a_row_of_two_tables(past, ann):
     assert "0 entries written from 3 records" in imported("past.branch")
 
 
-def test_keys_that_differ_only_in_case_or_spaces_are_rows_of_their_own(past):
+def test_keys_that_differ_in_case(past):
     for number, code in enumerate(["a", "A", "á", "a b"]):
         at(Firm(code=code, name=f"{number}"), number)
     for number, code in enumerate(["a", "A", "á", "a b"]):
         at(Firm(code=code, name=f"{number} again"), number + 10)
     assert "8 entries written from 8 records" in imported("past.firm", batch_size=3)
-    assert {(key, changes["name"][0]) for key, changes in told("entity_id", "changes")} == {
+    assert {(key, changes["name"][0]) for key, changes in logged("entity_id", "changes")} == {
         *((code, None) for code in ("a", "A", "á", "a b")),
         *((code, str(number)) for number, code in enumerate(["a", "A", "á", "a b"])),
     }
 
 
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing(past):
+def test_dry_run(past):
     at(Client(name="A"), 0)
     assert "past.client: 1 entries would be written from 1 records" in imported(
         "past.client", dry_run=True
     )
-    assert told("id") == []
+    assert logged("id") == []
 
 
 class Terminal(io.StringIO):
@@ -412,7 +412,7 @@ def test_a_terminal_sees_how_far_it_is(past):
     assert shown.endswith("past.client: 4 entries written from 4 records\n")
 
 
-def test_what_the_triggers_wrote_themselves_is_not_imported_again(past, db):
+def test_captured_changes_are_skipped(past, db):
     client = at(Client(name="A"), 0)
     at(client, 1, name="B")
     imported("past.client")
@@ -436,7 +436,7 @@ def unregistered(model):
         yield
 
 
-def test_what_is_written_while_migrate_installs_triggers_is_there_once(db):
+def test_changes_while_triggers_are_installed(db):
     with unregistered(Client):
         log_registrations("default")
     began = datetime.now(UTC)
@@ -444,7 +444,7 @@ def test_what_is_written_while_migrate_installs_triggers_is_there_once(db):
         client = Client.objects.create(name="A")
     time.sleep(0.1)
     client.name = "B"
-    client.save()  # There are, but nobody has said so yet.
+    client.save()  # The triggers exist, but there is no entry about them yet.
     log_registrations("default", since=began)
     client.name = "C"
     client.save()
@@ -457,7 +457,7 @@ def test_what_is_written_while_migrate_installs_triggers_is_there_once(db):
     ]
 
 
-def test_what_is_written_while_migrate_removes_triggers_is_there_once(db):
+def test_changes_while_triggers_are_removed(db):
     log_registrations("default")
     began = datetime.now(UTC)
     client = Client.objects.create(name="A")
@@ -475,7 +475,7 @@ def test_what_is_written_while_migrate_removes_triggers_is_there_once(db):
     ]
 
 
-def test_what_happened_while_nobody_tracked_it_is_imported(past):
+def test_changes_while_not_tracked(past):
     for action in ("History Started", "History Stopped"):
         record_about_history(action, about=(KIND, "past.client"), changes={}, using="default")
     client = at(Client(name="A"), 0)
@@ -484,10 +484,10 @@ def test_what_happened_while_nobody_tracked_it_is_imported(past):
     client.name = "B"
     client.save()
     imported("past.client")
-    assert [changes["name"] for (changes,) in told("changes")] == [[None, "A"], ["A", "B"]]
+    assert [changes["name"] for (changes,) in logged("changes")] == [[None, "A"], ["A", "B"]]
 
 
-def test_rows_with_an_imported_creation_get_no_first_entry(past):
+def test_no_baseline_after_import(past):
     at(Client(name="A"), 0)
     imported("past.client")
     out = io.StringIO()
@@ -495,23 +495,23 @@ def test_rows_with_an_imported_creation_get_no_first_entry(past):
     assert "past.client: 0 of 1 rows got" in out.getvalue()
 
 
-def test_a_user_who_is_gone_is_nobody_as_the_package_forgot_them(past, ann):
+def test_deleted_user(past, ann):
     at(Client(name="A"), 0, user=ann)
     ann.delete()
     imported("past.client")
-    assert told("user_id", "user_label") == [(None, None)]
+    assert logged("user_id", "user_label") == [(None, None)]
 
 
 @pytest.mark.parametrize(
     ("models", "message"),
     [(("crm.note",), "keeps no snapshots"), (("crm.nothing",), "does not exist")],
 )
-def test_a_model_that_cannot_be_imported(db, models, message):
+def test_wrong_model(db, models, message):
     with pytest.raises(CommandError, match=message):
         imported(*models)
 
 
-def test_both_work_side_by_side_and_neither_doubles_the_other(db, ann):
+def test_both_at_the_same_time(db, ann):
     before = Entry.objects.count()
     with history.acting(user=ann):
         client = Client.objects.create(name="A")
@@ -533,7 +533,7 @@ def test_both_work_side_by_side_and_neither_doubles_the_other(db, ann):
     assert [one.history_type for one in Client.history.order_by("history_id")] == list("+~~-")
 
 
-def test_it_reads_in_pages_whatever_the_number_of_snapshots(past):
+def test_pages(past):
     client = at(Client(name="0"), 0)
     for number in range(1, 60):
         at(client, 0, name=str(number))
@@ -544,7 +544,7 @@ def test_it_reads_in_pages_whatever_the_number_of_snapshots(past):
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
-def test_memory_is_flat_however_many_snapshots_there_are(past):
+def test_memory_is_flat(past):
     client = at(Client(name="Acme", udf={"colour": "red"}, remarks="x" * 200), 0)
     (first,) = Client.history.values()
     first.pop("history_id")
@@ -557,8 +557,8 @@ def test_memory_is_flat_however_many_snapshots_there_are(past):
     while some := [model(**copy) for copy in itertools.islice(copies, 2_000)]:
         model._base_manager.bulk_create(some)
     (table,) = historical_tables("default", models_wanted=[Client])
-    peaks, told_of = memory_of(table.run())
-    assert told_of == (6_001, 6_001)
+    peaks, counts = memory_of(table.run())
+    assert counts == (6_001, 6_001)
     # A little is what else happens in the process.
     assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
     assert max(peaks) < 30_000_000

@@ -70,7 +70,7 @@ def with_executemany(sql, rows):
 
 
 class TestWholeModel:
-    def test_no_path_writes_without_a_reason(self, customer, claim, tag):
+    def test_no_write_without_reason(self, customer, claim, tag):
         other = Tag.objects.create(name="other")
         new = Claim(customer=customer, amount=1)
         changed = Claim.objects.get()
@@ -108,7 +108,7 @@ class TestWholeModel:
         refused(with_cursor("DELETE FROM crm_claim"), kind="delete", model="crm.claim")
         assert Claim.objects.get().amount == 10
 
-    def test_with_a_reason_each_of_them_does_and_bears_it(self, customer, claim, tag, log):
+    def test_each_write_with_reason(self, customer, claim, tag, log):
         with history.acting(reason=" hail "):
             claim.amount = 11
             claim.save()
@@ -121,25 +121,25 @@ class TestWholeModel:
         assert log.values("kind", "context") == [(kind, {"reason": "hail"}) for kind in kinds]
 
     @pytest.mark.parametrize("reason", [None, "", "  "])
-    def test_a_blank_reason_is_none(self, claim, reason):
+    def test_blank_reason(self, claim, reason):
         with history.acting(reason="outer"), history.acting(reason=reason, extra={"batch": "7"}):
             error = refused(
                 lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim"
             )
         assert str(error) == (
-            "A reason is required to change crm.claim. Write it inside of"
-            ' `with history.acting(reason="..."):`, or let the request say it: settings'
-            " REASON_HEADER and REASON_FIELD."
+            "A reason is required to change crm.claim. Write inside"
+            ' `with history.acting(reason="..."):`, or send the reason with the request (settings'
+            " REASON_HEADER and REASON_FIELD)."
         )
 
-    def test_the_error_is_ours_and_the_databases_and_keeps_its_cause(self, claim):
+    def test_error_has_both_types_and_its_cause(self, claim):
         error = refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
         assert isinstance(error, HistoryError)
         assert isinstance(error, IntegrityError)
         assert isinstance(error.__cause__, IntegrityError)
         assert "a reason is required to update crm.claim" in str(error.__cause__)
 
-    def test_what_is_not_logged_needs_no_reason(self, claim, log):
+    def test_fields_that_are_not_logged(self, claim, log):
         claim.save()  # Only the field with `auto_now` differs.
         Claim.objects.update(amount=F("amount"))
         Claim.objects.filter(amount=4711).update(amount=1)
@@ -149,7 +149,7 @@ class TestWholeModel:
         with_cursor("INSERT INTO crm_claim_tags (claim_id, tag_id) SELECT 1, 1 WHERE 1 = 0")()
         assert log.entries() == []
 
-    def test_another_records_cascade_needs_it_too(self, customer, claim, user):
+    def test_cascade_from_another_record(self, customer, claim, user):
         with history.acting(reason="storm"):
             Claim.objects.update(paid_by=user)
         refused(user.delete, kind="update", model="crm.claim")
@@ -157,14 +157,14 @@ class TestWholeModel:
         with history.acting(reason="moved away"):
             user.delete()
             customer.delete()
-        told = entries().values_list("kind", "context__reason")
-        assert list(told)[-3:] == [
+        written = entries().values_list("kind", "context__reason")
+        assert list(written)[-3:] == [
             ("update", "moved away"),
             ("remove", "moved away"),
             ("delete", "moved away"),
         ]
 
-    def test_a_write_goes_on_after_one_that_was_refused(self, claim, log):
+    def test_write_after_a_refused_one(self, claim, log):
         refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
         with history.acting(reason="storm"):
             Claim.objects.update(amount=1)
@@ -177,7 +177,7 @@ def claim_without_tags(claim):
 
 
 class TestFields:
-    def test_only_what_is_named_needs_a_reason(self, customer, credit, log):
+    def test_only_named_fields_and_kinds(self, customer, credit, log):
         Credit.objects.update(note="x", customer=customer)
         credit.friends.add(customer)
         Credit.objects.create(customer=customer, limit=9)
@@ -222,7 +222,7 @@ class TestFields:
 
 
 class TestWhereReasonsComeFrom:
-    def test_a_request_may_say_it(self, settings, customer, claim, user):
+    def test_reason_from_a_request(self, settings, customer, claim, user):
         settings.CUSTOMER_HISTORY = {"REASON_FIELD": "why"}
         client, url = Client(), f"/claims/{claim.pk}/"
         client.force_login(user)
@@ -232,13 +232,13 @@ class TestWhereReasonsComeFrom:
         last = entries().last()
         assert (last.user_label, last.context) == ("ann", {"reason": "assessed"})
 
-    def test_a_pause_has_a_reason_of_its_own(self, claim, log):
+    def test_reason_of_a_pause(self, claim, log):
         with history.paused(reason="nightly import"):
             Claim.objects.update(amount=1)
             Claim.objects.all().delete()
         assert log.values("action") == [("History Paused",), ("History Resumed",)]
 
-    def test_loaded_fixtures_need_one(self, customer, claim, tmp_path):
+    def test_loaddata(self, customer, claim, tmp_path):
         path = tmp_path / "claims.json"
         call_command("dumpdata", "crm.claim", output=str(path), verbosity=0)
         text = path.read_text().replace("10.00", "12.00")
@@ -272,7 +272,7 @@ class TestWhereReasonsComeFrom:
 
     @pytest.mark.parametrize("resets", [True, False])  # False, as between tests: DELETE on MariaDB
     @pytest.mark.django_db(transaction=True)
-    def test_flush_empties_these_tables_too(self, claim, resets):
+    def test_flush(self, claim, resets):
         call_command("flush", interactive=False, verbosity=0, reset_sequences=resets)
         assert not Claim.objects.exists()
         assert not Entry.objects.exists()
@@ -287,7 +287,7 @@ class Raise(migrations.Migration):
 @pytest.mark.django_db(transaction=True)
 def test_truncate_is_a_delete(claim):
     if connection.vendor != "postgresql":
-        pytest.skip("no trigger is told of TRUNCATE on this database")
+        pytest.skip("no trigger runs for TRUNCATE on this database")
     claim_without_tags(claim)
     truncate = with_cursor("TRUNCATE crm_claim CASCADE")
     refused(truncate, kind="delete", model="crm.claim")
@@ -297,8 +297,8 @@ def test_truncate_is_a_delete(claim):
     assert entries().last().context == {"reason": "storm"}
 
 
-def test_a_program_that_is_not_django_says_it_to_the_database(claim):
-    """What the documents promise to whoever writes with SQL of his own."""
+def test_reason_in_plain_sql(claim):
+    """As the documentation describes it for programs that write with their own SQL."""
     said = {
         "postgresql": """SELECT set_config('customer_history.context',
             '{"source": "integration", "context": {"reason": "by hand"}}', true)""",

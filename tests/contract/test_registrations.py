@@ -15,7 +15,7 @@ from tests.projects.crm.models import Customer, Tag
 pytestmark = pytest.mark.django_db
 
 
-def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch):
+def test_start_change_and_stop(monkeypatch):
     log_registrations("default")
     log = Log()
 
@@ -33,9 +33,9 @@ def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch)
     now(tag, registration_of(Customer, subject="self", label="name", exclude=["rate", "name"]))
     now(registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
     now(tag, registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
-    told = log.values("kind", "action", "entity_model", "entity_id", "changes")
+    written = log.values("kind", "action", "entity_model", "entity_id", "changes")
     kind = "customer_history.registration"
-    assert told == [
+    assert written == [
         (
             "event",
             "History Changed",
@@ -48,7 +48,7 @@ def test_registering_changing_and_unregistering_a_model_are_entries(monkeypatch)
     ]
 
 
-def test_a_mask_that_is_a_function_of_the_projects_own_has_its_name(monkeypatch):
+def test_name_of_own_mask(monkeypatch):
     def initials(value):
         return "".join(word[0] for word in value.split())
 
@@ -61,7 +61,7 @@ def test_a_mask_that_is_a_function_of_the_projects_own_has_its_name(monkeypatch)
     assert changes[0]["confidential"][1] == '{"name": "initials"}'
 
 
-def test_what_has_not_changed_is_not_told_again():
+def test_no_entry_without_a_change():
     log_registrations("default")
     log = Log()
     log_registrations("default")

@@ -1,4 +1,4 @@
-"""Whole rows beside the log: simple-history's snapshots, with the same who and where."""
+"""Snapshots of simple-history: whole rows, with the user and context of the log."""
 
 from datetime import timedelta
 
@@ -27,7 +27,7 @@ def ann(db):
     return get_user_model().objects.create_user("ann")
 
 
-def test_a_snapshot_bears_the_context_of_the_log(ann):
+def test_snapshot_has_the_context(ann):
     with history.acting(user=ann, source="api", ip_address="203.0.113.9") as context:
         member = Member.objects.create(name="Eve")
     snapshot = Member.history.get()
@@ -46,7 +46,7 @@ def test_a_snapshot_bears_the_context_of_the_log(ann):
     )
 
 
-def test_who_is_no_user_of_the_project_has_a_name_and_no_key(ann):
+def test_user_without_record(ann):
     for user in (NamedUser(id=str(ann.pk), label="key 7"), NamedUser(id="robot-7", label="robot")):
         with history.acting(user=user):
             Member.objects.create(name=user.label)
@@ -55,7 +55,7 @@ def test_who_is_no_user_of_the_project_has_a_name_and_no_key(ann):
     ) == [(None, "key 7"), (None, "robot")]
 
 
-def test_snapshots_in_bulk_bear_the_context_too(ann):
+def test_bulk_snapshots(ann):
     with history.acting(user=ann, source="import"):
         bulk_create_with_history([Member(name="a"), Member(name="b")], Member)
     assert set(Member.history.values_list("history_source", "history_user_label")) == {
@@ -63,7 +63,7 @@ def test_snapshots_in_bulk_bear_the_context_too(ann):
     }
 
 
-def test_what_is_secret_or_excluded_is_in_no_snapshot():
+def test_secret_and_excluded_fields():
     member = Member.objects.create(name="Eve", pin="4711", password="hash", remarks="hush")
     columns = {field.name for field in Member.history.model._meta.fields}
     assert columns.isdisjoint({"pin", "password", "remarks"})
@@ -94,7 +94,7 @@ def test_point_in_time_differences_and_reverting():
 
 # simple-history's own page calls what Django 6.1 has deprecated.
 @pytest.mark.filterwarnings("ignore:Calling select_related")
-def test_reverting_in_the_admin_is_a_change_of_whoever_reverts(client, django_user_model):
+def test_revert_in_the_admin(client, django_user_model):
     root = django_user_model.objects.create_superuser("root")
     client.force_login(root)
     vip = Tag.objects.create(name="vip")
@@ -115,8 +115,8 @@ def test_reverting_in_the_admin_is_a_change_of_whoever_reverts(client, django_us
     assert client.post(f"{url}/history/{first.history_id}/", form).status_code == 302
     member.refresh_from_db()
     assert (member.name, list(member.tags.all())) == ("Eve", [vip])
-    told = Entry.objects.exclude(id__in=before).filter(entity_model="past.member").order_by("id")
-    assert [(one.kind, one.changes, one.user_label, one.source) for one in told] == [
+    written = Entry.objects.exclude(id__in=before).filter(entity_model="past.member").order_by("id")
+    assert [(one.kind, one.changes, one.user_label, one.source) for one in written] == [
         ("update", {"name": ["Eva", "Eve"], "rate": ["2.00", "39.99"]}, "root", "admin"),
         ("add", {"tags": [None, str(vip.pk)]}, "root", "admin"),
     ]
@@ -128,7 +128,7 @@ def test_reverting_in_the_admin_is_a_change_of_whoever_reverts(client, django_us
     )
 
 
-def test_a_model_with_records_of_its_own_that_are_audited(ann):
+def test_own_audited_records(ann):
     with history.acting(user=ann, source="api", ip_address="203.0.113.9") as context:
         firm = Firm.objects.create(code="a", name="A")
         firm.name = "B"
@@ -145,7 +145,7 @@ def test_a_model_with_records_of_its_own_that_are_audited(ann):
     assert firm.history.count() == 2
 
 
-def test_links_are_in_the_snapshots_whichever_end_they_are_made_from():
+def test_links_from_both_sides():
     member, tag = Member.objects.create(name="Eve"), Tag.objects.create(name="vip")
     tag.members.add(member)
     assert [one.tag_id for one in member.history.first().tags.all()] == [tag.pk]
@@ -183,14 +183,14 @@ def test_a_pause_holds_for_snapshots_too():
     assert Member.history.count() == 0
 
 
-def test_what_no_signal_tells_of_is_in_the_log_alone():
+def test_writes_without_signals():
     member = Member.objects.create(name="Eve")
     Member.objects.update(name="Eva")
     assert member.history.get().name == "Eve"
     assert Entry.objects.latest("id").changes == {"name": ["Eve", "Eva"]}
 
 
-def test_a_model_of_somebody_elses_has_its_table_in_an_app_of_ones_own():
+def test_table_in_another_app():
     group = Group.objects.create(name="Sales")
     group.permissions.add(Permission.objects.first())
     model = Group.history.model
@@ -201,12 +201,12 @@ def test_a_model_of_somebody_elses_has_its_table_in_an_app_of_ones_own():
     assert list(Group.history.as_of(past)) == []
 
 
-def test_a_model_with_records_of_its_own_keeps_them():
+def test_own_records_are_kept():
     assert not hasattr(Client.history.model, "history_source")
     assert registry.of(Client).snapshots is False
 
 
-def test_the_checks_know_snapshots_that_are_not_taken(settings):
+def test_check_of_missing_snapshots(settings):
     assert checks.check_snapshots() == []
     history.register(Tag, snapshots=True)
     conflict = registry.conflicts.pop()
@@ -220,7 +220,7 @@ def test_the_checks_know_snapshots_that_are_not_taken(settings):
         history.register(Tag)
 
 
-def test_the_checks_know_that_the_package_is_not_installed(settings):
+def test_check_of_installed_package(settings):
     settings.INSTALLED_APPS = [one for one in settings.INSTALLED_APPS if one != "simple_history"]
     assert [one.id for one in checks.check_snapshots()] == ["customer_history.W009"]
 

@@ -1,4 +1,4 @@
-"""Celery with a real worker and a real broker: who sent a task is who its entries name.
+"""Celery with a real worker and a real broker: entries name the user who sent the task.
 
 `TEST_AMQP_URL` and `TEST_REDIS_URL` say where the brokers are.
 """
@@ -87,14 +87,12 @@ def reached(log, count, path):
     return pytest.fail(f"{count} entries were expected:\n{(path / 'worker.log').read_text()}")
 
 
-def told(entries):
+def logged(entries):
     return [(entry.changes["name"][1], entry.user_label, entry.source) for entry in entries]
 
 
 @pytest.mark.parametrize("broker", BROKERS)
-def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
-    shared_database, broker, user, tmp_path
-):
+def test_context_of_the_sender(shared_database, broker, user, tmp_path):
     log, client = Log(), Client(REMOTE_ADDR="203.0.113.9")
     client.force_login(user)
     log.clear()
@@ -106,7 +104,7 @@ def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
         with history.acting(user=user, source="workflow", impersonator=ANN, reason="dunning"):
             rename.delay("by a workflow")
         first, failed, nobody, workflow = reached(log, 4, tmp_path)
-    assert told([first, failed, nobody, workflow]) == [
+    assert logged([first, failed, nobody, workflow]) == [
         ("by ann", "ann", "task"),
         ("by ann, failed", None, "import"),
         ("by nobody", None, "task"),
@@ -127,7 +125,7 @@ def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
     assert None not in requests
 
 
-def test_chains_and_retries_bear_the_request_that_began_them(shared_database, user, tmp_path):
+def test_chains_and_retries(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
     log.clear()
@@ -137,15 +135,15 @@ def test_chains_and_retries_bear_the_request_that_began_them(shared_database, us
         chained = reached(log, 3, tmp_path)
         client.post(url, {"task": "rename_after_a_retry", "names": "try"})
         retried = reached(log, 5, tmp_path)[3:]
-    assert told(chained) == [("1", "ann", "task"), ("2", "ann", "task"), ("3", "ann", "task")]
-    assert told(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
+    assert logged(chained) == [("1", "ann", "task"), ("2", "ann", "task"), ("3", "ann", "task")]
+    assert logged(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
     assert len({entry.request_id for entry in chained}) == 1
     assert len({entry.request_id for entry in retried}) == 1
     assert {entry.context["sent_from"] for entry in (*chained, *retried)} == {"web"}
     assert {entry.context["task"] for entry in chained} == {"tests.projects.crm.tasks.rename"}
 
 
-def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
+def test_groups_and_failed_tasks(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
     log.clear()
@@ -156,16 +154,14 @@ def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
         client.post(url, {"task": "rename_and_fail_once", "names": "try"})
         retried = reached(log, 4, tmp_path)[2:]
     assert {one.changes["name"][1] for one in grouped} == {"a", "b"}
-    assert told(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
+    assert logged(retried) == [("try 0", "ann", "task"), ("try 1", "ann", "task")]
     for entries in (grouped, retried):
         assert {one.user_label for one in entries} == {"ann"}
         assert len({one.request_id for one in entries}) == 1
 
 
 @pytest.mark.parametrize("limit", ["soft_time_limit", "time_limit"])
-def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
-    shared_database, customer, tmp_path, limit
-):
+def test_task_over_its_time_limit(shared_database, customer, tmp_path, limit):
     """A soft limit raises in the task; a hard one ends the process in which it ran."""
     log = Log()
     with working("RabbitMQ", shared_database, tmp_path):
@@ -174,13 +170,13 @@ def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
         reached(log, 1, tmp_path)
         rename.delay("next")
         stopped, following = reached(log, 2, tmp_path)
-    assert told([stopped, following]) == [("too long", None, "import"), ("next", None, "task")]
+    assert logged([stopped, following]) == [("too long", None, "import"), ("next", None, "task")]
     assert following.context == {"task": "tests.projects.crm.tasks.rename"}
     assert following.ip_address is None
     assert following.request_id != stopped.request_id
 
 
-def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, user, tmp_path):
+def test_async_view_with_lazy_user(shared_database, user, tmp_path):
     log = Log()
 
     @async_to_sync
@@ -193,16 +189,16 @@ def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, u
     with working("RabbitMQ", shared_database, tmp_path):
         post()
         entries = reached(log, 1, tmp_path)
-    assert told(entries) == [("by ann", "ann", "task")]
+    assert logged(entries) == [("by ann", "ann", "task")]
 
 
-def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
+def test_beat(shared_database, customer, tmp_path):
     log = Log()
     schedule = str(tmp_path / "schedule")
     arguments = ("--beat", "--schedule", schedule)
     with working("Redis", shared_database, tmp_path, *arguments, CELERY_BEAT="1"):
         (entry, *_) = reached(log, 1, tmp_path)
-    assert told([entry]) == [("by beat", None, "task")]
+    assert logged([entry]) == [("by beat", None, "task")]
     assert entry.context == {"task": "tests.projects.crm.tasks.rename"}
     assert entry.user_id is None
 
@@ -212,9 +208,7 @@ def fax(request):
     return "fax"
 
 
-def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
-    shared_database, user, settings, tmp_path
-):
+def test_error_reaches_the_sender(shared_database, user, settings, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
     log.clear()
@@ -226,18 +220,18 @@ def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
         settings.CUSTOMER_HISTORY = {}
         client.post(url, {"task": "rename", "names": "by web"})
         entries = reached(log, 1, tmp_path)
-    assert told(entries) == [("by web", "ann", "task")]
+    assert logged(entries) == [("by web", "ann", "task")]
 
 
 @pytest.mark.django_db
-def test_a_task_that_runs_at_once_keeps_the_senders_context_and_gives_it_back(customer, log):
+def test_eager_task(customer, log):
     with history.acting(user=ANN, source="web") as context:
         rename.apply(["at once"])
         rename_and_fail.apply(["failed"])
         Customer.objects.update(name="after")
     first, failed, after = log.entries()
-    assert told([first]) == [("at once", "ann", "task")]
+    assert logged([first]) == [("at once", "ann", "task")]
     assert first.context == {"task": "tests.projects.crm.tasks.rename", "sent_from": "web"}
-    assert told([failed]) == [("failed", None, "import")]
-    assert told([after]) == [("after", "ann", "web")]
+    assert logged([failed]) == [("failed", None, "import")]
+    assert logged([after]) == [("after", "ann", "web")]
     assert {first.request_id, failed.request_id, after.request_id} == {context.request_id}

@@ -1,4 +1,4 @@
-"""Consumers, of Channels and of nobody: each connection bears its own user."""
+"""Consumers of Channels and plain ASGI: entries get the user of their own connection."""
 
 import asyncio
 
@@ -137,13 +137,13 @@ def headers_of(user):
     return [(b"cookie", f"{configured.SESSION_COOKIE_NAME}={cookie}".encode())]
 
 
-def told(log, *names):
+def logged(log, *names):
     entries = [one for one in log.entries() if one.entity_model == "crm.customer"]
     return [(one.changes["name"][1], *(getattr(one, name) for name in names)) for one in entries]
 
 
 @pytest.mark.parametrize("url", ["async/", "sync/", "plain/"])
-def test_a_consumer_bears_its_connection(user, customer, log, url):
+def test_context_of_the_connection(user, customer, log, url):
     connection = connection_of(user, url)
     log.clear()
 
@@ -155,7 +155,7 @@ def test_a_consumer_bears_its_connection(user, customer, log, url):
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    *during, after = told(log, "user_label", "source", "ip_address")
+    *during, after = logged(log, "user_label", "source", "ip_address")
     assert {one[1:] for one in during} == {("ann", "web", "203.0.113.9")}
     assert after == ("afterwards", None, "system", None)
     requests = {one.request_id for one in log.entries() if one.user_label == "ann"}
@@ -163,7 +163,7 @@ def test_a_consumer_bears_its_connection(user, customer, log, url):
     assert None not in requests
 
 
-def test_connections_at_once_do_not_mix(django_user_model, user, customer, log):
+def test_concurrent_connections(django_user_model, user, customer, log):
     other = django_user_model.objects.create_user("bob")
     connections = [connection_of(one, "async/") for one in (user, other, None)]
     log.clear()
@@ -182,12 +182,12 @@ def test_connections_at_once_do_not_mix(django_user_model, user, customer, log):
             await disconnect(one)
 
     talk()
-    found = {(name[0], label) for name, label in told(log, "user_label")}
+    found = {(name[0], label) for name, label in logged(log, "user_label")}
     assert found == {("a", "ann"), ("b", "bob"), ("n", None)}
-    assert len(told(log)) == 30
+    assert len(logged(log)) == 30
 
 
-def test_a_user_who_comes_and_goes_half_way(user, customer, log):
+def test_login_and_logout(user, customer, log):
     connection = connection_of(None, "async/")
 
     @async_to_sync
@@ -197,11 +197,11 @@ def test_a_user_who_comes_and_goes_half_way(user, customer, log):
         await disconnect(connection)
 
     talk()
-    labels = [label for _name, label in told(log, "user_label")]
+    labels = [label for _name, label in logged(log, "user_label")]
     assert labels == [None, None, "ann", "ann", None, None]
 
 
-def test_a_consumer_that_fails_leaves_nothing_behind(user, customer, log):
+def test_failed_consumer(user, customer, log):
     connection = connection_of(user, "async/")
     log.clear()
 
@@ -214,10 +214,10 @@ def test_a_consumer_that_fails_leaves_nothing_behind(user, customer, log):
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    assert told(log, "user_label") == [("before the failure", "ann"), ("afterwards", None)]
+    assert logged(log, "user_label") == [("before the failure", "ann"), ("afterwards", None)]
 
 
-def test_a_consumer_that_is_cancelled_leaves_nothing_behind(user, customer, log):
+def test_canceled_consumer(user, customer, log):
     connection = connection_of(user, "plain/")
     log.clear()
 
@@ -231,12 +231,10 @@ def test_a_consumer_that_is_cancelled_leaves_nothing_behind(user, customer, log)
         await Customer.objects.aupdate(name="afterwards")
 
     talk()
-    assert told(log, "user_label") == [("x", "ann"), ("afterwards", None)]
+    assert logged(log, "user_label") == [("x", "ann"), ("afterwards", None)]
 
 
-def test_the_address_behind_a_proxy_and_a_header_that_only_looks_like_its(
-    settings, user, customer, log
-):
+def test_proxies_and_similar_headers(settings, user, customer, log):
     settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["203.0.113.0/24"]}
     connection = connection_of(user, "async/", x_forwarded_for="198.51.100.1")
     connection.scope["headers"].insert(0, (b"x_forwarded_for", b"6.6.6.6"))
@@ -249,7 +247,7 @@ def test_the_address_behind_a_proxy_and_a_header_that_only_looks_like_its(
         await disconnect(connection)
 
     talk()
-    assert {address for _name, address in told(log, "ip_address")} == {"198.51.100.1"}
+    assert {address for _name, address in logged(log, "ip_address")} == {"198.51.100.1"}
 
 
 class Page(AsyncHttpConsumer):
@@ -258,7 +256,7 @@ class Page(AsyncHttpConsumer):
         await self.send_response(200, b"done")
 
 
-def test_a_consumer_of_http_bears_its_request(user, customer, log):
+def test_http_consumer(user, customer, log):
     pages, headers = AuthMiddlewareStack(watched(Page.as_asgi())), headers_of(user)
     log.clear()
 
@@ -269,7 +267,7 @@ def test_a_consumer_of_http_bears_its_request(user, customer, log):
         await Customer.objects.aupdate(name="afterwards")
 
     ask()
-    assert told(log, "user_label", "source", "ip_address") == [
+    assert logged(log, "user_label", "source", "ip_address") == [
         ("POST 1", "ann", "web", "203.0.113.9"),
         ("POST 2", "ann", "web", "203.0.113.9"),
         ("afterwards", None, "system", None),
@@ -279,7 +277,7 @@ def test_a_consumer_of_http_bears_its_request(user, customer, log):
     assert first != second
 
 
-def test_djangos_own_application_within_it_has_its_own_middleware(user, customer, log):
+def test_django_inside(user, customer, log):
     pages, headers = watched(get_asgi_application()), headers_of(user)
     log.clear()
 
@@ -288,7 +286,7 @@ def test_djangos_own_application_within_it_has_its_own_middleware(user, customer
         assert await post_to(pages, f"/customers/{customer.pk}/", headers, b"name=x") < 400
 
     post()
-    assert told(log, "user_label", "source") == [("x", "ann", "web")]
+    assert logged(log, "user_label", "source") == [("x", "ann", "web")]
 
 
 class Background(AsyncConsumer):
@@ -300,7 +298,7 @@ class Background(AsyncConsumer):
             await Customer.objects.aupdate(name=message["name"])
 
 
-def test_a_worker_in_the_background_bears_nothing_of_the_command_that_runs_it(customer, log):
+def test_background_worker(customer, log):
     @async_to_sync
     async def run():
         layer = InMemoryChannelLayer()
@@ -318,16 +316,16 @@ def test_a_worker_in_the_background_bears_nothing_of_the_command_that_runs_it(cu
             await worker
 
     run()
-    assert told(log, "user_label", "source", "context") == [
+    assert logged(log, "user_label", "source", "context") == [
         ("0", None, "task", {"task": "renaming"}),
         ("1", "bob", "workflow", {"task": "renaming"}),
         ("2", None, "task", {"task": "renaming"}),
     ]
     first, _second, third = [one.request_id for one in log.entries()]
-    assert (first, third) == (None, None)  # Of messages that nobody knows to belong together.
+    assert (first, third) == (None, None)  # Messages of different senders have no common request.
 
 
-def test_a_consumer_in_the_background_says_who_acts_itself(customer, log):
+def test_block_in_a_background_consumer(customer, log):
     worker = ApplicationCommunicator(
         watched(InTheBackground.as_asgi()), {"type": "channel", "channel": "renaming"}
     )
@@ -341,7 +339,7 @@ def test_a_consumer_in_the_background_says_who_acts_itself(customer, log):
         await worker.wait()
 
     send()
-    assert told(log, "user_label", "source") == [
+    assert logged(log, "user_label", "source") == [
         ("x", "bob", "task"),
         ("afterwards", None, "system"),
     ]

@@ -1,4 +1,4 @@
-"""Tasks of Django with real workers: who enqueued a task is who its entries name.
+"""Tasks of Django with real workers: entries name the user who enqueued the task.
 
 On Django 5.2 it is the backport `django_tasks`. `TEST_REDIS_URL` says where RQ's broker is.
 """
@@ -69,14 +69,12 @@ def work(backend, shared_database):
     return run
 
 
-def told(log):
+def logged(log):
     entries = [one for one in log.entries() if one.entity_model == "crm.customer"]
     return entries, [(one.changes["name"][1], one.user_label, one.source) for one in entries]
 
 
-def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_before(
-    work, backend, user
-):
+def test_context_of_the_sender(work, backend, user):
     log, client = Log(), Client(REMOTE_ADDR="203.0.113.9")
     client.force_login(user)
     log.clear()
@@ -87,7 +85,7 @@ def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_befor
     with history.acting(user=user, source="workflow", impersonator=ANN, reason="dunning"):
         queued(background.rename_with_context, backend).enqueue("attempt")
     work()
-    entries, texts = told(log)
+    entries, texts = logged(log)
     assert texts == [
         ("for by ann", "ann", "web"),
         ("for failed", "ann", "web"),
@@ -114,7 +112,7 @@ def test_a_task_bears_the_request_that_enqueued_it_and_nothing_of_the_task_befor
     assert len({first.request_id, failed.request_id, nobody.request_id, workflow.request_id}) == 4
 
 
-def test_a_task_that_a_task_enqueues_and_asynchronous_ones(work, backend, user):
+def test_nested_and_async_tasks(work, backend, user):
     log = Log()
 
     @async_to_sync
@@ -129,7 +127,7 @@ def test_a_task_that_a_task_enqueues_and_asynchronous_ones(work, backend, user):
         queued(background.rename_by_another, backend).enqueue("twice", backend)
     post()
     work()
-    entries, texts = told(log)
+    entries, texts = logged(log)
     assert sorted(texts) == [
         ("by async", "ann", "task"),
         ("twice 1", "ann", "task"),
@@ -140,15 +138,13 @@ def test_a_task_that_a_task_enqueues_and_asynchronous_ones(work, backend, user):
     assert {one.context["sent_from"] for one in entries} == {"web"}
 
 
-def test_without_the_setting_a_task_takes_nothing_along_but_says_its_name(
-    work, backend, settings, customer
-):
+def test_without_the_setting(work, backend, settings, customer):
     settings.CUSTOMER_HISTORY = {}
     log = Log()
     with history.acting(user=ANN, source="web") as context:
         queued(background.rename, backend).enqueue("x")
     work()
-    ((entry,), texts) = told(log)
+    ((entry,), texts) = logged(log)
     assert texts == [("x", None, "task")]
     assert entry.context == {"task": "tests.projects.crm.background.rename"}
     assert entry.request_id not in (None, context.request_id)
@@ -156,9 +152,7 @@ def test_without_the_setting_a_task_takes_nothing_along_but_says_its_name(
 
 @pytest.mark.django_db
 class TestAtOnce:
-    def test_a_task_of_the_immediate_backend_keeps_the_context_and_gives_it_back(
-        self, customer, log
-    ):
+    def test_immediate_backend(self, customer, log):
         with history.acting(user=ANN, source="web") as context:
             result = background.rename.enqueue("at once")
             background.rename_and_fail.enqueue("failed")
@@ -193,18 +187,18 @@ class TestAtOnce:
             (None, "system"),
         ]
 
-    def test_a_task_that_is_called_directly_is_its_callers(self, customer, log):
+    def test_direct_call(self, customer, log):
         with history.acting(user=ANN, source="web"):
             queued(background.rename, "database").call("x")
         assert log.values("user_label", "source") == [("ann", "task")]
 
-    def test_the_arguments_that_the_dummy_backend_shows_are_the_projects_own(self):
+    def test_arguments_in_dummy_backend(self):
         with history.acting(user=ANN):
             result = background.rename.using(backend="dummy").enqueue("x")
         assert (result.args, result.kwargs) == (["x"], {})
 
 
-def test_a_backend_with_workers_is_a_warning_while_tasks_take_nothing_along(settings):
+def test_check_of_the_setting(settings):
     assert checks.check_tasks() == []
     settings.CUSTOMER_HISTORY = {}
     found = checks.check_tasks()
