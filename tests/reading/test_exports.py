@@ -146,7 +146,7 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
 
 @needs("xlsxwriter")
 def test_xlsx_goes_on_in_a_further_sheet_where_one_is_full(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.export.formats._ROWS_OF_A_SHEET", 4)
+    monkeypatch.setattr("django_customer_history.export.formats._ROWS_PER_SHEET", 4)
     for number in range(7):
         Note.objects.create(customer=customer, text=f"note {number}")
     content = download(reader, customer, "format=xlsx&field=text").getvalue()

@@ -416,6 +416,6 @@ def test_the_first_and_the_last_day_there_are_bound_something(day, zone, everyth
 
 
 def test_filters_that_are_wrong_keep_nothing_silently(everything):
-    wrong = Filters(asked=(("from", ("yesterday",)),))
+    wrong = Filters(values=(("from", ("yesterday",)),))
     with pytest.raises(InvalidFilterError, match="from: Give a date"):
         wrong.applied(Entry.objects.all())

@@ -59,9 +59,17 @@ def test_the_document_is_valid_and_names_every_endpoint_and_filter(document, cap
     assert named == {*NAMES, "limit", "cursor", "If-None-Match"}
     ours = [path for name, path in paths.items() if "history" in name]
     assert len(ours) == 10
-    assert all(set(path) == {"get"} for path in ours)
-    conditional = [path for path in ours if "304" in path["get"]["responses"]]
-    assert len(conditional) == 8  # All but the two exports.
+    reveal = paths["/api/history/entries/{key}/reveal/"]
+    assert set(reveal) == {"post"}
+    assert "requestBody" not in reveal["post"]
+    reads = [path["get"] for path in ours if path is not reveal]
+    assert len(reads) == 9
+    conditional = [operation for operation in reads if "304" in operation["responses"]]
+    assert len(conditional) == 7  # All but the two exports.
+    export = paths["/api/history/export/"]["get"]
+    (parameter,) = (one for one in export["parameters"] if one["name"] == "format")
+    assert parameter["schema"]["enum"] == ["csv", "ndjson", "xlsx"]
+    assert {*NAMES, "format"} == {one["name"] for one in export["parameters"]}
     assert capsys.readouterr().err == ""
 
 
@@ -135,7 +143,8 @@ def test_the_endpoints_keep_to_the_document(one_connection, document, customer, 
     # The test logs in by token; that a cookie would do as well is not for it to try.
     del document["components"]["securitySchemes"]["cookieAuth"]
     for path in document["paths"].values():
-        path["get"]["security"] = [{"tokenAuth": []}]
+        for operation in path.values():
+            operation["security"] = [{"tokenAuth": []}]
     schema = schemathesis.openapi.from_dict(document).include(path_regex="history")
     schema.app = get_wsgi_application()
     headers = {"Authorization": f"Token {token.key}"}

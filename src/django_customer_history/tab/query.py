@@ -35,7 +35,7 @@ class TabQuery:
         """
         others = set(self.given) - set(NAMES) if leaves_others else OWN_NAMES
         return Filters.read(
-            {name: list(values) for name, values in self.given.items()}, besides=others
+            {name: list(values) for name, values in self.given.items()}, other_names=others
         )
 
     @property
