@@ -13,6 +13,7 @@ from drf_spectacular.utils import (
 )
 
 from django_customer_history.rest_framework.filters import HistoryFilterBackend
+from django_customer_history.rest_framework.pagination import HistoryPagination
 from django_customer_history.rest_framework.problems import ProblemRenderer
 from django_customer_history.rest_framework.renderers import EXPORT_RENDERERS
 from django_customer_history.rest_framework.serializers import (
@@ -36,6 +37,11 @@ _IF_NONE_MATCH = OpenApiParameter(
     location="header",
     description="The ETags of answers that the client has. If one of them is current: 304.",
 )
+_FORMAT = OpenApiParameter(
+    "format",
+    {"type": "string", "enum": [renderer.format for renderer in EXPORT_RENDERERS]},
+    description="The format of the file. Default: CSV.",
+)
 _NOT_MODIFIED = OpenApiResponse(description="The client has the current answer.")
 
 
@@ -46,9 +52,9 @@ def _problems(*statuses: int) -> dict[tuple[int, str], Any]:
 _FOR_ALL = _problems(400, 401, 403, 429)
 _FOR_ONE = _problems(400, 401, 403, 404, 429)
 _FILES = {
-    (200, renderer.media_type): OpenApiTypes.BINARY
-    if renderer.format == "xlsx"
-    else OpenApiTypes.STR
+    (200, renderer.media_type.partition(";")[0]): (
+        OpenApiTypes.BINARY if renderer.format == "xlsx" else OpenApiTypes.STR
+    )
     for renderer in EXPORT_RENDERERS
 }
 
@@ -73,7 +79,7 @@ def _of_timeline(*parameters: OpenApiParameter, problems: Mapping[Any, Any]) -> 
             *parameters, answer=FacetsSerializer, problems=problems, filters=True
         ),
         "export": extend_schema(
-            parameters=[*parameters], responses={**_FILES, **problems}, filters=True
+            parameters=[*parameters, _FORMAT], responses={**_FILES, **problems}, filters=True
         ),
     }
 
@@ -136,10 +142,12 @@ class HistoryMixinExtension(_Extension):
     """An extension of the project for its viewset takes precedence."""
 
     def decorators(self) -> Mapping[str, Any]:
-        """Return the decorator of the history."""
-        filters = [
+        """Return the decorator of the history, with what the list of a viewset has by itself."""
+        parts = (HistoryFilterBackend(), HistoryPagination())
+        parameters = [
             OpenApiParameter(one["name"], one["schema"], description=one["description"])
-            for one in HistoryFilterBackend().get_schema_operation_parameters(self.target)
+            for part in parts
+            for one in part.get_schema_operation_parameters(self.target)
         ]
         page = EntrySerializer(many=True)
-        return {"history": _conditional(*filters, answer=page, problems=_FOR_ONE, filters=False)}
+        return {"history": _conditional(*parameters, answer=page, problems=_FOR_ONE, filters=False)}

@@ -100,7 +100,7 @@ class HistoryViewSet(HistoryContract, ViewSet):
     )
     @in_reader_time_zone
     def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Return the entries as a file, streamed. The log gets an entry for the export."""
+        """Return the entries as a file, streamed. This is logged."""
         timeline = self.get_queryset()
         self.check_existence(timeline)
         export = prepare_export(
