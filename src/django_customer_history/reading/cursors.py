@@ -1,4 +1,4 @@
-"""Cursors: an opaque text that says where a page begins, and of which timeline and filters.
+"""Cursors: an opaque text that says where a page begins, bound to a timeline and its filters.
 
 It is signed with the project's `SECRET_KEY`, so that a client cannot make one.
 """
