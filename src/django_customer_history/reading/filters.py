@@ -39,6 +39,7 @@ from django_customer_history.reading.filter_values import (
     text_of,
 )
 from django_customer_history.reading.search import Search
+from django_customer_history.values.encoding import encode
 
 SYSTEM = "system"
 """The user of entries without a user."""
@@ -343,7 +344,7 @@ def _as_text(value: Any, name: str) -> str:
     if isinstance(value, type) and issubclass(value, models.Model):
         return value._meta.label_lower
     if isinstance(value, models.Model):
-        return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{value.pk}"
+        return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{encode(value)}"
     if isinstance(value, datetime) and timezone.is_aware(value):
         # An ISO text has no seconds in its offset, and early time zones had.
         value = value.astimezone(UTC)
