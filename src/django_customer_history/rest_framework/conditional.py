@@ -20,7 +20,7 @@ def conditional_response(request: Request, data: Any) -> Response | HttpResponse
     Raises `PreconditionFailed` if the client wants the data only if they are unchanged. Pages of
     the browsable API have no `ETag`: they show more than the data.
     """
-    if isinstance(getattr(request, "accepted_renderer", None), BrowsableAPIRenderer):
+    if isinstance(request.accepted_renderer, BrowsableAPIRenderer):
         return Response(data)
     text = json.dumps(data, cls=JSONEncoder, sort_keys=True, allow_nan=False)
     etag = quote_etag(hashlib.sha256(text.encode()).hexdigest()[:32])

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.utils import timezone
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -65,7 +65,7 @@ class HistoryContract(_Base):
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> list[Any]:
         """Return the permissions of the viewset; the history needs a user always."""
         permissions = list(super().get_permissions())
         return [IsAuthenticated(), *permissions] if self.is_history() else permissions

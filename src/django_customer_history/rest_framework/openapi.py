@@ -14,8 +14,7 @@ from drf_spectacular.utils import (
 
 from django_customer_history.rest_framework.filters import HistoryFilterBackend
 from django_customer_history.rest_framework.pagination import HistoryPagination
-from django_customer_history.rest_framework.problems import ProblemRenderer
-from django_customer_history.rest_framework.renderers import EXPORT_RENDERERS
+from django_customer_history.rest_framework.renderers import EXPORT_RENDERERS, ProblemRenderer
 from django_customer_history.rest_framework.serializers import (
     EntrySerializer,
     FacetsSerializer,

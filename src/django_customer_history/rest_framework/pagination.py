@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from django_customer_history.conf import LARGEST_PAGE
-from django_customer_history.reading.timeline import Page, Timeline, TimelineEntry
+from django_customer_history.reading.timeline import Page, Timeline
 from django_customer_history.rest_framework.parameters import PAGE_PARAMETERS, read_parameters
 from django_customer_history.rest_framework.problems import InvalidParameters
 
@@ -24,9 +24,7 @@ class HistoryPagination(BasePagination):
     page: Page
     request: Request
 
-    def paginate_queryset(
-        self, queryset: Any, request: Request, view: Any = None
-    ) -> list[TimelineEntry]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return the entries of a page of the timeline `queryset`.
 
         Raises `InvalidParameters` for a wrong limit and for a cursor of another timeline.

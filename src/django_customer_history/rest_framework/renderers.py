@@ -16,7 +16,8 @@ from rest_framework.settings import APISettings
 
 from django_customer_history.export.formats import FORMATS
 
-_SETTINGS = APISettings({"URL_FORMAT_OVERRIDE": None})
+_OVERRIDES: Any = {"URL_FORMAT_OVERRIDE": None}
+_SETTINGS: Any = APISettings(_OVERRIDES)
 """The framework's settings, except that `?format=` does not choose between JSON and HTML.
 
 `format` is a parameter of exports; elsewhere it is unknown, and unknown parameters are errors.
@@ -60,7 +61,7 @@ class _WithoutFormatMenu:
         return {**context, "api_settings": _SETTINGS}
 
 
-def history_renderers(renderers: Sequence[type[BaseRenderer]]) -> list[type[BaseRenderer]]:
+def history_renderers(renderers: Sequence[Any]) -> list[type[BaseRenderer]]:
     """Return JSON, and the browsable API if it is among the given renderers of a project."""
     browsable = [
         _without_format_menu(renderer)
@@ -71,7 +72,7 @@ def history_renderers(renderers: Sequence[type[BaseRenderer]]) -> list[type[Base
 
 
 @lru_cache
-def _without_format_menu(renderer: type[BrowsableAPIRenderer]) -> type[BrowsableAPIRenderer]:
+def _without_format_menu(renderer: Any) -> Any:
     if issubclass(renderer, _WithoutFormatMenu):
         return renderer
     return type(renderer.__name__, (_WithoutFormatMenu, renderer), {})

@@ -88,8 +88,8 @@ class HistoryViewSet(HistoryContract, ViewSet):
         """Return the values that occur in the entries, for the menus of filters."""
         timeline = self.get_queryset()
         self.check_existence(timeline)
-        found = facets(self.filter_queryset(timeline))
-        return conditional_response(request, FacetsSerializer(found).data)
+        filtered: Any = self.filter_queryset(timeline)
+        return conditional_response(request, FacetsSerializer(facets(filtered)).data)
 
     @action(
         detail=False,
@@ -103,9 +103,8 @@ class HistoryViewSet(HistoryContract, ViewSet):
         """Return the entries as a file, streamed. This is logged."""
         timeline = self.get_queryset()
         self.check_existence(timeline)
-        export = prepare_export(
-            self.filter_queryset(timeline), format_name=request.accepted_renderer.format
-        )
+        filtered: Any = self.filter_queryset(timeline)
+        export = prepare_export(filtered, format_name=request.accepted_renderer.format)
         return export_response(request._request, export=export)
 
 
