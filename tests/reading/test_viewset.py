@@ -12,6 +12,7 @@ from rest_framework.throttling import UserRateThrottle
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer, Note
 from tests.reading.conftest import grant
+from tests.reading.urls import CustomerViewSet, OldFashionedViewSet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
@@ -156,3 +157,21 @@ def test_a_viewset_of_a_model_without_a_tab_is_a_mistake_that_is_named(reader, c
     with pytest.raises(ImproperlyConfigured, match=r"crm\.Note"):
         reader.get(f"/host/notes/{note.pk}/history/")
     assert Entry.objects.filter(entity_model="crm.note").exists()
+
+
+def test_a_viewset_cannot_open_the_history_to_anonymous_users(address, monkeypatch):
+    for viewset in (CustomerViewSet, OldFashionedViewSet):
+        monkeypatch.setattr(viewset, "get_permissions", lambda self: [])
+    is_problem(Client().get(address), 401)
+
+
+def test_a_viewset_cannot_switch_the_throttle_of_the_history_off(
+    address, reader, settings, monkeypatch
+):
+    for viewset in (CustomerViewSet, OldFashionedViewSet):
+        monkeypatch.setattr(viewset, "get_throttles", lambda self: [])
+    cache.clear()
+    rates = {"customer_history": "1/hour"}
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+    assert [reader.get(address).status_code for _ in range(2)] == [200, 429]
+    cache.clear()

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from django.utils import timezone
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
@@ -49,31 +49,31 @@ def in_reader_time_zone(method: Method) -> Method:
 class HistoryContract(_Base):
     """The contract of the endpoints, whatever the project's settings for REST framework are."""
 
-    throttle_class: type[BaseThrottle] = HistoryThrottle
+    history_throttle_class: type[BaseThrottle] = HistoryThrottle
 
     def is_history(self) -> bool:
         """Return whether the route of the request belongs to the history."""
         return True
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse other methods before authentication.
+        """Refuse other methods first; require a user and apply the throttle of the history last.
 
-        The framework refuses them after it. Then a session without a CSRF token gets a 403.
+        The framework refuses methods after authentication, where a session without a CSRF token
+        gets a 403. A project's viewset can override its permissions and throttles; these hold.
         """
         if self.is_history() and request.method not in self.allowed_methods:
             self.format_kwarg = self.get_format_suffix(**kwargs)  # To negotiate the problem.
             self.http_method_not_allowed(request)
         super().initial(request, *args, **kwargs)
+        if self.is_history():
+            self._check_user(request)
 
-    def get_permissions(self) -> list[Any]:
-        """Return the permissions of the viewset; the history needs a user always."""
-        permissions = list(super().get_permissions())
-        return [IsAuthenticated(), *permissions] if self.is_history() else permissions
-
-    def get_throttles(self) -> list[BaseThrottle]:
-        """Return the throttles of the viewset and the throttle of the history."""
-        throttles = list(super().get_throttles())
-        return [*throttles, self.throttle_class()] if self.is_history() else throttles
+    def _check_user(self, request: Request) -> None:
+        if not request.user.is_authenticated:
+            raise NotAuthenticated
+        throttle = self.history_throttle_class()
+        if not throttle.allow_request(request, self):
+            self.throttled(request, throttle.wait() or 0)
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Return JSON for the history, and the browsable API if the viewset has it."""

@@ -96,7 +96,7 @@ class HistoryViewSet(HistoryContract, ViewSet):
         pagination_class=None,
         query_parameters=EXPORT_PARAMETERS,
         content_negotiation_class=ExportContentNegotiation,
-        throttle_class=HistoryExportThrottle,
+        history_throttle_class=HistoryExportThrottle,
     )
     @in_reader_time_zone
     def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
