@@ -39,7 +39,7 @@ def revealed(reader, user, customer):
 @pytest.mark.parametrize(
     "query", ["", "?format=ndjson", pytest.param("?format=xlsx", marks=needs("xlsxwriter"))]
 )
-def test_the_head_of_an_export_is_no_export(query, reader, customer, log):
+def test_the_head_of_an_export_is_not_logged(query, reader, customer, log):
     for address in (
         "/api/history/export/",
         f"/api/history/subjects/crm.customer/{customer.pk}/export/",
@@ -118,14 +118,14 @@ class TestReveal:
 
 
 @pytest.mark.parametrize("path", ["export/", "reveal"])
-def test_options_leave_nothing_in_the_log(path, revealed, reader, log):
+def test_options_are_not_logged(path, revealed, reader, log):
     log.clear()
     address = revealed if path == "reveal" else f"/api/history/{path}"
     assert reader.options(address).status_code == 200
     assert log.entries() == []
 
 
-def test_the_head_is_refused_as_the_whole_is(reader, stranger, customer, log):
+def test_head_is_refused_like_get(reader, stranger, customer, log):
     log.clear()
     record = f"/api/history/subjects/crm.customer/{customer.pk}/export/"
     entry = Entry.objects.get(entity_model="crm.customer").id
@@ -147,24 +147,24 @@ def errors(answer):
     return {error["parameter"]: error["detail"] for error in answer.json()["errors"]}
 
 
-def test_all_mistakes_stand_in_one_problem(reader, customer, log):
+def test_one_problem_names_all_errors(reader, customer, log):
     log.clear()
-    told = errors(reader.get("/api/history/?kind=x&acton=y&limit=0&cursor=z"))
-    assert set(told) == {"kind", "acton", "limit", "cursor"}
-    told = errors(reader.get("/api/history/export/?kind=x&format=pdf&from=1&from=2"))
-    assert set(told) == {"kind", "format", "from"}
-    assert told["format"] == "Give one of: csv, ndjson, xlsx."
-    told = errors(reader.get("/api/history/facets/?kind=x&limit=1"))
-    assert told["limit"].startswith("Unknown filter.")
+    found = errors(reader.get("/api/history/?kind=x&acton=y&limit=0&cursor=z"))
+    assert set(found) == {"kind", "acton", "limit", "cursor"}
+    found = errors(reader.get("/api/history/export/?kind=x&format=pdf&from=1&from=2"))
+    assert set(found) == {"kind", "format", "from"}
+    assert found["format"] == "Give one of: csv, ndjson, xlsx."
+    found = errors(reader.get("/api/history/facets/?kind=x&limit=1"))
+    assert found["limit"].startswith("Unknown filter.")
     assert log.entries() == []
 
 
-def test_a_cursor_of_another_list_is_named_beside_other_mistakes(reader, customer):
+def test_a_foreign_cursor_is_named_with_other_errors(reader, customer):
     Note.objects.create(customer=customer, text="t")
     cursor = reader.get("/api/history/?limit=1").json()["next"].partition("cursor=")[2]
     cursor = cursor.partition("&")[0]
-    told = errors(reader.get(f"/api/history/?kind=create&limit=0&cursor={cursor}"))
-    assert set(told) == {"limit", "cursor"}
+    found = errors(reader.get(f"/api/history/?kind=create&limit=0&cursor={cursor}"))
+    assert set(found) == {"limit", "cursor"}
     assert set(errors(reader.get(f"/api/history/?limit=0&cursor={cursor}"))) == {"limit"}
     twice = errors(reader.get(f"/api/history/?cursor={cursor}&cursor={cursor}"))
     assert twice == {"cursor": "Given too often."}
@@ -203,8 +203,8 @@ def test_a_key_may_have_any_character(key, reader, user):
         assert [entry["subject"]["id"] for entry in found] == [key]
     found = reader.get("/api/history/", {"subject": f"crm.code:{key}"}).json()["results"]
     assert [entry["entity"]["id"] for entry in found] == [key]
-    for door in ("facets", "export"):
-        address = reverse(f"customer_history_api:subject-{door}", args=["crm.code", key])
+    for route in ("facets", "export"):
+        address = reverse(f"customer_history_api:subject-{route}", args=["crm.code", key])
         answer = reader.get(address)
         content = answer.getvalue() if answer.streaming else answer.content
         assert answer.status_code == 200
@@ -227,7 +227,7 @@ class TestOwnSources:
         assert [one["kind"] for one in others] == ["create"]
         assert "Did you mean 'kiosk'?" in errors(reader.get("/api/history/?source=kisk"))["source"]
 
-    def test_are_among_the_facets_as_long_as_the_settings_know_them(self, reader, settings):
+    def test_are_facets_while_in_the_settings(self, reader, settings):
         found = reader.get("/api/history/facets/").json()["sources"]
         assert {"value": "kiosk", "label": "Kiosk in the hall"} in found
         settings.CUSTOMER_HISTORY = {}
@@ -240,11 +240,11 @@ def zone_of(user):
     return "Etc/GMT+5" if user.get_username() == "ann" else None
 
 
-class TestTheReadersZone:
-    """A day is the reader's own, and so is the time that is read: at every endpoint."""
+class TestReaderTimeZone:
+    """Days and displayed times are in the time zone of the reader, at every endpoint."""
 
     @pytest.fixture(autouse=True)
-    def told(self, settings, customer):
+    def entries(self, settings, customer):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.test_rest.zone_of"}
         account = Account.objects.create(label="a")
         Specimen.objects.create(account=account, datetime=datetime(2026, 3, 10, 4, tzinfo=UTC))
@@ -258,19 +258,19 @@ class TestTheReadersZone:
 
     @pytest.mark.urls("tests.reading.urls")
     def test_bounds_days(self, reader, user, customer):
-        asked = "from=2026-03-10&to=2026-03-10"
+        query = "from=2026-03-10&to=2026-03-10"
         lists = (
             "/api/history/",
             f"/api/history/subjects/crm.customer/{customer.pk}/",
             f"/host/customers/{customer.pk}/history/",
         )
         for address in lists:
-            found = reader.get(f"{address}?{asked}").json()["results"]
+            found = reader.get(f"{address}?{query}").json()["results"]
             assert [entry["action"] for entry in found] == ["at 28", "at 5"]
-        facets = reader.get(f"/api/history/facets/?{asked}").json()
+        facets = reader.get(f"/api/history/facets/?{query}").json()
         assert [one["value"] for one in facets["actions"]] == ["at 28", "at 5"]
-        told = reader.get(f"/api/history/export/?{asked}").getvalue().decode()
-        assert told.count("at ") == 2
+        content = reader.get(f"/api/history/export/?{query}").getvalue().decode()
+        assert content.count("at ") == 2
         out = io.StringIO()
         bounds = ("--from", "2026-03-10", "--to", "2026-03-10")
         call_command("history_export", "--as", "ann", *bounds, stdout=out, stderr=io.StringIO())
