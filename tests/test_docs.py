@@ -91,7 +91,7 @@ class TestReference:
         for pattern in urls.urlpatterns:
             route = str(pattern.pattern)
             route = re.sub(r"<\w+:key>", "{key}", route.replace("<str:model>", "{app.model}"))
-            for method in pattern.callback.actions:
+            for method in pattern.callback.actions.keys() - {"head"}:
                 assert f"{method.upper()} /{route}" in told
             assert f"{urls.app_name}:{pattern.name}" in told
 
