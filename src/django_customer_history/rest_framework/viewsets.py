@@ -23,12 +23,12 @@ from django_customer_history.reading.reveal import reveal_request
 from django_customer_history.reading.serialization import entry_json
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
-from django_customer_history.rest_framework.conditional import conditional_response
 from django_customer_history.rest_framework.contract import (
     HistoryContract,
     ViewSet,
     in_reader_time_zone,
 )
+from django_customer_history.rest_framework.etags import conditional_response
 from django_customer_history.rest_framework.filters import HistoryFilterBackend
 from django_customer_history.rest_framework.pagination import HistoryPagination
 from django_customer_history.rest_framework.parameters import (
