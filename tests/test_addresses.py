@@ -1,4 +1,4 @@
-"""The address of a client: the right one or none, whatever anybody writes into a header."""
+"""The IP address of a client: the right one or none, whatever the headers say."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
@@ -21,7 +21,7 @@ def address_of(remote, forwarded=None, *, header="X_FORWARDED_FOR", **headers):
     ("remote", "forwarded", "address"),
     [
         ("203.0.113.9", "", "203.0.113.9"),
-        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # not a proxy of ours: not believed
+        ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # not a trusted proxy
         ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
         ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
         ("10.0.0.1", "10.0.0.9, 198.51.100.1", "198.51.100.1"),  # spoofed as one of ours
@@ -58,10 +58,10 @@ def test_behind_networks_of_our_own(settings, remote, forwarded, address):
         (1, "10.0.0.1", "198.51.100.1", "198.51.100.1"),
         (1, "10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
         (1, "", "198.51.100.1", "198.51.100.1"),  # through a Unix socket
-        (1, "10.0.0.1", None, None),  # came past the proxy
+        (1, "10.0.0.1", None, None),  # bypassed the proxy
         (2, "10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
         (2, "10.0.0.1", "6.6.6.6, 198.51.100.1, 10.0.0.2", "198.51.100.1"),
-        (2, "10.0.0.1", "198.51.100.1", None),  # came past the outer proxy
+        (2, "10.0.0.1", "198.51.100.1", None),  # bypassed the outer proxy
         (1, "10.0.0.1", "garbage", None),
         (1, "10.0.0.1", "198.51.100.1, ", None),
         (1, "10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
@@ -97,7 +97,7 @@ def test_the_standard_header_forwarded(settings, forwarded, address):
     assert address_of("10.0.0.1", forwarded, header="FORWARDED") == address
 
 
-def test_only_the_header_that_our_proxies_write_is_believed(settings):
+def test_only_the_configured_header_is_trusted(settings):
     """A proxy passes on what it does not know: anybody may have written the other header."""
     settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["10.0.0.0/8"]}
     assert address_of("10.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "198.51.100.1"
@@ -105,7 +105,7 @@ def test_only_the_header_that_our_proxies_write_is_believed(settings):
     assert address_of("10.0.0.1", "6.6.6.6", HTTP_X_REAL_IP="198.51.100.1") == "198.51.100.1"
 
 
-def test_without_trusted_proxies_nobodys_header_is_believed():
+def test_without_trusted_proxies_no_header_is_trusted():
     assert address_of("127.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "127.0.0.1"
 
 
@@ -166,7 +166,7 @@ class TestWhateverAnybodyWrites:
                 assert address_of(str(client), spoofed, header=name) == str(client)
 
     @given(garbage=st.text())
-    def test_what_is_no_address_is_none_and_never_an_error(self, garbage):
+    def test_invalid_addresses_are_none_and_never_an_error(self, garbage):
         for trusted in (["10.0.0.0/8"], 0, 1, 3):
             with override_settings(CUSTOMER_HISTORY={"TRUSTED_PROXIES": trusted}):
                 for found in (address_of(garbage, garbage), address_of("10.0.0.1", garbage)):

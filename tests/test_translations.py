@@ -35,7 +35,6 @@ OTHERS = (
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django_filters",
     "rest_framework",
 )
 """Packages whose translations Django merges with ours. The first package with a text wins."""

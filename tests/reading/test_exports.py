@@ -89,6 +89,7 @@ def test_csv_has_a_row_for_each_change(reader, user, customer):
     assert secret[6:8] == ["(not stored)", "(not stored)"]
 
 
+REQUEST = "0190f6a8-0000-7000-8000-000000000001"
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -146,7 +147,7 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
 
 @needs("xlsxwriter")
 def test_xlsx_goes_on_in_a_further_sheet_where_one_is_full(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.export.formats._ROWS_OF_A_SHEET", 4)
+    monkeypatch.setattr("django_customer_history.export.formats._ROWS_PER_SHEET", 4)
     for number in range(7):
         Note.objects.create(customer=customer, text=f"note {number}")
     content = download(reader, customer, "format=xlsx&field=text").getvalue()
@@ -316,6 +317,15 @@ class TestCommand:
         }
         assert "account" in self.exported("--format", "ndjson")
 
+    def test_its_options_have_hyphens(self, customer):
+        with history.acting(ip_address="203.0.113.9"):
+            Note.objects.create(customer=customer, text="a note")
+        shown = self.exported("--ip-address", "203.0.113.9")
+        assert {row[3] for row in rows(shown.encode())[1:]} == {"Note"}
+        request = str(Entry.objects.get(entity_model="crm.note").request_id or REQUEST)
+        shown = self.exported("--not-ip-address", "203.0.113.9", "--not-request-id", request)
+        assert {row[3] for row in rows(shown.encode())[1:]} >= {"Customer Acme"}
+
     def test_it_has_the_filters_of_rest(self, customer):
         Note.objects.create(customer=customer, text="a note")
         told = self.exported("--entity", "crm.note", "--from", "2020-01-01", "--not-kind", "delete")
@@ -387,7 +397,7 @@ class TestCommand:
         told = " ".join(capsys.readouterr().out.split())
         for usage in (
             "--from DATE", "--not-user USER", "--entity RECORD", "--q TEXT", "--database ALIAS",
-            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request_id UUID",
+            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request-id UUID",
         ):  # fmt: skip
             assert usage in told
         assert "FILTER" not in told

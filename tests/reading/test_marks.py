@@ -203,7 +203,7 @@ class TestReveal:
         grant(user, "view_confidential_customer_ssn")
         log.clear()
         entry = Entry.objects.get(entity_model="crm.customer")
-        answer = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        answer = reader.post(f"/api/history/entries/{entry.id}/reveal/")
         assert "123-45-6789" in answer.content.decode()
         revealed = log.only()
         assert revealed.action == "Confidential Values Revealed"
@@ -217,7 +217,7 @@ class TestReveal:
     def test_without_permission(self, reader, customer, log):
         log.clear()
         entry = Entry.objects.get(entity_model="crm.customer")
-        answer = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        answer = reader.post(f"/api/history/entries/{entry.id}/reveal/")
         assert answer.status_code == 403
         assert log.entries() == []
 
@@ -227,7 +227,7 @@ class TestReveal:
         entry = Entry.objects.get(entity_model="crm.customer")
         assert "123-45" not in reader.get("/api/history/").content.decode()
         assert reader.get("/api/history/?q=123-45").json()["results"] == []
-        revealed = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        revealed = reader.post(f"/api/history/entries/{entry.id}/reveal/")
         assert "123-45-6789" in revealed.content.decode()
         assert "123-45" not in reader.get("/api/history/").content.decode()
 
@@ -247,6 +247,6 @@ class TestReveal:
         )
         log.clear()
         assert "old value" not in reader.get("/api/history/").content.decode()
-        revealed = reader.get(f"/api/history/entries/{entry.id}/reveal/")
+        revealed = reader.post(f"/api/history/entries/{entry.id}/reveal/")
         assert "old value" in revealed.content.decode()
         assert log.only().changes == {"fields": [None, "dropped"]}

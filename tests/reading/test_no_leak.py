@@ -62,7 +62,7 @@ def _record_pages(client, customer):
 
 def _reveal(client, customer):
     keys = Entry.objects.values_list("id", flat=True)
-    return b"".join(client.get(f"/api/history/entries/{key}/reveal/").content for key in keys)
+    return b"".join(client.post(f"/api/history/entries/{key}/reveal/").content for key in keys)
 
 
 def _facets(client, customer):

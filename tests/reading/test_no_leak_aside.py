@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from django_customer_history import history
 from django_customer_history.export.streaming import (
-    PIECE,
+    CHUNK_SIZE,
     start_export,
 )
 from django_customer_history.models import (
@@ -120,8 +120,8 @@ def test_pieces_of_an_export_have_one_size_whatever_is_left_out(reader, user, cu
     timeline = Timeline.of_subject(user, Customer, customer.pk).filtered(q="needle")
     sizes = [len(piece) for piece in start_export(timeline, format_name="ndjson")]
     assert len(sizes) > 3
-    assert set(sizes[:-1]) == {PIECE}
-    assert sizes[-1] <= PIECE
+    assert set(sizes[:-1]) == {CHUNK_SIZE}
+    assert sizes[-1] <= CHUNK_SIZE
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ class TabQuery:
         """
         ignored = set(self.parameters) - set(NAMES) if allow_other_parameters else TAB_PARAMETERS
         return Filters.read(
-            {name: list(values) for name, values in self.parameters.items()}, besides=ignored
+            {name: list(values) for name, values in self.parameters.items()}, other_names=ignored
         )
 
     @property

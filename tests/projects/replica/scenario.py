@@ -43,7 +43,7 @@ def seen_at(client, path):
         CaptureQueriesContext(connections["default"]) as primary,
         CaptureQueriesContext(connections["replica"]) as replica,
     ):
-        response = client.get(path)
+        response = client.post(path) if path.endswith("/reveal/") else client.get(path)
         content = response.getvalue().decode()
     return {
         "status": response.status_code,
