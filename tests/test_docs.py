@@ -41,6 +41,7 @@ from django_customer_history.rest_framework import (
     urls,
 )
 from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, of_the_run_on_sqlite, prose_of
+from tests.extras import skip_missing
 
 
 def test_the_tutorial_leads_to_the_rows_that_it_promises(tmp_path):
@@ -217,7 +218,7 @@ class TestReference:
     def test_the_endpoints_are_those_of_the_openapi_document(self):
         of_the_run_on_sqlite()
         if not _is_installed("drf_spectacular"):
-            pytest.skip("not installed: drf-spectacular (the extra 'openapi' of the package)")
+            skip_missing("drf-spectacular (the extra 'openapi')")
         command = [sys.executable, str(DOCS / "endpoints.py"), "--print"]
         written = subprocess.run(command, capture_output=True, text=True, check=False)
         assert written.returncode == 0, written.stderr
@@ -235,7 +236,7 @@ def _resolved(path):
 def test_the_documents_build_without_a_warning(tmp_path):
     missing = [name for name in ("sphinx", "furo", "myst_parser") if not _is_installed(name)]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (the extra 'docs' of the package)")
+        skip_missing(f"{', '.join(missing)} (the extra 'docs')")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(tmp_path)]
     # Warnings of Sphinx itself and of what it needs are for them to mend.
     strict = ("PYTHONWARNINGS", "PYTHONDEVMODE")

@@ -32,6 +32,7 @@ from tests.documents import (
     of_the_run_on_sqlite,
     python_of_the_documents,
 )
+from tests.extras import skip_missing
 from tests.projects.crm.models import Claim, Customer, Invoice, Note, Ticket
 
 BLOCKS = [block for path in PAGES for block in blocks_of(path)]
@@ -91,7 +92,7 @@ def is_installed(block):
 @pytest.mark.parametrize("block", [one for one in FREE if not one.is_runnable], ids=str)
 def test_a_block_runs_and_its_registrations_and_settings_are_right(block, tried):
     if str(block) not in tried:
-        pytest.skip("a package that the block imports is not installed")
+        skip_missing("a package that the block imports")
     assert tried[str(block)] == [], "\n".join(tried[str(block)])
 
 
@@ -117,7 +118,7 @@ def mistakes(tmp_path_factory):
     """What mypy finds in each block."""
     of_the_run_on_sqlite()
     if find_spec("mypy") is None or find_spec("mypy_django_plugin") is None:
-        pytest.skip("not installed: mypy and django-stubs (the group 'lint' of the package)")
+        skip_missing("mypy and django-stubs (the group 'lint')")
     folder = tmp_path_factory.mktemp("blocks")
     for block in FREE:
         given = GIVEN["runnable" if block.is_runnable else "other"]

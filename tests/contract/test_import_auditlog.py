@@ -19,7 +19,7 @@ from django_customer_history import history
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.contrib.auditlog.importing import audit_logs
 from django_customer_history.models import Entry
-from tests.contract.test_import_simple_history import registered
+from tests.factories import registered_as
 from tests.projects.crm.models import Tag
 from tests.projects.past.memory import memory_of
 from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
@@ -267,7 +267,7 @@ def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
         ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
         ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
     ]
-    with registered(Client, subject="self", exclude=["tags"]):
+    with registered_as(Client, subject="self", exclude=["tags"]):
         assert "0 entries written from 3 records" in imported("past.client")
 
 
@@ -356,7 +356,7 @@ def test_a_row_that_is_older_than_its_records_is_called_what_it_was_called():
     changed(deal, 2, title="second", client=other)
     with at(3):
         deal.delete()
-    with registered(Deal, subject="client", label="title"):
+    with registered_as(Deal, subject="client", label="title"):
         imported("past.deal", batch_size=1)
     assert told("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
         ("update", str(one.pk), "kept")
@@ -390,7 +390,7 @@ def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing():
     unfinished.close()
     assert "7 entries written from 10 records" in imported("past.client", batch_size=4)
     assert "0 entries written from 10 records" in imported("past.client")
-    with registered(Client, subject="self", only=["name"]):
+    with registered_as(Client, subject="self", only=["name"]):
         assert "0 entries written from 10 records" in imported("past.client")
     assert len(told("id")) == 10
     for key in Client.objects.values_list("pk", flat=True):

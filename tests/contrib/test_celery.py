@@ -23,6 +23,7 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log
+from tests.extras import skip_missing
 from tests.projects.crm.models import Customer
 from tests.projects.crm.tasks import rename, rename_and_fail, rename_and_wait
 
@@ -41,7 +42,7 @@ def reachable(name):
         try:
             connection.ensure_connection(max_retries=1, timeout=5)
         except OperationalError:
-            pytest.skip(f"{name} cannot be reached")
+            skip_missing(f"{name} cannot be reached")
     return BROKERS[name]
 
 

@@ -6,8 +6,8 @@ from django.db import connection
 from django_customer_history.models import Entry
 from django_customer_history.reading import query as finding
 from django_customer_history.reading.query import MOST_SEARCHED
+from tests.factories import MOMENT, count_index_reads, entry_key, log_100_000_updates
 from tests.projects.crm.models import Note
-from tests.reading.test_paging import MOMENT, entries_read, fill_at_once, key_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
@@ -21,7 +21,7 @@ def looked_at():
     if connection.vendor == "sqlite":
         yield from steps_taken()
     else:
-        yield {"postgresql": tuples_read, "mysql": entries_read}[connection.vendor]
+        yield {"postgresql": tuples_read, "mysql": count_index_reads}[connection.vendor]
 
 
 STEPS = 80
@@ -53,9 +53,9 @@ def tuples_read():
 @pytest.fixture
 def long(customer, reader):
     """A history of a hundred thousand entries, of which the oldest has a word in it."""
-    fill_at_once(customer)
+    log_100_000_updates(customer)
     Entry.objects.create(
-        id=key_of(0), timestamp=MOMENT, kind="update", action="Update", source="web",
+        id=entry_key(0), timestamp=MOMENT, kind="update", action="Update", source="web",
         subject_model="crm.customer", subject_id=str(customer.pk), entity_model="crm.customer",
         entity_id=str(customer.pk), changes={"name": ["Oldest", "Acme"]},
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_a_filter_without_an_index_goes_on_from_page_to_page(
     monkeypatch.setattr(finding, "NEAR", 1_000)
     monkeypatch.setattr(finding, "FAR", 5_000)
     Entry.objects.create(
-        id=key_of(1), timestamp=MOMENT, kind="update", action="Update", source="import",
+        id=entry_key(1), timestamp=MOMENT, kind="update", action="Update", source="import",
         subject_model="crm.customer", subject_id="1", entity_model="crm.customer", entity_id="1",
         ip_address="198.51.100.77", changes={"name": ["Second", "Acme"]},
     )  # fmt: skip

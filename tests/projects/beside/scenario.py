@@ -13,10 +13,7 @@ from django.core.management import call_command  # noqa: E402
 from easyaudit.models import CRUDEvent  # noqa: E402
 from reversion.models import Version  # noqa: E402
 
-from django_customer_history import (
-    health,
-    history,
-)  # noqa: E402
+from django_customer_history import health, history  # noqa: E402
 from django_customer_history.models import Entry  # noqa: E402
 from tests.projects.beside.models import HAS_PGHISTORY, Customer  # noqa: E402
 

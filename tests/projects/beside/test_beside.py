@@ -9,6 +9,8 @@ from importlib.util import find_spec
 import pytest
 from django.db import connection
 
+from tests.extras import skip_missing
+
 WRITTEN = [
     ["create", [None, "39.99"]],
     ["update", ["39.99", "44.99"]],
@@ -39,7 +41,7 @@ def database(transactional_db, tmp_path):
 def test_each_package_has_what_it_sees_and_the_log_has_everything_once(database):
     missing = [name for name in ("easyaudit", "reversion") if find_spec(name) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+        skip_missing(f"{', '.join(missing)}: not installed")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.projects.beside.scenario"],
         env={

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tests.extras import skip_missing
+
 READS = ("page", "list", "facets")
 LOOKS = ("export", "reveal")
 
@@ -55,7 +57,7 @@ def seen():
     if connection.vendor != "postgresql":
         pytest.skip("the replica is PostgreSQL's; it is tested where PostgreSQL is")
     if program("pg_ctl") is None:
-        pytest.skip("the programs of a PostgreSQL server are not on this machine")
+        skip_missing("the programs of a PostgreSQL server")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)

@@ -13,10 +13,7 @@ from django.contrib.auth.models import Permission, User  # noqa: E402
 from django.db import DatabaseError, connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from django_customer_history import (
-    health,
-    history,
-)  # noqa: E402
+from django_customer_history import health, history  # noqa: E402
 from django_customer_history.models import Entry  # noqa: E402
 from tests.projects.crm.models import Customer, Note  # noqa: E402
 
