@@ -13,6 +13,7 @@ NEEDED = {
     "contrib/test_channels.py": "channels",
     "contrib/test_impersonation.py": "hijack",
     "contrib/test_tasks.py": "django_tasks_db",
+    "test_databases.py": "psycopg",
     "example": "psycopg",
     "example/browser": "playwright",
     "reading/test_openapi.py": "drf_spectacular",

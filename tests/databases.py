@@ -215,6 +215,8 @@ def _problems(options, servers, runs):
         for server in servers
         if server.problem and (options.is_chosen or (options.require_all and server.is_required))
     ]
+    if not runs:
+        problems.append("No test ran")
     if options.slow and (problem := _browser_problem(options, runs)):
         problems.append(problem)
     if options.require_all:
