@@ -23,6 +23,7 @@ def round_of(wall, captured, expected=10):
     return {"wall": wall, "processor": wall, "captured": captured, "expected": expected}
 
 
+@pytest.mark.slow
 def test_the_comparison_runs_on_sqlite(tmp_path):
     figures = tmp_path / "figures.json"
     options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]
@@ -35,6 +36,7 @@ def test_the_comparison_runs_on_sqlite(tmp_path):
     assert "| `save()` of 2 fields in one transaction |" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "last"), [("64", []), ("0.001", ["Failed: csv, ndjson"])])
 def test_the_benchmark_of_exports_fails_where_one_takes_too_much_memory(most, last, tmp_path):
     options = ["--entries", "3000", "--most", most, "--formats", "csv", "ndjson"]
@@ -62,6 +64,7 @@ def ran(module, *options, **environment):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="The log grows on PostgreSQL.")
 def test_a_log_that_grows_is_measured_at_each_length():
     options = ["--customers", "50", "--rounds", "1", "--most", "1000"]
@@ -74,6 +77,7 @@ def test_a_log_that_grows_is_measured_at_each_length():
     assert rows >= {"write", "first page", "all, user", "CSV of a customer"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time.")
 def test_many_writers_and_readers_at_once_hinder_nobody():
     options = ["--seconds", "6", "--writers", "6", "--readers", "2"]

@@ -44,6 +44,7 @@ from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, of_the_run_on_
 from tests.extras import skip_missing
 
 
+@pytest.mark.slow
 def test_the_tutorial_leads_to_the_rows_that_it_promises(tmp_path):
     if connection.vendor != "sqlite":
         pytest.skip("the tutorial uses SQLite, so it is done once, in the run on SQLite")
@@ -233,6 +234,7 @@ def _resolved(path):
         return import_string(path)
 
 
+@pytest.mark.slow
 def test_the_documents_build_without_a_warning(tmp_path):
     missing = [name for name in ("sphinx", "furo", "myst_parser") if not _is_installed(name)]
     if missing:

@@ -133,6 +133,7 @@ def mistakes(tmp_path_factory):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", FREE, ids=str)
 def test_a_block_has_the_right_types(block, mistakes):
     own = [line for line in mistakes.splitlines() if line.startswith(f"{module_of(block)}.py:")]

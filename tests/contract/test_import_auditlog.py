@@ -449,6 +449,7 @@ def test_it_reads_in_pages_whatever_the_number_of_records():
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
+@pytest.mark.slow
 def test_memory_is_flat_however_many_records_there_are():
     client = changed(Client(name="Acme", udf={"colour": "red"}), 0)
     changed(client, 1, name="Acme Ltd")

@@ -536,6 +536,7 @@ def test_it_reads_in_pages_whatever_the_number_of_snapshots(past):
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
+@pytest.mark.slow
 def test_memory_is_flat_however_many_snapshots_there_are(past):
     client = at(Client(name="Acme", udf={"colour": "red"}, remarks="x" * 200), 0)
     (first,) = Client.history.values()

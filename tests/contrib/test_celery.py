@@ -92,6 +92,7 @@ def told(entries):
     return [(entry.changes["name"][1], entry.user_label, entry.source) for entry in entries]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
     shared_database, broker, user, tmp_path
@@ -128,6 +129,7 @@ def test_a_task_bears_the_request_that_sent_it_and_nothing_of_the_task_before(
     assert None not in requests
 
 
+@pytest.mark.slow
 def test_chains_and_retries_bear_the_request_that_began_them(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
@@ -146,6 +148,7 @@ def test_chains_and_retries_bear_the_request_that_began_them(shared_database, us
     assert {entry.context["task"] for entry in chained} == {"tests.projects.crm.tasks.rename"}
 
 
+@pytest.mark.slow
 def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
@@ -163,6 +166,7 @@ def test_groups_and_retries_after_an_error(shared_database, user, tmp_path):
         assert len({one.request_id for one in entries}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["soft_time_limit", "time_limit"])
 def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
     shared_database, customer, tmp_path, limit
@@ -181,6 +185,7 @@ def test_a_task_beyond_its_time_leaves_nothing_to_the_next_one(
     assert following.request_id != stopped.request_id
 
 
+@pytest.mark.slow
 def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, user, tmp_path):
     log = Log()
 
@@ -197,6 +202,7 @@ def test_an_asynchronous_view_that_has_not_asked_for_its_user(shared_database, u
     assert told(entries) == [("by ann", "ann", "task")]
 
 
+@pytest.mark.slow
 def test_what_beat_sends_is_the_systems(shared_database, customer, tmp_path):
     log = Log()
     schedule = str(tmp_path / "schedule")
@@ -213,6 +219,7 @@ def fax(request):
     return "fax"
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
     shared_database, user, settings, tmp_path
 ):

@@ -9,7 +9,11 @@ from django_customer_history.reading.query import MOST_SEARCHED
 from tests.factories import MOMENT, count_index_reads, entry_key, log_100_000_updates
 from tests.projects.crm.models import Note
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+    pytest.mark.urls("tests.reading.urls"),
+]
 
 ENOUGH = 4 * MOST_SEARCHED
 """To know where the bound lies, and then to look at each entry before it; and some for the rest."""

@@ -238,6 +238,7 @@ def test_the_language_and_zone_are_those_of_the_request(reader, customer, settin
     assert json.loads(answer.getvalue()) == listed["results"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "least"),
     [

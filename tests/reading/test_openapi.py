@@ -128,6 +128,7 @@ def take_a_cursor_that_fits(case, headers):
     return False
 
 
+@pytest.mark.slow
 def test_the_endpoints_keep_to_the_document(one_connection, document, customer, user):
     Note.objects.create(customer=customer, text="t")
     grant(user, "view_entry", "export_entry", "view_confidential_customer_ssn")

@@ -52,6 +52,7 @@ def arrive(customer, *numbers):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_entries_of_one_moment_come_back_each_once(customer, reader, user):
     log_100_000_updates(customer)
     timeline = Timeline.of_subject(user, Customer, customer.pk)
@@ -75,6 +76,7 @@ def test_a_hundred_thousand_entries_of_one_moment_come_back_each_once(customer, 
     assert seen == {created, *ahead, *(entry_key(2 * number) for number in range(1, 100_001))}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(connection.vendor != "mysql", reason="only its optimizer needs to be told")
 @pytest.mark.parametrize("asked", [{}, {"kind": "update"}, {"entity": "crm.customer"}])
 def test_mariadb_goes_to_the_place_in_the_index_and_does_not_walk_there(

@@ -12,9 +12,12 @@ from tests.extras import MISSING
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason=f"{MISSING}no Chromium; name one in the variable CHROMIUM"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason=f"{MISSING}no Chromium; name one in the variable CHROMIUM"
+    ),
+]
 
 PACKAGE = Path(django_customer_history.__file__).parent
 SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")
