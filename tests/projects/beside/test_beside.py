@@ -1,4 +1,4 @@
-"""Beside packages that nothing is imported from: each keeps its history, none doubles another."""
+"""Together with other history packages: each keeps its history, and nothing is logged twice."""
 
 import json
 import os
@@ -22,7 +22,7 @@ NAME = "history_test_beside"
 
 @pytest.fixture
 def database(transactional_db, tmp_path):
-    """The address of an empty database."""
+    """The URL of an empty database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         yield f"sqlite:///{tmp_path}/db.sqlite3"
