@@ -16,7 +16,7 @@ class Replay:
         self._keys = keys
 
     def read(self, entries):
-        """Apply entries, oldest first. Of two entries that differ in the subject only, apply one."""
+        """Apply entries, oldest first. Of entries that differ in the subject only, apply one."""
         last = None
         for entry in entries:
             written = (entry.kind, entry.entity_model, entry.entity_id, entry.changes)
