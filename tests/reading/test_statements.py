@@ -206,7 +206,6 @@ def test_what_can_find_nothing_is_not_asked(customer):
     assert len(captured) == 0
 
 
-@pytest.mark.slow
 def test_many_names_of_what_is_gone_are_found_at_once(customer, user, reader):
     grant(user, "view_entry")
     tags = [Tag.objects.create(name=f"tag {number}") for number in range(450)]
