@@ -309,8 +309,9 @@ def _version_over_the_mysql_protocol(url):
         )
     except pymysql.err.OperationalError as error:
         raise UnreachableError(str(error.args[-1])) from error
-    with connection:
-        return connection.get_server_info()
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        return cursor.fetchone()[0]
 
 
 def _without_password(url):
