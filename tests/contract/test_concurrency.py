@@ -45,6 +45,7 @@ def in_threads(work):
         list(pool.map(run, range(WRITERS)))
 
 
+@pytest.mark.slow
 def test_racing_writers_leave_the_true_sequence_of_values(several_connections):
     rows = Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
     keys = [row.pk for row in rows]
