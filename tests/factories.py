@@ -24,7 +24,7 @@ TEN_TO_THE_FIFTH = " CROSS JOIN ".join(
 KEY_EXPRESSIONS = {
     "sqlite": "%s || printf('%%012x', {})",
     "postgresql": "CAST(%s || lpad(to_hex({}), 12, '0') AS uuid)",
-    "mysql": "concat(%s, lpad(hex({}), 12, '0'))",
+    "mysql": "lower(concat(%s, lpad(hex({}), 12, '0')))",
 }
 
 

@@ -1,13 +1,19 @@
-"""Management commands and migrations name themselves in what they write."""
+"""Management commands: their context, their messages and their help."""
 
 import getpass
+from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.db import connection, migrations
 from django.db.migrations.state import ProjectState
 
 from django_customer_history import history
+from django_customer_history.capture.triggers import (
+    compare_triggers,
+    remove,
+    synchronize_triggers,
+)
 from django_customer_history.context.current import Context
 from django_customer_history.context.resolved import NamedUser
 from tests.projects.crm.models import Customer
@@ -103,3 +109,92 @@ def test_the_tests_of_a_project_are_not_a_command(monkeypatch):
     )
     call_command("test")
     assert seen == [Context()]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestHistoryTriggers:
+    @pytest.fixture(autouse=True)
+    def synchronized(self):
+        yield
+        synchronize_triggers(connection)
+
+    def test_all_good(self, capsys):
+        call_command("history_triggers")
+        lines = capsys.readouterr().out.splitlines()
+        assert {line.split()[0] for line in lines} == {"good"}
+
+    def test_missing_triggers(self, capsys):
+        good = compare_triggers(connection).good
+        remove(connection, [trigger for trigger in good if trigger.table == "crm_note"])
+        with pytest.raises(CommandError) as error:
+            call_command("history_triggers")
+        assert str(error.value) == (
+            "Some triggers are not good: missing on crm_note. Fix them with --fix."
+        )
+        lines = capsys.readouterr().out.splitlines()
+        assert {line.split()[0] for line in lines} == {"good", "missing"}
+        call_command("history_triggers", "--fix")
+        assert not compare_triggers(connection)
+
+
+class TestMessages:
+    """A wrong argument of a command is an error that says what to do."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                ["crm.custmer"],
+                "Model 'crm.custmer' does not exist. Did you mean 'crm.customer'?",
+            ),
+            (
+                ["nothing"],
+                "Model 'nothing' does not exist. Give the label of a model, such as crm.customer.",
+            ),
+            (
+                ["contenttypes.contenttype"],
+                "Model 'contenttypes.contenttype' is not registered, so it has no history. Register"
+                " it with history.register().",
+            ),
+            (
+                ["--batch-size", "0"],
+                "--batch-size is 0. Give a number from 1 to 500.",
+            ),
+            (
+                ["--batch-size", "501"],
+                "--batch-size is 501. Give a number from 1 to 500.",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "command", ["history_baseline", "history_import_auditlog", "history_import_simple_history"]
+    )
+    def test_batch_commands(self, command, arguments, message):
+        with pytest.raises(CommandError) as error:
+            call_command(command, *arguments, stderr=StringIO())
+        assert str(error.value) == message
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "history_baseline",
+            "history_import_auditlog",
+            "history_import_simple_history",
+            "history_partitions",
+            "history_triggers",
+        ],
+    )
+    def test_each_option_has_a_help(self, name):
+        parser = load_command_class("django_customer_history", name).create_parser(
+            "manage.py", name
+        )
+        assert parser.description.endswith(".")
+        own = [one for one in parser._actions if one.dest not in COMMON_OPTIONS]
+        assert own
+        assert [one.dest for one in own if not (one.help or "").endswith(".")] == []
+
+
+COMMON_OPTIONS = {
+    "help", "version", "verbosity", "settings", "pythonpath", "traceback", "no_color",
+    "force_color", "skip_checks",
+}  # fmt: skip

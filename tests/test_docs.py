@@ -1,4 +1,4 @@
-"""The documents are true: the tutorial is done step by step, the reference misses nothing."""
+"""The documentation is true: the tutorial works step by step, the reference is complete."""
 
 import importlib
 import importlib.util
@@ -45,7 +45,7 @@ from tests.extras import skip_missing
 
 
 @pytest.mark.slow
-def test_the_tutorial_leads_to_the_rows_that_it_promises(tmp_path):
+def test_tutorial_steps_work(tmp_path):
     if connection.vendor != "sqlite":
         pytest.skip("the tutorial uses SQLite, so it is done once, in the run on SQLite")
     Tutorial(tmp_path, source=PACKAGE.parent).read_the_page()
@@ -63,15 +63,16 @@ def options_of(command):
     """Return the options that a command has of its own, apart from those of filters."""
     parser = command.create_parser("manage.py", "a command")
     shared = BaseCommand().create_parser("manage.py", "a command")._option_string_actions
-    of_filters = {f"--{prefix}{name}" for name in DEFINITIONS for prefix in ("", "not-")}
+    filters = {name.replace("_", "-") for name in DEFINITIONS} | set(DEFINITIONS)
+    of_filters = {f"--{prefix}{name}" for name in filters for prefix in ("", "not-")}
     return set(parser._option_string_actions) - set(shared) - of_filters
 
 
 class TestReference:
-    def test_names_every_option_of_register(self):
+    def test_register_options(self):
         assert mentioned("registration.md").issuperset(registry.OPTIONS)
 
-    def test_names_every_setting(self):
+    def test_settings(self):
         assert mentioned("settings.md").issuperset(conf.DEFAULTS)
 
     def test_names_every_filter_and_its_values(self):
@@ -106,7 +107,7 @@ class TestReference:
         assert mentioned("rest.md").issuperset(scopes)
 
     @pytest.mark.parametrize("name", COMMANDS)
-    def test_names_every_command_and_its_options(self, name):
+    def test_commands_and_options(self, name):
         page = (DOCS / "reference" / "commands.md").read_text(encoding="utf-8")
         section = page.partition(f"## `{name}`\n")[2].partition("\n## ")[0]
         options = options_of(load_command_class("django_customer_history", name))
@@ -114,47 +115,47 @@ class TestReference:
         for option in options:
             assert re.search(rf"^\| `{option}\b", section, re.MULTILINE)
 
-    def test_names_every_format_and_column_of_exports(self):
-        told = mentioned("how-to/exports.md")
-        assert told.issuperset(FORMATS)
-        assert told.issuperset(COLUMNS)
+    def test_export_formats_and_columns(self):
+        named = mentioned("how-to/exports.md")
+        assert named.issuperset(FORMATS)
+        assert named.issuperset(COLUMNS)
 
-    def test_names_every_global_permission(self):
-        told = mentioned("permissions.md")
+    def test_global_permissions(self):
+        named = mentioned("permissions.md")
         for model in (Entry, ConfidentialField):
             meta = model._meta
             own = {f"{one}_{meta.model_name}" for one in meta.default_permissions}
             for codename in own | {codename for codename, _name in meta.permissions}:
-                assert f"{meta.app_label}.{codename}" in told
+                assert f"{meta.app_label}.{codename}" in named
 
-    def test_names_every_mask_that_staff_can_choose(self):
+    def test_masks_for_marks(self):
         assert mentioned("how-to/confidential.md").issuperset(masks.MASKS)
 
-    def test_names_every_exception(self):
+    def test_exceptions(self):
         names = {
             name
             for name, one in vars(exceptions).items()
             if isinstance(one, type) and one.__module__ == exceptions.__name__
         }
-        told = {name.rpartition(".")[2] for name in mentioned("registration.md")}
-        assert told.issuperset(names)
+        named = {name.rpartition(".")[2] for name in mentioned("registration.md")}
+        assert named.issuperset(names)
 
-    def test_names_every_check(self):
+    def test_check_ids(self):
         page = (DOCS / "reference" / "checks.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| `(customer_history\.[EW]\d{3})` \|", page, re.MULTILINE)
         source = (PACKAGE / "checks.py").read_text(encoding="utf-8")
         assert rows == sorted(set(re.findall(r"customer_history\.[EW]\d{3}", source)))
 
-    def test_says_which_checks_look_into_the_database(self):
+    def test_checks_of_the_database(self):
         page = (DOCS / "reference" / "checks.md").read_text(encoding="utf-8")
-        (told,) = re.findall(r"`manage.py check --database default` only: (.+?)\. ", page)
-        source = inspect.getsource(checks._trigger_problems)
+        (sentence,) = re.findall(r"`manage.py check --database default` only: (.+?)\. ", page)
+        source = "".join(map(inspect.getsource, _functions_behind(checks.check_triggers)))
         in_the_database = set(re.findall(r"customer_history\.(W\d{3})", source))
-        assert set(re.findall(r"W\d{3}", told)) == in_the_database
+        assert set(re.findall(r"W\d{3}", sentence)) == in_the_database
 
-    def test_names_every_template_and_its_blocks(self):
+    def test_templates_and_blocks(self):
         page = (DOCS / "reference" / "pages.md").read_text(encoding="utf-8")
-        told = {
+        named = {
             name: set(re.findall(r"`(\w+)`", blocks))
             for names, blocks in re.findall(
                 r"^\| (`\S+\.html`.*?) \|.*\|(.*)\|$", page, re.MULTILINE
@@ -162,41 +163,41 @@ class TestReference:
             for name in re.findall(r"`([\w/]+\.html)`", names)
         }
         templates = PACKAGE / "templates"
-        assert told == {
+        assert named == {
             str(path.relative_to(templates)): set(re.findall(r"{% block (\w+)", path.read_text()))
             for path in templates.rglob("*.html")
         }
 
-    def test_names_every_variable_of_the_stylesheet(self):
+    def test_stylesheet_variables(self):
         sheet = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")
-        told = {name for name in mentioned("pages.md") if name.startswith("--customer-history-")}
-        assert told == set(re.findall(r"--customer-history-[a-z-]+", sheet))
+        named = {name for name in mentioned("pages.md") if name.startswith("--customer-history-")}
+        assert named == set(re.findall(r"--customer-history-[a-z-]+", sheet))
 
-    def test_names_every_source(self):
+    def test_sources(self):
         assert mentioned("context.md").issuperset(SOURCES)
 
-    def test_names_every_column_of_the_log(self):
+    def test_log_columns(self):
         columns = {field.name for field in Entry._meta.fields}
         assert mentioned("log.md").issuperset(columns)
 
-    def test_names_every_mask(self):
+    def test_registration_masks(self):
         names = {
             f"masks.{name}" for name, one in vars(masks).items() if isinstance(one, masks.Mask)
         }
         assert names
         assert mentioned("registration.md").issuperset(names)
 
-    def test_the_floors_are_those_that_are_checked(self):
+    def test_layers_are_the_contract(self):
         page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
-        floors = page.partition("## Floors")[2].partition("\n## ")[0]
-        told = [
+        section = page.partition("## Import layers")[2].partition("\n## ")[0]
+        layers = [
             set(re.findall(r"`(\w+)`", row.split("|")[2]))
-            for row in floors.splitlines()
+            for row in section.splitlines()
             if row.startswith("| ") and "`" in row.split("|")[2]
         ]
         with (ROOT / "pyproject.toml").open("rb") as file:
             (contract,) = tomllib.load(file)["tool"]["importlinter"]["contracts"]
-        assert told == [set(layer.split(" | ")) for layer in contract["layers"]]
+        assert layers == [set(re.split(r" [|:] ", layer)) for layer in contract["layers"]]
 
     def test_a_frozen_path_leads_to_what_it_says(self):
         page = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
@@ -227,6 +228,20 @@ class TestReference:
         assert page == written.stdout, "Run: python docs/endpoints.py"
 
 
+def _functions_behind(function):
+    """Return a function of the checks and those of the same module that it calls."""
+    found, waiting = [], [function]
+    while waiting:
+        found.append(waiting.pop())
+        called = (getattr(checks, name, None) for name in found[-1].__code__.co_names)
+        waiting += [
+            one
+            for one in called
+            if inspect.isfunction(one) and one.__module__ == checks.__name__ and one not in found
+        ]
+    return found
+
+
 def _resolved(path):
     try:
         return importlib.import_module(path)
@@ -235,12 +250,12 @@ def _resolved(path):
 
 
 @pytest.mark.slow
-def test_the_documents_build_without_a_warning(tmp_path):
+def test_builds_without_warning(tmp_path):
     missing = [name for name in ("sphinx", "furo", "myst_parser") if not _is_installed(name)]
     if missing:
         skip_missing(f"{', '.join(missing)} (the extra 'docs')")
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(DOCS), str(tmp_path)]
-    # Warnings of Sphinx itself and of what it needs are for them to mend.
+    # Sphinx and its dependencies have warnings of their own, which we cannot fix.
     strict = ("PYTHONWARNINGS", "PYTHONDEVMODE")
     inherited = {name: value for name, value in os.environ.items() if name not in strict}
     built = subprocess.run(command, env=inherited, capture_output=True, text=True, check=False)
@@ -253,7 +268,7 @@ def _is_installed(name):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_leads_to_a_file_and_to_a_place_in_it(path):
+def test_link_has_file_and_anchor(path):
     for target in re.findall(r"\]\((?!https?://|mailto:)([^)\s]+)", prose_of(path)):
         name, _, anchor = target.partition("#")
         file = path.parent / name if name else path
@@ -262,7 +277,7 @@ def test_a_link_leads_to_a_file_and_to_a_place_in_it(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_link_by_reference_has_its_address(path):
+def test_reference_link_has_url(path):
     text = prose_of(path)
     given = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
     for address in given.values():
@@ -283,8 +298,50 @@ def readme():
     return (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+class TestReadme:
+    """The README renders on PyPI, and its links lead to pages of this documentation."""
+
+    SITE = "https://django-customer-history.readthedocs.io/en/latest/"
+    REPOSITORY = "https://github.com/django-customer-history/django-customer-history/blob/main/"
+    PICTURES = (
+        "https://raw.githubusercontent.com/django-customer-history/django-customer-history/main/"
+    )
+
+    @staticmethod
+    def urls_of(text):
+        return re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+
+    def test_links_are_absolute(self, readme):
+        starts = (self.SITE, self.REPOSITORY, self.PICTURES)
+        assert [url for url in self.urls_of(readme) if not url.startswith(starts)] == []
+
+    @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
+    def test_pages_of_the_site_exist(self, name):
+        found = self.urls_of((ROOT / name).read_text(encoding="utf-8"))
+        pages = [url.removeprefix(self.SITE) for url in found if url.startswith(self.SITE)]
+        assert len(pages) > 10
+        for page in pages:
+            assert (DOCS / page).with_suffix(".md").exists(), page
+
+    def test_files_of_the_repository_exist(self, readme):
+        for start in (self.REPOSITORY, self.PICTURES):
+            paths = [url.removeprefix(start) for url in self.urls_of(readme) if start in url]
+            assert paths
+            assert [path for path in paths if not (ROOT / path).is_file()] == []
+
+    def test_names_the_two_commands(self, readme):
+        assert set(re.findall(r"`make ([\w-]+)`", readme)) == {"demo", "test"}
+
+
+def test_changelog_links_each_bullet():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    bullets = re.split(r"^- ", text.partition("## [0.1.0]")[2], flags=re.MULTILINE)[1:]
+    assert 0 < len(bullets) <= 20
+    assert [bullet for bullet in bullets if "](https://" not in bullet] == []
+
+
 class TestPromisesOfTheProject:
-    """What the README, the metadata and the matrix say of versions is the same."""
+    """The README, the metadata and the matrix name the same versions."""
 
     def test_pythons(self, project, readme):
         start = "Programming Language :: Python :: 3."

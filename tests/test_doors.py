@@ -150,7 +150,7 @@ class TestTab:
         assert reader.get(pages(other)["view"] + f"?before={older}").status_code == 400
         shown = reader.get(pages(other)["tag"] + f"?before={older}")
         assert shown.status_code == 200
-        assert "This link belongs to another list." in shown.content.decode()
+        assert "This link is not valid here." in shown.content.decode()
 
     def test_the_history_of_a_deleted_record_stays_readable(self, reader, customer):
         address = pages(customer)["view"]

@@ -296,7 +296,7 @@ def test_the_command_says_what_there_is(whole_log, clock):
     assert told.getvalue() == "The log is one table.\n"
     told = StringIO()
     call_command("history_partitions", create=True, ahead=1, stdout=told)
-    assert told.getvalue().splitlines()[0] == "Partitions made: 3."
+    assert told.getvalue().splitlines()[0] == "Partitions created: 3."
     assert "customer_history_entry_2026_12           2026-12-01 to 2027-01-01" in told.getvalue()
 
 

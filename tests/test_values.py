@@ -1,4 +1,4 @@
-"""Keys, masks and the small print of values."""
+"""Keys, masks and values."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,19 +12,19 @@ from django_customer_history.keys import (
     uuid_at,
 )
 from django_customer_history.values.decoding import decode
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import encode, key_text
 from django_customer_history.values.rendering import json_value
 from django_customer_history.values.types import ValueType
 
 
-def test_keys_are_version_7_and_in_the_order_of_their_making():
+def test_keys_are_ordered_uuids_of_version_7():
     keys = [time_ordered_uuid() for _ in range(10_000)]
     assert keys == sorted(keys)
     assert len(set(keys)) == 10_000
     assert {(key.version, key.variant) for key in keys[:10]} == {(7, "specified in RFC 4122")}
 
 
-def test_the_lowest_key_of_a_moment_bounds_those_made_then():
+def test_lowest_key_of_a_moment():
     moment = datetime(2026, 11, 23, 14, 2, 11, 482913, tzinfo=UTC)
     microseconds = 1795442531482913
     lowest = lowest_uuid_at(moment)
@@ -49,11 +49,11 @@ def test_the_lowest_key_of_a_moment_bounds_those_made_then():
         (masks.FULL, None, None),
     ],
 )
-def test_a_mask_shows_what_it_may_and_not_the_length(mask, value, shown):
+def test_masks_hide_the_length(mask, value, shown):
     assert mask(value) == shown
 
 
-def test_text_that_does_not_fit_its_form_stays_text():
+def test_text_of_another_type_stays_text():
     assert decode("draft", ValueType.INTEGER) == "draft"
     assert decode("maybe", ValueType.BOOLEAN) == "maybe"
     assert decode("x", None) == "x"
@@ -67,6 +67,20 @@ def test_json_values_are_typed():
     assert json_value('{"a": 1}', ValueType.JSON) == {"a": 1}
 
 
-def test_a_value_without_a_text_is_refused():
-    with pytest.raises(TypeError, match="cannot keep a object"):
+def test_unknown_type_is_an_error():
+    with pytest.raises(TypeError, match="cannot store a object"):
         encode(object())
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        (7, "7"),
+        ("7", "7"),
+        (UUID("01A208B6-DC9A-7E9B-8000-000000000000"), "01a208b6-dc9a-7e9b-8000-000000000000"),
+        ((1, "p"), '["1","p"]'),
+        (None, ""),
+    ],
+)
+def test_keys_as_text(key, text):
+    assert key_text(key) == text

@@ -83,7 +83,7 @@ def test_a_row_gets_one_entry_with_what_it_held(unseen, user):
     assert (entry.entity_label, entry.user_label, entry.source) == ("Old Ltd", "ann", "command")
     assert entry.context == {"baseline": True, "command": "history_baseline"}
     assert entry.is_baseline
-    assert "crm.customer: 1 of 2 rows got a first entry" in printed
+    assert "crm.customer: 1 of 2 rows got a baseline entry" in printed
 
 
 def test_a_second_run_writes_nothing(unseen):
@@ -102,7 +102,7 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(unseen):
         touched = Customer.objects.create(name="Touched Ltd")
     Customer.objects.filter(pk=touched.pk).update(rate=1)
     before = Entry.objects.count()
-    assert "crm.customer: 2 of 3 rows would get a first entry" in baseline(
+    assert "crm.customer: 2 of 3 rows would get a baseline entry" in baseline(
         "crm.customer", dry_run=True
     )
     assert Entry.objects.count() == before
@@ -292,7 +292,7 @@ def test_a_terminal_sees_how_far_it_is(unseen):
     shown = screen.getvalue()
     assert f"\rcrm.tag [{'#' * 20}{'.' * 10}] 2/3 2 entries" in shown
     assert f"\rcrm.tag [{'#' * 30}] 3/3 3 entries\n" in shown
-    assert shown.endswith("crm.tag: 3 of 3 rows got a first entry\n")
+    assert shown.endswith("crm.tag: 3 of 3 rows got a baseline entry\n")
 
 
 def test_a_run_that_was_cut_short_goes_on_where_it_was(unseen):
@@ -303,7 +303,7 @@ def test_a_run_that_was_cut_short_goes_on_where_it_was(unseen):
     assert next(unfinished).entries == 3
     unfinished.close()
     assert Entry.objects.filter(action="Baseline").count() == 3
-    assert "crm.tag: 4 of 7 rows got a first entry" in baseline("crm.tag", batch_size=3)
+    assert "crm.tag: 4 of 7 rows got a baseline entry" in baseline("crm.tag", batch_size=3)
     assert len(begun()) == 7
 
 
@@ -320,7 +320,7 @@ def test_without_triggers_it_says_what_to_do():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("crm.nothing",), "is no model"),
+        (("crm.nothing",), "does not exist"),
         (("contenttypes.contenttype",), "is not registered"),
     ],
 )

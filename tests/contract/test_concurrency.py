@@ -1,4 +1,4 @@
-"""Many writers at once: the old values are the true sequence, and nobody's name is another's."""
+"""Concurrent writers: old values are in the true sequence, and users are not mixed up."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ WRITERS, WRITES, ROWS = 8, 2_000, 50
 @pytest.fixture
 def several_connections():
     if connection.vendor == "sqlite":
-        pytest.skip("an SQLite database in memory lives in one connection: there is one writer")
+        pytest.skip("an SQLite database in memory has one connection, so one writer")
 
 
 def in_threads(work):
@@ -46,9 +46,9 @@ def in_threads(work):
 
 
 @pytest.mark.slow
-def test_racing_writers_leave_the_true_sequence_of_values(several_connections):
-    rows = Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
-    keys = [row.pk for row in rows]
+def test_old_values_are_in_sequence(several_connections):
+    Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
+    keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
 
     def write(number):
         for count in range(WRITES):
@@ -66,7 +66,7 @@ def test_racing_writers_leave_the_true_sequence_of_values(several_connections):
     assert total == WRITERS * WRITES
 
 
-def test_two_transactions_that_wait_for_one_row(several_connections):
+def test_transactions_that_wait_for_a_row(several_connections):
     Code.objects.create(code="k", text="0")
     first_wrote, second_waits = threading.Event(), threading.Event()
 
@@ -93,7 +93,7 @@ def test_two_transactions_that_wait_for_one_row(several_connections):
     assert [entry.changes["text"] for entry in entries] == [["0", "1"], ["1", "2"]]
 
 
-def check_attribution(customers):
+def check_users(customers):
     for number, customer in enumerate(customers):
         entries = Entry.objects.of_entity(Customer, customer.pk).filter(kind="update")
         assert set(entries.values_list("user_label", flat=True)) == {f"user {number}"}
@@ -109,7 +109,7 @@ def write_as(number, customer):
                 Customer.objects.filter(pk=customer.pk).update(rate=count + 1)
 
 
-def test_asynchronous_tasks_keep_their_users_apart():
+def test_asynchronous_tasks():
     customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
 
     def write(number):
@@ -122,10 +122,10 @@ def test_asynchronous_tasks_keep_their_users_apart():
         await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
 
     asyncio.run(everyone())
-    check_attribution(customers)
+    check_users(customers)
 
 
-def test_threads_over_pooled_connections_keep_their_users_apart(several_connections):
+def test_threads_with_pooled_connections(several_connections):
     customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
     settings_dict = connection.settings_dict
     options = settings_dict["OPTIONS"]
@@ -140,12 +140,12 @@ def test_threads_over_pooled_connections_keep_their_users_apart(several_connecti
             connection.close()
             connection.close_pool()
         settings_dict["OPTIONS"] = options
-    check_attribution(customers)
+    check_users(customers)
 
 
 @pytest.fixture
 def pgbouncer(several_connections):
-    """Put a PgBouncer in transaction mode, with two connections to the server, in between."""
+    """Connect through PgBouncer in transaction mode, with two connections to the server."""
     program = shutil.which("pgbouncer")
     if connection.vendor != "postgresql":
         pytest.skip("PgBouncer works with PostgreSQL alone")
@@ -184,11 +184,11 @@ def pgbouncer(several_connections):
             server.update(original)
             process.terminate()
             process.wait(10)
-            wait_until_gone(name)
+            wait_until_closed(name)
 
 
-def wait_until_gone(name):
-    """Wait until the server has noticed that the pooler's connections are closed."""
+def wait_until_closed(name):
+    """Wait until the server has closed the connections of the pooler."""
     for _ in range(100):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -206,14 +206,14 @@ def wait_for(port):
     pytest.fail("pgbouncer did not start")
 
 
-def test_a_pooler_in_transaction_mode_hands_no_context_to_another_client(pgbouncer):
+def test_pooler_in_transaction_mode(pgbouncer):
     customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
     in_threads(lambda number: write_as(number, customers[number]))
     Customer.objects.update(name="by nobody")
-    check_attribution_but_last(customers)
+    check_users_except_last(customers)
 
 
-def check_attribution_but_last(customers):
+def check_users_except_last(customers):
     last = Entry.objects.filter(kind="update").order_by("-id")[: len(customers)]
     assert {entry.user_label for entry in last} == {None}
     for number, customer in enumerate(customers):

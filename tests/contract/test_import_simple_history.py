@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from django_customer_history import history
 from django_customer_history.capture import registration_log as registrations
-from django_customer_history.capture.events import note
+from django_customer_history.capture.events import record_about_history
 from django_customer_history.capture.registration_log import (
     KIND,
     log_registrations,
@@ -469,7 +469,7 @@ def test_what_is_written_while_migrate_removes_triggers_is_there_once(db):
 
 def test_what_happened_while_nobody_tracked_it_is_imported(past):
     for action in ("History Started", "History Stopped"):
-        note(action, about=(KIND, "past.client"), changes={}, using="default")
+        record_about_history(action, about=(KIND, "past.client"), changes={}, using="default")
     client = at(Client(name="A"), 0)
     tracked_at = Entry.objects.filter(entity_model=KIND, entity_id="past.client").latest("id")
     client._history_date = tracked_at.timestamp + timedelta(seconds=1)
@@ -496,7 +496,7 @@ def test_a_user_who_is_gone_is_nobody_as_the_package_forgot_them(past, ann):
 
 @pytest.mark.parametrize(
     ("models", "message"),
-    [(("crm.note",), "keeps no snapshots"), (("crm.nothing",), "is no model")],
+    [(("crm.note",), "keeps no snapshots"), (("crm.nothing",), "does not exist")],
 )
 def test_a_model_that_cannot_be_imported(db, models, message):
     with pytest.raises(CommandError, match=message):

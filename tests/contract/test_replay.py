@@ -1,4 +1,4 @@
-"""Random writes by random paths: the log, replayed from empty, gives exactly the rows."""
+"""Random writes by every path: replaying the log gives exactly the rows of the tables."""
 
 import json
 import uuid
@@ -137,7 +137,7 @@ WRITES = (
     delete, raw_delete, write_code, rename_code, upsert_stock, link, set_links, unlink,
 )  # fmt: skip
 WRITE = st.tuples(st.sampled_from(WRITES), PICK, VALUES)
-BLOCK = st.recursive(
+TRANSACTION = st.recursive(
     st.lists(WRITE, max_size=4),
     lambda inner: st.tuples(st.booleans(), st.lists(inner, max_size=3)),
     max_leaves=6,
@@ -190,8 +190,8 @@ def stored(model, names, key=lambda row: str(row.pk)):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(blocks=st.lists(BLOCK, max_size=5))
-def test_the_log_replayed_from_empty_gives_exactly_the_rows(db, blocks):
+@given(blocks=st.lists(TRANSACTION, max_size=5))
+def test_replayed_log_equals_the_rows(db, blocks):
     for model in (Specimen, Code, Stock, Tag, Customer):
         model.objects.all().delete()
     last = Entry.objects.order_by("id").last()

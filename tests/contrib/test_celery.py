@@ -229,7 +229,7 @@ def test_what_is_wrong_with_a_context_is_told_to_whoever_sends(
     url = f"/customers/{Customer.objects.get().pk}/task/"
     with working("Redis", shared_database, tmp_path):
         settings.CUSTOMER_HISTORY = {"SOURCE_RESOLVER": f"{__name__}.fax"}
-        with pytest.raises(InvalidContextError, match="Unknown source 'fax'"):
+        with pytest.raises(InvalidContextError, match="Source 'fax' does not exist"):
             client.post(url, {"task": "rename", "names": "by fax"})
         settings.CUSTOMER_HISTORY = {}
         client.post(url, {"task": "rename", "names": "by web"})

@@ -427,7 +427,8 @@ def test_facets_cost_the_same_however_long_the_history_is(
     reader, user, customer, django_assert_num_queries
 ):
     log_updates(customer, 2_001)
-    with django_assert_num_queries(6):  # session, user, permissions, subject, entries with marks
+    # Session, user, subject, permissions (2), entries, marks, registrations.
+    with django_assert_num_queries(8):
         found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
     assert found["complete"] is False
     assert [one["value"] for one in found["kinds"]] == ["update"]

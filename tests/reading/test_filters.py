@@ -319,7 +319,7 @@ def test_the_tag_takes_the_filters_of_the_page_and_leaves_the_hosts_own(reader, 
     assert "a note" not in text
     assert "44.99" in text
     text = reader.get(f"{address}?action=Nothing").content.decode()
-    assert "No change fits these filters." in text
+    assert "No changes match these filters." in text
 
 
 def test_the_tag_names_a_wrong_filter_and_pages_within_good_ones(reader, customer, settings):

@@ -30,7 +30,7 @@ from django_customer_history.capture.batches import (
     Progress,
 )
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     record_baselines,
 )
 from django_customer_history.capture.existing_rows import (
@@ -171,7 +171,7 @@ class Baseline:
             for sql in statements:
                 cursor.execute(for_django(sql), [*values, *places])
 
-    def _told(self, keys: Sequence[Any], known: Mapping[str, set[str]]) -> list[EventContent]:
+    def _told(self, keys: Sequence[Any], known: Mapping[str, set[str]]) -> list[EntryContent]:
         """Return what rows hold, at some places, but for the fields that are known there."""
         if not known:
             return []
@@ -188,7 +188,7 @@ class Baseline:
             if rest or not known[row.key]:
                 entity = (self.table.entity_model, row.key)
                 told.append(
-                    EventContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
+                    EntryContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
                 )
         return told
 
@@ -250,7 +250,7 @@ def _model_of(table: TrackedTable, registration: Registration) -> type[models.Mo
     return through
 
 
-def _keys(told: Iterable[EventContent]) -> set[str]:
+def _keys(told: Iterable[EntryContent]) -> set[str]:
     return {one.entity[1] for one in told}
 
 

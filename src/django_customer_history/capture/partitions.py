@@ -16,13 +16,13 @@ from uuid import UUID
 from django.db import OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history import conf
 from django_customer_history.backends import backend_of
 from django_customer_history.capture.triggers import (
     log_table,
     remove,
     synchronize_triggers,
 )
-from django_customer_history.conf import partitions_enabled
 from django_customer_history.exceptions import PartitionError
 from django_customer_history.keys import (
     datetime_of,
@@ -109,7 +109,7 @@ def partition_log(connection: BaseDatabaseWrapper) -> None:
     A log with entries in one table is left to `history_partitions`: that takes its time.
     """
     log = log_table()
-    if not partitions_enabled() or connection.vendor != "postgresql":
+    if not conf.partitions() or connection.vendor != "postgresql":
         return
     if not backend_of(connection).columns(connection, [log]):
         return

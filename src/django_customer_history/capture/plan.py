@@ -27,10 +27,10 @@ from django_customer_history.backends.tables import (
 )
 from django_customer_history.capture.rules import (
     action_rules,
-    is_logged,
     link_reason_rules,
     reason_rules,
 )
+from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,

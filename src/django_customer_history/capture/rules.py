@@ -2,20 +2,19 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from django.utils.text import capfirst
-
 from django_customer_history.backends.tables import (
     ActionRule,
     Event,
     ReasonRule,
     TrackedColumn,
 )
+from django_customer_history.registration.actions import named_actions
+from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
 )
 from django_customer_history.registration.subject_paths import relations
-from django_customer_history.values.encoding import AnyField
 
 _EVENTS_OF_KINDS: Mapping[str, Event] = {
     "create": "insert",
@@ -38,32 +37,19 @@ def logged_names(registration: Registration, registry: Registry) -> list[str]:
     ]
 
 
-def is_logged(registration: Registration, field: "AnyField | None") -> bool:
-    """Return whether changes of a column are logged; None: of one that no field knows."""
-    if field is None:
-        return registration.only is None
-    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
-
-
 def action_rules(
     registration: Registration, columns: Iterable[TrackedColumn]
 ) -> Iterator[ActionRule]:
     """Yield what changes of a table are called, the names that win first."""
     by_field = {column.field: column for column in columns}
-    for named in registration.events:
-        column = by_field.get(named.field)
-        if column is not None:
-            yield ActionRule(event="update", action=named.action, column=column, value=named.value)
-            if named.value is not None:
-                yield ActionRule(
-                    event="insert", action=named.action, column=column, value=named.value
-                )
-        elif named.field in _EVENTS_OF_KINDS:
-            yield ActionRule(event=_EVENTS_OF_KINDS[named.field], action=named.action)
-    for column in by_field.values():
-        if column.secret:
-            words = column.field.replace("_", " ")
-            yield ActionRule(event="update", action=f"{capfirst(words)} changed", column=column)
+    secret = {name for name, column in by_field.items() if column.secret}
+    for named in named_actions(registration, fields=by_field, secret=secret):
+        yield ActionRule(
+            event=_EVENTS_OF_KINDS[named.kind],
+            action=named.action,
+            column=None if named.field is None else by_field[named.field],
+            value=named.value,
+        )
 
 
 def reason_rules(

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history import conf
 from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import (
     InstalledTrigger,
@@ -16,7 +17,6 @@ from django_customer_history.backends.tables import (
     Trigger,
 )
 from django_customer_history.capture.plan import tracked_tables
-from django_customer_history.conf import append_only_triggers_enabled
 from django_customer_history.exceptions import CaptureError
 from django_customer_history.registration.registry import registry
 
@@ -138,7 +138,7 @@ def _wanted(
         if tables is None or _touches(table, tables)
         for trigger in backend.triggers(table, log=log)
     ]
-    if append_only_triggers_enabled() and (tables is None or log in tables):
+    if conf.append_only_triggers() and (tables is None or log in tables):
         triggers += append_only_triggers(connection)
     return triggers
 

@@ -51,7 +51,7 @@ _parsed_remembered = lru_cache(maxsize=1024)(_parsed)
 
 def stored_address(address: Address) -> str | None:
     """Return as much of an address as `IP_ADDRESS_STORAGE` lets the log keep: all, a network, nothing."""
-    return _kept(address, conf.kept_address())
+    return _kept(address, conf.ip_address_storage())
 
 
 @lru_cache(maxsize=1024)

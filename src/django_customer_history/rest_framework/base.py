@@ -138,7 +138,7 @@ class OverOneSubject:
 
     def check_existence(self, timeline: Timeline) -> None:
         """Answer 404 where there never was such a subject."""
-        if not timeline.is_of_something():
+        if not timeline.is_known():
             raise Http404
 
 

@@ -1,4 +1,4 @@
-"""Just this view of a tab as a file."""
+"""The filtered history of a tab as a file."""
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -22,14 +22,16 @@ def is_download(request: HttpRequest) -> bool:
 
 
 def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
-    """Return the file of what is filtered, streamed; that it was exported is an entry.
+    """Return the entries that match the filters of a request, as a streamed file.
 
-    For a HEAD there is no file, and no entry. Raises `InvalidFilterError`, also for an unknown
-    format, and `PermissionDenied` for a reader who may not export it.
+    The export is logged. A HEAD request gets the headers only, and nothing is logged.
+
+    Raises `InvalidFilterError`, also for an unknown format, and `PermissionDenied` if the reader
+    may not export this history.
     """
     query = TabQuery.read(request.GET)
     with timezone.override(reader_time_zone(request.user)):
-        filtered = timeline.filtered(query.filters(leaves_others=False))
+        filtered = timeline.filtered(query.filters(allow_other_parameters=False))
         try:
             wanted = wanted_export(filtered, format_name=query.value("format") or "")
         except UnknownFormatError as error:

@@ -296,9 +296,18 @@ class MySQLBackend(RowTriggerBackend):
         event: Event,
         condition: str | None,
     ) -> str:
+        # MySQL refuses an INSERT that reads its own table (1093): such values are read before.
+        read = {name: sql for name, sql in values.items() if f"FROM {self.quote(log)}" in sql}
+        written = {**values, **{name: f"logged_{name}" for name in read}}
         columns = ", ".join(self.quote(column) for column in LOG_COLUMNS)
-        expressions = ",\n    ".join(values[column] for column in LOG_COLUMNS)
+        expressions = ",\n    ".join(written[column] for column in LOG_COLUMNS)
         statement = f"  INSERT INTO {self.quote(log)} ({columns})\n  VALUES ({expressions})"
+        if read:
+            variables = "".join(
+                f"    DECLARE logged_{name} TEXT CHARACTER SET utf8mb4 DEFAULT {sql};\n"
+                for name, sql in read.items()
+            )
+            statement = f"  BEGIN\n{variables}{statement};\n  END"
         return f"  IF {condition} THEN\n{statement};\n  END IF" if condition else statement
 
     def refuse(self, message: str, *, condition: str | None) -> str:

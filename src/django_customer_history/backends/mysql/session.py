@@ -84,7 +84,7 @@ class MySQLSession(Session):
             resolved.user_label,
             resolved.source,
             resolved.ip_address,
-            None if request_id is None else str(request_id),
+            None if request_id is None else request_id.hex,
             resolved.action,
             resolved.detail,
             1 if resolved.paused else None,

@@ -177,6 +177,6 @@ def _timeline(reader: Reader, record: str | None, using: str | None) -> Timeline
     if not key:
         raise CommandError(f'Give the key of the record too, like "{label}:42".')
     timeline = Timeline.of_subject(reader, registration.model, key, using=using)
-    if not timeline.is_of_something():
+    if not timeline.is_known():
         raise CommandError(f"There is no record {record}, and there never was.")
     return timeline

@@ -1,4 +1,4 @@
-"""The filter bar: chips of what is asked for, ranges of dates, menus of what occurs."""
+"""The filter bar: chips for active filters, date ranges, and menus of values to choose from."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from django.utils.text import capfirst
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
-from django_customer_history.access.field_access import field_of
 from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     KIND_LABELS,
@@ -23,9 +22,10 @@ from django_customer_history.reading.filters import (
     SYSTEM,
 )
 from django_customer_history.reading.record_labels import model_title
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.query import (
-    OWN_NAMES,
+    TAB_PARAMETERS,
     TabQuery,
 )
 
@@ -40,24 +40,28 @@ _TITLES = {
     "source": pgettext_lazy("source of a change", "Source"),
     "ip_address": gettext_lazy("IP address"),
     "request_id": pgettext_lazy("request to the server", "Request"),
-    "subject": pgettext_lazy("tab of a record", "Tab"),
-    "q": pgettext_lazy("text that is searched for", "Text"),
+    "subject": pgettext_lazy("the record that a history is about", "Subject"),
+    "q": pgettext_lazy("text to search for", "Search"),
 }
-_MENUS = {
+
+_MENU_FACETS = {
     "user": "users",
     "action": "actions",
     "entity": "entities",
     "field": "fields",
     "source": "sources",
 }
-"""Filters that have a menu, and where facets have what occurs."""
+"""The filters that have a menu, each with the attribute of `Facets` that has its values."""
 
-_IN_THE_FORM = {"from", "to", "q", *_MENUS}
+_INPUTS = {"from", "to", "q", *_MENU_FACETS}
+"""The filters that have an input in the form. The form passes others on as hidden inputs."""
+
+_ISO_DATE_LENGTH = len("2026-11-23")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chip:
-    """One value of one filter in force, and the link to the page without it."""
+    """One value of an active filter, with the link that removes it."""
 
     title: str
     text: str
@@ -67,7 +71,7 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A range of dates with a name."""
+    """A date range with a name, such as "Last 7 days"."""
 
     name: str
     link: str
@@ -85,59 +89,65 @@ class Option:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
-    """The values that one filter can be given."""
+    """The values to choose from for one filter."""
 
     name: str
     title: str
     options: tuple[Option, ...]
 
     @property
-    def chosen(self) -> int:
-        """How many of its values are in force."""
+    def chosen_count(self) -> int:
+        """How many of its values are active."""
         return sum(option.is_chosen for option in self.options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateInput:
-    """One end of the range of dates, as an input has it."""
+    """The start or the end of the date range, as a form input."""
 
     name: str
     value: str
     is_date: bool
-    """Whether it is a day; a moment is kept as it was written."""
+    """Whether the value is a date. A date with a time needs a text input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """The filter bar, open with menus or closed."""
+class FilterBar:
+    """The filter bar, with its menus open or closed."""
 
     chips: tuple[Chip, ...]
     presets: tuple[Preset, ...]
     menus: tuple[Menu, ...] | None
+    """None while the bar is closed."""
     is_complete: bool
-    """Whether the menus were made of every entry; else of the newest ones."""
+    """Whether the menus have the values of all entries, or only of the newest ones."""
     start: DateInput
     end: DateInput
     text: str
     hidden: tuple[tuple[str, str], ...]
-    """Names and values that the form passes on."""
+    """Names and values of the form's hidden inputs."""
     clear_link: str
     open_link: str
 
 
-def bar_of(query: TabQuery, *, facets: Facets | None, today: date, zone: tzinfo) -> Bar:
-    """Return the bar of a query; without facets it has no menus."""
-    labels = _labels(facets)
-    return Bar(
-        chips=tuple(_chip(query, name, value, labels, zone) for name, value in query.asked),
+def build_filter_bar(
+    query: TabQuery, *, facets: Facets | None, today: date, zone: tzinfo
+) -> FilterBar:
+    """Return the filter bar of a query. Without facets it is closed.
+
+    `today` and `zone` are the reader's date and time zone.
+    """
+    labels = _facet_labels(facets)
+    return FilterBar(
+        chips=tuple(_chip(query, name, value, labels, zone) for name, value in query.filter_values),
         presets=tuple(_presets(query, today)),
         menus=None if facets is None else tuple(_menus(query, facets, zone)),
         is_complete=facets is None or facets.complete,
-        start=_range(query, "from"),
-        end=_range(query, "to"),
+        start=_date_input(query, "from"),
+        end=_date_input(query, "to"),
         text=query.value("q") or "",
-        hidden=tuple(_hidden(query)),
-        clear_link=query.link(keeps_filters=False),
+        hidden=tuple(_hidden_inputs(query)),
+        clear_link=query.link(keep_filters=False),
         open_link=query.link({"filter": ["open"]}),
     )
 
@@ -145,31 +155,31 @@ def bar_of(query: TabQuery, *, facets: Facets | None, today: date, zone: tzinfo)
 def _chip(
     query: TabQuery, name: str, value: str, labels: Mapping[tuple[str, str], str], zone: tzinfo
 ) -> Chip:
-    bare = name.removeprefix("-")
-    others = [one for one in query.given[name] if one != value]
+    filter_name = name.removeprefix("-")
+    other_values = [other for other in query.parameters[name] if other != value]
     return Chip(
-        title=str(_TITLES[bare]),
-        text=labels.get((bare, value)) or _text(bare, value, zone),
-        is_negated=name != bare,
-        link=query.link({name: others}),
+        title=str(_TITLES[filter_name]),
+        text=labels.get((filter_name, value)) or _value_label(filter_name, value, zone),
+        is_negated=name != filter_name,
+        link=query.link({name: other_values}),
     )
 
 
-def _text(name: str, value: str, zone: tzinfo) -> str:
+def _value_label(name: str, value: str, zone: tzinfo) -> str:
+    """Return the label of a filter's value that is not among the facets."""
     if name in ("from", "to"):
-        return _moment_text(value, zone)
-    write = _TEXTS.get(name)
-    return value if write is None else write(value)
+        return _date_label(value, zone)
+    get_label = _VALUE_LABELS.get(name)
+    return value if get_label is None else get_label(value)
 
 
-def _record_title(value: str) -> str:
+def _record_label(value: str) -> str:
     model, _, key = value.partition(":")
     title = model_title(model)
     return f"{title} {key}" if key else title
 
 
-def _field_title(name: str) -> str:
-    """Return what a field is called that does not occur in what the menus were made of."""
+def _field_label(name: str) -> str:
     root, _, path = name.partition(".")
     for registration in registry:
         field = field_of(registration.model, root)
@@ -179,18 +189,18 @@ def _field_title(name: str) -> str:
     return name
 
 
-_TEXTS: Mapping[str, Callable[[str], str]] = {
+_VALUE_LABELS: Mapping[str, Callable[[str], str]] = {
     "user": lambda value: system_label() if value == SYSTEM else value.removeprefix(BY_NAME),
     "kind": lambda value: str(KIND_LABELS.get(value, value)),
     "action": action_label,
-    "entity": _record_title,
-    "field": _field_title,
+    "entity": _record_label,
+    "field": _field_label,
     "source": lambda value: SOURCES.get(value, value),
-    "subject": _record_title,
+    "subject": _record_label,
 }
 
 
-def _moment_text(value: str, zone: tzinfo) -> str:
+def _date_label(value: str, zone: tzinfo) -> str:
     day = parse_date(value)
     if day is not None:
         return str(formats.date_format(day, "DATE_FORMAT"))
@@ -201,70 +211,70 @@ def _moment_text(value: str, zone: tzinfo) -> str:
     return f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
 
 
-def _labels(facets: Facets | None) -> dict[tuple[str, str], str]:
+def _facet_labels(facets: Facets | None) -> dict[tuple[str, str], str]:
     if facets is None:
         return {}
     return {
-        (name, one.value): one.label
-        for name, attribute in _MENUS.items()
-        for one in getattr(facets, attribute)
+        (name, facet.value): facet.label
+        for name, attribute in _MENU_FACETS.items()
+        for facet in getattr(facets, attribute)
     }
 
 
 def _menus(query: TabQuery, facets: Facets, zone: tzinfo) -> Iterator[Menu]:
-    for name, attribute in _MENUS.items():
-        chosen = query.given.get(name, ())
-        occurring = [
-            Option(value=one.value, label=one.label, is_chosen=one.value in chosen)
-            for one in getattr(facets, attribute)
+    for name, attribute in _MENU_FACETS.items():
+        chosen = query.parameters.get(name, ())
+        found = [
+            Option(value=facet.value, label=facet.label, is_chosen=facet.value in chosen)
+            for facet in getattr(facets, attribute)
         ]
-        known = {option.value for option in occurring}
-        # What is in force and does not occur can be seen and switched off all the same.
+        known = {option.value for option in found}
+        # An active value that no entry has is listed too: readers must be able to switch it off.
         missing = [
-            Option(value=value, label=_text(name, value, zone), is_chosen=True)
+            Option(value=value, label=_value_label(name, value, zone), is_chosen=True)
             for value in chosen
             if value not in known
         ]
-        yield Menu(name=name, title=str(_TITLES[name]), options=(*occurring, *missing))
+        yield Menu(name=name, title=str(_TITLES[name]), options=(*found, *missing))
 
 
 def _presets(query: TabQuery, today: date) -> Iterator[Preset]:
     yesterday = today - timedelta(days=1)
     last_year = today.replace(year=today.year - 1, day=min(today.day, 28))
     month = today.replace(day=1)
-    before = (month - timedelta(days=1)).replace(day=1)
+    last_month = (month - timedelta(days=1)).replace(day=1)
     ranges = (
         (gettext("Today"), today, today),
         (gettext("Yesterday"), yesterday, yesterday),
         (gettext("Last 7 days"), today - timedelta(days=6), today),
         (gettext("Last 30 days"), today - timedelta(days=29), today),
         (gettext("This month"), month, today),
-        (gettext("Last month"), before, month - timedelta(days=1)),
+        (gettext("Last month"), last_month, month - timedelta(days=1)),
         (gettext("Last 12 months"), last_year, today),
     )
     for name, start, end in ranges:
-        wanted = {"from": (start.isoformat(),), "to": (end.isoformat(),)}
+        changes = {"from": (start.isoformat(),), "to": (end.isoformat(),)}
         yield Preset(
             name=name,
-            link=query.link(wanted),
-            is_current=all(query.given.get(key) == value for key, value in wanted.items()),
+            link=query.link(changes),
+            is_current=all(query.parameters.get(key) == value for key, value in changes.items()),
         )
 
 
-def _range(query: TabQuery, name: str) -> DateInput:
+def _date_input(query: TabQuery, name: str) -> DateInput:
     value = query.value(name) or ""
     return DateInput(name=name, value=value, is_date=_is_date(value))
 
 
 def _is_date(value: str) -> bool:
     try:
-        return not value or (parse_date(value) is not None and len(value) == len("2026-11-23"))
+        return not value or (len(value) == _ISO_DATE_LENGTH and parse_date(value) is not None)
     except ValueError:
         return False
 
 
-def _hidden(query: TabQuery) -> Iterator[tuple[str, str]]:
-    for name, values in query.given.items():
-        if name not in _IN_THE_FORM and name not in OWN_NAMES:
+def _hidden_inputs(query: TabQuery) -> Iterator[tuple[str, str]]:
+    for name, values in query.parameters.items():
+        if name not in _INPUTS and name not in TAB_PARAMETERS:
             for value in values:
                 yield name, value

@@ -1,4 +1,4 @@
-"""Who, through what, from where: every entry bears it, and never another's."""
+"""User, source, IP address, request and reason: every entry has those of its own context."""
 
 import threading
 import uuid
@@ -15,7 +15,7 @@ from django_customer_history.exceptions import (
     NotRegisteredError,
 )
 from django_customer_history.models import Entry
-from tests.projects.crm.models import Customer, Invoice, InvoiceLine, Note, Tag
+from tests.projects.crm.models import Account, Customer, Invoice, InvoiceLine, Note, Tag
 
 pytestmark = pytest.mark.django_db
 
@@ -27,14 +27,14 @@ def rename(name):
     Customer.objects.update(name=name)
 
 
-def test_without_a_context_the_system_acts(customer, log):
+def test_without_a_context(customer, log):
     rename("x")
     entry = log.only()
     assert (entry.user_id, entry.user_label, entry.source) == (None, None, "system")
     assert (entry.ip_address, entry.request_id, entry.context) == (None, None, None)
 
 
-def test_everything_that_the_context_says_is_on_the_entry(user, log):
+def test_all_values_of_the_context(user, log):
     with history.acting(
         user=user,
         source="workflow",
@@ -60,8 +60,8 @@ def test_blocks_nest_and_the_outer_context_is_back_afterwards(customer, log):
         with history.acting(user=None):
             rename("4")
     rename("5")
-    told = log.values("user_label", "source", "ip_address", "context")
-    assert told == [
+    written = log.values("user_label", "source", "ip_address", "context")
+    assert written == [
         ("ann", "web", "203.0.113.9", None),
         (BOB.label, "web", "203.0.113.9", {"reason": "inner"}),
         ("ann", "web", "203.0.113.9", None),
@@ -95,7 +95,7 @@ def test_no_context_lingers_in_an_open_transaction(customer, log):
 
 
 @pytest.fixture
-def past_django():
+def driver_cursor():
     """A cursor of MariaDB's driver itself."""
     if connection.vendor != "mysql":
         pytest.skip("elsewhere nothing is kept in a session that could be somebody else's")
@@ -103,24 +103,22 @@ def past_django():
         yield cursor
 
 
-def test_a_cursor_of_the_driver_bears_who_acts_and_nobody_who_acted_before(log, past_django):
+def test_cursor_of_the_driver(log, driver_cursor):
     with history.acting(user=ANN):
         rename("1")
-        past_django.execute("UPDATE crm_customer SET name = '2'")
-    past_django.execute("UPDATE crm_customer SET name = '3'")
+        driver_cursor.execute("UPDATE crm_customer SET name = '2'")
+    driver_cursor.execute("UPDATE crm_customer SET name = '3'")
     with history.acting(user=BOB):
-        past_django.executemany("UPDATE crm_customer SET name = %s", [("4",), ("5",)])
+        driver_cursor.executemany("UPDATE crm_customer SET name = %s", [("4",), ("5",)])
     labels = ["ann", "ann", None, BOB.label, BOB.label]
     assert log.values("user_label") == [(label,) for label in labels]
 
 
-def test_what_somebody_says_to_the_database_himself_ends_with_the_next_write_of_django(
-    log, past_django
-):
+def test_session_variable_lasts_until_the_next_write(log, driver_cursor):
     with history.acting(user=ANN, source="web"):
         rename("1")
-        past_django.execute("SET @customer_history_source = 'integration'")
-        past_django.execute("UPDATE crm_customer SET name = '2'")
+        driver_cursor.execute("SET @customer_history_source = 'integration'")
+        driver_cursor.execute("UPDATE crm_customer SET name = '2'")
         rename("3")
     assert log.values("user_label", "source") == [
         ("ann", "web"),
@@ -138,7 +136,7 @@ def test_the_context_survives_a_savepoint_that_is_rolled_back(customer, log):
     assert log.values("user_label", "changes") == [("ann", {"name": ["Acme", "kept"]})]
 
 
-def test_every_way_of_writing_bears_the_context(customer, log):
+def test_every_way_of_writing(customer, log):
     with history.acting(user=ANN, source="import"):
         Customer.objects.bulk_create([Customer(name="B"), Customer(name="C")])
         customer.tags.add(Tag.objects.create(name="t"))
@@ -146,8 +144,8 @@ def test_every_way_of_writing_bears_the_context(customer, log):
             cursor.execute("/* a comment */ UPDATE crm_customer SET rate = 1")
             cursor.executemany("UPDATE crm_customer SET rate = %s", [(2,), (3,)])
         customer.delete()
-    told = set(log.values("user_label", "source"))
-    assert told == {("ann", "import")}
+    written = set(log.values("user_label", "source"))
+    assert written == {("ann", "import")}
 
 
 def test_a_named_action_covers_all_entries_of_the_block(customer, log):
@@ -185,28 +183,88 @@ def test_an_event_is_recorded_without_any_row_being_changed(user, customer, log)
     assert entry.context == {"reason": "hook"}
 
 
-def test_an_event_keeps_no_secret_and_needs_something_to_be_about(customer, log):
+def test_an_event_keeps_no_secret(customer, log):
     history.record("Token sent", subject=customer, changes={"api_token": (None, "tok-1")})
     assert log.only().changes == {"api_token": [None, None]}
-    with pytest.raises(ValueError, match="subject, an entity"):
-        history.record("Nothing")
-    with pytest.raises(NotRegisteredError, match=r"ContentType has no history"):
-        history.record("Unknown", entity=ContentType.objects.first())
 
 
-def test_what_cannot_be_a_context_is_refused(django_user_model):
-    with (
-        pytest.raises(InvalidContextError, match="Unknown source 'fax'"),
-        history.acting(source="fax"),
-    ):
-        pass
-    with (
-        pytest.raises(InvalidContextError, match="never saved"),
-        history.acting(user=django_user_model(username="new")),
-    ):
-        pass
-    with pytest.raises(InvalidContextError, match="1 to 100"), history.action(""):
-        pass
+class TestWrongEvents:
+    """`record` checks its arguments at the call and writes nothing if one is wrong."""
+
+    @pytest.fixture(autouse=True)
+    def nothing_is_written(self, log):
+        yield
+        assert log.entries() == []
+
+    @pytest.mark.parametrize("action", ["", " ", "x" * 101, None, 5])
+    def test_action(self, customer, action):
+        with pytest.raises(InvalidContextError) as error:
+            history.record(action, subject=customer)
+        assert str(error.value) == (
+            f"Action {action!r} is not valid. Give text of 1 to 100 characters, such as"
+            ' "Invoice Generated".'
+        )
+
+    def test_no_record(self):
+        with pytest.raises(ValueError, match="needs a subject, an entity, or both"):
+            history.record("Nothing")
+
+    def test_model_that_is_not_registered(self):
+        with pytest.raises(NotRegisteredError) as error:
+            history.record("Unknown", entity=ContentType.objects.first())
+        assert str(error.value) == (
+            "contenttypes.ContentType is not registered. Register it with history.register()."
+        )
+
+    def test_unsaved_subject(self):
+        with pytest.raises(InvalidContextError) as error:
+            history.record("Called", subject=Customer(name="New"))
+        assert str(error.value) == (
+            "subject=<Customer: New> is not saved, so it has no key. Save it first."
+        )
+
+    def test_unsaved_entity(self, customer):
+        with pytest.raises(InvalidContextError, match=r"entity=<Note: .*> is not saved"):
+            history.record("Called", subject=customer, entity=Note(customer=customer))
+
+    def test_unsaved_entity_with_generated_key(self, customer):
+        with pytest.raises(InvalidContextError, match=r"entity=<Account: .*> is not saved"):
+            history.record("Connected", subject=customer, entity=Account())
+
+    def test_something_else_than_a_record(self, customer):
+        with pytest.raises(InvalidContextError) as error:
+            history.record("Called", subject=customer, entity="crm.note:1")
+        assert str(error.value) == (
+            "entity='crm.note:1' is not a record. Give an instance of a model."
+        )
+
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"score": 7}, "changes['score'] is 7, which is not a pair."),
+            ({"score": (1, 2, 3)}, "changes['score'] is (1, 2, 3), which is not a pair."),
+            ({"score": "ab"}, "changes['score'] is 'ab', which is not a pair."),
+            ({5: (1, 2)}, "changes[5] is (1, 2), which is not a pair."),
+            (["score"], "changes=['score'] is not a dict."),
+        ],
+    )
+    def test_changes(self, customer, changes, message):
+        with pytest.raises(InvalidContextError) as error:
+            history.record("Scored", subject=customer, changes=changes)
+        assert str(error.value) == (
+            f'{message} Give names with pairs of old and new value, such as {{"score": (None, 7)}}.'
+        )
+
+    @pytest.mark.parametrize("reason", ["", " ", None, 5])
+    def test_pause_without_a_reason(self, reason):
+        with (
+            pytest.raises(ValueError, match="needs a reason as text") as error,
+            history.paused(reason=reason),
+        ):
+            pass
+        assert str(error.value) == (
+            f"history.paused() needs a reason as text, not {reason!r}. Say why nothing is logged."
+        )
 
 
 def test_an_entry_that_cannot_be_written_fails_the_write(customer, log):
@@ -225,18 +283,18 @@ def test_an_entry_that_cannot_be_written_fails_the_write(customer, log):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_write_outside_of_any_transaction_bears_its_own_context_only(customer, log):
+def test_writes_outside_of_transactions(customer, log):
     with history.acting(user=ANN):
         rename("1")
         Customer.objects.bulk_create([Customer(name="B")])
         with connection.cursor() as cursor:
             cursor.executemany("UPDATE crm_customer SET rate = %s", [(2,)])
     rename("2")
-    told = {
+    written = {
         (entry.action, entry.changes.get("name", [0, 0])[1], entry.user_label)
         for entry in log.entries()
     }
-    assert told == {
+    assert written == {
         ("Update", "1", "ann"),
         ("Create", "B", "ann"),
         ("Update", 0, "ann"),
@@ -245,7 +303,7 @@ def test_a_write_outside_of_any_transaction_bears_its_own_context_only(customer,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_threads_do_not_take_one_anothers_context():
+def test_threads_keep_their_own_context():
     if connection.vendor == "sqlite":
         return _threads_in_turn()
     customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
