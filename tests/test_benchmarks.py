@@ -1,4 +1,4 @@
-"""The comparison with other packages runs, and would notice a log that is not right."""
+"""The benchmarks run, and they notice a wrong log."""
 
 import json
 import os
@@ -23,18 +23,20 @@ def round_of(wall, captured, expected=10):
     return {"wall": wall, "processor": wall, "captured": captured, "expected": expected}
 
 
+@pytest.mark.slow
 def test_the_comparison_runs_on_sqlite(tmp_path):
     figures = tmp_path / "figures.json"
     options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]
     done = ran("benchmarks", *options, "--json", str(figures))
     assert done.returncode == 0, done.stderr
     found = json.loads(figures.read_text())["databases"]["sqlite"]
-    assert {one["captured"] for one in found["works"]["save"]["customer-history"]} == {20}
-    assert {one["captured"] for one in found["works"]["save"]["plain"]} == {0}
+    assert {one["captured"] for one in found["operations"]["save"]["customer-history"]} == {20}
+    assert {one["captured"] for one in found["operations"]["save"]["plain"]} == {0}
     assert found["statements"]["customer-history"] == found["statements"]["plain"]
     assert "| `save()` of 2 fields in one transaction |" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("most", "last"), [("64", []), ("0.001", ["Failed: csv, ndjson"])])
 def test_the_benchmark_of_exports_fails_where_one_takes_too_much_memory(most, last, tmp_path):
     options = ["--entries", "3000", "--most", most, "--formats", "csv", "ndjson"]
@@ -46,8 +48,8 @@ def test_the_benchmark_of_exports_fails_where_one_takes_too_much_memory(most, la
     assert "3000 entries as ndjson" in done.stdout
 
 
-def on_this_server():
-    """Return the address of a database that no test is in; it is made and removed there."""
+def url_on_this_server():
+    """Return the URL of a database that no test uses. The benchmark creates and removes it."""
     return re.sub(r"/\w+(?=\?|$)", "/benchmarks", os.environ["DATABASE_URL"])
 
 
@@ -62,10 +64,11 @@ def ran(module, *options, **environment):
     )
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="The log grows on PostgreSQL.")
+@pytest.mark.slow
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="it measures PostgreSQL")
 def test_a_log_that_grows_is_measured_at_each_length():
     options = ["--customers", "50", "--rounds", "1", "--most", "1000"]
-    url = on_this_server()
+    url = url_on_this_server()
     done = ran("benchmarks.growth", "--steps", "5100", "5200", *options, DATABASE_URL=url)
     assert done.returncode == 0, done.stderr
     _, head, table = done.stdout.partition("| processor time, ms | 5,100 | 5,200 |\n")
@@ -74,10 +77,11 @@ def test_a_log_that_grows_is_measured_at_each_length():
     assert rows >= {"write", "first page", "all, user", "CSV of a customer"}
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time.")
+@pytest.mark.slow
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
 def test_many_writers_and_readers_at_once_hinder_nobody():
     options = ["--seconds", "6", "--writers", "6", "--readers", "2"]
-    done = ran("benchmarks.crowd", *options, DATABASE_URL=on_this_server())
+    done = ran("benchmarks.crowd", *options, DATABASE_URL=url_on_this_server())
     assert done.returncode == 0, done.stderr
     assert "6 writers and 2 readers:" in done.stdout
     assert " 0 errors, " in done.stdout
@@ -85,7 +89,7 @@ def test_many_writers_and_readers_at_once_hinder_nobody():
 
 def test_a_table_says_what_was_not_captured_and_how_much_of_the_rest():
     figures = {
-        "works": {
+        "operations": {
             "get_save": {
                 "plain": [round_of(1, 0), round_of(2, 0), round_of(4, 0)],
                 "customer-history": [round_of(2, 10), round_of(2, 10), round_of(6, 10)],
@@ -129,5 +133,5 @@ def test_a_run_is_refused_when_the_log_has_not_what_was_done():
     mark = peer.mark()
     with history.acting(user=None, source="web"):
         Customer.objects.create(name="Ann")
-    with pytest.raises(AssertionError, match="strangers"):
+    with pytest.raises(AssertionError, match="wrong user"):
         peer.check(Counter(), mark)

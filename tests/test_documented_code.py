@@ -33,6 +33,7 @@ from tests.documents import (
     of_the_run_on_sqlite,
     python_of_the_documents,
 )
+from tests.extras import skip_missing
 from tests.projects.crm.models import Claim, Customer, Invoice, Note, Ticket
 
 BLOCKS = [block for path in PAGES for block in blocks_of(path)]
@@ -92,7 +93,7 @@ def is_installed(block):
 @pytest.mark.parametrize("block", [one for one in FREE if not one.is_runnable], ids=str)
 def test_block_runs_with_valid_settings(block, problems_by_block):
     if str(block) not in problems_by_block:
-        pytest.skip("a package that the block imports is not installed")
+        skip_missing("a package that the block imports")
     problems = problems_by_block[str(block)]
     assert problems == [], "\n".join(problems)
 
@@ -119,7 +120,7 @@ def mypy_output(tmp_path_factory):
     """What mypy prints about all blocks."""
     of_the_run_on_sqlite()
     if find_spec("mypy") is None or find_spec("mypy_django_plugin") is None:
-        pytest.skip("not installed: mypy and django-stubs (the group 'lint' of the package)")
+        skip_missing("mypy and django-stubs (the group 'lint')")
     folder = tmp_path_factory.mktemp("blocks")
     for block in FREE:
         given = GIVEN["runnable" if block.is_runnable else "other"]
@@ -134,6 +135,7 @@ def mypy_output(tmp_path_factory):
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", FREE, ids=str)
 def test_block_has_right_types(block, mypy_output):
     own = [line for line in mypy_output.splitlines() if line.startswith(f"{module_of(block)}.py:")]

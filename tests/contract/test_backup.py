@@ -22,6 +22,7 @@ from django_customer_history.models import (
     Entry,
 )
 from tests.documents import DOCS, blocks_of
+from tests.extras import skip_missing
 from tests.projects.crm.models import Customer
 
 PAGE = DOCS / "how-to" / "backup.md"
@@ -46,7 +47,7 @@ def run(text, folder):
     for line in text.splitlines():
         command = shlex.split(line.removeprefix("$ "))
         if shutil.which(command[0]) is None:
-            pytest.skip(f"there is no {command[0]} on this machine")
+            skip_missing(f"the program {command[0]}")
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )

@@ -20,6 +20,7 @@ from django.db.models import F
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
+from tests.extras import skip_missing
 from tests.projects.crm.models import Code, Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,6 +45,7 @@ def in_threads(work):
         list(pool.map(run, range(WRITERS)))
 
 
+@pytest.mark.slow
 def test_old_values_are_in_sequence(several_connections):
     Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
     keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
@@ -145,8 +147,10 @@ def test_threads_with_pooled_connections(several_connections):
 def pgbouncer(several_connections):
     """Connect through PgBouncer in transaction mode, with two connections to the server."""
     program = shutil.which("pgbouncer")
-    if connection.vendor != "postgresql" or program is None:
-        pytest.skip("needs PostgreSQL and pgbouncer")
+    if connection.vendor != "postgresql":
+        pytest.skip("PgBouncer works with PostgreSQL alone")
+    if program is None:
+        skip_missing("the program pgbouncer")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

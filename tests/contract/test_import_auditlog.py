@@ -19,7 +19,7 @@ from django_customer_history import history
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.contrib.auditlog.importing import audit_logs
 from django_customer_history.models import Entry
-from tests.contract.test_import_simple_history import registered
+from tests.factories import registered_as
 from tests.projects.crm.models import Tag
 from tests.projects.past.memory import memory_of
 from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
@@ -271,7 +271,7 @@ def test_links_by_name(ann):
         ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
         ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
     ]
-    with registered(Client, subject="self", exclude=["tags"]):
+    with registered_as(Client, subject="self", exclude=["tags"]):
         assert "0 entries written from 3 records" in imported("past.client")
 
 
@@ -364,7 +364,7 @@ def test_label_of_an_older_row():
     changed(deal, 2, title="second", client=other)
     with at(3):
         deal.delete()
-    with registered(Deal, subject="client", label="title"):
+    with registered_as(Deal, subject="client", label="title"):
         imported("past.deal", batch_size=1)
     assert logged("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
         ("update", str(one.pk), "kept")
@@ -398,7 +398,7 @@ def test_second_and_interrupted_run():
     unfinished.close()
     assert "7 entries written from 10 records" in imported("past.client", batch_size=4)
     assert "0 entries written from 10 records" in imported("past.client")
-    with registered(Client, subject="self", only=["name"]):
+    with registered_as(Client, subject="self", only=["name"]):
         assert "0 entries written from 10 records" in imported("past.client")
     assert len(logged("id")) == 10
     for key in Client.objects.values_list("pk", flat=True):
@@ -457,6 +457,7 @@ def test_pages():
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
+@pytest.mark.slow
 def test_memory_is_flat():
     client = changed(Client(name="Acme", udf={"colour": "red"}), 0)
     changed(client, 1, name="Acme Ltd")

@@ -24,9 +24,9 @@ from django_customer_history.contrib.simple_history.importing import historical_
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import (
     Registry,
-    registration_of,
     registry,
 )
+from tests.factories import registered_as
 from tests.projects.crm.models import Tag
 from tests.projects.past.memory import memory_of
 from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
@@ -255,14 +255,6 @@ def test_second_and_interrupted_run(past):
         assert [kind for (kind,) in logged("kind", entity_id=str(key))] == ["create", "update"]
 
 
-@contextmanager
-def registered(model, **options):
-    """Let a model be registered otherwise, at the same place; its triggers stay as they are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry._registrations, model, registration_of(model, **options))
-        yield
-
-
 def test_import_under_another_registration(past):
     vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
     client = at(Client(name="A", rate="1.00"), 0)
@@ -272,12 +264,12 @@ def test_import_under_another_registration(past):
     client.tags.add(vip, eu)
     client._history_date = START + timedelta(days=4)
     client.delete()
-    with registered(Client, subject="self", exclude=["rate", "tags"]):
+    with registered_as(Client, subject="self", exclude=["rate", "tags"]):
         assert "3 entries written from 5 records" in imported("past.client")
     # The change of the rate alone, and the two tags, there and gone.
     assert "5 entries written from 5 records" in imported("past.client")
     assert "0 entries written from 5 records" in imported("past.client")
-    with registered(Client, subject="self", only=["rate"]):
+    with registered_as(Client, subject="self", only=["rate"]):
         assert "0 entries written from 5 records" in imported("past.client")
     kinds = [kind for (kind,) in logged("kind")]
     assert kinds[:3] == ["create", "update", "update"]
@@ -544,6 +536,7 @@ def test_pages(past):
     assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
 
+@pytest.mark.slow
 def test_memory_is_flat(past):
     client = at(Client(name="Acme", udf={"colour": "red"}, remarks="x" * 200), 0)
     (first,) = Client.history.values()

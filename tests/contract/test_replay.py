@@ -183,6 +183,7 @@ def stored(model, names, key=lambda row: str(row.pk)):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @settings(
     max_examples=60,

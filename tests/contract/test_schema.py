@@ -27,7 +27,10 @@ from tests.conftest import Log
 from tests.projects.crm.models import Customer, Specimen
 from tests.projects.evolving.models import Reply, Ticket, Visit
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True)]
+if connection.vendor == "mysql":
+    # MariaDB and MySQL take seconds for each change of a schema.
+    pytestmark.append(pytest.mark.slow)
 
 LATEST = "0010_rename_model"
 
@@ -56,6 +59,7 @@ def test_after_migrate_every_trigger_is_as_it_should_be():
     assert compare_triggers(connection).good
 
 
+@pytest.mark.slow
 def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
     apps = migrate("0001_initial")
     log = Log()
@@ -128,6 +132,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
     assert not compare_triggers(connection)
 
 
+@pytest.mark.slow
 def test_going_back_is_recorded_too(customer_row):
     Ticket.objects.create(customer=customer_row, title="Siren")
     model = migrate("0001_initial").get_model("evolving", "Ticket")
@@ -237,6 +242,7 @@ SPECIMENS = {
 }
 
 
+@pytest.mark.slow
 def test_what_must_have_a_value_is_told_as_what_need_not(customer_row):
     """Triggers do not ask for what no row can be without; for each type they say the same."""
     fields = [Specimen._meta.get_field(name) for name in SPECIMENS]
@@ -329,6 +335,7 @@ def test_every_way_of_migrating_leaves_the_triggers_right(customer_row, argument
     assert not compare_triggers(connection)
 
 
+@pytest.mark.slow
 def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
     call_command("migrate", "evolving", "zero", verbosity=0)
     call_command("migrate", "customer_history", "zero", verbosity=0)
@@ -402,6 +409,7 @@ def test_a_faked_migration_leaves_the_triggers_to_the_columns_that_are_there(cus
     call_command("migrate", "evolving", "0004", fake=True, verbosity=0)
 
 
+@pytest.mark.slow
 def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
     call_command("migrate", "evolving", "0001", verbosity=0)
     Customer.objects.update(name="renaming")
@@ -424,6 +432,7 @@ def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
     assert not compare_triggers(connection)
 
 
+@pytest.mark.slow
 def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, settings):
     call_command("migrate", "evolving", "zero", verbosity=0)
     settings.MIGRATION_MODULES = {"evolving": "tests.projects.evolving.squashed"}

@@ -23,6 +23,7 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.celery_app import app_for
 from tests.conftest import Log
+from tests.extras import skip_missing
 from tests.projects.crm.models import Customer
 from tests.projects.crm.tasks import rename, rename_and_fail, rename_and_wait
 
@@ -41,7 +42,7 @@ def reachable(name):
         try:
             connection.ensure_connection(max_retries=1, timeout=5)
         except OperationalError:
-            pytest.skip(f"{name} cannot be reached")
+            skip_missing(f"{name} cannot be reached")
     return BROKERS[name]
 
 
@@ -91,6 +92,7 @@ def logged(entries):
     return [(entry.changes["name"][1], entry.user_label, entry.source) for entry in entries]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broker", BROKERS)
 def test_context_of_the_sender(shared_database, broker, user, tmp_path):
     log, client = Log(), Client(REMOTE_ADDR="203.0.113.9")
@@ -125,6 +127,7 @@ def test_context_of_the_sender(shared_database, broker, user, tmp_path):
     assert None not in requests
 
 
+@pytest.mark.slow
 def test_chains_and_retries(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
@@ -143,6 +146,7 @@ def test_chains_and_retries(shared_database, user, tmp_path):
     assert {entry.context["task"] for entry in chained} == {"tests.projects.crm.tasks.rename"}
 
 
+@pytest.mark.slow
 def test_groups_and_failed_tasks(shared_database, user, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)
@@ -160,6 +164,7 @@ def test_groups_and_failed_tasks(shared_database, user, tmp_path):
         assert len({one.request_id for one in entries}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["soft_time_limit", "time_limit"])
 def test_task_over_its_time_limit(shared_database, customer, tmp_path, limit):
     """A soft limit raises in the task; a hard one ends the process in which it ran."""
@@ -176,6 +181,7 @@ def test_task_over_its_time_limit(shared_database, customer, tmp_path, limit):
     assert following.request_id != stopped.request_id
 
 
+@pytest.mark.slow
 def test_async_view_with_lazy_user(shared_database, user, tmp_path):
     log = Log()
 
@@ -192,6 +198,7 @@ def test_async_view_with_lazy_user(shared_database, user, tmp_path):
     assert logged(entries) == [("by ann", "ann", "task")]
 
 
+@pytest.mark.slow
 def test_beat(shared_database, customer, tmp_path):
     log = Log()
     schedule = str(tmp_path / "schedule")
@@ -208,6 +215,7 @@ def fax(request):
     return "fax"
 
 
+@pytest.mark.slow
 def test_error_reaches_the_sender(shared_database, user, settings, tmp_path):
     log, client = Log(), Client()
     client.force_login(user)

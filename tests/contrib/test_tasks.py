@@ -21,6 +21,7 @@ from django_customer_history import (
 )
 from django_customer_history.context.resolved import NamedUser
 from tests.conftest import Log
+from tests.extras import skip_missing
 from tests.projects.crm import background
 from tests.projects.crm.background import queued
 from tests.projects.crm.models import Customer
@@ -41,7 +42,7 @@ def backend(request, transactional_db):
         try:
             queue.empty()
         except RedisConnectionError:
-            pytest.skip("Redis cannot be reached")
+            skip_missing("Redis cannot be reached")
         yield request.param
         queue.delete(delete_jobs=True)
     else:

@@ -6,10 +6,14 @@ from django.db import connection
 from django_customer_history.models import Entry
 from django_customer_history.reading import query as entry_query
 from django_customer_history.reading.query import MOST_SEARCHED
+from tests.factories import MOMENT, count_index_reads, entry_key, log_100_000_updates
 from tests.projects.crm.models import Note
-from tests.reading.test_paging import MOMENT, entries_read, fill_at_once, key_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+    pytest.mark.urls("tests.reading.urls"),
+]
 
 ENOUGH = 4 * MOST_SEARCHED
 """The search reads the entries once to find its limit, and once more to check each of them."""
@@ -21,7 +25,7 @@ def count_read():
     if connection.vendor == "sqlite":
         yield from instructions_run()
     else:
-        yield {"postgresql": tuples_read, "mysql": entries_read}[connection.vendor]
+        yield {"postgresql": tuples_read, "mysql": count_index_reads}[connection.vendor]
 
 
 STEPS = 80
@@ -53,9 +57,9 @@ def tuples_read():
 @pytest.fixture
 def long(customer, reader):
     """A history of a hundred thousand entries; only the oldest contains a certain word."""
-    fill_at_once(customer)
+    log_100_000_updates(customer)
     Entry.objects.create(
-        id=key_of(0), timestamp=MOMENT, kind="update", action="Update", source="web",
+        id=entry_key(0), timestamp=MOMENT, kind="update", action="Update", source="web",
         subject_model="crm.customer", subject_id=str(customer.pk), entity_model="crm.customer",
         entity_id=str(customer.pk), changes={"name": ["Oldest", "Acme"]},
     )  # fmt: skip
@@ -123,7 +127,7 @@ def test_filter_without_index_continues(query, reader, long, count_read, monkeyp
     monkeypatch.setattr(entry_query, "NEAR", 1_000)
     monkeypatch.setattr(entry_query, "FAR", 5_000)
     Entry.objects.create(
-        id=key_of(1), timestamp=MOMENT, kind="update", action="Update", source="import",
+        id=entry_key(1), timestamp=MOMENT, kind="update", action="Update", source="import",
         subject_model="crm.customer", subject_id="1", entity_model="crm.customer", entity_id="1",
         ip_address="198.51.100.77", changes={"name": ["Second", "Acme"]},
     )  # fmt: skip

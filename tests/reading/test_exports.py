@@ -20,9 +20,9 @@ from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
 from django_customer_history.reading.timeline import Timeline
 from tests.extras import needs
+from tests.factories import log_updates
 from tests.projects.crm.models import Account, Customer, Note
 from tests.reading.conftest import grant
-from tests.reading.test_paging import fill
 
 pytestmark = pytest.mark.django_db
 
@@ -239,6 +239,7 @@ def test_the_language_and_zone_are_those_of_the_request(reader, customer, settin
     assert json.loads(answer.getvalue()) == listed["results"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "least"),
     [
@@ -252,7 +253,7 @@ def test_memory_stays_flat_however_long_the_history_is(name, least, reader, user
     assert list(start_export(timeline, format_name=name))  # What is needed once is loaded.
     peaks = []
     for more in (2_499, 7_499):
-        fill(customer, more)
+        log_updates(customer, more)
         export = start_export(timeline, format_name=name)
         tracemalloc.start()
         try:
@@ -268,7 +269,7 @@ def test_memory_stays_flat_however_long_the_history_is(name, least, reader, user
 
 class TestCommand:
     def test_it_writes_a_file_and_tells_count_and_digest(self, customer, user, tmp_path, log):
-        fill(customer, 600)
+        log_updates(customer, 600)
         log.clear()
         path, out, err = tmp_path / "history.csv", io.StringIO(), io.StringIO()
         record = f"crm.customer:{customer.pk}"
@@ -293,7 +294,7 @@ class TestCommand:
             def isatty(self):
                 return True
 
-        fill(customer, 600)
+        log_updates(customer, 600)
         out, err = io.StringIO(), Terminal()
         record = f"crm.customer:{customer.pk}"
         call_command("history_export", record, *arguments, stdout=out, stderr=err)
@@ -435,7 +436,7 @@ def test_facets_name_what_occurs(reader, user, customer):
 def test_facets_cost_the_same_however_long_the_history_is(
     reader, user, customer, django_assert_num_queries
 ):
-    fill(customer, 2_001)
+    log_updates(customer, 2_001)
     # Session, user, subject, permissions (2), entries, marks, registrations.
     with django_assert_num_queries(8):
         found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()

@@ -136,6 +136,7 @@ def use_a_valid_cursor(case, headers):
     return False
 
 
+@pytest.mark.slow
 def test_the_endpoints_conform_to_the_document(one_connection, document, customer, user):
     Note.objects.create(customer=customer, text="t")
     grant(user, "view_entry", "export_entry", "view_confidential_customer_ssn")

@@ -8,12 +8,16 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import django_customer_history
+from tests.extras import MISSING
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium was found; name one in the variable CHROMIUM"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason=f"{MISSING}no Chromium; name one in the variable CHROMIUM"
+    ),
+]
 
 PACKAGE = Path(django_customer_history.__file__).parent
 SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")

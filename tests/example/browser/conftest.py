@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from tests.example.conftest import MANAGE, serving
+from tests.extras import skip_missing
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -55,7 +56,7 @@ def chromium():
     if not os.environ.get("DATABASE_URL", "sqlite").startswith("sqlite"):
         pytest.skip("the demo has a database of its own; the run on SQLite opens it in the browser")
     if CHROMIUM is None:
-        pytest.skip("no Chromium was found; name one in the variable CHROMIUM")
+        skip_missing("no Chromium; name one in the variable CHROMIUM")
     return CHROMIUM
 
 

@@ -1,4 +1,4 @@
-"""Beside packages that nothing is imported from: each keeps its history, none doubles another."""
+"""Together with other history packages: each keeps its history, and nothing is logged twice."""
 
 import json
 import os
@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 import pytest
 from django.db import connection
+
+from tests.extras import skip_missing
 
 WRITTEN = [
     ["create", [None, "39.99"]],
@@ -20,7 +22,7 @@ NAME = "history_test_beside"
 
 @pytest.fixture
 def database(transactional_db, tmp_path):
-    """The address of an empty database."""
+    """The URL of an empty database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         yield f"sqlite:///{tmp_path}/db.sqlite3"
@@ -39,7 +41,7 @@ def database(transactional_db, tmp_path):
 def test_each_package_has_what_it_sees_and_the_log_has_everything_once(database):
     missing = [name for name in ("easyaudit", "reversion") if find_spec(name) is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+        skip_missing(f"{', '.join(missing)}: not installed")
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.projects.beside.scenario"],
         env={

@@ -1,4 +1,4 @@
-"""Reads through a router from a streaming replica: a primary and a standby of the test's own."""
+"""Read from a streaming replica through a router. The test starts a primary and a standby."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+
+from tests.extras import skip_missing
 
 READS = ("page", "list", "facets")
 LOOKS = ("export", "reveal")
@@ -53,9 +55,9 @@ def started(folder, port):
 def seen():
     """What the scenario saw."""
     if connection.vendor != "postgresql":
-        pytest.skip("the replica is PostgreSQL's; it is tested where PostgreSQL is")
+        pytest.skip("replicas are tested with PostgreSQL")
     if program("pg_ctl") is None:
-        pytest.skip("the programs of a PostgreSQL server are not on this machine")
+        skip_missing("the programs of a PostgreSQL server")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
@@ -85,23 +87,23 @@ def test_the_replica_is_a_standby_that_refuses_writes(seen):
     assert seen["is_replica"] is True
 
 
-@pytest.mark.parametrize("door", READS)
-def test_a_read_asks_the_replica_alone(seen, door):
-    assert seen[door]["status"] == 200
-    assert seen[door]["asked_primary"] == []
-    assert seen[door]["asked_replica"] > 0
+@pytest.mark.parametrize("output", READS)
+def test_a_read_asks_the_replica_alone(seen, output):
+    assert seen[output]["status"] == 200
+    assert seen[output]["asked_primary"] == []
+    assert seen[output]["asked_replica"] > 0
 
 
 def test_what_was_written_to_the_primary_is_read(seen):
-    assert [seen[door]["shows_change"] for door in ("page", "list", "export")] == [True] * 3
+    assert [seen[output]["shows_change"] for output in ("page", "list", "export")] == [True] * 3
 
 
-@pytest.mark.parametrize("door", LOOKS)
-def test_a_look_is_read_from_the_replica_and_recorded_in_the_primary(seen, door):
-    assert seen[door]["status"] == 200
-    (written,) = [sql for sql in seen[door]["asked_primary"] if "INSERT INTO" in sql]
+@pytest.mark.parametrize("output", LOOKS)
+def test_a_look_is_read_from_the_replica_and_recorded_in_the_primary(seen, output):
+    assert seen[output]["status"] == 200
+    (written,) = [sql for sql in seen[output]["asked_primary"] if "INSERT INTO" in sql]
     assert '"customer_history_entry"' in written
-    assert not [sql for sql in seen[door]["asked_primary"] if sql.startswith("SELECT")]
+    assert not [sql for sql in seen[output]["asked_primary"] if sql.startswith("SELECT")]
 
 
 def test_the_record_of_the_looks_reaches_the_replica(seen):

@@ -1,4 +1,4 @@
-"""The page on the roles of PostgreSQL, carried out: who may write what, and what is refused."""
+"""The page on PostgreSQL roles, run: who can write what, and what is refused."""
 
 import json
 import os
@@ -28,7 +28,7 @@ DENIED = "permission denied for table customer_history_entry"
 
 
 def sql_of_the_page():
-    """Return the blocks of SQL by what they begin with, with names of the test's own."""
+    """Return the SQL blocks by their first words, with the names of the test."""
     found = [one.text for one in blocks_of(PAGE) if one.language in ("sql", "postgresql")]
     for old, new in NAMES.items():
         found = [text.replace(old, new) for text in found]
@@ -55,7 +55,7 @@ def connected(*, user=None, database=None):
 
 def run(text, **where):
     with connected(**where) as opened:
-        # A server takes CREATE DATABASE by itself alone.
+        # CREATE DATABASE must be a statement of its own.
         for statement in [text] if text.startswith("DO ") else text.split(";\n"):
             if statement.strip():
                 opened.execute(statement)
@@ -143,7 +143,7 @@ def test_tracked_writes_are_logged(seen, stage):
 
 @pytest.mark.parametrize("stage", ["two roles", "only triggers"])
 def test_records_pauses_exports_and_looks_work(seen, stage):
-    assert seen[stage]["doors"] == {
+    assert seen[stage]["outputs"] == {
         "page": 200,
         "export": 200,
         "reveal": 200,
@@ -204,9 +204,9 @@ def test_a_change_cannot_be_forged(seen):
 def test_without_insert_events_cannot_be_forged_and_are_not_told(seen):
     strict = seen["strict"]
     assert strict["attempts"]["forged event"] == strict["attempts"]["forged change"] == DENIED
-    assert (strict["doors"]["record"], strict["doors"]["paused"]) == (DENIED, DENIED)
-    assert (strict["doors"]["export"], strict["doors"]["reveal"]) == (500, 500)
-    assert strict["doors"]["page"] == 200
+    assert (strict["outputs"]["record"], strict["outputs"]["paused"]) == (DENIED, DENIED)
+    assert (strict["outputs"]["export"], strict["outputs"]["reveal"]) == (500, 500)
+    assert strict["outputs"]["page"] == 200
 
 
 def test_a_trigger_that_writes_with_the_rights_of_its_caller_is_loud(seen):

@@ -1,4 +1,4 @@
-"""The kinds of work that are measured, each the same for every package."""
+"""The operations that are measured, the same for every package."""
 
 from collections import Counter
 from contextlib import nullcontext
@@ -9,12 +9,12 @@ from typing import ClassVar
 from benchmarks.peers.base import Peer
 
 FIELDS = 22
-"""Columns of a new customer that an entry shows: all but the key."""
+"""Columns in the entry of a new customer: all except the key."""
 
 
 @dataclass(kw_only=True)
 class Stage:
-    """Where work happens: the package, the user, and rows that are there from the start."""
+    """What operations work on: the package, the user, and rows that exist from the start."""
 
     peer: Peer
     user: object
@@ -35,16 +35,16 @@ class Stage:
 
 
 @dataclass(kw_only=True)
-class Work:
-    """One kind of work: `prepare` is not measured, `run` is."""
+class Operation:
+    """One operation: `run` is measured, `prepare` is not."""
 
     stage: Stage
     name: ClassVar[str]
     title: ClassVar[str]
     per_row: ClassVar[int] = 1
-    """How many times the rows of the stage it handles."""
+    """How many times the rows of the stage it writes."""
     by_request: ClassVar[bool] = False
-    """Whether the package's middleware says who acts, instead of a block."""
+    """Whether the package's middleware sets the user, instead of a block."""
 
     def prepare(self):
         pass
@@ -53,11 +53,11 @@ class Work:
         raise NotImplementedError
 
     def expected(self):
-        """Return how often which (kind, model, number of fields) must be in the log."""
+        """Return how many entries the log must have by (kind, model, number of fields)."""
         return Counter()
 
     def transaction(self):
-        """Return one transaction, and what the package calls one unit."""
+        """Return a block with a transaction and with the package's own unit of work."""
         from contextlib import ExitStack
 
         from django.db import transaction
@@ -72,7 +72,7 @@ class Work:
         row.save()
 
 
-class Create(Work):
+class Create(Operation):
     name, title = "create", "`create()` in one transaction"
 
     def run(self):
@@ -86,7 +86,7 @@ class Create(Work):
         return Counter({("create", "customer", FIELDS): self.stage.rows})
 
 
-class Save(Work):
+class Save(Operation):
     name, title = "save", "`save()` of 2 fields in one transaction"
 
     def prepare(self):
@@ -124,7 +124,7 @@ class GetChangeSave(Save):
                 self.change(Customer.objects.get(pk=key))
 
 
-class Delete(Work):
+class Delete(Operation):
     name, title = "delete", "`delete()` with 5 notes, 3 invoices, 2 tags"
     share = 5
 
@@ -161,7 +161,7 @@ class Delete(Work):
         )
 
 
-class BulkCreate(Work):
+class BulkCreate(Operation):
     name, title = "bulk_create", "`bulk_create()`, per row of 22 columns"
     per_row = 5
 
@@ -215,8 +215,8 @@ class Update(Save):
         return Counter({("update", "customer", 2): self.stage.rows * self.per_row})
 
 
-class Requests(Work):
-    """Requests through Django's handler and middleware, of a user with a session."""
+class Requests(Operation):
+    """Requests by a user with a session, through Django's handler and middleware."""
 
     by_request = True
 
@@ -241,7 +241,7 @@ class Requests(Work):
 
 
 def _ignore(_status, _headers):
-    """Begin a response that nobody waits for."""
+    """Ignore the start of the response."""
 
 
 class Post(Requests):
@@ -262,9 +262,9 @@ class Get(Requests):
         return factory.get(f"/customers/{key}/")
 
 
-WORKS = {
-    work.name: work
-    for work in (
+OPERATIONS = {
+    operation.name: operation
+    for operation in (
         Create,
         Save,
         SaveInAutocommit,
@@ -279,8 +279,8 @@ WORKS = {
 }
 
 
-def block_of(work):
-    """Return the block in which the work is done."""
-    if work.by_request:
+def block_of(operation):
+    """Return the block in which the operation runs."""
+    if operation.by_request:
         return nullcontext()
-    return work.stage.peer.acting(work.stage.user)
+    return operation.stage.peer.acting(operation.stage.user)

@@ -1,7 +1,6 @@
-"""No package: for each row a constant one in this package's log, by a trigger that does no more.
+"""No package: a trigger that writes a constant row to this package's log for each changed row.
 
-What a log in a table like this one costs at least, whoever fills it. It says nothing of who, what
-or when.
+This is the least that a log in such a table costs. Its entries do not say who, what or when.
 """
 
 import re
@@ -24,17 +23,17 @@ ROW = {
     "request_id": "NULL",
     "context": "NULL",
 }
-# In the order of time, as real keys are, and as cheap as the database has them.
+# Keys in the order of time, like real ones, and as cheap as the database can generate them.
 KEYS = {
     "sqlite": "printf('%032x', (SELECT coalesce(max(rowid), 0) + 1 FROM customer_history_entry))",
-    "postgresql": "lpad(to_hex(nextval('floor_key')), 32, '0')::uuid",
-    "mysql": "lpad(hex(nextval(floor_key)), 32, '0')",
+    "postgresql": "lpad(to_hex(nextval('lower_bound_key')), 32, '0')::uuid",
+    "mysql": "lpad(hex(nextval(lower_bound_key)), 32, '0')",
 }
 NOW = {"sqlite": "'2026-01-01 00:00:00'", "postgresql": "now()", "mysql": "now(6)"}
 
 
-class Floor(CustomerHistory):
-    """The triggers of this package, each with a constant row in the place of what it has to say."""
+class LowerBound(CustomerHistory):
+    """The triggers of this package, each of which writes a constant row instead of its entry."""
 
     def begin(self):
         from django.db import connection
@@ -44,12 +43,12 @@ class Floor(CustomerHistory):
         insert = f"INSERT INTO customer_history_entry ({names})"
         with connection.cursor() as cursor:
             if connection.vendor != "sqlite":
-                cursor.execute("CREATE SEQUENCE floor_key CACHE 1000")
+                cursor.execute("CREATE SEQUENCE lower_bound_key CACHE 1000")
             replace = _functions if connection.vendor == "postgresql" else _triggers
             replace(connection, cursor, insert, ", ".join(values.values()))
 
     def check(self, expected, since):
-        """Say nothing: there is nothing in it."""
+        """Do nothing: a constant row cannot be compared."""
 
 
 def _triggers(connection, cursor, insert, values):
@@ -57,9 +56,9 @@ def _triggers(connection, cursor, insert, values):
 
     quote = connection.ops.quote_name
     for one in backend_of(connection).installed(connection):
-        # Those of the log itself are its guards.
+        # The triggers of the log itself keep it append-only.
         if one.table != "customer_history_entry":
-            cursor.execute(ASKED[connection.vendor], [one.name])
+            cursor.execute(EVENT_QUERIES[connection.vendor], [one.name])
             event = re.search("INSERT|UPDATE|DELETE", cursor.fetchone()[0])[0]
             cursor.execute(f"DROP TRIGGER {quote(one.name)}")
             cursor.execute(
@@ -68,12 +67,12 @@ def _triggers(connection, cursor, insert, values):
             )
 
 
-ASKED = {
+EVENT_QUERIES = {
     "sqlite": "SELECT sql FROM sqlite_master WHERE name = %s",
     "mysql": "SELECT event_manipulation FROM information_schema.triggers"
     " WHERE trigger_schema = database() AND trigger_name = %s",
 }
-"""What tells the event of a trigger."""
+"""How to find the event of a trigger."""
 
 
 def _functions(connection, cursor, insert, values):
