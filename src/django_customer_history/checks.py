@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from django_customer_history.access.confidential import is_part_of_a_key
 from django_customer_history.access.field_access import field_of
-from django_customer_history.backends import SUPPORTED_VENDORS
+from django_customer_history.backends import SUPPORTED_VENDORS, features_of
 from django_customer_history.capture.partitions import (
     are_due,
     is_whole,
@@ -90,8 +90,13 @@ def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def check_cascades(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W003: cascades of the database's own, of which MariaDB and MySQL tell no trigger."""
-    silent = [alias for alias in connections if connections[alias].vendor == "mysql"]
+    """W003: cascades of the database itself, where they run no triggers: on MariaDB and MySQL."""
+    silent = [
+        alias
+        for alias in connections
+        if connections[alias].vendor in SUPPORTED_VENDORS
+        and not features_of(connections[alias]).runs_triggers_for_native_cascades
+    ]
     return [
         checks.Warning(
             f"What the database removes or changes by {field} is not in the history on"
