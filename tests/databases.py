@@ -31,7 +31,7 @@ class Server:
 
 
 # As projects run their tests: on several workers, and on a database that is kept.
-HOSTS_WAY = ("-q", "-n", "2", "tests/contract/test_guards.py", "tests/contract/test_subjects.py")
+HOSTS_WAY = ("-q", "-n", "2", "tests/contract/test_append_only.py", "tests/contract/test_subjects.py")
 HOSTS_OPTIONS = (["--create-db"], ["--reuse-db"])
 # What must hold for the log must hold for a log in partitions; how it looks is the same.
 OF_PARTITIONS = (

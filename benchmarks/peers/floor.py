@@ -57,7 +57,7 @@ def _triggers(connection, cursor, insert, values):
 
     quote = connection.ops.quote_name
     for one in backend_of(connection).installed(connection):
-        # Those of the log itself are its guards.
+        # Those of the log itself make it append-only.
         if one.table != "customer_history_entry":
             cursor.execute(ASKED[connection.vendor], [one.name])
             event = re.search("INSERT|UPDATE|DELETE", cursor.fetchone()[0])[0]

@@ -151,7 +151,7 @@ def entries_for(record_or_model: Any, key: object = None) -> "EntryQuerySet":
     `EntryQuerySet`, to be narrowed further. It asks for no permission and masks nothing; for
     people there is `Timeline`.
     """
-    entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
+    entries: "EntryQuerySet" = apps.get_model("customer_history", "Entry")._default_manager.all()
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk
     return entries.of_subject(record_or_model, key).newest_first()

@@ -13,7 +13,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import fill
+from django_customer_history.backends.templates import all_of, call, case, fill
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     Kind,
@@ -183,14 +183,14 @@ class Entries(Expressions):
 
     def _action(self, table: TrackedTable, event: Event, kind: Kind) -> str:
         """Return the SQL of the action: the context's, else that of a rule, else the kind's."""
-        whens = "".join(
-            f"\n  WHEN {self._matches(rule)} THEN {self.literal(rule.action)}"
+        whens = [
+            (self._matches(rule), self.literal(rule.action))
             for rule in table.action_rules
             if rule.event == event
-        )
+        ]
         default = self.literal(DEFAULT_ACTIONS[kind])
-        named = f"CASE{whens}\n  ELSE {default}\nEND" if whens else default
-        return f"COALESCE({self.context('action')}, {named})"
+        named = case(whens, otherwise=default) if whens else default
+        return call("COALESCE", [self.context("action"), named])
 
     def _matches(self, rule: ActionRule) -> str:
         if (column := rule.column) is None:
@@ -310,14 +310,10 @@ class Entries(Expressions):
         """
         if not candidates:
             return [({"subject_model": "NULL", "subject_id": "NULL"}, None)]
-        whens = "".join(
-            f"\n  WHEN {one.id} IS NOT NULL THEN {self.literal(one.model)}" for one in candidates
-        )
+        whens = [(f"{one.id} IS NOT NULL", self.literal(one.model)) for one in candidates]
         is_certain = candidates[0].is_never_null
         first = {
-            "subject_model": (
-                self.literal(candidates[0].model) if is_certain else f"CASE{whens}\nEND"
-            ),
+            "subject_model": (self.literal(candidates[0].model) if is_certain else case(whens)),
             "subject_id": _coalesce([one.id for one in candidates[: 1 if is_certain else None]]),
         }
         statements: list[tuple[dict[str, str], str | None]] = [(first, None)]
@@ -332,7 +328,7 @@ class Entries(Expressions):
                 self.differs(one.id, other.id) for other in before if other.model == one.model
             ]
             subject = {"subject_model": self.literal(one.model), "subject_id": one.id}
-            statements.append((subject, " AND ".join(tests) or None))
+            statements.append((subject, all_of(tests) or None))
         return statements
 
 
@@ -344,4 +340,4 @@ def _parts(table: TrackedTable, event: Event) -> tuple[Event, ...]:
 
 
 def _coalesce(expressions: Sequence[str]) -> str:
-    return expressions[0] if len(expressions) == 1 else f"COALESCE({', '.join(expressions)})"
+    return expressions[0] if len(expressions) == 1 else call("COALESCE", expressions)

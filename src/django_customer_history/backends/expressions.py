@@ -9,6 +9,7 @@ from django_customer_history.backends.tables import (
     InheritanceJoin,
     TrackedColumn,
 )
+from django_customer_history.backends.templates import call
 from django_customer_history.values.types import ValueType
 
 T = TypeVar("T")
@@ -51,8 +52,7 @@ def _by_pattern(parts: Sequence[tuple[str, str]], function: str) -> str:
     calls = []
     for some in in_calls(parts):
         pattern = "".join(text.replace("%", "%%") + ("%s" if sql else "") for text, sql in some)
-        values = "".join(f",\n  {sql}" for _, sql in some if sql)
-        calls.append(f"{function}(\n  {quoted(pattern)}{values}\n)")
+        calls.append(call(function, [quoted(pattern), *(sql for _, sql in some if sql)]))
     return " || ".join(calls)
 
 

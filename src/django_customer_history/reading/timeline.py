@@ -55,7 +55,7 @@ from django_customer_history.registration.registry import (
 )
 from django_customer_history.registration.subject_paths import passable_routes
 
-__all__ = ["EntrySource", "Page", "RecordName", "Timeline", "TimelineChange", "TimelineEntry"]
+__all__ = ["Page", "RecordName", "EntrySource", "Timeline", "TimelineChange", "TimelineEntry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import fill, lines
+from django_customer_history.backends.templates import all_of, call, fill, lines, wrapped
 from django_customer_history.context.resolved import REASON_KEYS
 from django_customer_history.values.types import ValueType
 
@@ -79,9 +79,11 @@ class MySQLExpressions(RowTriggerBackend):
         texts = [_TEXTS[ValueType.JSON].format(value) for value in (old, new)]
         return fill(
             templates.MEMBERS_BY_KEY,
-            are_objects=" AND ".join(
-                f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')"
-                for value in (old, new)
+            are_objects=all_of(
+                [
+                    f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')"
+                    for value in (old, new)
+                ]
             ),
             prefix=self.literal(field + "."),
             sides="\nUNION ALL\n".join(sides),
@@ -89,7 +91,7 @@ class MySQLExpressions(RowTriggerBackend):
         )
 
     def pair(self, old: str, new: str) -> str:
-        return f"JSON_ARRAY({old}, {new})"
+        return call("JSON_ARRAY", [old, new])
 
     def concatenate(self, parts: Sequence[str]) -> str:
         return f"CONCAT({', '.join(parts)})"
@@ -101,11 +103,12 @@ class MySQLExpressions(RowTriggerBackend):
         return f"JSON_QUOTE({text})"
 
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
-        members = "".join(
-            f",\n  {f'IF({condition}, {member}, NULL)' if condition else member}"
+        members = [
+            call("IF", [condition, member, "NULL"]) if condition else member
             for condition, member in pieces
-        )
-        return f"CONCAT('{{', CONCAT_WS(\n  ','{members}\n), '}}')" if pieces else "'{}'"
+        ]
+        joined = call("CONCAT_WS", ["','", *members])
+        return call("CONCAT", ["'{'", joined, "'}'"]) if pieces else "'{}'"
 
     def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
         condition, member = super().piece(column, event)
@@ -135,7 +138,7 @@ class MySQLExpressions(RowTriggerBackend):
         statement = fill(
             templates.ENTRY,
             log=self.table(log),
-            columns=lines(self.quote(column) for column in LOG_COLUMNS),
+            columns=wrapped([self.quote(column) for column in LOG_COLUMNS]),
             values=lines(values[column] for column in LOG_COLUMNS),
         )
         if condition is None:
@@ -147,7 +150,7 @@ class MySQLExpressions(RowTriggerBackend):
         context = self.context("context")
         tests = [f"NOT COALESCE(JSON_CONTAINS_PATH({context}, 'one', {paths}), 0)"]
         tests += [condition] if condition else []
-        return fill(templates.IF, condition=" AND ".join(tests), statement=self.signal(message))
+        return fill(templates.IF, condition=all_of(tests), statement=self.signal(message))
 
     def signal(self, message: str) -> str:
         """Return the statement that fails with a message."""

@@ -6,7 +6,7 @@ from django_customer_history.backends.entries import LOG_COLUMNS, Entries
 from django_customer_history.backends.postgresql import templates
 from django_customer_history.backends.postgresql.introspection import Schemas
 from django_customer_history.backends.tables import Event, TrackedColumn, TrackedTable
-from django_customer_history.backends.templates import fill, lines
+from django_customer_history.backends.templates import all_of, call, fill, lines, wrapped
 from django_customer_history.context.resolved import REASON_KEYS
 from django_customer_history.values.types import ValueType
 
@@ -79,7 +79,7 @@ class PostgreSQLExpressions(Entries):
         )
 
     def pair(self, old: str, new: str) -> str:
-        return f"jsonb_build_array({old}, {new})"
+        return call("jsonb_build_array", [old, new])
 
     def concatenate(self, parts: Sequence[str]) -> str:
         return " || ".join(parts)
@@ -112,22 +112,12 @@ class PostgreSQLExpressions(Entries):
 
         Its columns are `field`, `before` and `after`, all of them texts.
         """
-        values = (before, after)
-        old_members, new_members = (
-            f"jsonb_each(CASE jsonb_typeof({value}) WHEN 'object' THEN {value} ELSE '{{}}' END)"
-            for value in values
-        )
         return fill(
             templates.KEYS,
             field=self.literal(column.field),
             prefix=self.literal(column.field + "."),
             before=before,
             after=after,
-            old_members=old_members,
-            new_members=new_members,
-            are_objects=" AND ".join(
-                f"coalesce(jsonb_typeof({value}), 'null') IN ('object', 'null')" for value in values
-            ),
         )
 
     def entry(
@@ -144,8 +134,8 @@ class PostgreSQLExpressions(Entries):
         )
 
     def log_columns(self) -> str:
-        """Return the columns of the log, one on each line."""
-        return lines(self.quote(column) for column in LOG_COLUMNS)
+        """Return the columns of the log."""
+        return wrapped([self.quote(column) for column in LOG_COLUMNS])
 
     def if_any_row(self, table: TrackedTable, event: Event, checks: str) -> str:
         """Return statements of a statement's trigger that only run if it has written a row."""
@@ -159,6 +149,6 @@ class PostgreSQLExpressions(Entries):
         tests += [condition] if condition else []
         return fill(
             templates.REQUIRE_REASON,
-            condition=" AND ".join(tests),
+            condition=all_of(tests),
             message=self.literal(message),
         )

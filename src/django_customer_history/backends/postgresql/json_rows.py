@@ -17,7 +17,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import fill, statements
+from django_customer_history.backends.templates import case, fill, statements
 from django_customer_history.values.types import ValueType
 
 _MICROSECOND = fill(templates.MICROSECOND, moment="moment")
@@ -49,7 +49,7 @@ class JSONRowEntries(PostgreSQLExpressions):
             return self.link_change(table, event)
         if event == "update":
             return "changes"
-        return f"coalesce((\n  {self.members(table, event)}\n), '{{}}')"
+        return fill(templates.ALL_MEMBERS, members=self.members(table, event))
 
     def insert(
         self,
@@ -145,23 +145,25 @@ class JSONRowEntries(PostgreSQLExpressions):
         return f"member.key <> ALL ({self.array([*hidden, *by_key])})"
 
     def _field_by_key(self, table: TrackedTable) -> str:
-        whens = "".join(
-            f" WHEN {self.literal(one.column.name)} THEN {self.literal(one.field)}"
+        whens = [
+            (self.literal(one.column.name), self.literal(one.field))
             for one in table.columns
             if one.column.name != one.field
-        )
-        return f"CASE member.key{whens} ELSE member.key END" if whens else "member.key"
+        ]
+        return case(whens, subject="member.key", otherwise="member.key") if whens else "member.key"
 
     def _text_by_key(self, table: TrackedTable, value: str) -> str:
         """Return the SQL of the canonical text of the member, a JSON value, by its column."""
         text = f"{value} #>> '{{}}'"
-        whens = "".join(
-            f"\n  WHEN {self.literal(one.column.name)}"
-            f" THEN {'NULL' if one.secret else self._text_of_json(value, one)}"
+        whens = [
+            (
+                self.literal(one.column.name),
+                "NULL" if one.secret else self._text_of_json(value, one),
+            )
             for one in table.columns
             if one.secret or one.value_type is ValueType.JSON or has_special_text(one.value_type)
-        )
-        return f"CASE member.key{whens}\n  ELSE {text}\nEND" if whens else text
+        ]
+        return case(whens, subject="member.key", otherwise=text) if whens else text
 
     def _text_of_json(self, value: str, column: TrackedColumn) -> str:
         if column.value_type is ValueType.JSON:

@@ -26,7 +26,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import fill, lines, statements
+from django_customer_history.backends.templates import call, case, fill, lines, statements
 from django_customer_history.values.types import ValueType
 
 _ROWS: Mapping[Event, str] = {"insert": "NEW", "delete": "OLD"}
@@ -171,13 +171,11 @@ class NamedColumnEntries(PostgreSQLExpressions):
             if column.by_key:
                 continue
             old, new = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
-            texts = ", ".join("NULL" if column.secret else self.text(c, column) for c in (old, new))
-            pieces.append(
-                f"CASE WHEN {self.differs(old, new)} THEN {self.literal(_name(column))}"
-                f" || json_build_array({texts})::text END"
-            )
-        calls = (",".join(f"\n  {piece}" for piece in call) for call in in_calls(pieces))
-        return " || ".join(f"concat({call}\n)" for call in calls) or "''"
+            texts = ["NULL" if column.secret else self.text(cell, column) for cell in (old, new)]
+            member = f"{self.literal(_name(column))} || {call('json_build_array', texts)}::text"
+            pieces.append(case([(self.differs(old, new), member)]))
+        calls = [call("concat", arguments) for arguments in in_calls(pieces)]
+        return " || ".join(calls) or "''"
 
     def _members(self, table: TrackedTable, event: Event) -> Iterator[Member]:
         """Yield the members of a creation or a deletion: every value of the row."""
@@ -190,9 +188,9 @@ class NamedColumnEntries(PostgreSQLExpressions):
             if self.is_required(table, column.column.name):
                 yield before, value, after
                 continue
-            member = f"concat({self.literal(before)}, {value}, {self.literal(after)})"
+            member = call("concat", [self.literal(before), value, self.literal(after)])
             is_there = f"{self._type_of(cell).value.format(cell)} IS NOT NULL"
-            yield "", f"CASE WHEN {is_there} THEN {member} END", ""
+            yield "", case([(is_there, member)]), ""
 
     def _member(self, column: TrackedColumn, cell: str, event: Event) -> Member:
         before, after = around(event)

@@ -78,7 +78,9 @@ KEY = """
 encode(
   overlay(
     uuid_send(gen_random_uuid())
-    placing int8send(({microsecond} / 1000 << 16) | 28672 | ({microsecond} % 1000 * 4096 / 1000))
+    placing int8send(
+      ({microsecond} / 1000 << 16) | 28672 | ({microsecond} % 1000 * 4096 / 1000)
+    )
     from 1
   ),
   'hex'
@@ -93,12 +95,14 @@ encode(
 # which makes it once in a session and again after each change of the table.
 # to_regclass: if no table has the name any more, a regclass constant would be an error.
 BY_NAMED_COLUMNS = """
+-- While the table has the layout that it had at installation, name its columns.
 IF to_regclass({table}) = TG_RELID THEN
   IF {layout_function}({table}::regclass) = {layout} THEN
     {by_column}
     RETURN NULL;
   END IF;
 END IF;
+-- With any other layout, read the row as JSON.
 {by_json}
 """
 
@@ -226,11 +230,20 @@ CROSS JOIN LATERAL (
 MEMBERS = """
 SELECT jsonb_object_agg(field, pair)
 FROM (
-  SELECT {field} AS field, {pair} AS pair
+  SELECT
+    {field} AS field,
+    {pair} AS pair
   FROM jsonb_each({row}) AS member(key, value)
-  WHERE {condition} AND {is_logged}
+  WHERE {condition}
+    AND {is_logged}
   {members_by_key}
 ) AS changed
+"""
+
+ALL_MEMBERS = """
+coalesce((
+  {members}
+), '{}')
 """
 
 MEMBERS_OF_ONE_FIELD = """
@@ -245,13 +258,21 @@ FROM (
 # the whole field.
 KEYS = """
 SELECT {prefix} || key AS field, o.value::text AS before, n.value::text AS after
-FROM {old_members} AS o
-FULL JOIN {new_members} AS n USING (key)
-WHERE {are_objects}
+FROM jsonb_each(
+  CASE jsonb_typeof({before}) WHEN 'object' THEN {before} ELSE '{}' END
+) AS o
+FULL JOIN jsonb_each(
+  CASE jsonb_typeof({after}) WHEN 'object' THEN {after} ELSE '{}' END
+) AS n USING (key)
+WHERE coalesce(jsonb_typeof({before}), 'null') IN ('object', 'null')
+  AND coalesce(jsonb_typeof({after}), 'null') IN ('object', 'null')
   AND o.value IS DISTINCT FROM n.value
 UNION ALL
 SELECT {field}, {before}::text, {after}::text
-WHERE NOT ({are_objects})
+WHERE NOT (
+  coalesce(jsonb_typeof({before}), 'null') IN ('object', 'null')
+  AND coalesce(jsonb_typeof({after}), 'null') IN ('object', 'null')
+)
   AND {before} IS DISTINCT FROM {after}
 """
 
@@ -293,7 +314,9 @@ END IF;
 # 23000: Django raises IntegrityError, as it does on the other databases.
 REQUIRE_REASON = """
 IF {condition} THEN
-  RAISE EXCEPTION USING MESSAGE = {message}, ERRCODE = '23000';
+  RAISE EXCEPTION USING
+    MESSAGE = {message},
+    ERRCODE = '23000';
 END IF
 """
 

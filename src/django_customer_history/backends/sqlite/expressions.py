@@ -17,7 +17,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import fill, lines
+from django_customer_history.backends.templates import all_of, call, case, fill, lines, wrapped
 from django_customer_history.values.types import ValueType
 
 
@@ -68,7 +68,7 @@ class SQLiteExpressions(RowTriggerBackend):
         return f"{self.literal(self.before_member)} || {members}"
 
     def pair(self, old: str, new: str) -> str:
-        return f"json_array({old}, {new})"
+        return call("json_array", [old, new])
 
     def concatenate(self, parts: Sequence[str]) -> str:
         return " || ".join(parts)
@@ -114,16 +114,15 @@ class SQLiteExpressions(RowTriggerBackend):
         return fill(
             templates.ENTRY if condition is None else templates.ENTRY_IF,
             log=self.table(log),
-            columns=lines(self.quote(column) for column in LOG_COLUMNS),
+            columns=wrapped([self.quote(column) for column in LOG_COLUMNS]),
             values=lines(values[column] for column in LOG_COLUMNS),
             condition=condition or "",
         )
 
     def require_reason(self, message: str, *, condition: str | None) -> str:
+        tests = [f"NOT {PREFIX}has_reason()", *([condition] if condition else [])]
         return fill(
-            templates.REQUIRE_REASON,
-            message=self.literal(message),
-            more=f" AND {condition}" if condition else "",
+            templates.REQUIRE_REASON, message=self.literal(message), condition=all_of(tests)
         )
 
     def existing_rows_source(self, table: str, condition: str) -> str:
@@ -131,7 +130,7 @@ class SQLiteExpressions(RowTriggerBackend):
 
 
 def _optional(condition: str, member: str) -> Member:
-    return "", f"CASE WHEN {condition} THEN {member} END", ""
+    return "", case([(condition, member)]), ""
 
 
 def _object(members: Sequence[Member]) -> str:

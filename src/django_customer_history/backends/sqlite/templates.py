@@ -57,5 +57,5 @@ WHERE {condition}
 
 REQUIRE_REASON = """
 SELECT RAISE(ABORT, {message})
-WHERE NOT customer_history_has_reason(){more}
+WHERE {condition}
 """
