@@ -138,7 +138,7 @@ class MySQLExpressions(RowTriggerBackend):
         statement = fill(
             templates.ENTRY,
             log=self.table(log),
-            columns=wrapped([self.quote(column) for column in LOG_COLUMNS]),
+            columns=wrapped(tuple(map(self.quote, LOG_COLUMNS))),
             values=lines(values[column] for column in LOG_COLUMNS),
         )
         if condition is None:

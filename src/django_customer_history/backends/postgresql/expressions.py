@@ -135,7 +135,7 @@ class PostgreSQLExpressions(Entries):
 
     def log_columns(self) -> str:
         """Return the columns of the log."""
-        return wrapped([self.quote(column) for column in LOG_COLUMNS])
+        return wrapped(tuple(map(self.quote, LOG_COLUMNS)))
 
     def if_any_row(self, table: TrackedTable, event: Event, checks: str) -> str:
         """Return statements of a statement's trigger that only run if it has written a row."""

@@ -114,7 +114,7 @@ class SQLiteExpressions(RowTriggerBackend):
         return fill(
             templates.ENTRY if condition is None else templates.ENTRY_IF,
             log=self.table(log),
-            columns=wrapped([self.quote(column) for column in LOG_COLUMNS]),
+            columns=wrapped(tuple(map(self.quote, LOG_COLUMNS))),
             values=lines(values[column] for column in LOG_COLUMNS),
             condition=condition or "",
         )

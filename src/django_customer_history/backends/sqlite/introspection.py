@@ -14,8 +14,11 @@ def columns(
     found = {}
     with connection.cursor() as cursor:
         for table in tables:
-            # table_xinfo, unlike table_info, lists generated columns too.
-            cursor.execute('SELECT name, type, "notnull" FROM pragma_table_xinfo(%s)', [table])
+            # table_xinfo, unlike table_info, lists generated columns too. Without 'main', a
+            # temporary table of the same name would come first.
+            cursor.execute(
+                """SELECT name, type, "notnull" FROM pragma_table_xinfo(%s, 'main')""", [table]
+            )
             if rows := cursor.fetchall():
                 found[table] = tuple(
                     Column(name=name, type=type_.lower(), required=bool(required))
