@@ -1,4 +1,4 @@
-"""The log in partitions by month: on PostgreSQL, with nothing lost on the way."""
+"""The log in partitions by month: no entry is lost when it is divided."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 
+from django_customer_history.backends import features_of
 from django_customer_history.capture import partitions as module
 from django_customer_history.capture.partitions import (
     PartitionError,
@@ -45,8 +46,8 @@ def clock(monkeypatch):
 @pytest.fixture
 def whole_log(transactional_db):
     """The log as one table; after the test it is again what the settings ask for."""
-    if connection.vendor != "postgresql":
-        pytest.skip("partitions are PostgreSQL's")
+    if not features_of(connection).supports_partitions:
+        pytest.skip("the database has no partitions")
     as_one_table()
     yield
     as_one_table()
@@ -56,14 +57,16 @@ def whole_log(transactional_db):
 def as_one_table():
     # `migrate` back and forth would do it too, and take the other apps' permissions with it.
     run("DROP TABLE customer_history_entry CASCADE")
-    run(f"DROP FUNCTION IF EXISTS {', '.join(guard_functions())} CASCADE")
+    run(f"DROP FUNCTION IF EXISTS {', '.join(append_only_functions())} CASCADE")
     with connection.schema_editor() as editor:
         editor.create_model(Entry)
     call_command("history_triggers", fix=True, stdout=StringIO())
 
 
-def guard_functions():
-    found = run("SELECT proname FROM pg_proc WHERE proname LIKE 'customer\\_history\\_%%guard%%'")
+def append_only_functions():
+    found = run(
+        "SELECT proname FROM pg_proc WHERE proname LIKE 'customer\\_history\\_%%append_only%%'"
+    )
     return [f'"{name}"' for (name,) in found] or ["no_such_function"]
 
 
@@ -108,7 +111,7 @@ def table_of(entry):
     return name.removeprefix("customer_history_entry_")
 
 
-def test_a_log_is_divided_with_whole_months_ahead(whole_log, clock):
+def test_a_log_is_divided_by_month(whole_log, clock):
     entry_at(NOVEMBER)
     made = create_partitions(connection, ahead=2)
     assert bounds() == [
@@ -122,7 +125,7 @@ def test_a_log_is_divided_with_whole_months_ahead(whole_log, clock):
     assert Entry.objects.count() == 1
 
 
-def test_a_month_later_there_is_one_more(whole_log, clock):
+def test_one_more_partition_a_month_later(whole_log, clock):
     create_partitions(connection, ahead=1)
     clock.moment = datetime(2026, 12, 2, tzinfo=UTC)
     create_partitions(connection, ahead=1)
@@ -134,7 +137,7 @@ def test_a_month_later_there_is_one_more(whole_log, clock):
     ]
 
 
-def test_entries_go_where_their_time_belongs(whole_log, clock):
+def test_entries_are_in_their_month(whole_log, clock):
     create_partitions(connection, ahead=1)
     assert [
         table_of(entry_at(moment))
@@ -147,7 +150,7 @@ def test_entries_go_where_their_time_belongs(whole_log, clock):
     ] == ["start", "2026_12", "2027_01", "2027_01"]
 
 
-def test_a_forgotten_command_refuses_no_write_and_the_month_grows(whole_log, clock):
+def test_the_last_partition_grows(whole_log, clock):
     create_partitions(connection, ahead=1)
     clock.moment = datetime(2027, 3, 28, tzinfo=UTC)
     entry_at(clock.moment)
@@ -165,7 +168,7 @@ def test_a_partition_in_use_is_a_warning(whole_log, clock):
     assert "customer_history.W006" in warnings()
 
 
-def test_a_log_that_shall_be_divided_and_is_not_is_a_warning(whole_log, settings):
+def test_an_undivided_log_is_a_warning(whole_log, settings):
     settings.CUSTOMER_HISTORY = {"PARTITIONS": "month"}
     Customer.objects.create(name="Acme")
     partition_log(connection)
@@ -173,7 +176,7 @@ def test_a_log_that_shall_be_divided_and_is_not_is_a_warning(whole_log, settings
     assert "customer_history.W007" in warnings()
 
 
-def test_migrate_divides_a_new_log_where_the_setting_says_so(whole_log, settings):
+def test_migrate_divides_a_new_log(whole_log, settings):
     settings.CUSTOMER_HISTORY = {"PARTITIONS": "month"}
     call_command("migrate", verbosity=0)
     assert len(partitions(connection)) >= 4
@@ -194,13 +197,13 @@ def test_no_partition_can_be_changed(whole_log, clock, table, statement):
     assert Entry.objects.count() == 2
 
 
-def test_capture_is_as_it_should_be_before_and_after(whole_log, clock):
+def test_triggers_are_good_before_and_after(whole_log, clock):
     assert not compare_triggers(connection)
     create_partitions(connection)
     assert not compare_triggers(connection)
 
 
-def test_indexes_and_privileges_are_those_of_the_table(whole_log, clock):
+def test_indexes_and_privileges_stay(whole_log, clock):
     run("DROP ROLE IF EXISTS history_reader")
     run("CREATE ROLE history_reader")
     try:
@@ -227,14 +230,14 @@ def indexes(table):
     return [name for name, _ in found]
 
 
-def test_a_view_on_the_log_is_named_and_nothing_is_done(whole_log):
+def test_a_view_on_the_log_is_an_error(whole_log):
     run("CREATE VIEW of_last_week AS SELECT * FROM customer_history_entry")
     with pytest.raises(PartitionError, match="the view of_last_week"):
         create_partitions(connection)
     assert partitions(connection) == ()
 
 
-def test_a_log_in_use_is_left_as_it_is(whole_log, monkeypatch):
+def test_a_log_in_use_is_not_divided(whole_log, monkeypatch):
     monkeypatch.setattr(module, "_LOCK_TIMEOUT", "100ms")
     parameters = connection.get_connection_params()
     with psycopg.connect(
@@ -251,7 +254,7 @@ def test_a_log_in_use_is_left_as_it_is(whole_log, monkeypatch):
     assert len(create_partitions(connection)) >= 4
 
 
-def test_nothing_is_lost_while_a_live_log_is_divided(whole_log):
+def test_writes_during_division_are_kept(whole_log):
     customers = Customer.objects.bulk_create([Customer(name=f"c{n}") for n in range(4)])
     stop, written, errors = threading.Event(), [0] * len(customers), []
 
@@ -281,7 +284,7 @@ def test_nothing_is_lost_while_a_live_log_is_divided(whole_log):
     ] == [count - 1 if customers[n].rate == 0 else count for n, count in enumerate(written)]
 
 
-def test_a_page_reads_on_from_one_partition_to_the_next(whole_log, clock):
+def test_a_page_continues_in_the_next_partition(whole_log, clock):
     create_partitions(connection)
     moments = [NOVEMBER + timedelta(days=9 * n) for n in range(12)]
     written = [entry_at(moment) for moment in moments]
@@ -290,18 +293,18 @@ def test_a_page_reads_on_from_one_partition_to_the_next(whole_log, clock):
     assert [one.pk for one in first + rest] == [one.pk for one in reversed(written)]
 
 
-def test_the_command_says_what_there_is(whole_log, clock):
-    told = StringIO()
-    call_command("history_partitions", stdout=told)
-    assert told.getvalue() == "The log is one table.\n"
-    told = StringIO()
-    call_command("history_partitions", create=True, ahead=1, stdout=told)
-    assert told.getvalue().splitlines()[0] == "Partitions created: 3."
-    assert "customer_history_entry_2026_12           2026-12-01 to 2027-01-01" in told.getvalue()
+def test_the_command_lists_partitions(whole_log, clock):
+    output = StringIO()
+    call_command("history_partitions", stdout=output)
+    assert output.getvalue() == "The log is one table.\n"
+    output = StringIO()
+    call_command("history_partitions", create=True, ahead=1, stdout=output)
+    assert output.getvalue().splitlines()[0] == "Partitions made: 3."
+    assert "customer_history_entry_2026_12           2026-12-01 to 2027-01-01" in output.getvalue()
 
 
-def test_other_databases_have_none():
-    if connection.vendor == "postgresql":
-        pytest.skip("this one has")
+def test_other_databases_have_no_partitions():
+    if features_of(connection).supports_partitions:
+        pytest.skip("this database has partitions")
     with pytest.raises(CommandError, match="on PostgreSQL only"):
         call_command("history_partitions", create=True)

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from django_customer_history import conf
 from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.backends import SUPPORTED_VENDORS
+from django_customer_history.backends import SUPPORTED_VENDORS, features_of
 from django_customer_history.capture.partitions import (
     are_due,
     is_whole,
@@ -88,8 +88,13 @@ def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def check_cascades(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W003: cascades by the database itself, which run no triggers on MariaDB and MySQL."""
-    silent = [alias for alias in connections if connections[alias].vendor == "mysql"]
+    """W003: cascades of the database itself, where they run no triggers: on MariaDB and MySQL."""
+    silent = [
+        alias
+        for alias in connections
+        if connections[alias].vendor in SUPPORTED_VENDORS
+        and not features_of(connections[alias]).runs_triggers_for_native_cascades
+    ]
     return [
         checks.Warning(
             f"{field}: {connections[alias].display_name} deletes or changes rows by this field's"

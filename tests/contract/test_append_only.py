@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import LiveServerTestCase, TestCase, TransactionTestCase
 
+from django_customer_history.backends import features_of
 from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.exceptions import AppendOnlyError
 from django_customer_history.models import Entry
@@ -80,7 +81,7 @@ def test_the_database_refuses_to_replace_an_entry(customer):
 @pytest.mark.django_db
 def test_truncate_is_refused_where_the_database_can_refuse_it(customer):
     """MariaDB and MySQL run no trigger on TRUNCATE: there only privileges help."""
-    if connection.vendor == "postgresql":
+    if features_of(connection).has_truncate_triggers:
         with (
             pytest.raises(IntegrityError, match="TRUNCATE refused"),
             transaction.atomic(),
@@ -90,8 +91,8 @@ def test_truncate_is_refused_where_the_database_can_refuse_it(customer):
     assert Entry.objects.exists()
 
 
-class TestHostsTests(TransactionTestCase):
-    """What a host's own test cases do to the database goes on working."""
+class TestTransactionTestCase(TransactionTestCase):
+    """The test cases of a project can empty the database as before."""
 
     def test_a_test_may_write_and_leaves_nothing_behind(self):
         assert not Entry.objects.filter(entity_model="crm.customer").exists()
@@ -102,7 +103,7 @@ class TestHostsTests(TransactionTestCase):
         assert not Entry.objects.filter(entity_model="crm.customer").exists()
         Customer.objects.create(name="Acme")
 
-    def test_flush_empties_the_log_and_leaves_the_guards(self):
+    def test_flush_keeps_the_append_only_triggers(self):
         Customer.objects.create(name="Acme")
         call_command("flush", interactive=False, verbosity=0)
         assert not Entry.objects.exists()
@@ -112,8 +113,8 @@ class TestHostsTests(TransactionTestCase):
             cursor.execute("DELETE FROM customer_history_entry")
 
 
-class TestCaseOfAHost(TestCase):
-    """Each test is rolled back, with what it logged."""
+class TestTestCase(TestCase):
+    """Each test of a project is rolled back, with its entries."""
 
     @classmethod
     def setUpTestData(cls):
@@ -131,14 +132,14 @@ class TestCaseOfAHost(TestCase):
         assert made.about(self.customer) == made.entries[:1]
         assert [entry.entity_id for entry in made.entries[1:]] == [str(key), str(key)]
 
-    def test_another_test_sees_nothing_of_it(self):
+    def test_another_test_does_not_see_them(self):
         with capture_entries() as made:
             pass
         assert made.entries == []
         assert Customer.objects.get().name == "Acme"
 
 
-class LiveServerOfAHost(LiveServerTestCase):
+class TestLiveServerTestCase(LiveServerTestCase):
     """A server in another thread, as browser tests use it."""
 
     def test_a_request_over_the_wire_is_logged(self):

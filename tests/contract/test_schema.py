@@ -1,4 +1,4 @@
-"""Triggers follow the schema: writes go on working and are recorded, whatever a migration does."""
+"""Triggers follow the schema: whatever a migration does, writes work and are recorded."""
 
 import dataclasses
 import datetime
@@ -54,13 +54,13 @@ def customer_row(back_to_latest):
     return Customer.objects.create(name="Acme")
 
 
-def test_after_migrate_every_trigger_is_as_it_should_be():
+def test_after_migrate_every_trigger_is_good():
     assert not compare_triggers(connection)
     assert compare_triggers(connection).good
 
 
 @pytest.mark.slow
-def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
+def test_each_schema_change_is_followed_at_once(customer_row):
     apps = migrate("0001_initial")
     log = Log()
     model, reply = (apps.get_model("evolving", name) for name in ("Ticket", "Reply"))
@@ -86,8 +86,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
 
     subject = str(customer_row.pk)
     assert {entry.subject_id for entry in log.entries()} == {subject}
-    told = log.values("kind", "entity_model", "changes")
-    assert told == [
+    assert log.values("kind", "entity_model", "changes") == [
         (
             "create",
             "evolving.ticket",
@@ -133,7 +132,7 @@ def test_each_step_of_a_tables_life_is_recorded_at_once(customer_row):
 
 
 @pytest.mark.slow
-def test_going_back_is_recorded_too(customer_row):
+def test_backward_migrations_are_followed(customer_row):
     Ticket.objects.create(customer=customer_row, title="Siren")
     model = migrate("0001_initial").get_model("evolving", "Ticket")
     log = Log()
@@ -141,7 +140,7 @@ def test_going_back_is_recorded_too(customer_row):
     assert log.changes() == [{"name": ["Siren", "Old code"], "obsolete": ["", "o"]}]
 
 
-def test_a_failed_change_of_the_schema_leaves_capture_on(customer_row):
+def test_capture_stays_on_after_a_failed_change(customer_row):
     ticket = Ticket.objects.create(customer=customer_row, title="Siren")
     Ticket.objects.create(customer=customer_row, title="Keypad")
     log = Log()
@@ -160,7 +159,7 @@ def test_a_failed_change_of_the_schema_leaves_capture_on(customer_row):
     assert not compare_triggers(connection)
 
 
-def test_a_migration_of_plain_sql_is_followed(customer_row):
+def test_run_sql_is_followed(customer_row):
     operation = migrations.RunSQL(
         "ALTER TABLE evolving_ticket RENAME COLUMN remark TO comment",
         "ALTER TABLE evolving_ticket RENAME COLUMN comment TO remark",
@@ -194,15 +193,15 @@ def alter(old, new):
         editor.alter_field(old.model, old, new)
 
 
-def test_a_column_that_may_be_empty_from_now_on(customer_row):
-    """Also where nobody tells the triggers: they must not take an empty one for a text."""
+def test_a_column_becomes_nullable(customer_row):
+    """Also if the change bypasses Django: NULL must not become a text then."""
     Ticket.objects.create(customer=customer_row, title="Siren")
     field = Ticket._meta.get_field("title")
-    past_the_triggers = {
+    without_django = {
         "postgresql": "ALTER TABLE evolving_ticket ALTER COLUMN title DROP NOT NULL",
         "mysql": "ALTER TABLE evolving_ticket MODIFY title varchar(200) NULL",
     }
-    if sql := past_the_triggers.get(connection.vendor):
+    if sql := without_django.get(connection.vendor):
         with connection.cursor() as cursor:
             cursor.execute(sql)
     else:
@@ -243,8 +242,8 @@ SPECIMENS = {
 
 
 @pytest.mark.slow
-def test_what_must_have_a_value_is_told_as_what_need_not(customer_row):
-    """Triggers do not ask for what no row can be without; for each type they say the same."""
+def test_not_null_columns_are_logged_the_same(customer_row):
+    """Triggers skip the NULL test for NOT NULL columns; each type must be logged as before."""
     fields = [Specimen._meta.get_field(name) for name in SPECIMENS]
     log = Log()
     Specimen.objects.create(**SPECIMENS).delete()
@@ -268,7 +267,7 @@ def test_what_must_have_a_value_is_told_as_what_need_not(customer_row):
     assert set(without) == {*SPECIMENS} - {"json"}
 
 
-def test_a_table_that_is_renamed_and_renamed_back(customer_row):
+def test_a_table_renamed_and_renamed_back(customer_row):
     with connection.schema_editor() as editor:
         editor.alter_db_table(Ticket, "evolving_ticket", "evolving_other")
         editor.alter_db_table(Ticket, "evolving_other", "evolving_ticket")
@@ -279,7 +278,7 @@ def test_a_table_that_is_renamed_and_renamed_back(customer_row):
     assert not compare_triggers(connection)
 
 
-def test_a_model_that_is_deleted_leaves_nothing_and_its_entries_stay(customer_row):
+def test_a_deleted_model_keeps_its_entries(customer_row):
     Ticket.objects.create(customer=customer_row, title="Siren")
     with connection.schema_editor() as editor:
         editor.delete_model(Reply)
@@ -295,7 +294,7 @@ def test_a_model_that_is_deleted_leaves_nothing_and_its_entries_stay(customer_ro
     assert log.values("kind", "entity_label") == [("create", "Again")]
 
 
-def test_the_command_lists_mends_and_removes(customer_row, capsys):
+def test_the_command_lists_fixes_and_removes(customer_row, capsys):
     call_command("history_triggers")
     assert "missing" not in capsys.readouterr().out
     count = remove_all(connection)
@@ -310,7 +309,7 @@ def test_the_command_lists_mends_and_removes(customer_row, capsys):
     assert not compare_triggers(connection)
 
 
-def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
+def test_check_and_health_report_problems(customer_row, capsys):
     remove_all(connection)
     without_table = ['no table "other schema"."schemed"']
     missing, *others = health.problems()
@@ -321,22 +320,22 @@ def test_check_and_health_tell_of_what_is_wrong(customer_row, capsys):
     assert "customer_history.W002" in capsys.readouterr().err
     synchronize_triggers(connection)
     call_command("check", databases=["default"])
-    told = capsys.readouterr().err
-    assert "customer_history.W002" not in told
-    # A registered model without a table: its changes are not recorded, and that is said.
-    assert "customer_history.W004" in told
+    errors = capsys.readouterr().err
+    assert "customer_history.W002" not in errors
+    # A registered model without a table: its changes are not recorded, which is a warning.
+    assert "customer_history.W004" in errors
     assert health.problems() == without_table
 
 
 @pytest.mark.parametrize("arguments", [["--run-syncdb"], ["--fake"], ["--fake-initial"]])
-def test_every_way_of_migrating_leaves_the_triggers_right(customer_row, arguments):
+def test_triggers_are_good_after_each_kind_of_migrate(customer_row, arguments):
     remove_all(connection)
     call_command("migrate", *arguments, verbosity=0)
     assert not compare_triggers(connection)
 
 
 @pytest.mark.slow
-def test_migrating_the_log_to_zero_leaves_no_trigger_behind(customer_row):
+def test_migrating_the_log_to_zero_removes_triggers(customer_row):
     call_command("migrate", "evolving", "zero", verbosity=0)
     call_command("migrate", "customer_history", "zero", verbosity=0)
     Customer.objects.update(name="written without a log")
@@ -351,7 +350,7 @@ def test_sqlmigrate_changes_nothing(capsys):
     assert not compare_triggers(connection)
 
 
-def test_migrate_with_nothing_to_change_runs_no_ddl(customer_row):
+def test_migrate_without_changes_runs_no_ddl(customer_row):
     with CaptureQueriesContext(connection) as queries:
         call_command("migrate", verbosity=0)
     changing = [
@@ -362,7 +361,7 @@ def test_migrate_with_nothing_to_change_runs_no_ddl(customer_row):
     assert changing == []
 
 
-def test_two_hundred_models_are_compared_within_a_second(customer_row):
+def test_triggers_of_200_models_in_a_second(customer_row):
     tables = [
         dataclasses.replace(table, name=f"{table.name}_{number}")
         for table in tracked_tables(registry, connection)
@@ -375,7 +374,7 @@ def test_two_hundred_models_are_compared_within_a_second(customer_row):
     assert time.process_time() - start < 1
 
 
-def test_old_and_new_code_side_by_side_both_write_and_are_recorded(customer_row):
+def test_old_and_new_code_write_side_by_side(customer_row):
     """A rolling deploy: the new column is there, the old code does not know it."""
     with connection.schema_editor() as editor:
         editor.execute("ALTER TABLE evolving_ticket ADD COLUMN colour varchar(10) NULL")
@@ -395,7 +394,7 @@ def test_old_and_new_code_side_by_side_both_write_and_are_recorded(customer_row)
     ]
 
 
-def test_a_faked_migration_leaves_the_triggers_to_the_columns_that_are_there(customer_row):
+def test_a_faked_migration_keeps_the_real_columns(customer_row):
     migrate("0004_retype")
     call_command("migrate", "evolving", "0005", fake=True, verbosity=0)
     log = Log()
@@ -410,19 +409,19 @@ def test_a_faked_migration_leaves_the_triggers_to_the_columns_that_are_there(cus
 
 
 @pytest.mark.slow
-def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
+def test_data_migrations_around_a_rename(customer_row):
     call_command("migrate", "evolving", "0001", verbosity=0)
     Customer.objects.update(name="renaming")
     log = Log()
     call_command("migrate", "evolving", verbosity=0)
     Visit.objects.filter(text="before").update(text="after")
     subject = str(customer_row.pk)
-    told = [
+    recorded = [
         (entry.kind, entry.entity_model, entry.subject_id, entry.entity_label)
         for entry in log.entries()
         if entry.kind != "event"
     ]
-    assert told == [
+    assert recorded == [
         ("create", "evolving.visit", subject, "before"),
         ("create", "evolving.visititem", subject, None),
         ("create", "evolving.visit", subject, "between"),
@@ -433,7 +432,7 @@ def test_data_migrations_on_both_sides_of_a_renaming_are_recorded(customer_row):
 
 
 @pytest.mark.slow
-def test_migrations_that_were_squashed_leave_the_triggers_right(customer_row, settings):
+def test_squashed_migrations(customer_row, settings):
     call_command("migrate", "evolving", "zero", verbosity=0)
     settings.MIGRATION_MODULES = {"evolving": "tests.projects.evolving.squashed"}
     call_command("migrate", "evolving", verbosity=0)

@@ -1,4 +1,4 @@
-"""What the options of a registration say about the changes of one table."""
+"""From the options of a registration to the rules for the changes of one table."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -25,7 +25,7 @@ _EVENTS_OF_LINKS: Mapping[str, Event] = {"add": "insert", "remove": "delete"}
 
 
 def logged_names(registration: Registration, registry: Registry) -> list[str]:
-    """Return the names of the model's fields whose changes are logged, the key left out."""
+    """Return the names of the model's fields whose changes are logged, without the key."""
     meta = registration.model._meta
     return [
         *(
@@ -40,7 +40,7 @@ def logged_names(registration: Registration, registry: Registry) -> list[str]:
 def action_rules(
     registration: Registration, columns: Iterable[TrackedColumn]
 ) -> Iterator[ActionRule]:
-    """Yield what changes of a table are called, the names that win first."""
+    """Yield the actions of the changes of a table; the first rule that matches wins."""
     by_field = {column.field: column for column in columns}
     secret = {name for name, column in by_field.items() if column.secret}
     for named in named_actions(registration, fields=by_field, secret=secret):
@@ -55,7 +55,7 @@ def action_rules(
 def reason_rules(
     registration: Registration, columns: Iterable[TrackedColumn]
 ) -> Iterator[ReasonRule]:
-    """Yield which changes of a table need a reason."""
+    """Yield the changes of a table that need a reason."""
     by_field = {column.field: column for column in columns}
     kinds = registration.reason_required & _EVENTS_OF_KINDS.keys() - by_field.keys()
     for name in sorted(kinds):
@@ -65,7 +65,7 @@ def reason_rules(
 
 
 def link_reason_rules(registration: Registration, field: str) -> Iterator[ReasonRule]:
-    """Yield which changes of the links of a many-to-many field need a reason."""
+    """Yield the changes of a many-to-many field that need a reason."""
     for kind, event in _EVENTS_OF_LINKS.items():
         if not registration.reason_required.isdisjoint({kind, field}):
             yield ReasonRule(event=event, field=field)

@@ -114,13 +114,13 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
             for trigger in backend.installed(self.connection)
             if not tables or trigger.table in tables or any(name in trigger.body for name in names)
         ]
-        if backend.triggers_block_changes:
+        if backend.features.triggers_block_changes:
             remove(self.connection, around)
         return {*tables, *(trigger.table for trigger in around)} if tables else None
 
     def _can_still_run(self) -> bool:
         # If the whole transaction is lost, its rollback restores the triggers.
         is_lost = self.connection.in_atomic_block and (
-            backend_of(self.connection).error_ends_transaction
+            backend_of(self.connection).features.error_ends_transaction
         )
         return not (is_lost or self.connection.needs_rollback)

@@ -12,6 +12,7 @@ from django.db.models import Q, TextField
 from django.db.models.functions import Cast, Lower
 
 from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.backends import features_of
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.types import ValueType
@@ -20,7 +21,6 @@ _PLAIN = re.compile(r"[A-Za-z0-9 ]+")
 """Characters that JSON never escapes, and whose case every database folds."""
 _LETTERS = re.compile(r"[\w ]+")
 _ESCAPE = "\\u"
-_FOLDS_ONLY_ASCII = ("sqlite",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class Search:
 
         `fits` must check each of them. Else a search could disclose confidential values.
         """
-        pattern = _PLAIN if connections[entries.db].vendor in _FOLDS_ONLY_ASCII else _LETTERS
+        folds_only_ascii_case = features_of(connections[entries.db]).folds_only_ascii_case
+        pattern = _PLAIN if folds_only_ascii_case else _LETTERS
         parts = [max(pattern.findall(text), key=len, default="") for text in self.wanted]
         if not parts or not all(parts):
             return entries

@@ -103,7 +103,7 @@ class Snapshot:
     @property
     def subjects(self) -> dict[int, Record]:
         """The subjects of the row, by the number of the path."""
-        return {row.way: row.subject for row in self.rows if row.subject is not None}
+        return {row.path_number: row.subject for row in self.rows if row.subject is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,11 +194,11 @@ class SnapshotImport(RecordImport):
             self._table,
             rows=f"{quoted} IN ({', '.join(VALUE for _ in page)})",
             values=[key.get_db_prep_value(row[2], connection) for row in page],
-            besides=[
+            extra_columns=[
                 (str(key.column), value_type_of(key, use_tz=settings.USE_TZ) or ValueType.TEXT)
             ],
         ):
-            by_text[row.besides[0]].append(row)
+            by_text[row.extra_values[0]].append(row)
         return {row[2]: by_text[encode(row[2])] for row in page}
 
     def _links(self, page: Sequence[Row]) -> dict[Any, Links]:
