@@ -135,12 +135,24 @@ class MySQLExpressions(RowTriggerBackend):
         event: Event,
         condition: str | None,
     ) -> str:
+        from_log = {name: sql for name, sql in values.items() if f"FROM {self.table(log)}" in sql}
+        inserted = {**values, **{name: f"logged_{name}" for name in from_log}}
         statement = fill(
             templates.ENTRY,
             log=self.table(log),
             columns=wrapped(tuple(map(self.quote, LOG_COLUMNS))),
-            values=lines(values[column] for column in LOG_COLUMNS),
+            values=lines(inserted[column] for column in LOG_COLUMNS),
         )
+        if from_log:
+            variables = [
+                fill(templates.VALUE_FROM_LOG, column=name, value=sql)
+                for name, sql in from_log.items()
+            ]
+            statement = fill(
+                templates.ENTRY_WITH_VALUES_FROM_LOG,
+                variables="\n".join(variables),
+                statement=statement,
+            )
         if condition is None:
             return statement
         return fill(templates.IF, condition=condition, statement=statement)

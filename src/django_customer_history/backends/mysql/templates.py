@@ -66,6 +66,18 @@ VALUES (
 )
 """
 
+# MySQL refuses an INSERT that reads its own table (1093), so such values are read before it.
+ENTRY_WITH_VALUES_FROM_LOG = """
+BEGIN
+  {variables}
+  {statement};
+END
+"""
+
+VALUE_FROM_LOG = """
+DECLARE logged_{column} TEXT CHARACTER SET utf8mb4 DEFAULT {value};
+"""
+
 IF = """
 IF {condition} THEN
   {statement};
