@@ -191,7 +191,7 @@ def test_page(reader, user, customer):
     assert page["Cache-Control"] == "private, no-store"
     assert "44.99" in text
     assert "39.99" in text
-    assert text.count("before tracking began</em>") == 6
+    assert text.count("before tracking started</em>") == 6
     assert text.count("not stored") == 4
     assert reader.get(f"/customers/{older.pk}/history/{entry.id}/").status_code == 200
     assert reader.get(f"/customers/{customer.pk}/history/{entry.id}/").status_code == 404

@@ -511,12 +511,12 @@ class TestAdmin:
         [
             (
                 "de",
-                "Alles ist verborgen",
+                "Alles verbergen",
                 "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
             ),
             (
                 "es",
-                "Todo queda oculto",
+                "Ocultar todo",
                 "Este campo no existe. Campos disponibles: customer, id, text.",
             ),
         ],

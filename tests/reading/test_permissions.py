@@ -260,7 +260,7 @@ class TestAdmin:
         assert "Acme" not in answer.content.decode()
         answer = client.get(f"{self.ADDRESS}?before=x")
         assert answer.status_code == 400
-        assert "This link belongs to another list." in answer.content.decode()
+        assert "This link is not valid here." in answer.content.decode()
         assert "Acme" not in client.get(f"{self.ADDRESS}?entity=crm.note").content.decode()
 
     def test_search_keeps_other_filters(self, client, user, customer):
