@@ -66,12 +66,13 @@ def prose_of(path):
     return re.sub(r"^( *)(`{3,}|~{3,}).*?^\1\2$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def of_the_run_on_sqlite():
+def skip_unless_sqlite():
+    """Skip the running test: it does not depend on the database, and once is enough."""
     if connection.vendor != "sqlite":
         pytest.skip("the documentation is the same for every database and is tested with SQLite")
 
 
-def python_of_the_documents(*arguments, stdin=None, folder=ROOT, **environment):
+def run_documented_python(*arguments, stdin=None, folder=ROOT, **environment):
     """Run Python in the project of the documentation. Its names differ from those of the tests."""
     path = f"{PROJECT}:{PACKAGE.parent}"
     inherited = {"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "settings"}

@@ -41,7 +41,7 @@ from django_customer_history.rest_framework import (
     urls,
 )
 from django_customer_history.rest_framework.pagination import HistoryPagination
-from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, of_the_run_on_sqlite, prose_of
+from tests.documents import DOCS, PACKAGE, PAGES, ROOT, Tutorial, prose_of, skip_unless_sqlite
 from tests.extras import skip_missing
 
 
@@ -225,7 +225,7 @@ class TestReference:
             assert inspect.getdoc(_resolved(path)), path
 
     def test_the_endpoints_are_those_of_the_openapi_document(self):
-        of_the_run_on_sqlite()
+        skip_unless_sqlite()
         if not _is_installed("drf_spectacular"):
             skip_missing("drf-spectacular (the extra 'openapi')")
         command = [sys.executable, str(DOCS / "endpoints.py"), "--print"]

@@ -30,8 +30,8 @@ from tests.documents import (
     PROJECT,
     ROOT,
     blocks_of,
-    of_the_run_on_sqlite,
-    python_of_the_documents,
+    run_documented_python,
+    skip_unless_sqlite,
 )
 from tests.extras import skip_missing
 from tests.projects.crm.models import Claim, Customer, Invoice, Note, Ticket
@@ -76,10 +76,10 @@ def test_runnable_block_holds(block, customer, user):
 @pytest.fixture(scope="module")
 def problems_by_block():
     """What is wrong with each block that runs in the project of the documents."""
-    of_the_run_on_sqlite()
+    skip_unless_sqlite()
     blocks = {str(one): one.text for one in FREE if not one.is_runnable and is_installed(one)}
     trial = "import django; django.setup(); import trial; trial.main()"
-    done = python_of_the_documents("-c", trial, stdin=json.dumps(blocks))
+    done = run_documented_python("-c", trial, stdin=json.dumps(blocks))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -118,7 +118,7 @@ def module_of(block):
 @pytest.fixture(scope="module")
 def mypy_output(tmp_path_factory):
     """What mypy prints about all blocks."""
-    of_the_run_on_sqlite()
+    skip_unless_sqlite()
     if find_spec("mypy") is None or find_spec("mypy_django_plugin") is None:
         skip_missing("mypy and django-stubs (the group 'lint')")
     folder = tmp_path_factory.mktemp("blocks")
@@ -128,7 +128,7 @@ def mypy_output(tmp_path_factory):
         (folder / f"{module_of(block)}.py").write_text(text, encoding="utf-8")
     cache = ROOT / ".mypy_cache" / "documents"
     options = ("--config-file", str(PROJECT / "mypy.ini"), "--cache-dir", str(cache))
-    done = python_of_the_documents(
+    done = run_documented_python(
         "-m", "mypy", *options, ".", folder=folder, MYPYPATH=f"{PROJECT}:{PACKAGE.parent}"
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr

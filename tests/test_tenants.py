@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from tests.documents import DOCS, blocks_of, of_the_run_on_sqlite, python_of_the_documents
+from tests.documents import DOCS, blocks_of, run_documented_python, skip_unless_sqlite
 
 
 @pytest.fixture(scope="module")
 def seen():
-    of_the_run_on_sqlite()
+    skip_unless_sqlite()
     blocks = [one.text for one in blocks_of(DOCS / "how-to/tenants.md") if one.language == "python"]
     code = "import django; django.setup(); import tenants; tenants.main()"
-    done = python_of_the_documents("-c", code, stdin=json.dumps(blocks))
+    done = run_documented_python("-c", code, stdin=json.dumps(blocks))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
