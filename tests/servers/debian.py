@@ -1,15 +1,7 @@
-"""Database servers that Debian 12 does not have: `python -m tests.servers start`.
+"""Servers of Debian's newer suites: MySQL 9, PostgreSQL 18 and MariaDB 11.8.
 
-Debian's newer suites have MySQL 9, PostgreSQL 18 and MariaDB 11.8. They need a newer libc, so each
-suite goes into a folder of its own, made by debootstrap, and its servers run in a chroot as
-ordinary processes on 127.0.0.1. It needs root and a Debian machine; where servers come from
-elsewhere, `TEST_MYSQL_URL` and the like name them instead.
-
-- `start` prepares what is missing (about three minutes the first time, 1.5 GB), starts what does
-  not run yet, and prints a line `TEST_..._URL=...` for each server.
-- `stop` ends the servers that `start` started. What was prepared stays.
-
-`TEST_SERVERS_ROOT` names the folder for all of it.
+They need a newer libc than Debian 12 has, so each suite goes into a folder of its own, made by
+debootstrap, and its servers run in a chroot as ordinary processes on 127.0.0.1.
 """
 
 import os
@@ -17,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,22 +116,8 @@ SERVERS = (
 )
 
 
-def main(arguments: list[str]) -> int:
-    """Run one command and return the exit status."""
-    commands: dict[str, Callable[[Server], None]] = {"start": start, "stop": stop}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        print(__doc__, file=sys.stderr)
-        return 2
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        print("It needs root, on Debian.", file=sys.stderr)
-        return 1
-    for server in SERVERS:
-        commands[arguments[0]](server)
-    return 0
-
-
-def start(server: Server) -> None:
-    """Prepare a server, start it unless it runs, and print where it is."""
+def start(server: Server) -> str:
+    """Prepare a server and start it unless it runs; return the setting that leads to it."""
     prepare(server)
     if not _is_up(server):
         log = (server.root / f"{server.name}.log").open("ab")
@@ -159,7 +136,7 @@ def start(server: Server) -> None:
                 f" {server.root / f'{server.name}.log'}."
             )
         time.sleep(0.5)
-    print(server.url_line, flush=True)
+    return server.url_line
 
 
 def stop(server: Server) -> None:
@@ -172,12 +149,12 @@ def prepare(server: Server) -> None:
     """Make the folder of the suite, install the packages and make the data directory."""
     root = server.root
     if not (root / "prepared").exists():
-        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
+        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "debootstrap")
         # What an interrupted run left behind would only be in the way.
         _unmount(root)
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir(parents=True)
-        _run(
+        run(
             "debootstrap",
             "--variant=minbase",
             "--include=ca-certificates",
@@ -203,7 +180,7 @@ def prepare(server: Server) -> None:
 
 def _is_up(server: Server) -> bool:
     # The port of the machine's own network: the chroot shares it.
-    client = {"postgres": _postgres_answers, "mysql": _mysql_answers}
+    client = {"postgres": _postgres_answers, "mysql": mysql_answers}
     return client[server.url.partition(":")[0]](server.port)
 
 
@@ -219,7 +196,7 @@ def _postgres_answers(port: int) -> bool:
     return True
 
 
-def _mysql_answers(port: int) -> bool:
+def mysql_answers(port: int) -> bool:
     import pymysql  # noqa: PLC0415
 
     try:
@@ -246,24 +223,20 @@ def _mirror() -> str:
 
 def _mount(root: Path) -> None:
     if not os.path.ismount(root / "proc"):
-        _run("mount", "-t", "proc", "proc", str(root / "proc"))
+        run("mount", "-t", "proc", "proc", str(root / "proc"))
     if not os.path.ismount(root / "dev"):
-        _run("mount", "--bind", "/dev", str(root / "dev"))
+        run("mount", "--bind", "/dev", str(root / "dev"))
 
 
 def _unmount(root: Path) -> None:
     for name in ("dev", "proc"):
         if os.path.ismount(root / name):
-            _run("umount", str(root / name))
+            run("umount", str(root / name))
 
 
 def _in_chroot(server: Server, script: str) -> None:
-    _run("chroot", str(server.root), "sh", "-c", script)
+    run("chroot", str(server.root), "sh", "-c", script)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
