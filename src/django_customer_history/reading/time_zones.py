@@ -27,6 +27,6 @@ def reader_time_zone(reader: Any) -> tzinfo:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
         raise UnknownTimeZoneError(
-            f"{conf.SETTING}['READER_TIME_ZONE'] returned {zone!r}, which is not a time zone of this"
-            ' system. Return a name like "Europe/Berlin", or None for the current time zone.'
+            f"{conf.SETTING}['READER_TIME_ZONE'] returned {zone!r}, which is not a time zone of"
+            ' this system. Return a name like "Europe/Berlin", or None for the current time zone.'
         ) from error
