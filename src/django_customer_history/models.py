@@ -60,7 +60,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def between(self, start: datetime | None, end: datetime | None) -> Self:
         """Return the entries with start <= time < end, by the index of the primary key.
 
-        Both are datetimes; a naive one is in UTC. None is no limit.
+        Both are datetimes; a naive one is in UTC. None means no limit.
         """
         entries = self
         if start is not None:
