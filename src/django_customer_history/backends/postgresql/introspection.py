@@ -9,9 +9,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_customer_history.backends.postgresql.templates import REQUIRED
 from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
 
-# The search path without the schema of temporary tables, which comes first otherwise. A name
-# with quotes has its schema.
-_TABLES = """
+# Tables by name, in the search path without the schema of temporary tables, which comes first
+# otherwise. A name with quotes has its schema.
+TABLES = """
 FROM unnest(%s::text[]) AS named(name)
 JOIN pg_catalog.pg_class t ON t.oid = CASE
   WHEN starts_with(named.name, '"') THEN to_regclass(named.name)
@@ -29,7 +29,7 @@ END
 
 _COLUMNS = f"""
 SELECT named.name, a.attname, format_type(a.atttypid, NULL), {REQUIRED}
-{_TABLES}
+{TABLES}
 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid
 WHERE a.attnum > 0 AND NOT a.attisdropped
 ORDER BY named.name, a.attnum
@@ -37,7 +37,7 @@ ORDER BY named.name, a.attnum
 
 _SCHEMAS = f"""
 SELECT named.name, s.nspname
-{_TABLES}
+{TABLES}
 JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
 """
 

@@ -10,28 +10,29 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.partitioning import Partition, Partitioning
 from django_customer_history.backends.postgresql.expressions import quoted_name as _quoted
+from django_customer_history.backends.postgresql.introspection import TABLES
 from django_customer_history.keys import datetime_of, lowest_uuid_at
 
 _CHECK = "customer_history_range"
 _UUID = re.compile(r"'([0-9a-f-]{36})'")
 _MAX_NAME_LENGTH = 63
 
-_PARTITIONS = """
+_PARTITIONS = f"""
 SELECT
   c.relname,
   pg_get_expr(c.relpartbound, c.oid),
   c.reltuples::bigint,
   pg_total_relation_size(c.oid)
-FROM pg_inherits i
+{TABLES}
+JOIN pg_inherits i ON i.inhparent = t.oid
 JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = to_regclass(%s)
 """
 
-_PARTITION_NAMES = """
+_PARTITION_NAMES = f"""
 SELECT c.relname
-FROM pg_inherits i
+{TABLES}
+JOIN pg_inherits i ON i.inhparent = t.oid
 JOIN pg_class c ON c.oid = i.inhrelid
-WHERE i.inhparent = to_regclass(%s)
 ORDER BY c.relname
 """
 
@@ -77,12 +78,12 @@ class PostgreSQLPartitioning(Partitioning):
     def partitions(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[Partition]:
         parts = [
             _partition(name, bounds, rows, size)
-            for name, bounds, rows, size in _rows(connection, _PARTITIONS, _quoted(log))
+            for name, bounds, rows, size in _rows(connection, _PARTITIONS, [log])
         ]
         return sorted(parts, key=lambda one: one.start or datetime.min.replace(tzinfo=UTC))
 
     def partition_names(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
-        return [name for (name,) in _rows(connection, _PARTITION_NAMES, _quoted(log))]
+        return [name for (name,) in _rows(connection, _PARTITION_NAMES, [log])]
 
     def dependents(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
         return sorted(name for (name,) in _rows(connection, _DEPENDENTS, *[_quoted(log)] * 3))
@@ -179,7 +180,9 @@ def _moment(bound: str) -> datetime | None:
     return None if found is None else datetime_of((UUID(found[1]).int >> 80) * 1000)
 
 
-def _rows(connection: BaseDatabaseWrapper, sql: str, *parameters: str) -> list[tuple[Any, ...]]:
+def _rows(
+    connection: BaseDatabaseWrapper, sql: str, *parameters: str | list[str]
+) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters or None)
         return list(cursor.fetchall())
