@@ -445,21 +445,8 @@ BEGIN
       SET microsecond = @customer_history_clock + 1;
     END IF;
     SET @customer_history_clock = microsecond + 1;
-    INSERT INTO `customer_history_entry` (
-      `id`, `timestamp`, `kind`, `action`, `subject_model`, `subject_id`, `entity_model`,
-      `entity_id`, `entity_label`, `changes`, `user_id`, `user_label`, `source`, `ip_address`,
-      `request_id`, `context`
-    )
-    VALUES (
-      LOWER(CONCAT(
-        LPAD(HEX(microsecond DIV 1000), 12, '0'),
-        '7', LPAD(HEX(microsecond MOD 1000 * 4096 DIV 1000), 3, '0'),
-        '8', LEFT(HEX(RANDOM_BYTES(8)), 15)
-      )),
-      TIMESTAMP '1970-01-01 00:00:00' + INTERVAL microsecond MICROSECOND,
-      'remove',
-      COALESCE(@customer_history_action, 'Remove'),
-      CASE
+    BEGIN
+      DECLARE logged_subject_model TEXT CHARACTER SET utf8mb4 DEFAULT CASE
         WHEN CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
         ELSE (
           SELECT subject_id FROM `customer_history_entry`
@@ -468,25 +455,42 @@ BEGIN
           ORDER BY id DESC LIMIT 1
         ) END IS NOT NULL
         THEN 'golden.customer'
-      END,
-      CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
+      END;
+      DECLARE logged_subject_id TEXT CHARACTER SET utf8mb4 DEFAULT CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
       ELSE (
         SELECT subject_id FROM `customer_history_entry`
         WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD.`payment_id` AS CHAR) COLLATE utf8mb4_bin
           AND subject_model = 'golden.customer'
         ORDER BY id DESC LIMIT 1
-      ) END,
-      'golden.payment',
-      CAST(OLD.`payment_id` AS CHAR),
-      SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `reference` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
-      CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
-      @customer_history_user_id,
-      @customer_history_user_label,
-      COALESCE(@customer_history_source, 'system'),
-      @customer_history_ip_address,
-      @customer_history_request_id,
-      @customer_history_context
-    );
+      ) END;
+      INSERT INTO `customer_history_entry` (
+        `id`, `timestamp`, `kind`, `action`, `subject_model`, `subject_id`, `entity_model`,
+        `entity_id`, `entity_label`, `changes`, `user_id`, `user_label`, `source`, `ip_address`,
+        `request_id`, `context`
+      )
+      VALUES (
+        LOWER(CONCAT(
+          LPAD(HEX(microsecond DIV 1000), 12, '0'),
+          '7', LPAD(HEX(microsecond MOD 1000 * 4096 DIV 1000), 3, '0'),
+          '8', LEFT(HEX(RANDOM_BYTES(8)), 15)
+        )),
+        TIMESTAMP '1970-01-01 00:00:00' + INTERVAL microsecond MICROSECOND,
+        'remove',
+        COALESCE(@customer_history_action, 'Remove'),
+        logged_subject_model,
+        logged_subject_id,
+        'golden.payment',
+        CAST(OLD.`payment_id` AS CHAR),
+        SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `reference` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
+        CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
+        @customer_history_user_id,
+        @customer_history_user_label,
+        COALESCE(@customer_history_source, 'system'),
+        @customer_history_ip_address,
+        @customer_history_request_id,
+        @customer_history_context
+      );
+    END;
     INSERT INTO `customer_history_entry` (
       `id`, `timestamp`, `kind`, `action`, `subject_model`, `subject_id`, `entity_model`,
       `entity_id`, `entity_label`, `changes`, `user_id`, `user_label`, `source`, `ip_address`,
@@ -542,21 +546,8 @@ BEGIN
       SET microsecond = @customer_history_clock + 1;
     END IF;
     SET @customer_history_clock = microsecond + 0;
-    INSERT INTO `customer_history_entry` (
-      `id`, `timestamp`, `kind`, `action`, `subject_model`, `subject_id`, `entity_model`,
-      `entity_id`, `entity_label`, `changes`, `user_id`, `user_label`, `source`, `ip_address`,
-      `request_id`, `context`
-    )
-    VALUES (
-      LOWER(CONCAT(
-        LPAD(HEX(microsecond DIV 1000), 12, '0'),
-        '7', LPAD(HEX(microsecond MOD 1000 * 4096 DIV 1000), 3, '0'),
-        '8', LEFT(HEX(RANDOM_BYTES(8)), 15)
-      )),
-      TIMESTAMP '1970-01-01 00:00:00' + INTERVAL microsecond MICROSECOND,
-      'remove',
-      COALESCE(@customer_history_action, 'Remove'),
-      CASE
+    BEGIN
+      DECLARE logged_subject_model TEXT CHARACTER SET utf8mb4 DEFAULT CASE
         WHEN CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
         ELSE (
           SELECT subject_id FROM `customer_history_entry`
@@ -565,25 +556,42 @@ BEGIN
           ORDER BY id DESC LIMIT 1
         ) END IS NOT NULL
         THEN 'golden.customer'
-      END,
-      CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
+      END;
+      DECLARE logged_subject_id TEXT CHARACTER SET utf8mb4 DEFAULT CASE WHEN (SELECT `id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) IS NOT NULL THEN CAST((SELECT `customer_id` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) AS CHAR)
       ELSE (
         SELECT subject_id FROM `customer_history_entry`
         WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD.`payment_id` AS CHAR) COLLATE utf8mb4_bin
           AND subject_model = 'golden.customer'
         ORDER BY id DESC LIMIT 1
-      ) END,
-      'golden.payment',
-      CAST(OLD.`payment_id` AS CHAR),
-      SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `reference` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
-      CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
-      @customer_history_user_id,
-      @customer_history_user_label,
-      COALESCE(@customer_history_source, 'system'),
-      @customer_history_ip_address,
-      @customer_history_request_id,
-      @customer_history_context
-    );
+      ) END;
+      INSERT INTO `customer_history_entry` (
+        `id`, `timestamp`, `kind`, `action`, `subject_model`, `subject_id`, `entity_model`,
+        `entity_id`, `entity_label`, `changes`, `user_id`, `user_label`, `source`, `ip_address`,
+        `request_id`, `context`
+      )
+      VALUES (
+        LOWER(CONCAT(
+          LPAD(HEX(microsecond DIV 1000), 12, '0'),
+          '7', LPAD(HEX(microsecond MOD 1000 * 4096 DIV 1000), 3, '0'),
+          '8', LEFT(HEX(RANDOM_BYTES(8)), 15)
+        )),
+        TIMESTAMP '1970-01-01 00:00:00' + INTERVAL microsecond MICROSECOND,
+        'remove',
+        COALESCE(@customer_history_action, 'Remove'),
+        logged_subject_model,
+        logged_subject_id,
+        'golden.payment',
+        CAST(OLD.`payment_id` AS CHAR),
+        SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `reference` FROM `golden_payment` WHERE `id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
+        CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
+        @customer_history_user_id,
+        @customer_history_user_label,
+        COALESCE(@customer_history_source, 'system'),
+        @customer_history_ip_address,
+        @customer_history_request_id,
+        @customer_history_context
+      );
+    END;
   END IF;
 END;
 
