@@ -68,7 +68,7 @@ class TestOptions:
     def test_make_passes_them_on(self):
         if shutil.which("make") is None:
             skip_missing("the program make")
-        command = ["make", "-n", "test", 'TEST_OPTIONS=-k "a or b"']
+        command = ["make", "--no-print-directory", "-n", "test", 'TEST_OPTIONS=-k "a or b"']
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         words = shlex.split(done.stdout.splitlines()[-1])
         assert words[-4:] == ["-m", "tests.databases", "-k", "a or b"]
