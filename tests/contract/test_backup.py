@@ -114,16 +114,17 @@ def log_of(alias):
     return list(Entry.objects.using(alias).order_by("id").values())
 
 
-def test_a_restored_log_is_the_same_and_goes_on(original, restored):
-    assert log_of(original)
-    assert log_of(restored) == log_of(original)
-    assert compare_triggers(connections[restored]).problems() == []
-    with history.acting(source="command", reason="after the fire"):
-        Customer.objects.using(restored).update(rate="45.00")
-    entry = Entry.objects.using(restored).order_by("id").last()
-    assert entry.changes == {"rate": ["44.99", "45.00"]}
-    assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
-    refuse_to_change(restored)
+class TestRestoredBackup:
+    def test_restored_log_continues(self, original, restored):
+        assert log_of(original)
+        assert log_of(restored) == log_of(original)
+        assert compare_triggers(connections[restored]).problems() == []
+        with history.acting(source="command", reason="after the fire"):
+            Customer.objects.using(restored).update(rate="45.00")
+        entry = Entry.objects.using(restored).order_by("id").last()
+        assert entry.changes == {"rate": ["44.99", "45.00"]}
+        assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
+        refuse_to_change(restored)
 
 
 def refuse_to_change(alias):
@@ -131,32 +132,35 @@ def refuse_to_change(alias):
         connections[alias].cursor().execute("UPDATE customer_history_entry SET action = 'x'")
 
 
-def test_a_month_is_detached_and_comes_back(tmp_path):
-    if not partitions(connection):
-        pytest.skip("the log is one table")
-    Customer.objects.create(name="Acme")
-    before = log_of("default")
-    (month,) = [one.name for one in partitions(connection) if holds(one.name, before[-1]["id"])]
-    leaving, back = (text.replace(MONTH, month) for text in blocks("sql"))
-    ways = [text.replace(MONTH, month) for text in blocks("console") if MONTH in text]
-    ways += [text for text in blocks("console") if "2026_01.dump" in text and MONTH not in text]
-    dumping, restoring = [
-        re.sub(r"(?<=[ =])crm(?= |$)", connection.settings_dict["NAME"], text, flags=re.MULTILINE)
-        for text in ways
-    ]
-    bounds, detach = leaving.split(";\n")[:2]
-    with connection.cursor() as cursor:
-        cursor.execute(bounds)
-        (told,) = cursor.fetchone()
-        cursor.execute(detach)
-    run(dumping, tmp_path)
-    assert log_of("default") == []
-    run(restoring, tmp_path)
-    with connection.cursor() as cursor:
-        cursor.execute(back.replace("FOR VALUES FROM ('...') TO ('...')", told))
-    assert log_of("default") == before
-    assert compare_triggers(connection).problems() == []
-    refuse_to_change("default")
+class TestDetachedMonth:
+    def test_month_is_attached_again(self, tmp_path):
+        if not partitions(connection):
+            pytest.skip("the log is one table")
+        Customer.objects.create(name="Acme")
+        before = log_of("default")
+        (month,) = [one.name for one in partitions(connection) if holds(one.name, before[-1]["id"])]
+        leaving, back = (text.replace(MONTH, month) for text in blocks("sql"))
+        ways = [text.replace(MONTH, month) for text in blocks("console") if MONTH in text]
+        ways += [text for text in blocks("console") if "2026_01.dump" in text and MONTH not in text]
+        dumping, restoring = [
+            re.sub(
+                r"(?<=[ =])crm(?= |$)", connection.settings_dict["NAME"], text, flags=re.MULTILINE
+            )
+            for text in ways
+        ]
+        bounds, detach = leaving.split(";\n")[:2]
+        with connection.cursor() as cursor:
+            cursor.execute(bounds)
+            (told,) = cursor.fetchone()
+            cursor.execute(detach)
+        run(dumping, tmp_path)
+        assert log_of("default") == []
+        run(restoring, tmp_path)
+        with connection.cursor() as cursor:
+            cursor.execute(back.replace("FOR VALUES FROM ('...') TO ('...')", told))
+        assert log_of("default") == before
+        assert compare_triggers(connection).problems() == []
+        refuse_to_change("default")
 
 
 def holds(partition, key):

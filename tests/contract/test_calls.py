@@ -86,37 +86,36 @@ def function_in_a_queryset(wanted):
 WAYS = [callproc, call, select, function_in_a_queryset]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_user_of_a_routine(way, customer, log):
-    with history.acting(user=ANN):
-        way("1")
-    with history.acting(user=BOB):
-        way("2")
-    way("3")
-    assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_users_in_one_transaction(way, customer, log):
-    with transaction.atomic():
+class TestRoutines:
+    @pytest.mark.parametrize("way", WAYS)
+    def test_user_of_a_routine(self, way, customer, log):
         with history.acting(user=ANN):
             way("1")
         with history.acting(user=BOB):
             way("2")
         way("3")
-    assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
+        assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
 
+    @pytest.mark.parametrize("way", WAYS)
+    def test_users_in_one_transaction(self, way, customer, log):
+        with transaction.atomic():
+            with history.acting(user=ANN):
+                way("1")
+            with history.acting(user=BOB):
+                way("2")
+            way("3")
+        assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
 
-def test_routines_while_paused(customer, log):
-    with history.paused(reason="a sync"):
-        callproc("1")
-        select("2")
-    assert [entry.action for entry in log.entries()] == ["History Paused", "History Resumed"]
+    def test_routines_while_paused(self, customer, log):
+        with history.paused(reason="a sync"):
+            callproc("1")
+            select("2")
+        assert [entry.action for entry in log.entries()] == ["History Paused", "History Resumed"]
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="COPY is PostgreSQL's")
 class TestOnPostgreSQL:
-    def test_user_of_copy(self, customer, log):
+    def test_user_of_each_copy(self, customer, log):
         with history.acting(user=ANN):
             copy("urgent")
         with transaction.atomic():
@@ -135,7 +134,7 @@ class TestOnPostgreSQL:
             connection.force_debug_cursor = False
         assert log.values("user_label") == [("ann",)]
 
-    def test_copy_to_client(self, customer):
+    def test_copy_to_the_client(self, customer):
         with (
             history.acting(user=ANN),
             connection.cursor() as cursor,

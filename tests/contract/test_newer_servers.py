@@ -91,7 +91,7 @@ class TestPostgreSQL18:
             ("create", {"text": [None, "Bell"]}),
         ]
 
-    def test_not_null_that_is_validated_later(self, log):
+    def test_not_null_validated_later(self, log):
         migrate("ALTER TABLE crm_specimen ADD CONSTRAINT has_text NOT NULL text NOT VALID")
         run("ALTER TABLE crm_specimen VALIDATE CONSTRAINT has_text")
         Specimen.objects.create(text="Bell").delete()
@@ -114,7 +114,7 @@ class TestPostgreSQL18:
             ("update", first, first, {"label": ["a", "c"]}),
         ]
 
-    def test_temporal_key(self, log):
+    def test_temporal_primary_key(self, log):
         """Two rows have the same key at different times: they are one entity of the log."""
         run("CREATE EXTENSION IF NOT EXISTS btree_gist")
         migrate(
@@ -163,7 +163,7 @@ class TestPostgreSQL18:
             ("delete", {"text": ["Horn", None]}),
         ]
 
-    def test_merge(self, log):
+    def test_merge_statement(self, log):
         run("INSERT INTO crm_code VALUES ('a', 'Siren'), ('b', 'Bell')")
         log.clear()
         rows = run(
@@ -202,7 +202,7 @@ class TestMariaDB118:
     def _newer(self, transactional_db):
         skip_unless(mariadb=True, version=(11, 8))
 
-    def test_default_collation_beside_an_older_one(self, log, altered, customer):
+    def test_tables_of_older_collation(self, log, altered, customer):
         """Tables of an older server keep their collation, and new ones have the new default."""
         for table in ("crm_code", "crm_attachment", "django_content_type"):
             convert = f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_"
@@ -224,7 +224,7 @@ class TestMariaDB118:
         assert entries[1].changes == {"text": ["Siren 😀", "siren 😀"]}
         assert entries[2].changes.items() >= attachment.items()
 
-    def test_vector_column(self, log, altered):
+    def test_vector_is_logged_as_bytes(self, log, altered):
         altered(
             forwards="ALTER TABLE crm_code ADD COLUMN embedding VECTOR(2)",
             backwards="ALTER TABLE crm_code DROP COLUMN embedding",
@@ -245,7 +245,7 @@ class TestMariaDB118:
         assert changed == {"embedding": [first, second]}
         assert deleted["embedding"] == [second, None]
 
-    def test_system_versioning(self, log, altered):
+    def test_system_versioned_table(self, log, altered):
         altered(
             forwards="ALTER TABLE crm_code ADD SYSTEM VERSIONING",
             backwards="ALTER TABLE crm_code DROP SYSTEM VERSIONING",
@@ -285,7 +285,7 @@ class TestMySQL9:
         assert not LegacyPart.objects.exists()
         assert log.values("kind", "entity_model", "entity_id") == [("delete", "crm.legacy", "1")]
 
-    def test_vector_column(self, log, altered):
+    def test_vector_is_logged_as_bytes(self, log, altered):
         altered(
             forwards="ALTER TABLE crm_code ADD COLUMN embedding VECTOR(2)",
             backwards="ALTER TABLE crm_code DROP COLUMN embedding",
@@ -403,7 +403,7 @@ class TestRoleWithoutTrigger:
         yield
         run(f"DROP DATABASE {ROLE}", f"DROP USER {ROLE}@'%'")
 
-    def test_names_the_grant_and_can_be_repeated(self):
+    def test_error_names_the_grant(self):
         done = migrate_as_role()
         assert done.returncode == 1
         assert "GRANT TRIGGER" in done.stderr

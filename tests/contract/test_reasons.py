@@ -121,7 +121,7 @@ class TestWholeModel:
         assert log.values("kind", "context") == [(kind, {"reason": "hail"}) for kind in kinds]
 
     @pytest.mark.parametrize("reason", [None, "", "  "])
-    def test_blank_reason(self, claim, reason):
+    def test_blank_reason_is_refused(self, claim, reason):
         with history.acting(reason="outer"), history.acting(reason=reason, extra={"batch": "7"}):
             error = refused(
                 lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim"
@@ -132,7 +132,7 @@ class TestWholeModel:
             " REASON_HEADER and REASON_FIELD)."
         )
 
-    def test_error_has_both_types_and_its_cause(self, claim):
+    def test_error_has_two_base_classes(self, claim):
         error = refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
         assert isinstance(error, HistoryError)
         assert isinstance(error, IntegrityError)
@@ -196,7 +196,7 @@ class TestFields:
             )
         refused(credit.delete, kind="delete", model="crm.credit")
 
-    def test_links_that_are_named(self, credit, tag):
+    def test_named_links_need_a_reason(self, credit, tag):
         def add():
             credit.tags.add(tag)
 
@@ -209,7 +209,7 @@ class TestFields:
         with pytest.raises(ReasonRequiredError, match=r"crm\.credit\.tags"), transaction.atomic():
             with_cursor(raw, other)()
 
-    def test_a_field_of_a_parents_table(self, customer, log):
+    def test_field_of_a_parent_table(self, customer, log):
         temp = Temp.objects.create(name="Bea", agency="A", customer=customer)
         Temp.objects.update(agency="B")
         refused(
@@ -238,7 +238,7 @@ class TestWhereReasonsComeFrom:
             Claim.objects.all().delete()
         assert log.values("action") == [("History Paused",), ("History Resumed",)]
 
-    def test_loaddata(self, customer, claim, tmp_path):
+    def test_loaddata_needs_a_reason(self, customer, claim, tmp_path):
         path = tmp_path / "claims.json"
         call_command("dumpdata", "crm.claim", output=str(path), verbosity=0)
         text = path.read_text().replace("10.00", "12.00")
@@ -253,7 +253,7 @@ class TestWhereReasonsComeFrom:
         assert entries().last().context["reason"] == "a copy of yesterday's"
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_data_migrations_name_is_one(self, claim, log):
+    def test_name_of_a_data_migration(self, claim, log):
         with connection.schema_editor(atomic=True) as editor:
             Raise("0042_raise", "crm").apply(ProjectState(), editor)
         assert log.values("changes", "context") == [
@@ -272,7 +272,7 @@ class TestWhereReasonsComeFrom:
 
     @pytest.mark.parametrize("resets", [True, False])  # False, as between tests: DELETE on MariaDB
     @pytest.mark.django_db(transaction=True)
-    def test_flush(self, claim, resets):
+    def test_flush_needs_no_reason(self, claim, resets):
         call_command("flush", interactive=False, verbosity=0, reset_sequences=resets)
         assert not Claim.objects.exists()
         assert not Entry.objects.exists()
@@ -284,33 +284,35 @@ class Raise(migrations.Migration):
     ]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_truncate_is_a_delete(claim):
-    if connection.vendor != "postgresql":
-        pytest.skip("no trigger runs for TRUNCATE on this database")
-    claim_without_tags(claim)
-    truncate = with_cursor("TRUNCATE crm_claim CASCADE")
-    refused(truncate, kind="delete", model="crm.claim")
-    with history.acting(reason="storm"):
-        truncate()
-    truncate()  # There is nothing left to be removed.
-    assert entries().last().context == {"reason": "storm"}
+class TestPlainSQL:
+    @pytest.mark.django_db(transaction=True)
+    def test_truncate_needs_a_reason(self, claim):
+        if connection.vendor != "postgresql":
+            pytest.skip("no trigger runs for TRUNCATE on this database")
+        claim_without_tags(claim)
+        truncate = with_cursor("TRUNCATE crm_claim CASCADE")
+        refused(truncate, kind="delete", model="crm.claim")
+        with history.acting(reason="storm"):
+            truncate()
+        truncate()  # There is nothing left to be removed.
+        assert entries().last().context == {"reason": "storm"}
 
-
-def test_reason_in_plain_sql(claim):
-    """As the documentation describes it for programs that write with their own SQL."""
-    said = {
-        "postgresql": """SELECT set_config('customer_history.context',
+    def test_reason_in_plain_sql(self, claim):
+        """As the documentation describes it for programs that write with their own SQL."""
+        said = {
+            "postgresql": """SELECT set_config('customer_history.context',
             '{"source": "integration", "context": {"reason": "by hand"}}', true)""",
-        "mysql": """SET @customer_history_source = 'integration',
+            "mysql": """SET @customer_history_source = 'integration',
             @customer_history_context = '{"reason": "by hand"}'""",
-    }
-    if connection.vendor not in said:
-        pytest.skip("on SQLite only programs that load the package can write at all")
-    with connection.connection.cursor() as cursor:
-        cursor.execute(said[connection.vendor])
-        cursor.execute("UPDATE crm_claim SET amount = 11")
-        if connection.vendor == "mysql":
-            cursor.execute("SET @customer_history_source = NULL, @customer_history_context = NULL")
-    last = entries().last()
-    assert (last.source, last.context) == ("integration", {"reason": "by hand"})
+        }
+        if connection.vendor not in said:
+            pytest.skip("on SQLite only programs that load the package can write at all")
+        with connection.connection.cursor() as cursor:
+            cursor.execute(said[connection.vendor])
+            cursor.execute("UPDATE crm_claim SET amount = 11")
+            if connection.vendor == "mysql":
+                cursor.execute(
+                    "SET @customer_history_source = NULL, @customer_history_context = NULL"
+                )
+        last = entries().last()
+        assert (last.source, last.context) == ("integration", {"reason": "by hand"})
