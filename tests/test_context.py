@@ -97,7 +97,7 @@ class TestDecorator:
             async def async_rows():
                 yield
 
-    def test_methods(self):
+    def test_decorated_method(self):
         class Service:
             name = "service"
 
@@ -109,7 +109,7 @@ class TestDecorator:
 
 
 class TestBlock:
-    def test_async_with(self):
+    def test_async_with_block(self):
         async def work():
             async with history.acting(user=ANN) as context:
                 await asyncio.sleep(0)
@@ -185,7 +185,7 @@ class TestBlock:
 class TestGenerators:
     """A generator runs in the context of the code that reads it, and leaks nothing into it."""
 
-    def test_block_inside(self):
+    def test_block_in_a_generator(self):
         def labels():
             yield acts()
             with history.acting(user=ANN):
@@ -223,7 +223,7 @@ class TestGenerators:
 
 
 class TestNestedValues:
-    def test_inner_values_win_and_others_are_inherited(self):
+    def test_inner_values_win(self):
         with history.acting(user=ANN, source="web", reason="a", extra={"x": 1, "y": 1}):
             with history.acting(reason="b", extra={"y": 2, "z": 3}):
                 inner = history.current().resolve()
@@ -232,7 +232,7 @@ class TestNestedValues:
         assert inner.context == {"x": 1, "y": 2, "z": 3, "reason": "b"}
         assert outer.context == {"x": 1, "y": 1, "reason": "a"}
 
-    def test_none_takes_a_value_away(self):
+    def test_none_removes_a_value(self):
         with (
             history.acting(user=ANN, ip_address="203.0.113.9", reason="a", impersonator=BOB),
             history.acting(user=None, ip_address=None, reason=None, impersonator=None),
@@ -241,7 +241,7 @@ class TestNestedValues:
         assert (resolved.user_label, resolved.ip_address, resolved.context) == (None, None, None)
 
     @pytest.mark.parametrize("reason", ["", " \n", None])
-    def test_blank_reason(self, reason):
+    def test_blank_reason_is_ignored(self, reason):
         with history.acting(user=ANN, reason=reason):
             assert history.current().resolve().context is None
 
@@ -371,7 +371,7 @@ class TestWrongValues:
             ),
         ],
     )
-    def test_message(self, arguments, message):
+    def test_message_of_wrong_value(self, arguments, message):
         with pytest.raises(InvalidContextError) as error:
             history.acting(**arguments)
         assert str(error.value) == message
@@ -392,7 +392,7 @@ class TestWrongValues:
             history.acting(ANN)
 
     @pytest.mark.parametrize("name", ["", "  ", "x" * 101, None, 5])
-    def test_action(self, name):
+    def test_action_is_not_valid(self, name):
         with pytest.raises(InvalidContextError) as error:
             history.action(name)
         assert str(error.value) == (
@@ -469,7 +469,7 @@ class TestConcurrency:
         assert set(log.values("source")) == {("task",)}
         assert len(set(log.values("request_id"))) == 1
 
-    def test_canceled_task(self, customer, log):
+    def test_task_is_canceled(self, customer, log):
         @async_to_sync
         async def work():
             async def wait_forever():
@@ -488,7 +488,7 @@ class TestConcurrency:
         work()
         assert log.values("user_label") == [("ann",), (None,)]
 
-    def test_timeout(self, customer, log):
+    def test_task_with_timeout(self, customer, log):
         @async_to_sync
         async def work():
             with pytest.raises(TimeoutError):
@@ -512,7 +512,7 @@ class TestThreads:
                 thread.join()
         assert seen == [None, "ann"]
 
-    def test_thread_pool(self):
+    def test_threads_of_a_pool(self):
         with ThreadPoolExecutor(max_workers=1) as pool:
             with history.acting(user=ANN):
                 first = pool.submit(history.bind_context(acts))

@@ -49,14 +49,14 @@ def pages(customer):
 
 @pytest.mark.parametrize("door", ["view", "tag", "subject", "all"])
 class TestEveryDoor:
-    def test_shows_who_changed_what_from_where(self, door, reader, customer, user):
+    def test_shows_user_source_and_values(self, door, reader, customer, user):
         with history.acting(user=user, source="import", ip_address="203.0.113.9"):
             Customer.objects.filter(pk=customer.pk).update(rate="44.99")
         text = reader.get(pages(customer)[door]).content.decode()
         for shown in ("ann", "39.99", "44.99", "Import", "203.0.113.9", "Update"):
             assert shown in text
 
-    def test_shows_no_confidential_and_no_secret_value(self, door, reader, customer):
+    def test_hides_protected_values(self, door, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(ssn="999-88-7777", portal_password="pw2")
         text = reader.get(pages(customer)[door]).content.decode()
         assert "***-**-6789" in text
@@ -64,13 +64,11 @@ class TestEveryDoor:
         for hidden in (SSN, "123-45", "999-88", "s3cret", "pw2"):
             assert hidden not in text
 
-    def test_shows_the_value_to_who_has_the_permission_of_the_field(
-        self, door, reader, user, customer
-    ):
+    def test_permission_shows_the_value(self, door, reader, user, customer):
         grant(user, "view_confidential_customer_ssn")
         assert SSN in reader.get(pages(customer)[door]).content.decode()
 
-    def test_masks_a_field_that_is_known_no_longer(self, door, reader, customer, user):
+    def test_masks_an_unknown_field(self, door, reader, customer, user):
         Entry.objects.create(
             timestamp=timezone.now(),
             kind="update",
@@ -86,19 +84,19 @@ class TestEveryDoor:
         grant(user, "view_confidential")
         assert "old value" in reader.get(pages(customer)[door]).content.decode()
 
-    def test_escapes_what_people_wrote(self, door, reader, customer):
+    def test_escapes_html_in_values(self, door, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(name="<script>alert(1)</script>")
         response = reader.get(pages(customer)[door])
         assert b"<script>alert" not in response.content or response["Content-Type"].startswith(
             "application/json"
         )
 
-    def test_refuses_a_user_without_permission(self, door, stranger, customer):
+    def test_refuses_without_permission(self, door, stranger, customer):
         response = stranger.get(pages(customer)[door])
         assert response.status_code == (200 if door == "tag" else 403)
         assert "39.99" not in response.content.decode()
 
-    def test_asks_an_anonymous_visitor_to_log_in(self, door, customer):
+    def test_anonymous_visitor_must_log_in(self, door, customer):
         response = Client().get(pages(customer)[door])
         if door == "view":
             assert response.status_code == 302
@@ -118,7 +116,7 @@ class TestTab:
         found = [text.index(f'scope="col">{column}</th>') for column in columns]
         assert found == sorted(found)
 
-    def test_shows_names_not_keys_and_words_not_codes(self, reader, customer):
+    def test_shows_labels_of_values(self, reader, customer):
         customer.tags.add(Tag.objects.create(name="Vip"))
         Customer.objects.filter(pk=customer.pk).update(status="canceled")
         Invoice.objects.create(customer=customer, number="INV-7")
@@ -126,7 +124,7 @@ class TestTab:
         for shown in ("Vip", "Active customer", "Canceled", "System", "Invoice INV-7"):
             assert shown in text
 
-    def test_is_newest_first_and_loads_older_entries_by_key(self, reader, customer, settings):
+    def test_newest_first_page_by_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(4):
             Note.objects.create(customer=customer, text=f"note {number}")
@@ -141,7 +139,7 @@ class TestTab:
         ]  # fmt: skip
         assert len(shown) == 5
 
-    def test_a_cursor_of_another_record_is_not_accepted(self, reader, customer, settings):
+    def test_cursor_of_another_record(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
         other = Customer.objects.create(name="Other")
         Note.objects.create(customer=customer, text="t")
@@ -152,17 +150,17 @@ class TestTab:
         assert shown.status_code == 200
         assert "This link is not valid here." in shown.content.decode()
 
-    def test_the_history_of_a_deleted_record_stays_readable(self, reader, customer):
+    def test_history_of_a_deleted_record(self, reader, customer):
         address = pages(customer)["view"]
         customer.delete()
         text = reader.get(address).content.decode()
         assert "History of a deleted record" in text
         assert "Delete" in text
 
-    def test_a_record_that_never_was_is_not_found(self, reader, customer):
+    def test_unknown_record_is_not_found(self, reader, customer):
         assert reader.get("/customers/987654/history/").status_code == 404
 
-    def test_a_cell_tells_null_empty_masked_and_secret_apart(self, reader, customer):
+    def test_null_blank_masked_and_secret(self, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(api_token="t", name="")
         customer.tags.add(Tag.objects.create(name="Vip"))
         text = reader.get(pages(customer)["view"]).content.decode()
@@ -170,9 +168,7 @@ class TestTab:
             assert f"customer-history-{state}" in text
         assert "crm.view_confidential_customer_ssn" in text
 
-    def test_takes_few_statements_however_many_entries(
-        self, reader, customer, django_assert_max_num_queries
-    ):
+    def test_number_of_statements(self, reader, customer, django_assert_max_num_queries):
         for number in range(20):
             Note.objects.create(customer=customer, text=str(number))
         # session, user, permissions of user and of groups, subject twice, page, two names
@@ -181,7 +177,7 @@ class TestTab:
 
 
 class TestRest:
-    def test_an_entry_has_the_shape_of_the_contract(self, reader, customer, user, log):
+    def test_json_of_an_entry(self, reader, customer, user, log):
         with history.acting(
             user=user, source="api", ip_address="2001:db8::7", reason="asked by phone"
         ):
@@ -259,7 +255,7 @@ class TestRest:
         link = reader.get(f"/api/history/entries/{entry.id}/").json()
         assert link["id"] == str(entry.id)
 
-    def test_pages_by_cursor_each_entry_exactly_once(self, reader, customer):
+    def test_cursor_shows_each_entry_once(self, reader, customer):
         for number in range(5):
             Note.objects.create(customer=customer, text=str(number))
         address, seen = pages(customer)["subject"] + "?limit=2", []
@@ -271,7 +267,7 @@ class TestRest:
         assert len(seen) == len(set(seen)) == 6
         assert seen == sorted(seen, reverse=True)
 
-    def test_lists_over_all_only_what_the_reader_may_see(self, reader, customer, log):
+    def test_list_has_only_readable_entries(self, reader, customer, log):
         Account.objects.create(label="another subject model")
         Tag.objects.create(name="on nobody's tab")
         models = {
@@ -291,7 +287,7 @@ class TestRest:
             ("acton=Update", "acton"),
         ],
     )
-    def test_a_wrong_parameter_is_a_problem_document(self, reader, customer, query, parameter):
+    def test_wrong_parameter_is_a_problem(self, reader, customer, query, parameter):
         response = reader.get(f"/api/history/?{query}")
         assert response.status_code == 400
         assert response["Content-Type"] == "application/problem+json"
@@ -300,12 +296,12 @@ class TestRest:
         assert problem["errors"][0]["parameter"] == parameter
 
     @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-    def test_is_read_only(self, reader, method):
+    def test_endpoints_are_read_only(self, reader, method):
         response = getattr(reader, method)("/api/history/")
         assert response.status_code == 405
         assert "GET" in response["Allow"]
         assert json.loads(response.content)["status"] == 405
 
     @pytest.mark.parametrize("path", ["nobody.knows/1", "crm.note/1", "crm.customer/not-a-number"])
-    def test_what_is_no_subject_is_not_found(self, reader, path):
+    def test_wrong_subject_is_not_found(self, reader, path):
         assert reader.get(f"/api/history/subjects/{path}/").status_code == 404
