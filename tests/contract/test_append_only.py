@@ -91,7 +91,7 @@ class TestDatabase:
 
 
 class TestTransactionTestCase(TransactionTestCase):
-    """The test cases of a project can empty the database as before."""
+    """The test cases of a project can empty the database."""
 
     def test_writes_are_flushed(self):
         assert not Entry.objects.filter(entity_model="crm.customer").exists()

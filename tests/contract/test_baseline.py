@@ -1,4 +1,4 @@
-"""First entries: what rows held that are older than their registration, on every database."""
+"""Baseline entries: the values of rows that are older than their registration."""
 
 import io
 import json
@@ -41,12 +41,12 @@ from tests.projects.crm.models import (
 
 pytestmark = pytest.mark.django_db
 
-BEGAN = ("event", "Baseline")
+BASELINE = ("event", "Baseline")
 
 
 @pytest.fixture
-def unseen(customer):
-    """A block whose rows are as old as rows get: the log knows nothing of them."""
+def untracked(customer):
+    """Return a block whose writes are not logged, as before the registration."""
     return lambda: history.paused(reason="older than the registration")
 
 
@@ -56,16 +56,16 @@ def baseline(*models, **options):
     return out.getvalue()
 
 
-def begun():
+def baseline_changes():
     entries = Entry.objects.filter(action="Baseline").order_by("id")
     assert {entry.kind for entry in entries} <= {"event"}
     return {(entry.entity_model, entry.entity_id): entry.changes for entry in entries}
 
 
 class TestKeys:
-    def test_keys_of_every_shape(self, unseen):
+    def test_keys_of_every_shape(self, untracked):
         key = uuid.UUID("01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f")
-        with unseen():
+        with untracked():
             Account.objects.create(id=key, label="x", ignored="i", kept="k")
             Stock.objects.create(warehouse=1, product='a "quoted" 100%', quantity=2)
             Stock.objects.create(warehouse=1, product="b", quantity=3)
@@ -75,7 +75,7 @@ class TestKeys:
             Person.objects.create(name="nobody")
             odd = Oddity.objects.create(name="o", backwards="abc", number=3)
         baseline("crm.account", "crm.stock", "crm.code", "crm.employee", "crm.oddity", batch_size=2)
-        assert begun() == {
+        assert baseline_changes() == {
             ("crm.account", str(key)): {"label": [None, "x"], "kept": [None, "k"]},
             ("crm.stock", '["1","a \\"quoted\\" 100%"]'): {"quantity": [None, "2"]},
             ("crm.stock", '["1","b"]'): {"quantity": [None, "3"]},
@@ -93,11 +93,11 @@ class TestKeys:
         baseline("crm.account", "crm.stock", "crm.code", "crm.employee", "crm.oddity")
         assert Entry.objects.count() == before
 
-    def test_keys_of_json_fields(self, unseen, customer):
-        with unseen():
+    def test_keys_of_json_fields(self, untracked, customer):
+        with untracked():
             ticket = Ticket.objects.create(customer=customer, udf={"colour": "red", "size": 1})
         Ticket.objects.update(udf={"colour": "blue", "size": 1})
-        with unseen():
+        with untracked():
             others = [
                 Ticket.objects.create(customer=customer, udf=udf)
                 for udf in ({"colour": "é", "list": ["a b"]}, ["a"], None)
@@ -109,7 +109,7 @@ class TestKeys:
             "urgent": [None, "false"],
             "note": [None, ""],
         }
-        found = begun()
+        found = baseline_changes()
         assert found["crm.ticket", str(ticket.pk)] == {**same, "udf.size": [None, "1"]}
         assert [found["crm.ticket", str(one.pk)] for one in others] == [
             {**same, "udf.colour": [None, '"é"'], "udf.list": [None, '["a b"]']},
@@ -119,8 +119,8 @@ class TestKeys:
 
 
 class TestEntries:
-    def test_entry_has_values_of_the_row(self, unseen, user):
-        with unseen():
+    def test_entry_has_values_of_the_row(self, untracked, user):
+        with untracked():
             older = Customer.objects.create(
                 name="Old Ltd", ssn="1", api_token="t", portal_password="p", search_text="s"
             )
@@ -135,7 +135,7 @@ class TestEntries:
             "api_token": [None, None],
             "portal_password": [None, None],
         }
-        assert (entry.kind, entry.action) == BEGAN
+        assert (entry.kind, entry.action) == BASELINE
         assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(older.pk))
         assert (entry.entity_label, entry.user_label, entry.source) == ("Old Ltd", "ann", "command")
         assert entry.context == {"baseline": True, "command": "history_baseline"}
@@ -146,13 +146,13 @@ class TestEntries:
         baseline("crm.customer")
         assert log.entries() == []
 
-    def test_fields_with_later_entries(self, unseen):
-        with unseen():
+    def test_fields_with_later_entries(self, untracked):
+        with untracked():
             older = Customer.objects.create(name="Old Ltd", ssn="1")
         Customer.objects.filter(pk=older.pk).update(rate="44.99", ssn="2")
         Customer.objects.filter(pk=older.pk).update(rate="45.00")
         baseline("crm.customer")
-        assert begun() == {
+        assert baseline_changes() == {
             ("crm.customer", str(older.pk)): {
                 "name": [None, "Old Ltd"],
                 "status": [None, "active"],
@@ -160,15 +160,15 @@ class TestEntries:
             }
         }
 
-    def test_all_fields_have_entries(self, unseen):
-        with unseen():
+    def test_all_fields_have_entries(self, untracked):
+        with untracked():
             Code.objects.create(code="k", text="a")
         Code.objects.update(text="b")
         assert "crm.code: 0 of 1 rows got" in baseline("crm.code")
-        assert begun() == {}
+        assert baseline_changes() == {}
 
-    def test_one_entry_for_each_link(self, unseen):
-        with unseen():
+    def test_one_entry_for_each_link(self, untracked):
+        with untracked():
             older = Customer.objects.create(name="Old Ltd")
             vip, eu = older.tags.create(name="vip"), older.tags.create(name="eu")
         older.tags.create(name="seen")
@@ -183,8 +183,8 @@ class TestEntries:
         baseline("crm.customer")
         assert entries.count() == 1
 
-    def test_links_with_own_through_model(self, unseen, customer):
-        with unseen():
+    def test_links_with_own_through_model(self, untracked, customer):
+        with untracked():
             site = Site.objects.create(name="yard")
             site.guards.add(customer)
         baseline("crm.site")
@@ -192,8 +192,8 @@ class TestEntries:
         assert links.changes == {"guards": [None, str(customer.pk)]}
         assert (links.entity_model, links.entity_id) == ("crm.site", str(site.pk))
 
-    def test_entry_for_each_subject(self, unseen, customer):
-        with unseen():
+    def test_entry_for_each_subject(self, untracked, customer):
+        with untracked():
             other = Customer.objects.create(name="Other")
             Note.objects.create(customer=customer, text="t")
             Referral.objects.create(seller=customer, buyer=other, note="n")
@@ -217,7 +217,7 @@ class TestEntries:
         baseline("crm.note", "crm.referral", "crm.attachment")
         assert Entry.objects.count() == before
 
-    def test_same_values_as_a_creation(self, unseen):
+    def test_same_values_as_a_creation(self, untracked):
         values = {
             "big": 2**63 - 1,
             "binary": b"\x00\xff'\"",
@@ -233,22 +233,22 @@ class TestEntries:
             "time": clock(3, 4, 5),
             "uuid": uuid.UUID("01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"),
         }
-        seen = Specimen.objects.create(**values)
-        with unseen():
+        logged = Specimen.objects.create(**values)
+        with untracked():
             older = Specimen.objects.create(**values)
         baseline("crm.specimen")
-        created = Entry.objects.get(entity_model="crm.specimen", entity_id=str(seen.pk)).changes
-        first = begun()["crm.specimen", str(older.pk)]
+        created = Entry.objects.get(entity_model="crm.specimen", entity_id=str(logged.pk)).changes
+        first = baseline_changes()["crm.specimen", str(older.pk)]
         assert json.loads(first.pop("json")[1]) == json.loads(created.pop("json")[1])
         assert first == created
         assert len(first) == len(values) - 1
 
-    def test_rows_hidden_by_a_manager(self, unseen):
-        with unseen():
+    def test_rows_hidden_by_a_manager(self, untracked):
+        with untracked():
             dealer = Dealer(name="gone", is_archived=True)
             dealer.save()
         baseline("crm.dealer")
-        assert begun()["crm.dealer", str(dealer.pk)]["is_archived"] == [None, "true"]
+        assert baseline_changes()["crm.dealer", str(dealer.pk)]["is_archived"] == [None, "true"]
 
 
 class Terminal(io.StringIO):
@@ -283,8 +283,8 @@ class TestErrors:
 
 
 class TestRun:
-    def test_second_run_writes_nothing(self, unseen):
-        with unseen():
+    def test_second_run_writes_nothing(self, untracked):
+        with untracked():
             Customer.objects.create(name="Old Ltd").tags.create(name="vip")
         baseline()
         before = Entry.objects.count()
@@ -292,8 +292,8 @@ class TestRun:
         assert Entry.objects.count() == before
         assert " 0 of 2 rows got" in printed
 
-    def test_dry_run_writes_nothing(self, unseen):
-        with unseen():
+    def test_dry_run_writes_nothing(self, untracked):
+        with untracked():
             older = Customer.objects.create(name="Old Ltd")
             touched = Customer.objects.create(name="Touched Ltd")
         Customer.objects.filter(pk=touched.pk).update(rate=1)
@@ -303,10 +303,10 @@ class TestRun:
         )
         assert Entry.objects.count() == before
         baseline("crm.customer")
-        assert {key for _, key in begun()} == {str(older.pk), str(touched.pk)}
+        assert {key for _, key in baseline_changes()} == {str(older.pk), str(touched.pk)}
 
-    def test_terminal_shows_progress(self, unseen):
-        with unseen():
+    def test_terminal_shows_progress(self, untracked):
+        with untracked():
             Tag.objects.bulk_create([Tag(name=str(number)) for number in range(3)])
         screen = Terminal()
         call_command("history_baseline", "crm.tag", batch_size=2, stdout=screen, stderr=screen)
@@ -315,8 +315,8 @@ class TestRun:
         assert f"\rcrm.tag [{'#' * 30}] 3/3 3 entries\n" in shown
         assert shown.endswith("crm.tag: 3 of 3 rows got a baseline entry\n")
 
-    def test_interrupted_run_continues(self, unseen):
-        with unseen():
+    def test_interrupted_run_continues(self, untracked):
+        with untracked():
             Tag.objects.bulk_create([Tag(name=str(number)) for number in range(7)])
         (found,) = baselines("default", models_wanted=[Tag])
         unfinished = found.run(size=3)
@@ -324,13 +324,13 @@ class TestRun:
         unfinished.close()
         assert Entry.objects.filter(action="Baseline").count() == 3
         assert "crm.tag: 4 of 7 rows got a baseline entry" in baseline("crm.tag", batch_size=3)
-        assert len(begun()) == 7
+        assert len(baseline_changes()) == 7
 
     @pytest.mark.django_db(transaction=True)
-    def test_concurrent_change_is_kept(self, unseen):
+    def test_concurrent_change_is_kept(self, untracked):
         if connection.vendor == "sqlite":
             pytest.skip("an SQLite database in memory lives in one connection: there is one writer")
-        with unseen():
+        with untracked():
             older = Customer.objects.create(name="Old Ltd", rate="1.00")
         wrote, is_waiting = threading.Event(), threading.Event()
 
@@ -339,7 +339,7 @@ class TestRun:
                 Customer.objects.filter(pk=older.pk).update(rate="2.00")
                 wrote.set()
                 is_waiting.wait(5)
-                time.sleep(0.3)  # The other side stands before the lock by now.
+                time.sleep(0.3)  # By now the command waits for the lock.
             connection.close()
 
         thread = threading.Thread(target=change)

@@ -1,4 +1,4 @@
-"""PostgreSQL: functions that name columns notice by themselves that the columns have changed."""
+"""PostgreSQL: trigger functions that name columns notice when the columns change."""
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -12,7 +12,7 @@ pytestmark = [
 
 
 def run(*statements):
-    """Run SQL past the schema editor, so that no trigger is told of it."""
+    """Run SQL without the schema editor, so that no trigger is updated."""
     with connection.cursor() as cursor:
         for sql in statements:
             cursor.execute(sql)
@@ -65,8 +65,8 @@ class TestChangedColumns:
             """ '{"code": "c", "subject": "Copy"}')).* FROM crm_code AS one) AS copied""",
             "DELETE FROM crm_code WHERE code = 'c'",
         )
-        told = [(entry.kind, entry.changes["subject"]) for entry in log.entries()]
-        assert told == [("create", [None, "Copy"]), ("delete", ["Copy", None])]
+        logged = [(entry.kind, entry.changes["subject"]) for entry in log.entries()]
+        assert logged == [("create", [None, "Copy"]), ("delete", ["Copy", None])]
 
     def test_json_keys_after_schema_change(self, customer, log):
         ticket = Ticket.objects.create(customer=customer, udf={"colour": "red", "it's": 1})

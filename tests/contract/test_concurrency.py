@@ -182,10 +182,10 @@ class TestUsers:
             finally:
                 connections.close_all()
 
-        async def everyone():
+        async def write_all():
             await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
 
-        asyncio.run(everyone())
+        asyncio.run(write_all())
         check_users(customers)
 
     def test_threads_share_a_pool(self, several_connections):

@@ -29,7 +29,7 @@ def rename(name):
 
 @pytest.fixture
 def driver_cursor():
-    """A cursor of MariaDB's driver itself."""
+    """Return a cursor of the driver of MariaDB and MySQL."""
     if connection.vendor != "mysql":
         pytest.skip("other databases keep no context in the session")
     with connection.connection.cursor() as cursor:
@@ -217,10 +217,10 @@ class TestContext:
         if connection.vendor == "sqlite":
             # As in a program that does not know the functions of this package.
             connection.connection.create_function("customer_history_key", 0, None)
-            nobody = ANN
+            user = ANN
         else:
-            nobody = NamedUser(id="1" * 300, label="an id that is longer than its column")
-        with history.acting(user=nobody), pytest.raises(DatabaseError), transaction.atomic():
+            user = NamedUser(id="1" * 300, label="an id that is longer than its column")
+        with history.acting(user=user), pytest.raises(DatabaseError), transaction.atomic():
             rename("refused")
         if connection.vendor == "sqlite":
             connection.execute_wrappers[0].connected()
@@ -300,7 +300,7 @@ class TestBlocks:
     @pytest.mark.django_db(transaction=True)
     def test_threads_keep_their_own_context(self):
         if connection.vendor == "sqlite":
-            return _threads_in_turn()
+            return _check_blocks_in_turn()
         customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
 
         def work(number):
@@ -321,7 +321,7 @@ class TestBlocks:
         return None
 
 
-def _threads_in_turn():
+def _check_blocks_in_turn():
     """An SQLite database in memory lives in one connection: there is no second writer."""
     with history.acting(user=ANN):
         Tag.objects.create(name="a")

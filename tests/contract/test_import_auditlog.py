@@ -31,7 +31,7 @@ START = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 @contextmanager
 def at(days, *, user=None, address=None):
-    """Let what auditlog records in the block have happened so many days after the start."""
+    """Date the records of the block to a number of days after the start."""
     before = set(LogEntry.objects.values_list("id", flat=True))
     with set_actor(user, remote_addr=address):
         yield
@@ -40,7 +40,7 @@ def at(days, *, user=None, address=None):
 
 
 def changed(record, days, *, user=None, **values):
-    """Save a record as it was saved so many days after the start."""
+    """Save a record, dated to a number of days after the start."""
     for name, value in values.items():
         setattr(record, name, value)
     with at(days, user=user):
@@ -65,8 +65,8 @@ def ann(db):
 
 
 @pytest.fixture(autouse=True)
-def past(db):
-    """A test is of the time when the package was not there yet."""
+def before_installation(db):
+    """Write without triggers, as before the installation of the package."""
     with history.paused(reason="before it was installed"):
         yield
 
@@ -82,10 +82,10 @@ VALUES = {
 }
 
 
-class TestBesideTheTriggers:
+class TestTogetherWithTriggers:
     @pytest.fixture(autouse=True)
-    def past(self, db):
-        """Both record what is done."""
+    def before_installation(self, db):
+        """Let the triggers log too."""
 
     def test_same_entry_as_triggers(self):
         with at(0):
@@ -101,8 +101,8 @@ class TestBesideTheTriggers:
             one.changes.pop("ssn", None)  # auditlog keeps a mask of it,
             one.changes.pop("portal_password", None)  # and a secret is not imported
         assert [one.kind for one in by_auditlog] == ["create", "update", "delete"]
-        assert [(one.kind, one.entity_label, read(one.changes)) for one in by_auditlog] == [
-            (one.kind, one.entity_label, read(one.changes)) for one in by_triggers
+        assert [(one.kind, one.entity_label, parsed(one.changes)) for one in by_auditlog] == [
+            (one.kind, one.entity_label, parsed(one.changes)) for one in by_triggers
         ]
 
     def test_captured_changes_are_skipped(self):
@@ -117,8 +117,8 @@ class TestBesideTheTriggers:
         assert "0 entries written from 3 records" in imported("past.client")
 
 
-def read(changes):
-    """Return changes with JSON as values: databases write it in orders of their own."""
+def parsed(changes):
+    """Return changes with parsed JSON, because databases order its keys differently."""
     return {
         name: [text if text is None or "." not in name else json.loads(text) for text in pair]
         for name, pair in changes.items()
@@ -160,15 +160,15 @@ class TestValues:
         changed(client, 0)
         changed(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
         imported()
-        everything = str(logged("changes", "context", "entity_label"))
+        text_of_entries = str(logged("changes", "context", "entity_label"))
         assert len(logged("id")) == 1
         for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
-            assert text not in everything
+            assert text not in text_of_entries
 
     def test_masked_value_is_marked(self):
         client = changed(Client(name="A", ssn="123-45-6789"), 0)
         changed(client, 1, ssn="987-65-4321")
-        # As of a field that auditlog masked once, and does no more.
+        # As for a field that auditlog masked earlier and does not mask now.
         changed(client, 2, name="*****asked")
         imported("past.client")
         assert [changes.get("ssn") for (changes,) in logged("changes")] == [[None, None]] * 2 + [
@@ -216,7 +216,7 @@ class TestValues:
     def test_value_without_text(self):
         firm = changed(Firm(code="a", name="A", logo=b"\x01\x02"), 0)
         changed(firm, 1, name="B", logo=b"\x03")
-        # As of a field that was there then.
+        # As for a field that has been removed.
         record = LogEntry.objects.latest("id")
         record.changes |= {"former": ["1", "2"]}
         record.save()
@@ -412,7 +412,7 @@ class TestRun:
     def test_second_and_interrupted_run(self):
         for number in range(5):
             client = changed(Client(name=str(number)), number)
-            changed(client, number, name=f"{number} again")  # at the very same moment
+            changed(client, number, name=f"{number} again")  # at the same time
         (log,) = audit_logs("default", models_wanted=[Client])
         unfinished = log.run(size=3)
         assert next(unfinished).entries == 3
@@ -454,7 +454,7 @@ class TestRun:
         changed(client, 1, name="Acme Ltd")
         record = LogEntry.objects.order_by("-timestamp").values()[0]
         record.pop("id")
-        # One row with very many records, and very many rows with few: copies of what it wrote.
+        # Copies of a record: one row with many records, and many rows with few.
         copies = (
             {**record, "object_pk": str(client.pk if number % 2 else number)}
             for number in range(6_000)
@@ -464,7 +464,7 @@ class TestRun:
         (log,) = audit_logs("default", models_wanted=[Client])
         peaks, counts = memory_of(log.run())
         assert counts == (6_002, 6_002)
-        # A little is what else happens in the process.
+        # The margin is for other allocations of the process.
         assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
         assert max(peaks) < 30_000_000
 

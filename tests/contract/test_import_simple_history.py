@@ -1,4 +1,4 @@
-"""What django-simple-history recorded itself becomes entries, as triggers would have written."""
+"""Snapshots of django-simple-history become entries like those of the triggers."""
 
 import io
 import itertools
@@ -37,7 +37,7 @@ START = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 
 def at(record, days, *, user=None, reason=None, **values):
-    """Save a record as it was saved so many days after the start, long before it was tracked."""
+    """Save a record, dated to a number of days after the start."""
     record._history_date = START + timedelta(days=days)
     record._history_user = user
     record._change_reason = reason
@@ -66,14 +66,14 @@ def ann(db):
 
 
 @pytest.fixture
-def past(db):
-    """A block of the time when the package was not there yet."""
+def before_installation(db):
+    """Write without triggers, as before the installation of the package."""
     with history.paused(reason="before it was installed"):
         yield
 
 
 class TestRegistrations:
-    def test_import_with_new_registration(self, past):
+    def test_import_with_new_registration(self, before_installation):
         vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
         client = at(Client(name="A", rate="1.00"), 0)
         at(client, 1, name="B", rate="2.00")
@@ -84,7 +84,7 @@ class TestRegistrations:
         client.delete()
         with registered_as(Client, subject="self", exclude=["rate", "tags"]):
             assert "3 entries written from 5 records" in imported("past.client")
-        # The change of the rate alone, and the two tags, there and gone.
+        # The change of the rate, and the tags that were added and removed.
         assert "5 entries written from 5 records" in imported("past.client")
         assert "0 entries written from 5 records" in imported("past.client")
         with registered_as(Client, subject="self", only=["rate"]):
@@ -97,7 +97,7 @@ class TestRegistrations:
             ({"rate": ["2.00", "3.00"]},),
         ]
 
-    def test_import_with_new_subject_path(self, past):
+    def test_import_with_new_subject_path(self, before_installation):
         one, other = at(Client(name="one"), 0), at(Client(name="other"), 0)
         deal = at(Deal(client=one, title="d"), 1)
         at(DealLine(deal=deal), 2)
@@ -108,7 +108,7 @@ class TestRegistrations:
 
 
 class TestValues:
-    def test_same_values_as_triggers(self, past):
+    def test_same_values_as_triggers(self, before_installation):
         values = {
             "name": 'it\'s "so" 100% é',
             "udf": {"colour": "é", "list": [1, "a b"]},
@@ -135,16 +135,16 @@ class TestValues:
             "backwards": [None, "cba"],
         }
 
-    def test_secret_and_excluded_fields(self, past):
+    def test_secret_and_excluded_fields(self, before_installation):
         client = at(Client(name="A", api_token="tok-1", portal_password="pw-1", remarks="hush"), 0)
         at(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
         imported()
-        everything = str(logged("changes", "context", "entity_label"))
+        text_of_entries = str(logged("changes", "context", "entity_label"))
         assert len(logged("id")) == 1
         for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
-            assert text not in everything
+            assert text not in text_of_entries
 
-    def test_keys_of_json_fields(self, past):
+    def test_keys_of_json_fields(self, before_installation):
         client = at(Client(name="A", udf={"colour": "red", "size": 1}), 0)
         at(client, 1, udf={"colour": "blue", "weight": None})
         imported()
@@ -158,7 +158,7 @@ class TestValues:
             )
         ]
 
-    def test_links_become_entries(self, past, ann):
+    def test_links_become_entries(self, before_installation, ann):
         vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
         client = at(Client(name="A"), 0)
         client._history_date, client._history_user = START + timedelta(days=1), ann
@@ -180,7 +180,7 @@ class TestValues:
         assert links[3] == ("remove", {"tags": [str(eu.pk), None]}, "ann")
         assert logged("kind")[-1] == ("delete",)
 
-    def test_entry_for_each_subject(self, past):
+    def test_entry_for_each_subject(self, before_installation):
         one, other = at(Client(name="one"), 0), at(Client(name="other"), 0)
         deal = at(Deal(client=one, title="d"), 1)
         at(DealLine(deal=deal), 2)
@@ -200,7 +200,7 @@ class TestValues:
             ]
         )
 
-    def test_row_of_two_tables(self, past, ann):
+    def test_row_of_two_tables(self, before_installation, ann):
         branch = at(Branch(code="B-é", name="Acme", city="Bonn"), 0, user=ann)
         at(branch, 1, name="Acme Ltd", city="Köln")
         branch._history_date = START + timedelta(days=2)
@@ -225,7 +225,7 @@ class TestValues:
         ]
         assert "0 entries written from 3 records" in imported("past.branch")
 
-    def test_keys_that_differ_in_case(self, past):
+    def test_keys_that_differ_in_case(self, before_installation):
         for number, code in enumerate(["a", "A", "á", "a b"]):
             at(Firm(code=code, name=f"{number}"), number)
         for number, code in enumerate(["a", "A", "á", "a b"]):
@@ -244,7 +244,7 @@ class Terminal(io.StringIO):
 
 @contextmanager
 def unregistered(model):
-    """Let `log_registrations` know nothing of a model."""
+    """Hide a model from `log_registrations`."""
     others = Registry()
     for registration in registry:
         if registration.model is not model:
@@ -255,7 +255,7 @@ def unregistered(model):
 
 
 class TestSnapshots:
-    def test_snapshots_become_entries(self, past, ann):
+    def test_snapshots_become_entries(self, before_installation, ann):
         client = at(Client(name="Acme", rate="10.00"), 0, user=ann)
         at(client, 1, reason="asked by phone", name="Acme Ltd", rate="12.50")
         at(client, 2, user=ann, status="closed", reason="")
@@ -303,7 +303,7 @@ class TestSnapshots:
         }
         assert not first.is_baseline
 
-    def test_row_older_than_its_snapshots(self, past):
+    def test_row_older_than_its_snapshots(self, before_installation):
         tag = Tag.objects.create(name="vip")
         client = Client(name="A")
         client.save_without_historical_record()
@@ -324,7 +324,7 @@ class TestSnapshots:
         assert first.is_baseline
         assert link.is_baseline
 
-    def test_snapshots_with_context(self, past, ann, settings):
+    def test_snapshots_with_context(self, before_installation, ann, settings):
         request = uuid.UUID("12345678-1234-4234-8234-123456789abc")
         with history.acting(user=ann, source="api", ip_address="203.0.113.77", request_id=request):
             at(Firm(code="acme/1", name="Acme"), 0, user=ann, reason="a call")
@@ -366,13 +366,13 @@ class TestSnapshots:
         ]
         assert first.history_user == ann
 
-    def test_unknown_user_key(self, past):
+    def test_unknown_user_key(self, before_installation):
         at(Firm(code="a", name="A"), 0)
         Firm.history.update(history_user_id="robot-7", history_user_label=None)
         imported("past.firm")
         assert logged("user_id", "user_label") == [("robot-7", "robot-7")]
 
-    def test_user_was_deleted(self, past, ann):
+    def test_user_was_deleted(self, before_installation, ann):
         at(Client(name="A"), 0, user=ann)
         ann.delete()
         imported("past.client")
@@ -380,7 +380,7 @@ class TestSnapshots:
 
 
 class TestCapturedChanges:
-    def test_captured_changes_are_skipped(self, past, db):
+    def test_captured_changes_are_skipped(self, before_installation, db):
         client = at(Client(name="A"), 0)
         at(client, 1, name="B")
         imported("past.client")
@@ -394,13 +394,13 @@ class TestCapturedChanges:
     def test_before_triggers_exist(self, db):
         with unregistered(Client):
             log_registrations("default")
-        began = datetime.now(UTC)
+        started = datetime.now(UTC)
         with history.paused(reason="there are no triggers yet"):
             client = Client.objects.create(name="A")
         time.sleep(0.1)
         client.name = "B"
         client.save()  # The triggers exist, but there is no entry about them yet.
-        log_registrations("default", since=began)
+        log_registrations("default", since=started)
         client.name = "C"
         client.save()
         assert "1 entries written from 3 records" in imported("past.client")
@@ -413,14 +413,14 @@ class TestCapturedChanges:
 
     def test_after_triggers_are_removed(self, db):
         log_registrations("default")
-        began = datetime.now(UTC)
+        started = datetime.now(UTC)
         client = Client.objects.create(name="A")
         time.sleep(0.1)
         with history.paused(reason="there are no triggers any more"):
             client.name = "B"
             client.save()
         with unregistered(Client):
-            log_registrations("default", since=began)
+            log_registrations("default", since=started)
         assert "1 entries written from 2 records" in imported("past.client")
         entries = Entry.objects.of_entity(Client, client.pk).order_by("id")
         assert [(one.source, one.changes["name"]) for one in entries] == [
@@ -428,7 +428,7 @@ class TestCapturedChanges:
             ("import", ["A", "B"]),
         ]
 
-    def test_changes_while_not_tracked(self, past):
+    def test_changes_while_not_tracked(self, before_installation):
         for action in ("History Started", "History Stopped"):
             record_about_history(action, about=(KIND, "past.client"), changes={}, using="default")
         client = at(Client(name="A"), 0)
@@ -439,7 +439,7 @@ class TestCapturedChanges:
         imported("past.client")
         assert [changes["name"] for (changes,) in logged("changes")] == [[None, "A"], ["A", "B"]]
 
-    def test_no_baseline_after_import(self, past):
+    def test_no_baseline_after_import(self, before_installation):
         at(Client(name="A"), 0)
         imported("past.client")
         out = io.StringIO()
@@ -463,16 +463,16 @@ class TestCapturedChanges:
             ("remove", ["tags"]),
             ("delete", sorted(entries[0].changes)),
         ]
-        # Six entries of the client, and that of the new tag: none of a historical table.
+        # Six entries of the client and one of the new tag, none of a historical table.
         assert Entry.objects.count() - before == 7
         assert [one.history_type for one in Client.history.order_by("history_id")] == list("+~~-")
 
 
 class TestRun:
-    def test_second_and_interrupted_run(self, past):
+    def test_second_and_interrupted_run(self, before_installation):
         for number in range(5):
             client = at(Client(name=str(number)), number)
-            at(client, number, name=f"{number} again")  # at the very same moment
+            at(client, number, name=f"{number} again")  # at the same time
         (table,) = historical_tables("default", models_wanted=[Client])
         unfinished = table.run(size=3)
         assert next(unfinished).entries == 3
@@ -483,14 +483,14 @@ class TestRun:
         for key in Client.objects.values_list("pk", flat=True):
             assert [kind for (kind,) in logged("kind", entity_id=str(key))] == ["create", "update"]
 
-    def test_dry_run_writes_nothing(self, past):
+    def test_dry_run_writes_nothing(self, before_installation):
         at(Client(name="A"), 0)
         assert "past.client: 1 entries would be written from 1 records" in imported(
             "past.client", dry_run=True
         )
         assert logged("id") == []
 
-    def test_terminal_shows_progress(self, past):
+    def test_terminal_shows_progress(self, before_installation):
         for number in range(4):
             at(Client(name=f"{number}"), number)
         screen = Terminal()
@@ -514,7 +514,7 @@ class TestRun:
         with pytest.raises(CommandError, match=message):
             imported(*models)
 
-    def test_pages_of_equal_times(self, past):
+    def test_pages_of_equal_times(self, before_installation):
         client = at(Client(name="0"), 0)
         for number in range(1, 60):
             at(client, 0, name=str(number))
@@ -525,12 +525,12 @@ class TestRun:
         assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
 
     @pytest.mark.slow
-    def test_memory_stays_constant(self, past):
+    def test_memory_stays_constant(self, before_installation):
         client = at(Client(name="Acme", udf={"colour": "red"}, remarks="x" * 200), 0)
         (first,) = Client.history.values()
         first.pop("history_id")
         model = Client.history.model
-        # One row with very many snapshots, and very many rows with few: copies of what it wrote.
+        # Copies of a snapshot: one row with many snapshots, and many rows with few.
         copies = (
             {**first, "id": client.pk if number % 2 else number, "name": f"Acme {number}"}
             for number in range(6_000)
@@ -540,6 +540,6 @@ class TestRun:
         (table,) = historical_tables("default", models_wanted=[Client])
         peaks, counts = memory_of(table.run())
         assert counts == (6_001, 6_001)
-        # A little is what else happens in the process.
+        # The margin is for other allocations of the process.
         assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
         assert max(peaks) < 30_000_000

@@ -1,4 +1,4 @@
-"""What a change means: names for it, keys of a JSON field, stretches that are not logged."""
+"""Names of changes, keys of JSON fields, and pauses."""
 
 import json
 
@@ -85,7 +85,7 @@ class TestEvents:
 
 
 def by_key(changes):
-    """Return changes with the JSON texts of the values read."""
+    """Return the changes of the JSON field with parsed values."""
     return {
         name: [None if text is None else json.loads(text) for text in pair]
         for name, pair in changes.items()
@@ -168,9 +168,9 @@ class TestPause:
             note = Note.objects.create(customer=customer, text="t")
             note.delete()
         Customer.objects.update(name="logged")
-        told = log.values("kind", "action", "user_label", "source", "context")
+        logged = log.values("kind", "action", "user_label", "source", "context")
         reason = {"reason": "nightly sync check"}
-        assert told == [
+        assert logged == [
             ("event", "History Paused", "ann", "integration", reason),
             ("event", "History Resumed", "ann", "integration", reason),
             ("update", "Update", None, "system", None),

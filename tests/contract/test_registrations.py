@@ -1,4 +1,4 @@
-"""Who registered what, and how that changed, is in the log."""
+"""The log has the registrations of models and their changes."""
 
 import pytest
 
@@ -20,7 +20,7 @@ class TestRegistrationEntries:
         log_registrations("default")
         log = Log()
 
-        def now(*registered):
+        def register_only(*registered):
             registry = Registry()
             for registration in (*others, *registered):
                 registry.add(registration)
@@ -29,11 +29,19 @@ class TestRegistrationEntries:
 
         others = [one for one in registrations.registry if one.model not in (Customer, Tag)]
         tag = registration_of(Tag)
-        now(tag, registration_of(Customer, subject="self", label="name", confidential={"ssn": SSN}))
+        register_only(
+            tag, registration_of(Customer, subject="self", label="name", confidential={"ssn": SSN})
+        )
         log.clear()
-        now(tag, registration_of(Customer, subject="self", label="name", exclude=["rate", "name"]))
-        now(registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
-        now(tag, registration_of(Customer, subject="self", label="name", exclude=["name", "rate"]))
+        register_only(
+            tag, registration_of(Customer, subject="self", label="name", exclude=["rate", "name"])
+        )
+        register_only(
+            registration_of(Customer, subject="self", label="name", exclude=["name", "rate"])
+        )
+        register_only(
+            tag, registration_of(Customer, subject="self", label="name", exclude=["name", "rate"])
+        )
         written = log.values("kind", "action", "entity_model", "entity_id", "changes")
         kind = "customer_history.registration"
         assert written == [

@@ -1,4 +1,4 @@
-"""Random writes by every path: replaying the log gives exactly the rows of the tables."""
+"""Random writes of every kind: a replay of the log gives exactly the rows of the tables."""
 
 import json
 import uuid

@@ -1,4 +1,4 @@
-"""Triggers follow the schema: whatever a migration does, writes work and are recorded."""
+"""Triggers follow the schema: after each migration, writes work and are logged."""
 
 import dataclasses
 import datetime
@@ -36,7 +36,7 @@ LATEST = "0010_rename_model"
 
 
 def migrate(name):
-    """Bring the app to a migration, as `migrate` does it but for its signals."""
+    """Migrate the app to a migration, without the signals of `migrate`."""
     executor = MigrationExecutor(connection)
     executor.migrate([("evolving", name)])
     return MigrationExecutor(connection).loader.project_state([("evolving", name)]).apps
@@ -54,8 +54,8 @@ def customer_row(back_to_latest):
     return Customer.objects.create(name="Acme")
 
 
-def like(field, *, null):
-    """Return a field like another one that may be empty, or may not."""
+def with_null(field, *, null):
+    """Return a copy of a field that allows NULL or does not."""
     other = field.clone()
     other.set_attributes_from_name(field.name)
     other.null, other.model = null, field.model
@@ -155,7 +155,7 @@ class TestSchemaEditor:
         assert not compare_triggers(connection)
 
     def test_column_becomes_nullable(self, customer_row):
-        """Also if the change bypasses Django: NULL must not become a text then."""
+        """The column may change without Django. NULL must not become text then."""
         Ticket.objects.create(customer=customer_row, title="Siren")
         field = Ticket._meta.get_field("title")
         without_django = {
@@ -166,7 +166,7 @@ class TestSchemaEditor:
             with connection.cursor() as cursor:
                 cursor.execute(sql)
         else:
-            alter(field, like(field, null=True))
+            alter(field, with_null(field, null=True))
         log = Log()
         Ticket.objects.bulk_create([Ticket(customer=customer_row, title=None)])
         ticket = Ticket.objects.get(title=None)
@@ -176,7 +176,7 @@ class TestSchemaEditor:
         created, *changed, deleted = log.changes()
         assert set(created) == set(deleted) == {"customer", "priority", "urgent"}
         assert changed == [{"title": [None, "Keypad"]}, {"title": ["Keypad", None]}]
-        alter(like(field, null=True), field)
+        alter(with_null(field, null=True), field)
 
     @pytest.mark.slow
     def test_columns_become_not_null(self, customer_row):
@@ -186,7 +186,7 @@ class TestSchemaEditor:
         Specimen.objects.create(**SPECIMENS).delete()
         try:
             for field in fields:
-                alter(field, like(field, null=False))
+                alter(field, with_null(field, null=False))
             Specimen.objects.create(**SPECIMENS).delete()
             Specimen.objects.bulk_create(
                 [Specimen(**{**SPECIMENS, "json": models.Value(None, models.JSONField())})]
@@ -194,12 +194,12 @@ class TestSchemaEditor:
         finally:
             Specimen.objects.all().delete()
             for field in fields:
-                alter(like(field, null=False), field)
+                alter(with_null(field, null=False), field)
         created, deleted, created_too, deleted_too, without, _ = log.changes()
         assert created_too == created
         assert deleted_too == deleted
         assert set(created) == set(SPECIMENS)
-        # PostgreSQL takes JSON's own null for no value.
+        # On PostgreSQL the null of JSON is logged as no value.
         assert without.pop("json", [None, "null"]) == [None, "null"]
         assert set(without) == {*SPECIMENS} - {"json"}
 
@@ -229,7 +229,7 @@ class TestSchemaEditor:
         assert log.values("kind", "entity_label") == [("create", "Again")]
 
     def test_old_code_and_new_column(self, customer_row):
-        """A rolling deploy: the new column is there, the old code does not know it."""
+        """In a rolling deployment, the old code does not know the new column."""
         with connection.schema_editor() as editor:
             editor.execute("ALTER TABLE evolving_ticket ADD COLUMN colour varchar(10) NULL")
         log = Log()

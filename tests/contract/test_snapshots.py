@@ -42,7 +42,7 @@ class TestReverting:
         last = Entry.objects.filter(entity_model="past.member").latest("id")
         assert last.changes == {"name": ["Eva", "Eve"], "rate": ["2.00", "1.00"]}
 
-    # simple-history's own page calls what Django 6.1 has deprecated.
+    # The page of simple-history calls a method that Django 6.1 deprecates.
     @pytest.mark.filterwarnings("ignore:Calling select_related")
     def test_revert_in_the_admin(self, client, django_user_model):
         root = django_user_model.objects.create_superuser("root")

@@ -1,4 +1,4 @@
-"""What capture costs in statements: none on SQLite, none beyond the context elsewhere."""
+"""Statements that capture adds: none, except for the context on MariaDB and MySQL."""
 
 import pytest
 from django.db import connection
@@ -61,12 +61,12 @@ class TestStatementCount:
     @pytest.mark.django_db
     def test_context_is_sent_once(self, customer):
         if connection.vendor != "mysql":
-            pytest.skip("counts the statements on the server, as only MariaDB and MySQL tell them")
+            pytest.skip("only MariaDB and MySQL count the statements of a session")
         before = server_statements()
         with history.acting(user=ANN):
             for number in range(5):
                 Customer.objects.filter(pk=customer.pk).update(name=str(number))
-        # 5 updates, 1 hand-over, and the question itself
+        # 5 updates, 1 statement with the context, and the one that reads the count
         assert server_statements() - before == 7
 
 

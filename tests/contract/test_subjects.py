@@ -1,4 +1,4 @@
-"""A change shows on the tab of the record that it belongs to, and of each such record once."""
+"""A change is shown once on the tab of each record that it belongs to."""
 
 import pytest
 
@@ -104,8 +104,8 @@ class TestPaths:
         attachment.content_object = other
         attachment.save()
         Attachment.objects.create(content_object=Tag.objects.create(name="t"), name="none.pdf")
-        told = log.values("entity_model", "kind", "subject_model", "subject_id")
-        assert told == [
+        logged = log.values("entity_model", "kind", "subject_model", "subject_id")
+        assert logged == [
             ("crm.attachment", "create", "crm.customer", str(customer.pk)),
             ("crm.attachment", "update", "crm.customer", str(other.pk)),
             ("crm.attachment", "update", "crm.customer", str(customer.pk)),

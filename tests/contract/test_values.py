@@ -99,14 +99,14 @@ class TestSecrets:
     def test_keys_of_secret_json(self, customer, log):
         one = Pass.objects.create(customer=customer, code="tok-1", answers={"maiden name": "Doe"})
         Pass.objects.update(answers={"maiden name": "Roe"})
-        asked = {"answers.maiden name": (None, "Roe")}
-        history.record("Asked", subject=customer, entity=one, changes=asked)
+        changed = {"answers.maiden name": (None, "Roe")}
+        history.record("Asked", subject=customer, entity=one, changes=changed)
         one.delete()
-        unknown = {"answers": [None, None]}
+        hidden = {"answers": [None, None]}
         created, updated, recorded, deleted = log.changes()
         assert created == deleted | {"customer": [None, str(customer.pk)]}
-        assert created == {"code": [None, None], **unknown, "customer": [None, str(customer.pk)]}
-        assert updated == unknown
+        assert created == {"code": [None, None], **hidden, "customer": [None, str(customer.pk)]}
+        assert updated == hidden
         assert recorded == {"answers.maiden name": [None, None]}
 
     def test_foreign_key_to_secret_field(self, customer, log):
@@ -121,13 +121,13 @@ class TestSecrets:
             "Opened", subject=customer, entity=entrance, changes={"held": (None, "tok-2")}
         )
         entrance.delete()
-        unknown = {"held": [None, None]}
+        hidden = {"held": [None, None]}
         assert log.values("action", "changes", "subject_id") == [
-            ("Create", {**unknown, "gate": [None, "north"]}, str(customer.pk)),
-            ("Held changed", unknown, str(customer.pk)),
+            ("Create", {**hidden, "gate": [None, "north"]}, str(customer.pk)),
+            ("Held changed", hidden, str(customer.pk)),
             ("Update", {"gate": ["north", "south"]}, str(customer.pk)),
-            ("Opened", unknown, str(customer.pk)),
-            ("Delete", {**unknown, "gate": ["south", None]}, str(customer.pk)),
+            ("Opened", hidden, str(customer.pk)),
+            ("Delete", {**hidden, "gate": ["south", None]}, str(customer.pk)),
         ]
 
     def test_password_is_always_secret(self, django_user_model, log):
@@ -153,9 +153,9 @@ class TestText:
 
     @pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
     def test_canonical_text_in_python(self, name, value, text):
-        form = value_type_of(Specimen._meta.get_field(name), use_tz=True)
+        value_type = value_type_of(Specimen._meta.get_field(name), use_tz=True)
         assert encode(value) == text
-        assert decode(text, form) == value
+        assert decode(text, value_type) == value
 
     @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e20, -2.5e-10, 100.0, 1.7976931348623157e308])
     def test_floats_come_back_exactly(self, log, value):

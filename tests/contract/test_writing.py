@@ -97,14 +97,14 @@ class TestRelations:
         customer.tags.remove(blue)
         customer.tags.set([blue])
         blue.customer_set.clear()
-        told = log.values("kind", "action", "entity_model", "entity_id", "subject_id", "changes")
+        logged = log.values("kind", "action", "entity_model", "entity_id", "subject_id", "changes")
         of_customer = ("crm.customer", str(customer.pk), str(customer.pk))
         added = [("add", "Add", *of_customer, {"tags": [None, str(tag.pk)]}) for tag in (red, blue)]
         removed = [
             ("remove", "Remove", *of_customer, {"tags": [str(tag.pk), None]}) for tag in (blue, red)
         ]
-        assert sorted(map(str, told[:2])) == sorted(map(str, added))
-        assert told[2:] == [removed[0], removed[1], added[1], removed[0]]
+        assert sorted(map(str, logged[:2])) == sorted(map(str, added))
+        assert logged[2:] == [removed[0], removed[1], added[1], removed[0]]
 
     def test_link_changed_by_sql(self, customer, log):
         red, blue = Tag.objects.create(name="red"), Tag.objects.create(name="blue")
