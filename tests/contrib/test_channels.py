@@ -59,7 +59,7 @@ class InTheBackground(AsyncConsumer):
 
 
 async def plain(scope, receive, send):
-    """A consumer of no framework."""
+    """A plain ASGI consumer."""
     await receive()
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
@@ -67,28 +67,30 @@ async def plain(scope, receive, send):
         await send({"type": "websocket.send", "text": "done"})
 
 
-def watched(consumer):
+def with_history(consumer):
     return HistoryConsumerMiddleware(consumer)
 
 
 application = AuthMiddlewareStack(
     URLRouter(
         [
-            path("async/", watched(Asynchronous.as_asgi())),
-            path("sync/", watched(Synchronous.as_asgi())),
-            path("plain/", watched(plain)),
+            path("async/", with_history(Asynchronous.as_asgi())),
+            path("sync/", with_history(Synchronous.as_asgi())),
+            path("plain/", with_history(plain)),
         ]
     )
 )
 
 
 def connection_of(user, url, **headers):
-    given = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
-    given += [] if user is None else headers_of(user)
+    raw_headers = [
+        (name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()
+    ]
+    raw_headers += [] if user is None else headers_of(user)
     scope = {
         "type": "websocket",
         "path": f"/{url}",
-        "headers": given,
+        "headers": raw_headers,
         "client": ("203.0.113.9", 4711),
     }
     return ApplicationCommunicator(application, scope)
@@ -104,7 +106,7 @@ async def disconnect(connection):
     await connection.wait(10)
 
 
-async def say(connection, *texts):
+async def send_texts(connection, *texts):
     for text in texts:
         await connection.send_input({"type": "websocket.receive", "text": text})
         assert (await connection.receive_output(10))["text"] == "done"
@@ -151,7 +153,7 @@ class TestConnection:
         @async_to_sync
         async def talk():
             await connect(connection)
-            await say(connection, "x")
+            await send_texts(connection, "x")
             await disconnect(connection)
             await Customer.objects.aupdate(name="afterwards")
 
@@ -174,7 +176,7 @@ class TestConnection:
                 await connect(one)
             await asyncio.gather(
                 *(
-                    say(one, *(f"{name}{turn}" for turn in range(5)))
+                    send_texts(one, *(f"{name}{turn}" for turn in range(5)))
                     for one, name in zip(connections, "abn", strict=True)
                 )
             )
@@ -192,7 +194,7 @@ class TestConnection:
         @async_to_sync
         async def talk():
             await connect(connection)
-            await say(connection, "a", "log in", "b", "log out", "c")
+            await send_texts(connection, "a", "log in", "b", "log out", "c")
             await disconnect(connection)
 
         talk()
@@ -221,7 +223,7 @@ class TestConnection:
         @async_to_sync
         async def talk():
             await connect(connection)
-            await say(connection, "x")
+            await send_texts(connection, "x")
             connection.future.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await connection.future
@@ -239,7 +241,7 @@ class TestConnection:
         @async_to_sync
         async def talk():
             await connect(connection)
-            await say(connection, "x")
+            await send_texts(connection, "x")
             await disconnect(connection)
 
         talk()
@@ -254,16 +256,16 @@ class Page(AsyncHttpConsumer):
 
 class TestHttp:
     def test_user_of_http_consumer(self, user, customer, log):
-        pages, headers = AuthMiddlewareStack(watched(Page.as_asgi())), headers_of(user)
+        pages, headers = AuthMiddlewareStack(with_history(Page.as_asgi())), headers_of(user)
         log.clear()
 
         @async_to_sync
-        async def ask():
+        async def visit():
             for body in (b"1", b"2"):
                 assert await post_to(pages, "/", headers, body) == 200
             await Customer.objects.aupdate(name="afterwards")
 
-        ask()
+        visit()
         assert logged(log, "user_label", "source", "ip_address") == [
             ("POST 1", "ann", "web", "203.0.113.9"),
             ("POST 2", "ann", "web", "203.0.113.9"),
@@ -274,7 +276,7 @@ class TestHttp:
         assert first != second
 
     def test_django_application(self, user, customer, log):
-        pages, headers = watched(get_asgi_application()), headers_of(user)
+        pages, headers = with_history(get_asgi_application()), headers_of(user)
         log.clear()
 
         @async_to_sync
@@ -300,7 +302,7 @@ class TestWorker:
         async def run():
             layer = InMemoryChannelLayer()
             channels = ProtocolTypeRouter(
-                {"channel": ChannelNameRouter({"renaming": watched(Background.as_asgi())})}
+                {"channel": ChannelNameRouter({"renaming": with_history(Background.as_asgi())})}
             )
             with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
                 worker = asyncio.ensure_future(Worker(channels, ["renaming"], layer).handle())
@@ -326,7 +328,7 @@ class TestWorker:
 
     def test_block_in_a_consumer(self, customer, log):
         worker = ApplicationCommunicator(
-            watched(InTheBackground.as_asgi()), {"type": "channel", "channel": "renaming"}
+            with_history(InTheBackground.as_asgi()), {"type": "channel", "channel": "renaming"}
         )
 
         @async_to_sync

@@ -1,6 +1,6 @@
 """Tasks of Django with real workers: entries name the user who enqueued the task.
 
-On Django 5.2 it is the backport `django_tasks`. `TEST_REDIS_URL` says where RQ's broker is.
+Django 5.2 uses the backport `django_tasks`. `TEST_REDIS_URL` is the URL of the broker of RQ.
 """
 
 import os
@@ -51,7 +51,7 @@ def backend(request, transactional_db):
 
 @pytest.fixture
 def work(backend, shared_database):
-    """Return a function that lets a real worker do all that is enqueued."""
+    """Return a function that runs a real worker until the queue is empty."""
 
     def run():
         environment = {**os.environ, "DATABASE_URL": shared_database, "LOGNAME": "deploy"}
@@ -153,7 +153,7 @@ class TestWorker:
 
 
 @pytest.mark.django_db
-class TestAtOnce:
+class TestWithoutWorker:
     def test_immediate_backend(self, customer, log):
         with history.acting(user=ANN, source="web") as context:
             result = background.rename.enqueue("at once")
