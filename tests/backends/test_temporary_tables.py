@@ -26,7 +26,7 @@ def run(sql):
         cursor.execute(sql)
 
 
-def dropping(name):
+def drop(name):
     run(DROP[connection.vendor].format(name))
 
 
@@ -37,7 +37,7 @@ class TestTemporaryTables:
         Note.objects.filter(pk=note.pk).update(text="changed")
         customer.tags.add(Tag.objects.create(name="vip"))
         note.delete()
-        dropping("customer_history_entry")
+        drop("customer_history_entry")
         assert log.values("kind", "entity_model") == [
             ("create", "crm.note"),
             ("update", "crm.note"),
@@ -51,13 +51,13 @@ class TestTemporaryTables:
         customer.tags.through.objects.create(
             customer_id=customer.pk, tag=Tag.objects.create(name="vip")
         )
-        dropping("crm_customer")
+        drop("crm_customer")
         assert ("add", "Acme") in log.values("kind", "entity_label")
 
     def test_comparison_uses_real_tables(self, customer):
         run(CREATE[connection.vendor].format("crm_customer"))
         run(CREATE[connection.vendor].format("customer_history_entry"))
         assert not compare_triggers(connection)
-        dropping("crm_customer")
-        dropping("customer_history_entry")
+        drop("crm_customer")
+        drop("customer_history_entry")
         assert Customer.objects.filter(pk=customer.pk).exists()
