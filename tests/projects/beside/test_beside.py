@@ -22,18 +22,18 @@ NAME = "history_test_beside"
 
 @pytest.fixture
 def database(transactional_db, tmp_path):
-    """The URL of an empty database."""
+    """Return the URL of an empty database."""
     settings = connection.settings_dict
     if connection.vendor == "sqlite":
         yield f"sqlite:///{tmp_path}/db.sqlite3"
         return
     scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
     user = ":".join(filter(None, [settings["USER"], settings["PASSWORD"]]))
-    place = ":".join(filter(None, [settings["HOST"] or "127.0.0.1", str(settings["PORT"] or "")]))
+    server = ":".join(filter(None, [settings["HOST"] or "127.0.0.1", str(settings["PORT"] or "")]))
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
         cursor.execute(f"CREATE DATABASE {NAME}")
-    yield f"{scheme}://{user}@{place}/{NAME}"
+    yield f"{scheme}://{user}@{server}/{NAME}"
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME}")
 
@@ -58,7 +58,7 @@ class TestOtherPackages:
         seen = json.loads(done.stdout)
         assert seen["entries"] == WRITTEN
         assert seen["reversion"] == 1
-        # It sees no `queryset.update()`.
+        # easy-audit does not record `queryset.update()`.
         assert seen["easy-audit"] == 3
         if connection.vendor == "postgresql" and find_spec("pghistory") is not None:
             assert seen["pghistory"] == ["insert", "update", "update", "delete"]

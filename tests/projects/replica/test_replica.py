@@ -16,7 +16,7 @@ from django.db import connection
 from tests.extras import skip_missing
 
 READS = ("page", "list", "facets")
-LOOKS = ("export", "reveal")
+RECORDED_READS = ("export", "reveal")
 
 
 def program(name):
@@ -53,7 +53,7 @@ def started(folder, port):
 
 @pytest.fixture(scope="module")
 def seen():
-    """What the scenario saw."""
+    """Return the results of the scenario."""
     if connection.vendor != "postgresql":
         pytest.skip("replicas are tested with PostgreSQL")
     if program("pg_ctl") is None:
@@ -98,7 +98,7 @@ class TestReplica:
 
 
 class TestRecordedReads:
-    @pytest.mark.parametrize("output", LOOKS)
+    @pytest.mark.parametrize("output", RECORDED_READS)
     def test_export_and_reveal_are_recorded(self, seen, output):
         assert seen[output]["status"] == 200
         (written,) = [sql for sql in seen[output]["asked_primary"] if "INSERT INTO" in sql]

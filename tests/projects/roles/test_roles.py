@@ -1,4 +1,4 @@
-"""The page on PostgreSQL roles, run: who can write what, and what is refused."""
+"""The SQL of the page on PostgreSQL roles: which writes each role is allowed."""
 
 import json
 import os
@@ -63,11 +63,11 @@ def run(text, **where):
 
 def python(*arguments, user, partitions):
     settings = connection.settings_dict
-    place = f"{settings['HOST'] or '127.0.0.1'}:{settings['PORT'] or 5432}"
+    server = f"{settings['HOST'] or '127.0.0.1'}:{settings['PORT'] or 5432}"
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": f"postgres://{user}:{PASSWORD}@{place}/{DATABASE}",
+        "DATABASE_URL": f"postgres://{user}:{PASSWORD}@{server}/{DATABASE}",
     }
     environment.pop("HISTORY_PARTITIONS", None)
     if partitions is not None:
@@ -115,7 +115,7 @@ class Project:
 
 @pytest.fixture(scope="module", params=[None, "month"], ids=["one table", "partitions"])
 def seen(request):
-    """What the application can do at each stage of the page."""
+    """Return what the application can do at each stage of the page."""
     if connection.vendor != "postgresql":
         pytest.skip("the page is about PostgreSQL")
     dropped()
@@ -159,7 +159,7 @@ class TestAllowed:
         }
 
 
-def beginnings(message):
+def quoted_starts(message):
     words = message.split()
     return [f"`{' '.join(words[:number])}`" for number in range(3, len(words) + 1)]
 
@@ -182,7 +182,7 @@ class TestRefused:
     def test_history_cannot_be_undone(self, seen, stage, attempt, message):
         assert seen[stage]["attempts"][attempt] == message
         page = PAGE.read_text(encoding="utf-8")
-        assert attempt == "policy off" or any(quoted in page for quoted in beginnings(message))
+        assert attempt == "policy off" or any(quoted in page for quoted in quoted_starts(message))
 
     def test_two_roles_allow_forgery(self, seen):
         attempts = seen["two roles"]["attempts"]
