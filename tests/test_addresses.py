@@ -1,4 +1,4 @@
-"""The IP address of a client: the right one or none, whatever the headers say."""
+"""The IP address of a client is right or None, for any headers."""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 
@@ -43,7 +43,7 @@ class TestHeaders:
         assert address_of("10.0.0.1", forwarded, header="FORWARDED") == address
 
     def test_other_headers_are_ignored(self, settings):
-        """A proxy passes on what it does not know: anybody may have written the other header."""
+        """A proxy passes on headers that it does not know, so a client may have set them."""
         settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["10.0.0.0/8"]}
         assert (
             address_of("10.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "198.51.100.1"
@@ -60,7 +60,7 @@ class TestTrustedProxies:
             ("203.0.113.9", "198.51.100.1", "203.0.113.9"),  # not a trusted proxy
             ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
             ("10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # spoofed in front
-            ("10.0.0.1", "10.0.0.9, 198.51.100.1", "198.51.100.1"),  # spoofed as one of ours
+            ("10.0.0.1", "10.0.0.9, 198.51.100.1", "198.51.100.1"),  # spoofed as a proxy
             ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),  # two proxies
             ("10.0.0.1", "198.51.100.1:4711", "198.51.100.1"),
             ("10.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
@@ -112,9 +112,9 @@ class TestTrustedProxies:
         assert address_of("127.0.0.1", "198.51.100.1", HTTP_FORWARDED="for=6.6.6.6") == "127.0.0.1"
 
 
-OURS = IPv4Network("10.0.0.0/8")
-STRANGERS = st.one_of(
-    st.integers(2**24, 2**32 - 1).map(IPv4Address).filter(lambda one: one not in OURS),
+PROXY_NETWORK = IPv4Network("10.0.0.0/8")
+CLIENTS = st.one_of(
+    st.integers(2**24, 2**32 - 1).map(IPv4Address).filter(lambda one: one not in PROXY_NETWORK),
     st.integers(2**125, 2**126 - 1).map(IPv6Address).filter(lambda one: one.ipv4_mapped is None),
 )
 PROXIES = st.lists(st.integers(10 * 2**24, 11 * 2**24 - 1).map(IPv4Address), max_size=3)
@@ -134,22 +134,22 @@ def in_forwarded(address, port):
     return f'for="{text}"' if port is None else f'proto=http;for="{text}:{port}"'
 
 
-WRITTEN = {"X-Forwarded-For": in_x_forwarded_for, "Forwarded": in_forwarded}
+FORMATS = {"X-Forwarded-For": in_x_forwarded_for, "Forwarded": in_forwarded}
 
 
-class TestWhateverAnybodyWrites:
+class TestSpoofedHeaders:
     """The client's address is the one that our outermost proxy saw."""
 
-    @pytest.mark.parametrize("header", WRITTEN)
+    @pytest.mark.parametrize("header", FORMATS)
     @given(
         spoofed=st.none() | SPOOFED,
-        client=STRANGERS,
+        client=CLIENTS,
         port=st.none() | st.integers(0, 65535),
         proxies=PROXIES,
     )
     @example(spoofed='for=6.6.6.6;x="', client=IPv4Address("198.51.100.1"), port=None, proxies=[])
     def test_behind_our_proxies(self, header, spoofed, client, port, proxies):
-        written = [WRITTEN[header](one, port) for one in (client, *proxies)]
+        written = [FORMATS[header](one, port) for one in (client, *proxies)]
         value = ", ".join([*([] if spoofed is None else [spoofed]), *written])
         name = header.upper().replace("-", "_")
         for trusted in (["10.0.0.0/8"], len(written)):
@@ -158,8 +158,8 @@ class TestWhateverAnybodyWrites:
             ):
                 assert address_of("10.0.0.1", value, header=name) == str(client)
 
-    @pytest.mark.parametrize("header", WRITTEN)
-    @given(spoofed=SPOOFED, client=STRANGERS)
+    @pytest.mark.parametrize("header", FORMATS)
+    @given(spoofed=SPOOFED, client=CLIENTS)
     def test_past_our_proxies(self, header, spoofed, client):
         name = header.upper().replace("-", "_")
         for trusted in (["10.0.0.0/8"], 0):

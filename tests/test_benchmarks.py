@@ -19,7 +19,7 @@ from tests.projects.crm.models import Customer
 ROOT = Path(__file__).parent.parent
 
 
-def round_of(wall, captured, expected=10):
+def measured_round(wall, captured, expected=10):
     return {"wall": wall, "processor": wall, "captured": captured, "expected": expected}
 
 
@@ -28,7 +28,7 @@ def url_on_this_server():
     return re.sub(r"/\w+(?=\?|$)", "/benchmarks", os.environ["DATABASE_URL"])
 
 
-def ran(module, *options, **environment):
+def run_module(module, *options, **environment):
     return subprocess.run(
         [sys.executable, "-m", module, *options],
         cwd=ROOT,
@@ -44,7 +44,7 @@ class TestPrograms:
     def test_comparison_on_sqlite(self, tmp_path):
         figures = tmp_path / "figures.json"
         options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]
-        done = ran("benchmarks", *options, "--json", str(figures))
+        done = run_module("benchmarks", *options, "--json", str(figures))
         assert done.returncode == 0, done.stderr
         found = json.loads(figures.read_text())["databases"]["sqlite"]
         assert {one["captured"] for one in found["operations"]["save"]["customer-history"]} == {20}
@@ -58,7 +58,7 @@ class TestPrograms:
         options = ["--entries", "3000", "--most", most, "--formats", "csv", "ndjson"]
         # A database of its own: that of the tests is in use.
         url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
-        done = ran("benchmarks.exporting", *options, DATABASE_URL=url)
+        done = run_module("benchmarks.exporting", *options, DATABASE_URL=url)
         assert done.stderr.splitlines()[-1:] == last
         assert done.returncode == len(last)
         assert "3000 entries as ndjson" in done.stdout
@@ -68,7 +68,9 @@ class TestPrograms:
     def test_log_of_growing_length(self):
         options = ["--customers", "50", "--rounds", "1", "--most", "1000"]
         url = url_on_this_server()
-        done = ran("benchmarks.growth", "--steps", "5100", "5200", *options, DATABASE_URL=url)
+        done = run_module(
+            "benchmarks.growth", "--steps", "5100", "5200", *options, DATABASE_URL=url
+        )
         assert done.returncode == 0, done.stderr
         _, head, table = done.stdout.partition("| processor time, ms | 5,100 | 5,200 |\n")
         assert head
@@ -79,7 +81,7 @@ class TestPrograms:
     @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
     def test_concurrent_writers(self):
         options = ["--seconds", "6", "--writers", "6", "--readers", "2"]
-        done = ran("benchmarks.crowd", *options, DATABASE_URL=url_on_this_server())
+        done = run_module("benchmarks.crowd", *options, DATABASE_URL=url_on_this_server())
         assert done.returncode == 0, done.stderr
         assert "6 writers and 2 readers:" in done.stdout
         assert " 0 errors, " in done.stdout
@@ -90,10 +92,14 @@ class TestResults:
         figures = {
             "operations": {
                 "get_save": {
-                    "plain": [round_of(1, 0), round_of(2, 0), round_of(4, 0)],
-                    "customer-history": [round_of(2, 10), round_of(2, 10), round_of(6, 10)],
-                    "auditlog": [round_of(3, 8), round_of(6, 8), round_of(12, 8)],
-                    "reversion": [round_of(1, 0), round_of(2, 0), round_of(4, 0)],
+                    "plain": [measured_round(1, 0), measured_round(2, 0), measured_round(4, 0)],
+                    "customer-history": [
+                        measured_round(2, 10),
+                        measured_round(2, 10),
+                        measured_round(6, 10),
+                    ],
+                    "auditlog": [measured_round(3, 8), measured_round(6, 8), measured_round(12, 8)],
+                    "reversion": [measured_round(1, 0), measured_round(2, 0), measured_round(4, 0)],
                 }
             },
             "statements": {

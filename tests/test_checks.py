@@ -1,4 +1,4 @@
-"""Mistakes are found by the system checks, with an id and a hint; none is a traceback."""
+"""The system checks report mistakes with an id and a hint, and never raise."""
 
 import pytest
 from django.core.management import call_command
@@ -34,7 +34,7 @@ from tests.projects.crm.models import Code, Customer, Invoice, InvoiceLine, Note
 
 @pytest.fixture
 def registered(monkeypatch):
-    """Put registrations in the place of those of the project."""
+    """Replace the registrations of the project."""
     fresh = Registry()
     monkeypatch.setattr(checks, "registry", fresh)
 

@@ -1,4 +1,4 @@
-"""`python -m tests.databases`: what goes to pytest, and what makes its exit status."""
+"""`python -m tests.databases`: the options for pytest and the exit status."""
 
 import shlex
 import shutil
@@ -33,7 +33,7 @@ def unreachable(name, *, is_required=True):
 
 
 class Program:
-    """`tests.databases` with servers and a pytest that are made up."""
+    """`tests.databases` with fake servers and a fake pytest."""
 
     def __init__(self, monkeypatch, capsys):
         self.commands, self.servers = [], [reachable("SQLite")]
@@ -173,13 +173,13 @@ class TestServers:
         assert server.problem.startswith("mysql://127.0.0.1:1/test: ")
 
     @pytest.mark.parametrize(
-        ("ask", "answer"),
+        ("function", "answer"),
         [("_mysql_version", "11.4.2-MariaDB"), ("_mariadb_version", "8.4.3")],
     )
-    def test_url_of_another_product(self, ask, answer, monkeypatch):
+    def test_url_of_another_product(self, function, answer, monkeypatch):
         monkeypatch.setattr(databases, "_version_over_the_mysql_protocol", lambda url: answer)
         with pytest.raises(databases.UnreachableError, match=answer):
-            getattr(databases, ask)("mysql://root@127.0.0.1/test")
+            getattr(databases, function)("mysql://root@127.0.0.1/test")
 
 
 class TestParts:

@@ -1,4 +1,4 @@
-"""The documentation is true: the tutorial works step by step, the reference is complete."""
+"""The documentation is correct: the tutorial works and the reference is complete."""
 
 import importlib
 import importlib.util
@@ -62,7 +62,7 @@ COMMANDS = find_commands(str(PACKAGE / "management"))
 
 
 def options_of(command):
-    """Return the options that a command has of its own, apart from those of filters."""
+    """Return the own options of a command, without those of filters."""
     parser = command.create_parser("manage.py", "a command")
     shared = BaseCommand().create_parser("manage.py", "a command")._option_string_actions
     names = [name.replace("_", "-") for name in DEFINITIONS]
@@ -89,14 +89,14 @@ class TestReference:
             assert {one.partition("=")[0] for one in query.split("&")} <= set(NAMES)
 
     def test_routes_of_the_rest_api(self):
-        told = mentioned("rest.md")
+        named = mentioned("rest.md")
         assert urls.urlpatterns
         for pattern in urls.urlpatterns:
             route = str(pattern.pattern)
             route = re.sub(r"<\w+:key>", "{key}", route.replace("<str:model>", "{app.model}"))
             for method in pattern.callback.actions.keys() - {"head"}:
-                assert f"{method.upper()} /{route}" in told
-            assert f"{urls.app_name}:{pattern.name}" in told
+                assert f"{method.upper()} /{route}" in named
+            assert f"{urls.app_name}:{pattern.name}" in named
 
     def test_fields_of_rest_answers(self):
         page = (DOCS / "reference" / "rest.md").read_text(encoding="utf-8")
@@ -315,7 +315,7 @@ class TestChangelog:
         assert [bullet for bullet in bullets if "](https://" not in bullet] == []
 
 
-class TestPromisesOfTheProject:
+class TestVersions:
     """The README, the metadata and the matrix name the same versions."""
 
     def test_supported_pythons(self, project, readme):
@@ -337,7 +337,7 @@ class TestPromisesOfTheProject:
 
 
 def anchors_of(path):
-    """Return the anchors of a page: those of its headings, and the ones that it names itself."""
+    """Return the anchors of a page: those of its headings and the explicit ones."""
     text = prose_of(path)
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     slugs = {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in headings}
@@ -379,8 +379,8 @@ class TestSite:
     def test_reference_link_has_url(self, path):
         text = prose_of(path)
         given = dict(re.findall(r"^\[([^\]]+)\]: (\S+)$", text, re.MULTILINE))
-        for address in given.values():
-            assert address.startswith("https://") or (path.parent / address).exists(), address
+        for url in given.values():
+            assert url.startswith("https://") or (path.parent / url).exists(), url
         used = set(re.findall(r"\]\[([^\]]+)\]", text))
         assert used <= set(given)
         assert {one for one in given if f"[{one}]" not in text.replace(f"[{one}]:", "")} == set()

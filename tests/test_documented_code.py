@@ -1,4 +1,4 @@
-"""Each block of code in the documents is tested, in the way of its language.
+"""Each code block of the documents has a test for its language.
 
 Python runs in a project with the models that the documents mention, and mypy checks it. A block
 below `<!-- runnable -->` runs with the models of the tests, and its assertions must hold.
@@ -49,7 +49,7 @@ def blocks_in(*languages):
 
 @pytest.fixture(scope="module")
 def problems_by_block():
-    """What is wrong with each block that runs in the project of the documents."""
+    """Return the problems of each block that runs in the project of the documents."""
     skip_unless_sqlite()
     blocks = {str(one): one.text for one in FREE if not one.is_runnable and is_installed(one)}
     trial = "import django; django.setup(); import trial; trial.main()"
@@ -83,7 +83,7 @@ def module_of(block):
 
 @pytest.fixture(scope="module")
 def mypy_output(tmp_path_factory):
-    """What mypy prints about all blocks."""
+    """Return the output of mypy for all blocks."""
     skip_unless_sqlite()
     if find_spec("mypy") is None or find_spec("mypy_django_plugin") is None:
         skip_missing("mypy and django-stubs (the group 'lint')")
@@ -186,7 +186,7 @@ class TestOtherLanguages:
 
 
 class TestSql:
-    """Blocks of SQL run in a test: those of roles and of backups in their own modules."""
+    """Blocks of SQL run in a test. Roles and backups have their own modules."""
 
     TESTED = {f"docs/how-to/{name}.md" for name in ("backup", "postgresql-roles", "reasons")}
 
@@ -203,7 +203,7 @@ class TestSql:
             pytest.skip("the block is for another database")
         with history.acting(reason="storm"):
             Claim.objects.create(customer=customer, amount="100.00")
-        with connection.connection.cursor() as cursor:  # the cursor of the driver, past Django
+        with connection.connection.cursor() as cursor:  # the cursor of the driver, without Django
             cursor.execute(block.text)
             cursor.execute("UPDATE crm_claim SET amount = 900")
         entry = history.entries_for(customer)[0]
@@ -260,7 +260,7 @@ SHOWN_BY_PART = {
 
 
 class TestPatches:
-    """What the page on changes in Django names is really changed."""
+    """The page on changes in Django names real changes."""
 
     PAGE = (DOCS / "explanation" / "patches.md").read_text(encoding="utf-8")
 

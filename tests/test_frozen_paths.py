@@ -1,4 +1,4 @@
-"""Frozen paths: the table in docs/explanation/architecture.md is the one list of them.
+"""Frozen paths: the table in docs/explanation/architecture.md is the only list.
 
 Each path of the table imports and is documented in docs/reference/api.md, and each path that is
 documented there is in the table.

@@ -1,4 +1,4 @@
-"""What a project's own start-up may rely on."""
+"""The import of the package before Django is set up, and from the wheel."""
 
 import os
 import subprocess

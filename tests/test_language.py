@@ -1,4 +1,4 @@
-"""What can be counted of how the package is written: its words, names and folders."""
+"""Rules of style that can be counted: words, names and folders."""
 
 import ast
 import re
@@ -86,7 +86,7 @@ def is_allowed(path, name):
 
 
 def own_text(path):
-    """Return the text of a file; of translations the English alone, each line in its place."""
+    """Return the text of a file. Of translations, keep only the English lines in their places."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".po":
         return text
@@ -152,14 +152,14 @@ VENDORS = {"mariadb", "mysql", "oracle", "postgresql", "sqlite"}
 
 class TestNames:
     def test_public_classes_are_unique(self):
-        homes = defaultdict(list)
+        definitions = defaultdict(list)
         for path in MODULES:
             for node in ast.walk(tree_of(path)):
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                    homes[node.name].append(f"{relative(path)}:{node.lineno}")
+                    definitions[node.name].append(f"{relative(path)}:{node.lineno}")
         shared = {
             name: places
-            for name, places in homes.items()
+            for name, places in definitions.items()
             if len(places) > 1 and name not in {"Meta", "Command", "Migration"}
         }
         assert shared == {}
@@ -178,13 +178,13 @@ class TestNames:
 
 
 class TestTree:
-    DRAWERS = frozenset({"utils", "helpers", "core", "mixins", "constants"})
+    VAGUE_NAMES = frozenset({"utils", "helpers", "core", "mixins", "constants"})
 
     def test_module_is_a_topic(self):
         found = [
             relative(path)
             for path in PACKAGE.rglob("*")
-            if path.stem in self.DRAWERS and (path.is_dir() or path.suffix == ".py")
+            if path.stem in self.VAGUE_NAMES and (path.is_dir() or path.suffix == ".py")
         ]
         assert found == []
 
@@ -207,7 +207,7 @@ class TestTree:
 
 
 def hand_written():
-    """Return the modules, but for the migrations that Django wrote."""
+    """Return the modules without the migrations that Django wrote."""
     return [path for path in MODULES if not re.match(r"\d{4}_", path.name)]
 
 

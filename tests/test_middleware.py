@@ -1,4 +1,4 @@
-"""Requests: who, through what, from where."""
+"""Requests: the user, the source, the IP address and the reason."""
 
 import asyncio
 
@@ -61,7 +61,7 @@ class TestAuthentication:
         ],
     )
     def test_own_authentication(self, client, log, partner, key, label):
-        """The session's user is not the one: the view does not ask for it."""
+        """The view does not use the session, so the user of the session is not logged."""
         log.clear()
         url = f"/api/partners/customers/{Customer.objects.get().pk}/"
         client.patch(url, {"name": "x"}, "application/json", HTTP_X_PARTNER=partner)
@@ -150,14 +150,14 @@ class TestStreaming:
     def test_stream_closed_early(self, client, customer, log):
         response = client.get(f"/customers/{customer.pk}/stream/?names=ab&last=closed")
         assert next(iter(response.streaming_content)) == b"a\n"
-        response.close()  # It closes the connection, too; so the test has no transaction.
+        response.close()  # This closes the connection too, so the test has no transaction.
         Customer.objects.update(name="afterwards")
         written = [(entry.changes["name"][1], entry.user_label) for entry in log.entries()]
         assert written == [("a", "ann"), ("closed", "ann"), ("afterwards", None)]
 
     @pytest.mark.django_db(transaction=True)
     def test_async_stream_closed_early(self, client, customer, log):
-        """Through Django's own ASGI handler, which cancels what it was doing."""
+        """The ASGI handler of Django cancels the stream."""
         cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
         scope = {
             "type": "http",
@@ -209,8 +209,8 @@ class TestStreaming:
         assert written == [("a", "ann"), ("meanwhile", None), ("b", "ann"), ("meanwhile", None)]
 
 
-def never(request):
-    """A function that a request which writes nothing does not call."""
+def fail_if_called(request):
+    """A resolver that a request without writes must not call."""
     raise AssertionError(request)
 
 
@@ -223,9 +223,9 @@ class TestRequestsWithoutWrites:
             return execute(sql, params, many, context)
 
         with CaptureQueriesContext(connection) as queries, connection.execute_wrapper(watch):
-            before = questions()
+            before = count_server_statements()
             response = client.get(f"/customers/{customer.pk}/read/")
-            after = questions()
+            after = count_server_statements()
         (read,) = [sql for sql in statements if not sql.startswith("SHOW")]
         assert read.startswith("SELECT")
         assert len(queries) == len(statements)
@@ -238,8 +238,8 @@ class TestRequestsWithoutWrites:
     @pytest.mark.parametrize("url", ["read/", "read/async/"])
     def test_no_setting_adds_statements(self, settings, client, customer, url):
         settings.CUSTOMER_HISTORY = {
-            "SOURCE_RESOLVER": "tests.test_middleware.never",
-            "IMPERSONATOR_RESOLVER": "tests.test_middleware.never",
+            "SOURCE_RESOLVER": "tests.test_middleware.fail_if_called",
+            "IMPERSONATOR_RESOLVER": "tests.test_middleware.fail_if_called",
             "REASON_HEADER": "X-Reason",
             "REASON_FIELD": "why",
             "TRUSTED_PROXIES": 1,
@@ -257,16 +257,16 @@ class TestRequestsWithoutWrites:
             return await visitor.get(f"/customers/{customer.pk}/{url}", headers={"X-Reason": "x"})
 
         with connection.execute_wrapper(watch):
-            before = questions()
+            before = count_server_statements()
             response = visit()
-            after = questions()
+            after = count_server_statements()
         (read,) = [sql for sql in statements if not sql.startswith("SHOW")]
         assert read.startswith("SELECT")
         assert response.asgi_request.session.accessed is False
         assert (before, after) == (None, None) or after - before == 2
 
 
-def questions():
+def count_server_statements():
     if connection.vendor != "mysql":
         return None
     with connection.cursor() as cursor:
@@ -327,7 +327,7 @@ class TestReasons:
     def test_reason_in_any_script(self, settings, client, log, reason):
         settings.CUSTOMER_HISTORY = {"REASON_HEADER": "X-Reason"}
         url = f"/customers/{Customer.objects.get().pk}/"
-        # As a server of WSGI hands over what came as UTF-8.
+        # A WSGI server decodes the bytes of UTF-8 as Latin-1.
         client.post(url, {"name": "utf-8"}, HTTP_X_REASON=reason.encode().decode("latin-1"))
         if reason.isascii() or (reason.isalpha() and max(reason) < "\u0100"):
             client.post(url, {"name": "latin-1"}, HTTP_X_REASON=reason)
@@ -385,9 +385,9 @@ class TestRequests:
     @pytest.mark.django_db(transaction=True)
     def test_connection_after_a_request(self, client, customer, log):
         client.post(f"/customers/{customer.pk}/", {"name": "Posted"})
-        past_django = connection.connection.cursor()
-        past_django.execute("UPDATE crm_customer SET name = 'past Django'")
-        past_django.close()
+        driver_cursor = connection.connection.cursor()
+        driver_cursor.execute("UPDATE crm_customer SET name = 'past Django'")
+        driver_cursor.close()
         client.post(f"/customers/{customer.pk}/", {"name": "Posted again"})
         assert log.values("user_label", "source") == [
             ("ann", "web"),
@@ -415,7 +415,7 @@ class TestRequests:
     @pytest.mark.django_db(transaction=True)
     def test_canceled_async_view(self, user, customer, log):
         @async_to_sync
-        async def leave():
+        async def cancel_visit():
             client = AsyncClient()
             await client.aforce_login(user)
             visit = asyncio.ensure_future(client.get(f"/customers/{customer.pk}/wait/"))
@@ -426,7 +426,7 @@ class TestRequests:
                 await visit
             await Customer.objects.aupdate(name="afterwards")
 
-        leave()
+        cancel_visit()
         written = [
             (entry.user_label, entry.source)
             for entry in log.entries()
@@ -458,7 +458,7 @@ class TestRequests:
 
 class TestAddressOfEntries:
     @pytest.mark.parametrize(
-        ("kept", "given", "address"),
+        ("storage", "given", "address"),
         [
             ("full", "203.0.113.9", "203.0.113.9"),
             ("truncated", "203.0.113.9", "203.0.113.0"),
@@ -468,8 +468,8 @@ class TestAddressOfEntries:
             ("none", "2001:db8::7", None),
         ],
     )
-    def test_ip_address_storage(self, settings, log, kept, given, address):
-        settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": kept}
+    def test_ip_address_storage(self, settings, log, storage, given, address):
+        settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": storage}
         customer = Customer.objects.get()
         client = Client(REMOTE_ADDR=given)
         client.post(f"/customers/{customer.pk}/", {"name": "by request"})

@@ -1,4 +1,4 @@
-"""The log in partitions by month: no entry is lost when it is divided."""
+"""The log in monthly partitions: no entry is lost when the log is partitioned."""
 
 import threading
 from datetime import UTC, datetime, timedelta
@@ -27,7 +27,7 @@ NOVEMBER = datetime(2026, 11, 10, 12, tzinfo=UTC)
 
 
 class Clock(datetime):
-    """The clock of the module, which the tests set."""
+    """A clock for the module, which the tests set."""
 
     moment = NOVEMBER
 
@@ -44,18 +44,18 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def whole_log(transactional_db):
-    """The log as one table; after the test it is again what the settings ask for."""
+def unpartitioned_log(transactional_db):
+    """Make the log one table. After the test, partition it as the settings say."""
     if not features_of(connection).supports_partitions:
         pytest.skip("the database has no partitions")
-    as_one_table()
+    recreate_log()
     yield
-    as_one_table()
+    recreate_log()
     partition_log(connection)
 
 
-def as_one_table():
-    # `migrate` back and forth would do it too, and take the other apps' permissions with it.
+def recreate_log():
+    # `migrate` to zero and back would also remove the permissions of other apps.
     run("DROP TABLE customer_history_entry CASCADE")
     run(f"DROP FUNCTION IF EXISTS {', '.join(append_only_functions())} CASCADE")
     with connection.schema_editor() as editor:
@@ -112,13 +112,13 @@ def table_of(entry):
 
 
 class TestWarnings:
-    def test_last_partition_is_in_use(self, whole_log, clock):
+    def test_last_partition_is_in_use(self, unpartitioned_log, clock):
         create_partitions(connection, ahead=1)
         assert "customer_history.W006" not in warnings()
         clock.moment = datetime(2027, 1, 2, tzinfo=UTC)
         assert "customer_history.W006" in warnings()
 
-    def test_log_is_not_divided(self, whole_log, settings):
+    def test_log_is_not_partitioned(self, unpartitioned_log, settings):
         settings.CUSTOMER_HISTORY = {"PARTITIONS": "month"}
         Customer.objects.create(name="Acme")
         partition_log(connection)
@@ -135,8 +135,8 @@ def indexes(table):
     return [name for name, _ in found]
 
 
-class TestDivision:
-    def test_log_is_divided_by_month(self, whole_log, clock):
+class TestPartitioning:
+    def test_partitions_by_month(self, unpartitioned_log, clock):
         entry_at(NOVEMBER)
         made = create_partitions(connection, ahead=2)
         assert bounds() == [
@@ -149,19 +149,19 @@ class TestDivision:
         assert create_partitions(connection, ahead=2) == ()
         assert Entry.objects.count() == 1
 
-    def test_migrate_divides_a_new_log(self, whole_log, settings):
+    def test_migrate_partitions_a_new_log(self, unpartitioned_log, settings):
         settings.CUSTOMER_HISTORY = {"PARTITIONS": "month"}
         call_command("migrate", verbosity=0)
         assert len(partitions(connection)) >= 4
         assert not compare_triggers(connection)
         assert "customer_history.W007" not in warnings()
 
-    def test_triggers_stay_good(self, whole_log, clock):
+    def test_triggers_stay_good(self, unpartitioned_log, clock):
         assert not compare_triggers(connection)
         create_partitions(connection)
         assert not compare_triggers(connection)
 
-    def test_indexes_and_privileges_stay(self, whole_log, clock):
+    def test_indexes_and_privileges_stay(self, unpartitioned_log, clock):
         run("DROP ROLE IF EXISTS history_reader")
         run("CREATE ROLE history_reader")
         try:
@@ -178,13 +178,13 @@ class TestDivision:
             run("DROP OWNED BY history_reader")
             run("DROP ROLE history_reader")
 
-    def test_view_on_the_log_is_an_error(self, whole_log):
+    def test_view_on_the_log_is_an_error(self, unpartitioned_log):
         run("CREATE VIEW of_last_week AS SELECT * FROM customer_history_entry")
         with pytest.raises(PartitionError, match="the view of_last_week"):
             create_partitions(connection)
         assert partitions(connection) == ()
 
-    def test_log_in_use_is_not_divided(self, whole_log, monkeypatch):
+    def test_log_in_use_is_an_error(self, unpartitioned_log, monkeypatch):
         monkeypatch.setattr(module, "_LOCK_TIMEOUT", "100ms")
         parameters = connection.get_connection_params()
         with psycopg.connect(
@@ -200,7 +200,7 @@ class TestDivision:
         assert partitions(connection) == ()
         assert len(create_partitions(connection)) >= 4
 
-    def test_concurrent_writes_are_kept(self, whole_log):
+    def test_concurrent_writes_are_kept(self, unpartitioned_log):
         customers = Customer.objects.bulk_create([Customer(name=f"c{n}") for n in range(4)])
         stop, written, errors = threading.Event(), [0] * len(customers), []
 
@@ -232,7 +232,7 @@ class TestDivision:
 
 
 class TestPartitions:
-    def test_next_month_adds_a_partition(self, whole_log, clock):
+    def test_next_month_adds_a_partition(self, unpartitioned_log, clock):
         create_partitions(connection, ahead=1)
         clock.moment = datetime(2026, 12, 2, tzinfo=UTC)
         create_partitions(connection, ahead=1)
@@ -243,7 +243,7 @@ class TestPartitions:
             ("2027_02", "2027-02-01", None),
         ]
 
-    def test_entries_are_in_their_month(self, whole_log, clock):
+    def test_entries_are_in_their_month(self, unpartitioned_log, clock):
         create_partitions(connection, ahead=1)
         assert [
             table_of(entry_at(moment))
@@ -255,7 +255,7 @@ class TestPartitions:
             )
         ] == ["start", "2026_12", "2027_01", "2027_01"]
 
-    def test_last_partition_grows(self, whole_log, clock):
+    def test_last_partition_grows(self, unpartitioned_log, clock):
         create_partitions(connection, ahead=1)
         clock.moment = datetime(2027, 3, 28, tzinfo=UTC)
         entry_at(clock.moment)
@@ -269,7 +269,7 @@ class TestPartitions:
     @pytest.mark.parametrize(
         "statement", ["UPDATE {0} SET action = 'x'", "DELETE FROM {0}", "TRUNCATE {0}"]
     )
-    def test_no_partition_can_be_changed(self, whole_log, clock, table, statement):
+    def test_no_partition_can_be_changed(self, unpartitioned_log, clock, table, statement):
         create_partitions(connection)
         entry_at(NOVEMBER)
         entry_at(datetime(2026, 12, 24, tzinfo=UTC))
@@ -277,7 +277,7 @@ class TestPartitions:
             run(statement.format(f"customer_history_entry{table}"))
         assert Entry.objects.count() == 2
 
-    def test_page_spans_partitions(self, whole_log, clock):
+    def test_page_spans_partitions(self, unpartitioned_log, clock):
         create_partitions(connection)
         moments = [NOVEMBER + timedelta(days=9 * n) for n in range(12)]
         written = [entry_at(moment) for moment in moments]
@@ -287,7 +287,7 @@ class TestPartitions:
 
 
 class TestCommand:
-    def test_list_and_create(self, whole_log, clock):
+    def test_list_and_create(self, unpartitioned_log, clock):
         output = StringIO()
         call_command("history_partitions", stdout=output)
         assert output.getvalue() == "The log is one table.\n"

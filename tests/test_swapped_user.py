@@ -1,4 +1,4 @@
-"""A project with a user model of its own."""
+"""A project with its own user model."""
 
 import os
 import subprocess

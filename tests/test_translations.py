@@ -1,4 +1,4 @@
-"""The catalogs have all texts of the code, translated. After adding a text, run `make messages`."""
+"""The catalogs translate all texts of the code. After you add a text, run `make messages`."""
 
 import ast
 import gettext
@@ -90,7 +90,7 @@ class TestCatalogs:
     @each_language
     @pytest.mark.parametrize("package", OTHERS)
     def test_texts_of_other_packages(self, package, language):
-        """Otherwise one would replace the other on every page; ours then needs a context."""
+        """Django uses one of two translations. If they differ, ours needs a context."""
         folder = Path(import_module(package).__file__).parent / "locale" / language / "LC_MESSAGES"
         theirs = in_the_file((folder / "django.mo").read_bytes())
         ours = in_the_file(compiled(catalog_of(language)))
@@ -130,19 +130,21 @@ class TestCode:
         text = path.read_text(encoding="utf-8")
         text = re.sub(r"\{% blocktranslate.*?endblocktranslate %\}", "", text, flags=re.DOTALL)
         text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", "", text, flags=re.DOTALL)
-        said = re.findall(
+        shown_texts = re.findall(
             r'\s(?:title|alt|placeholder|aria-label|aria-description)="([^"]*)"', text
         )
         words = re.sub(r"<[^>]*>|&\w+;", " ", text)
-        assert re.findall(r"\w+", " ".join([words, *said])) == []
+        assert re.findall(r"\w+", " ".join([words, *shown_texts])) == []
 
     def test_script_has_no_texts(self):
         script = (PACKAGE / "static" / "customer_history" / "history.js").read_text(
             encoding="utf-8"
         )
-        said = re.findall(r"(?:announce\(tab, |textContent = |alert\()([^;)]*)", script)
-        assert said
-        assert [one for one in said if not re.fullmatch(r'tab\.dataset\.\w+|text|""', one)] == []
+        shown_texts = re.findall(r"(?:announce\(tab, |textContent = |alert\()([^;)]*)", script)
+        assert shown_texts
+        assert [
+            one for one in shown_texts if not re.fullmatch(r'tab\.dataset\.\w+|text|""', one)
+        ] == []
 
 
 class TestMakeMessages:
