@@ -1,4 +1,4 @@
-"""Mistakes are found by the system checks, with an id and a hint; none is a traceback."""
+"""The system checks report mistakes with an id and a hint, and never raise."""
 
 import pytest
 from django.core.management import call_command
@@ -34,7 +34,7 @@ from tests.projects.crm.models import Code, Customer, Invoice, InvoiceLine, Note
 
 @pytest.fixture
 def registered(monkeypatch):
-    """Put registrations in the place of those of the project."""
+    """Replace the registrations of the project."""
     fresh = Registry()
     monkeypatch.setattr(checks, "registry", fresh)
 
@@ -47,148 +47,6 @@ def registered(monkeypatch):
 
 def found(messages):
     return [(message.id, message.msg) for message in messages]
-
-
-@pytest.mark.django_db(databases="__all__")
-def test_no_errors():
-    assert checks.check_registrations() == []
-    assert checks.check_settings() == []
-    assert checks.check_middleware() == []
-    assert checks.check_databases() == []
-    call_command("check")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (
-            {"confidential": {"snn": masks.FULL}},
-            "crm.Customer: field 'snn' in confidential does not exist. Did you mean 'ssn'?",
-        ),
-        (
-            {"label": "nmae"},
-            "crm.Customer: field 'nmae' in label does not exist. Did you mean 'name'?",
-        ),
-        ({"exclude": ["x"]}, "crm.Customer: field 'x' in exclude does not exist."),
-        ({"only": ["x"]}, "crm.Customer: field 'x' in only does not exist."),
-        ({"secret": "x"}, "crm.Customer: field 'x' in secret does not exist."),
-        ({"m2m": ["name"]}, "crm.Customer: field 'name' in m2m is not a many-to-many field."),
-        (
-            {"m2m": ["tag"]},
-            "crm.Customer: field 'tag' in m2m does not exist. Did you mean 'tags'?",
-        ),
-        (
-            {"events": {"tags": "x"}},
-            "crm.Customer: field 'tags' in events does not have a column of its own.",
-        ),
-        (
-            {"events": {"craete": "Customer Created"}},
-            "crm.Customer: field 'craete' in events does not exist. Did you mean 'create'?",
-        ),
-        (
-            {"json_keys": "name"},
-            "crm.Customer: field 'name' in json_keys is not a JSONField.",
-        ),
-        (
-            {
-                "reason_required": ["rate", "delete", "tags", "search_text"],
-                "exclude": "search_text",
-            },
-            "crm.Customer: field 'search_text' in reason_required is not logged.",
-        ),
-        (
-            {"key_labels": {"name": dict}},
-            "crm.Customer: field 'name' in key_labels is not in json_keys.",
-        ),
-        (
-            {"display": {"rat": str}},
-            "crm.Customer: field 'rat' in display does not exist. Did you mean 'rate'?",
-        ),
-        (
-            {"display": {"tags": str}},
-            "crm.Customer: field 'tags' in display is a relation, which has no value to format.",
-        ),
-        ({"display": {"x.key": str}}, "crm.Customer: field 'x.key' in display does not exist."),
-    ],
-)
-def test_unknown_field(registered, options, message):
-    registered(Customer, subject="self", **options)
-    (error,) = checks.check_registrations()
-    assert (error.id, error.msg) == ("customer_history.E002", message)
-    (option,) = {one for one in options if f" in {one} " in message}
-    assert error.hint.startswith(f"Names that {option} accepts: ")
-
-
-@pytest.mark.parametrize(
-    ("subject", "message"),
-    [
-        (
-            "invoic",
-            "crm.InvoiceLine: field 'invoic' in subject 'invoic' does not exist in"
-            " crm.InvoiceLine. Did you mean 'invoice'?",
-        ),
-        (
-            "invoice__x",
-            "crm.InvoiceLine: field 'x' in subject 'invoice__x' does not exist in crm.Invoice.",
-        ),
-        (
-            "product",
-            "crm.InvoiceLine: subject path 'product' cannot follow crm.InvoiceLine.product,"
-            " because it is not a foreign key.",
-        ),
-        (
-            "invoice",
-            "crm.InvoiceLine: subject path 'invoice' leads to crm.Invoice, which is not registered"
-            ' with subject="self".',
-        ),
-    ],
-)
-def test_subject_path_without_subject(registered, subject, message):
-    registered(Customer, subject="self")
-    registered(Invoice, subject="customer")
-    registered(InvoiceLine, subject=subject)
-    (error,) = checks.check_registrations()
-    assert (error.id, error.msg) == ("customer_history.E003", message)
-    assert error.hint == (
-        'Give "self", or foreign keys that lead to a model registered with subject="self".'
-    )
-
-
-def test_conflicting_registrations(registered):
-    registered(Tag, label="name")
-    registered(Tag, label=["name"])
-    assert checks.check_registrations() == []
-    registered(Tag, exclude="name")
-    assert found(checks.check_registrations()) == [
-        ("customer_history.E004", "crm.Tag is registered twice with different options.")
-    ]
-
-
-def test_secret_label(registered):
-    registered(Customer, subject="self", label="portal_password")
-    assert found(checks.check_registrations()) == [
-        (
-            "customer_history.E005",
-            "crm.Customer: field 'portal_password' in label is secret, and labels are shown.",
-        )
-    ]
-
-
-def test_confidential_key(registered):
-    registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
-    registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
-    assert found(checks.check_registrations()) == [
-        (
-            "customer_history.E010",
-            "crm.Code: field 'code' in confidential is part of the primary key, which every entry,"
-            " link and URL shows.",
-        ),
-        (
-            "customer_history.E010",
-            "crm.Stock: field 'product' in confidential is part of the primary key, which every"
-            " entry, link and URL shows.",
-        ),
-    ]
 
 
 NAMES = 'Give the name of a field, or a list of names, such as ["name", "email"].'
@@ -266,7 +124,7 @@ class TestInvalidOptions:
             ),
         ],
     )
-    def test_message(self, registered, options, message, hint):
+    def test_message_and_hint(self, registered, options, message, hint):
         registered(Customer, **options)
         errors = [one for one in checks.check_registrations() if one.id != "customer_history.E002"]
         assert [(one.id, one.msg, one.hint) for one in errors] == [
@@ -282,7 +140,7 @@ class TestInvalidOptions:
         registration = registration_of(Customer, secret={"ssn": True}, exclude=["rate", 5])
         assert (registration.secret, registration.exclude) == ({"ssn"}, {"rate"})
 
-    def test_right_options(self):
+    def test_valid_options_have_no_error(self):
         registration = registration_of(
             Ticket,
             subject="customer",
@@ -297,7 +155,7 @@ class TestInvalidOptions:
         assert registration.invalid_options == ()
 
     @pytest.mark.parametrize("model", ["crm.Customer", Customer(), int, None])
-    def test_something_else_than_a_model(self, model):
+    def test_argument_is_not_a_model(self, model):
         with pytest.raises(TypeError) as error:
             registration_of(model)
         assert str(error.value) == (
@@ -310,236 +168,373 @@ class TestInvalidOptions:
             history.register(Tag, confidental={})
 
 
-@isolate_apps("tests.projects.crm")
-def test_unknown_option_of_class_history(registered, monkeypatch):
-    class Misspelt(AuditedModel):
-        class History:
-            subjekt = "customer"
-
-        class Meta:
-            abstract = False
-            app_label = "crm"
-            managed = False
-
-    fresh = registered(Customer, subject="self")
-    monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
-    register_subclasses(AuditedModel, [Misspelt, Note])
-    (error,) = checks.check_registrations()
-    assert found([error]) == [
-        (
-            "customer_history.E007",
-            "crm.Misspelt: option 'subjekt' of class History does not exist."
-            " Did you mean 'subject'?",
-        )
-    ]
-    assert Misspelt in fresh
-
-
-@pytest.mark.parametrize(
-    ("value", "message", "hint"),
-    [
-        (
-            "on",
-            "CUSTOMER_HISTORY is 'on', which is not a dict.",
-            'Write the settings as a dict, such as CUSTOMER_HISTORY = {"PAGE_SIZE": 50}.',
-        ),
-        (
-            {"PAGE_SIZES": 5},
-            "CUSTOMER_HISTORY: setting 'PAGE_SIZES' does not exist. Did you mean 'PAGE_SIZE'?",
-            "The settings are: APPEND_ONLY_TRIGGERS, IMPERSONATOR_RESOLVER, IP_ADDRESS_STORAGE,"
-            " MASK_UNTIL_REVEALED, PAGE_SIZE, PARTITIONS, PROPAGATE_CONTEXT_TO_TASKS,"
-            " PROXY_HEADER, READER_TIME_ZONE, REASON_FIELD, REASON_HEADER, SOURCES,"
-            " SOURCE_RESOLVER, TRUSTED_PROXIES.",
-        ),
-    ],
-)
-def test_unknown_setting(settings, value, message, hint):
-    settings.CUSTOMER_HISTORY = value
-    (error,) = checks.check_settings()
-    assert (error.id, error.msg, error.hint) == ("customer_history.E001", message, hint)
-
-
 PROXIES = 'Give a list of networks, such as ["10.0.0.0/8", "::1"], or the number of proxies.'
 SOURCES = 'Give a dict from codes to names, such as {"kiosk": _("Kiosk")}.'
 OF_REQUEST = "Give a function that takes a request, or the dotted path to one."
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "hint"),
-    [
-        ("PAGE_SIZE", 0, "Give a whole number from 1 to 200."),
-        ("PAGE_SIZE", "50", "Give a whole number from 1 to 200."),
-        ("APPEND_ONLY_TRIGGERS", 1, "Give True or False."),
-        ("PARTITIONS", "year", 'Give "month", or None for one table.'),
-        ("TRUSTED_PROXIES", "10.0.0.1", PROXIES),
-        (
-            "TRUSTED_PROXIES",
-            ["10.x"],
-            f"{PROXIES} '10.x' does not appear to be an IPv4 or IPv6 network.",
-        ),
-        ("TRUSTED_PROXIES", -1, PROXIES),
-        ("TRUSTED_PROXIES", True, PROXIES),
-        (
-            "PROXY_HEADER",
-            "X For",
-            'Give the name of a header, such as "X-Forwarded-For" or "Forwarded".',
-        ),
-        ("IP_ADDRESS_STORAGE", "half", "Give one of: 'full', 'truncated', 'none'."),
-        ("SOURCES", ["kiosk"], SOURCES),
-        (
-            "SOURCES",
-            {"The Kiosk": "K"},
-            f"{SOURCES} The code 'The Kiosk' is not valid: use 1 to 32 lower-case letters, digits,"
-            ' "-" and "_".',
-        ),
-        ("SOURCES", {"kiosk": 1}, f"{SOURCES} The name of 'kiosk' is not text."),
-        (
-            "SOURCE_RESOLVER",
-            "no.such",
-            f"{OF_REQUEST} The import failed: No module named 'no'",
-        ),
-        ("SOURCE_RESOLVER", 5, OF_REQUEST),
-        ("IMPERSONATOR_RESOLVER", "os.sep", OF_REQUEST),
-        (
-            "READER_TIME_ZONE",
-            "os.sep",
-            "Give a function that takes a user, or the dotted path to one.",
-        ),
-        ("REASON_HEADER", "", "Give a name, or None to switch it off."),
-        ("REASON_FIELD", 1, "Give a name, or None to switch it off."),
-    ],
-)
-def test_wrong_value_of_a_setting(settings, setting, value, hint):
-    settings.CUSTOMER_HISTORY = {setting: value}
-    (error,) = checks.check_settings()
-    assert (error.id, error.msg, error.hint) == (
-        "customer_history.E001",
-        f"CUSTOMER_HISTORY[{setting!r}] is {value!r}, which is not valid.",
-        hint,
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("value", "message", "hint"),
+        [
+            (
+                "on",
+                "CUSTOMER_HISTORY is 'on', which is not a dict.",
+                'Write the settings as a dict, such as CUSTOMER_HISTORY = {"PAGE_SIZE": 50}.',
+            ),
+            (
+                {"PAGE_SIZES": 5},
+                "CUSTOMER_HISTORY: setting 'PAGE_SIZES' does not exist. Did you mean 'PAGE_SIZE'?",
+                "The settings are: APPEND_ONLY_TRIGGERS, IMPERSONATOR_RESOLVER, IP_ADDRESS_STORAGE,"
+                " MASK_UNTIL_REVEALED, PAGE_SIZE, PARTITIONS, PROPAGATE_CONTEXT_TO_TASKS,"
+                " PROXY_HEADER, READER_TIME_ZONE, REASON_FIELD, REASON_HEADER, SOURCES,"
+                " SOURCE_RESOLVER, TRUSTED_PROXIES.",
+            ),
+        ],
     )
+    def test_unknown_setting(self, settings, value, message, hint):
+        settings.CUSTOMER_HISTORY = value
+        (error,) = checks.check_settings()
+        assert (error.id, error.msg, error.hint) == ("customer_history.E001", message, hint)
 
-
-def test_each_setting_has_a_function_of_its_name():
-    assert [name for name in conf.DEFAULTS if not callable(getattr(conf, name.lower(), None))] == []
-
-
-def test_missing_middleware(settings):
-    settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
-    (warning,) = checks.check_middleware()
-    assert (warning.id, warning.msg, warning.hint) == (
-        "customer_history.W001",
-        "MIDDLEWARE does not contain HistoryMiddleware, so changes made in requests have the user"
-        " System and no IP address.",
-        'Add "django_customer_history.middleware.HistoryMiddleware" after'
-        " AuthenticationMiddleware.",
+    @pytest.mark.parametrize(
+        ("setting", "value", "hint"),
+        [
+            ("PAGE_SIZE", 0, "Give a whole number from 1 to 200."),
+            ("PAGE_SIZE", "50", "Give a whole number from 1 to 200."),
+            ("APPEND_ONLY_TRIGGERS", 1, "Give True or False."),
+            ("PARTITIONS", "year", 'Give "month", or None for one table.'),
+            ("TRUSTED_PROXIES", "10.0.0.1", PROXIES),
+            (
+                "TRUSTED_PROXIES",
+                ["10.x"],
+                f"{PROXIES} '10.x' does not appear to be an IPv4 or IPv6 network.",
+            ),
+            ("TRUSTED_PROXIES", -1, PROXIES),
+            ("TRUSTED_PROXIES", True, PROXIES),
+            (
+                "PROXY_HEADER",
+                "X For",
+                'Give the name of a header, such as "X-Forwarded-For" or "Forwarded".',
+            ),
+            ("IP_ADDRESS_STORAGE", "half", "Give one of: 'full', 'truncated', 'none'."),
+            ("SOURCES", ["kiosk"], SOURCES),
+            (
+                "SOURCES",
+                {"The Kiosk": "K"},
+                f"{SOURCES} The code 'The Kiosk' is not valid: use 1 to 32 lower-case letters,"
+                ' digits, "-" and "_".',
+            ),
+            ("SOURCES", {"kiosk": 1}, f"{SOURCES} The name of 'kiosk' is not text."),
+            (
+                "SOURCE_RESOLVER",
+                "no.such",
+                f"{OF_REQUEST} The import failed: No module named 'no'",
+            ),
+            ("SOURCE_RESOLVER", 5, OF_REQUEST),
+            ("IMPERSONATOR_RESOLVER", "os.sep", OF_REQUEST),
+            (
+                "READER_TIME_ZONE",
+                "os.sep",
+                "Give a function that takes a user, or the dotted path to one.",
+            ),
+            ("REASON_HEADER", "", "Give a name, or None to switch it off."),
+            ("REASON_FIELD", 1, "Give a name, or None to switch it off."),
+        ],
     )
+    def test_wrong_value_of_a_setting(self, settings, setting, value, hint):
+        settings.CUSTOMER_HISTORY = {setting: value}
+        (error,) = checks.check_settings()
+        assert (error.id, error.msg, error.hint) == (
+            "customer_history.E001",
+            f"CUSTOMER_HISTORY[{setting!r}] is {value!r}, which is not valid.",
+            hint,
+        )
+
+    def test_each_setting_has_a_function(self):
+        assert [
+            name for name in conf.DEFAULTS if not callable(getattr(conf, name.lower(), None))
+        ] == []
+
+    def test_missing_middleware(self, settings):
+        settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
+        (warning,) = checks.check_middleware()
+        assert (warning.id, warning.msg, warning.hint) == (
+            "customer_history.W001",
+            "MIDDLEWARE does not contain HistoryMiddleware, so changes made in requests have the"
+            " user System and no IP address.",
+            'Add "django_customer_history.middleware.HistoryMiddleware" after'
+            " AuthenticationMiddleware.",
+        )
 
 
-@pytest.mark.parametrize(
-    ("snapshots", "message", "hint"),
-    [
-        (
-            "cmr",
-            "crm.Tag: app 'cmr' in snapshots is not installed. Did you mean 'crm'?",
-            "Give the label of an installed app, or True for the app of the model.",
-        ),
-        (
-            True,
-            "crm.Tag: no snapshots are taken, because it was registered too late.",
-            "Register it in models.py, or in the history.py of an app.",
-        ),
-    ],
-)
-def test_snapshots_that_are_not_taken(registered, monkeypatch, snapshots, message, hint):
-    fresh = registered(Tag, snapshots=snapshots)
-    if isinstance(snapshots, str):
-        monkeypatch.setattr(f"{register_snapshots.__module__}.registry", fresh)
-        register_snapshots()
-    errors = [one for one in checks.check_snapshots() if one.id == "customer_history.E008"]
-    assert [(one.msg, one.hint) for one in errors] == [(message, hint)]
+class TestRegistrations:
+    @pytest.mark.django_db(databases="__all__")
+    def test_project_has_no_errors(self):
+        assert checks.check_registrations() == []
+        assert checks.check_settings() == []
+        assert checks.check_middleware() == []
+        assert checks.check_databases() == []
+        call_command("check")
 
-
-@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
-@isolate_apps("tests.projects.crm")
-def test_database_cascade(registered, monkeypatch):
-    class Part(models.Model):
-        customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
-
-        class Meta:
-            app_label = "crm"
-            managed = False
-
-    registered(Customer, subject="self")
-    registered(Part, subject="customer")
-    monkeypatch.setattr(type(connections["default"]), "vendor", "mysql")
-    warnings = checks.check_cascades()
-    assert {warning.id for warning in warnings} == {"customer_history.W003"}
-    assert warnings[0].msg.startswith("crm.Part.customer: ")
-    assert warnings[0].msg.endswith(
-        " deletes or changes rows by this field's on_delete without running triggers, so the log"
-        " misses these changes."
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"confidential": {"snn": masks.FULL}},
+                "crm.Customer: field 'snn' in confidential does not exist. Did you mean 'ssn'?",
+            ),
+            (
+                {"label": "nmae"},
+                "crm.Customer: field 'nmae' in label does not exist. Did you mean 'name'?",
+            ),
+            ({"exclude": ["x"]}, "crm.Customer: field 'x' in exclude does not exist."),
+            ({"only": ["x"]}, "crm.Customer: field 'x' in only does not exist."),
+            ({"secret": "x"}, "crm.Customer: field 'x' in secret does not exist."),
+            ({"m2m": ["name"]}, "crm.Customer: field 'name' in m2m is not a many-to-many field."),
+            (
+                {"m2m": ["tag"]},
+                "crm.Customer: field 'tag' in m2m does not exist. Did you mean 'tags'?",
+            ),
+            (
+                {"events": {"tags": "x"}},
+                "crm.Customer: field 'tags' in events does not have a column of its own.",
+            ),
+            (
+                {"events": {"craete": "Customer Created"}},
+                "crm.Customer: field 'craete' in events does not exist. Did you mean 'create'?",
+            ),
+            (
+                {"json_keys": "name"},
+                "crm.Customer: field 'name' in json_keys is not a JSONField.",
+            ),
+            (
+                {
+                    "reason_required": ["rate", "delete", "tags", "search_text"],
+                    "exclude": "search_text",
+                },
+                "crm.Customer: field 'search_text' in reason_required is not logged.",
+            ),
+            (
+                {"key_labels": {"name": dict}},
+                "crm.Customer: field 'name' in key_labels is not in json_keys.",
+            ),
+            (
+                {"display": {"rat": str}},
+                "crm.Customer: field 'rat' in display does not exist. Did you mean 'rate'?",
+            ),
+            (
+                {"display": {"tags": str}},
+                "crm.Customer: field 'tags' in display is a relation, which has no value to"
+                " format.",
+            ),
+            ({"display": {"x.key": str}}, "crm.Customer: field 'x.key' in display does not exist."),
+        ],
     )
-    monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
-    assert checks.check_cascades() == []
+    def test_unknown_field_name(self, registered, options, message):
+        registered(Customer, subject="self", **options)
+        (error,) = checks.check_registrations()
+        assert (error.id, error.msg) == ("customer_history.E002", message)
+        (option,) = {one for one in options if f" in {one} " in message}
+        assert error.hint.startswith(f"Names that {option} accepts: ")
 
-
-def test_unsupported_database(monkeypatch):
-    monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
-    errors = checks.check_databases()
-    assert found(errors)[0] == (
-        "customer_history.E006",
-        "Database 'default' is 'oracle', where changes cannot be captured.",
+    @pytest.mark.parametrize(
+        ("subject", "message"),
+        [
+            (
+                "invoic",
+                "crm.InvoiceLine: field 'invoic' in subject 'invoic' does not exist in"
+                " crm.InvoiceLine. Did you mean 'invoice'?",
+            ),
+            (
+                "invoice__x",
+                "crm.InvoiceLine: field 'x' in subject 'invoice__x' does not exist in crm.Invoice.",
+            ),
+            (
+                "product",
+                "crm.InvoiceLine: subject path 'product' cannot follow crm.InvoiceLine.product,"
+                " because it is not a foreign key.",
+            ),
+            (
+                "invoice",
+                "crm.InvoiceLine: subject path 'invoice' leads to crm.Invoice, which is not"
+                ' registered with subject="self".',
+            ),
+        ],
     )
-    assert {error.id for error in errors} == {"customer_history.E006"}
-    with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
-        backend_of(connection)
+    def test_subject_path_without_subject(self, registered, subject, message):
+        registered(Customer, subject="self")
+        registered(Invoice, subject="customer")
+        registered(InvoiceLine, subject=subject)
+        (error,) = checks.check_registrations()
+        assert (error.id, error.msg) == ("customer_history.E003", message)
+        assert error.hint == (
+            'Give "self", or foreign keys that lead to a model registered with subject="self".'
+        )
+
+    def test_conflicting_registrations(self, registered):
+        registered(Tag, label="name")
+        registered(Tag, label=["name"])
+        assert checks.check_registrations() == []
+        registered(Tag, exclude="name")
+        assert found(checks.check_registrations()) == [
+            ("customer_history.E004", "crm.Tag is registered twice with different options.")
+        ]
+
+    def test_label_is_secret(self, registered):
+        registered(Customer, subject="self", label="portal_password")
+        assert found(checks.check_registrations()) == [
+            (
+                "customer_history.E005",
+                "crm.Customer: field 'portal_password' in label is secret, and labels are shown.",
+            )
+        ]
+
+    def test_confidential_primary_key(self, registered):
+        registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
+        registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
+        assert found(checks.check_registrations()) == [
+            (
+                "customer_history.E010",
+                "crm.Code: field 'code' in confidential is part of the primary key, which every"
+                " entry, link and URL shows.",
+            ),
+            (
+                "customer_history.E010",
+                "crm.Stock: field 'product' in confidential is part of the primary key, which every"
+                " entry, link and URL shows.",
+            ),
+        ]
+
+    @isolate_apps("tests.projects.crm")
+    def test_unknown_option_of_history(self, registered, monkeypatch):
+        class Misspelt(AuditedModel):
+            class History:
+                subjekt = "customer"
+
+            class Meta:
+                abstract = False
+                app_label = "crm"
+                managed = False
+
+        fresh = registered(Customer, subject="self")
+        monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
+        register_subclasses(AuditedModel, [Misspelt, Note])
+        (error,) = checks.check_registrations()
+        assert found([error]) == [
+            (
+                "customer_history.E007",
+                "crm.Misspelt: option 'subjekt' of class History does not exist."
+                " Did you mean 'subject'?",
+            )
+        ]
+        assert Misspelt in fresh
+
+    @pytest.mark.parametrize(
+        ("snapshots", "message", "hint"),
+        [
+            (
+                "cmr",
+                "crm.Tag: app 'cmr' in snapshots is not installed. Did you mean 'crm'?",
+                "Give the label of an installed app, or True for the app of the model.",
+            ),
+            (
+                True,
+                "crm.Tag: no snapshots are taken, because it was registered too late.",
+                "Register it in models.py, or in the history.py of an app.",
+            ),
+        ],
+    )
+    def test_snapshots_that_are_not_taken(self, registered, monkeypatch, snapshots, message, hint):
+        fresh = registered(Tag, snapshots=snapshots)
+        if isinstance(snapshots, str):
+            monkeypatch.setattr(f"{register_snapshots.__module__}.registry", fresh)
+            register_snapshots()
+        errors = [one for one in checks.check_snapshots() if one.id == "customer_history.E008"]
+        assert [(one.msg, one.hint) for one in errors] == [(message, hint)]
+
+    @isolate_apps("tests.projects.crm")
+    def test_unregistered_model(self):
+        class Unregistered(models.Model):
+            class Meta:
+                app_label = "crm"
+                managed = False
+
+        with pytest.raises(NotRegisteredError, match=r"history\.register"):
+            registry.of(Unregistered)
+        history.unregister(Unregistered)
 
 
-@isolate_apps("tests.projects.crm")
-def test_unregistered_model():
-    class Unregistered(models.Model):
-        class Meta:
-            app_label = "crm"
-            managed = False
+class TestDatabases:
+    @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
+    @isolate_apps("tests.projects.crm")
+    def test_database_cascade(self, registered, monkeypatch):
+        class Part(models.Model):
+            customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
 
-    with pytest.raises(NotRegisteredError, match=r"history\.register"):
-        registry.of(Unregistered)
-    history.unregister(Unregistered)
+            class Meta:
+                app_label = "crm"
+                managed = False
 
+        registered(Customer, subject="self")
+        registered(Part, subject="customer")
+        monkeypatch.setattr(type(connections["default"]), "vendor", "mysql")
+        warnings = checks.check_cascades()
+        assert {warning.id for warning in warnings} == {"customer_history.W003"}
+        assert warnings[0].msg.startswith("crm.Part.customer: ")
+        assert warnings[0].msg.endswith(
+            " deletes or changes rows by this field's on_delete without running triggers, so the"
+            " log misses these changes."
+        )
+        monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
+        assert checks.check_cascades() == []
 
-@pytest.mark.django_db(transaction=True)
-def test_role_without_trigger_privilege():
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite knows no privileges")
-    role = "customer_history_weak"
-    quoted = connection.settings_dict["NAME"]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"DROP ROLE IF EXISTS {role}")
-            cursor.execute(f"CREATE ROLE {role} LOGIN")
-            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
-            cursor.execute(f"REVOKE TRIGGER ON ALL TABLES IN SCHEMA public FROM {role}")
-            cursor.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
-        else:
-            cursor.execute(f"CREATE OR REPLACE USER {role}@'%'")
-            cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{quoted}`.* TO {role}@'%'")
-    remove_all(connection)
-    connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
-    weak = connections["weak"]
-    weak.connect()
-    try:
-        with pytest.raises(CaptureError) as error:
-            synchronize_triggers(weak)
-    finally:
-        weak.close()
-        del connections["weak"], connections.settings["weak"]
+    def test_unsupported_database(self, monkeypatch):
+        monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
+        errors = checks.check_databases()
+        assert found(errors)[0] == (
+            "customer_history.E006",
+            "Database 'default' is 'oracle', where changes cannot be captured.",
+        )
+        assert {error.id for error in errors} == {"customer_history.E006"}
+        with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
+            backend_of(connection)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_role_without_privilege(self):
+        if connection.vendor == "sqlite":
+            pytest.skip("SQLite knows no privileges")
+        role = "customer_history_weak"
+        quoted = connection.settings_dict["NAME"]
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute(f"DROP OWNED BY {role}")
-                cursor.execute(f"DROP ROLE {role}")
+                cursor.execute(f"DROP ROLE IF EXISTS {role}")
+                cursor.execute(f"CREATE ROLE {role} LOGIN")
+                cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+                cursor.execute(f"REVOKE TRIGGER ON ALL TABLES IN SCHEMA public FROM {role}")
+                cursor.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
             else:
-                cursor.execute(f"DROP USER {role}@'%'")
-        synchronize_triggers(connection)
-    assert "The triggers that keep the history of table '" in str(error.value)
-    assert "TRIGGER privilege" in str(error.value)
-    assert "GRANT" in str(error.value)
+                cursor.execute(f"CREATE OR REPLACE USER {role}@'%'")
+                cursor.execute(
+                    f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{quoted}`.* TO {role}@'%'"
+                )
+        remove_all(connection)
+        connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
+        weak = connections["weak"]
+        weak.connect()
+        try:
+            with pytest.raises(CaptureError) as error:
+                synchronize_triggers(weak)
+        finally:
+            weak.close()
+            del connections["weak"], connections.settings["weak"]
+            with connection.cursor() as cursor:
+                if connection.vendor == "postgresql":
+                    cursor.execute(f"DROP OWNED BY {role}")
+                    cursor.execute(f"DROP ROLE {role}")
+                else:
+                    cursor.execute(f"DROP USER {role}@'%'")
+            synchronize_triggers(connection)
+        assert "The triggers that keep the history of table '" in str(error.value)
+        assert "TRIGGER privilege" in str(error.value)
+        assert "GRANT" in str(error.value)

@@ -23,47 +23,6 @@ pytestmark = pytest.mark.django_db
 ANN = NamedUser(id="1", label="ann")
 
 
-def test_command_and_shell_user(monkeypatch, customer, log):
-    monkeypatch.setenv("LOGNAME", "deploy")
-    call_command("rename_customers", "x")
-    Customer.objects.update(name="after")
-    first, second = log.entries()
-    assert (first.user_id, first.user_label, first.source) == (None, "deploy", "command")
-    assert first.context == {"command": "rename_customers"}
-    assert first.request_id is not None
-    assert (second.user_label, second.source, second.context) == (None, "system", None)
-
-
-def test_shell_user_without_name(monkeypatch, customer, log):
-    def getuser():
-        raise KeyError("uid not found: 4711")
-
-    monkeypatch.setattr(getpass, "getuser", getuser)
-    call_command("rename_customers", "x")
-    assert log.values("user_label", "source") == [(None, "command")]
-
-
-def test_failed_command(customer, log):
-    with pytest.raises(CommandError):
-        call_command("rename_customers", "x", "--fail")
-    Customer.objects.update(name="after")
-    assert log.values("source") == [("command",), ("system",)]
-
-
-def test_command_inside_a_task(customer, log):
-    with history.acting(user=ANN, source="task", extra={"task": "nightly"}):
-        call_command("rename_customers", "x")
-    assert log.values("user_label", "source", "context") == [
-        ("ann", "task", {"task": "nightly", "command": "rename_customers"})
-    ]
-
-
-def test_command_inside_a_block(customer, log):
-    with history.acting(user=ANN):
-        call_command("rename_customers", "x")
-    assert log.values("user_label", "source") == [("ann", "command")]
-
-
 class Rename(migrations.Migration):
     operations = [
         migrations.RunPython(
@@ -73,42 +32,81 @@ class Rename(migrations.Migration):
     ]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_data_migration(customer, log):
-    migration = Rename("0007_rename", "crm")
-    state = ProjectState()
-    with connection.schema_editor(atomic=True) as editor:
-        migration.apply(state, editor)
-    with connection.schema_editor(atomic=True) as editor:
-        migration.unapply(state, editor)
-    assert log.values("source", "context") == [
-        ("migration", {"migration": "crm.0007_rename"}),
-        ("migration", {"migration": "crm.0007_rename"}),
-    ]
+class TestMigrations:
+    @pytest.mark.django_db(transaction=True)
+    def test_name_of_data_migration(self, customer, log):
+        migration = Rename("0007_rename", "crm")
+        state = ProjectState()
+        with connection.schema_editor(atomic=True) as editor:
+            migration.apply(state, editor)
+        with connection.schema_editor(atomic=True) as editor:
+            migration.unapply(state, editor)
+        assert log.values("source", "context") == [
+            ("migration", {"migration": "crm.0007_rename"}),
+            ("migration", {"migration": "crm.0007_rename"}),
+        ]
 
-
-@pytest.mark.django_db(transaction=True)
-def test_migrate(monkeypatch, customer, log):
-    monkeypatch.setenv("LOGNAME", "deploy")
-    monkeypatch.setattr("django.core.management.commands.migrate.emit_post_migrate_signal", rename)
-    call_command("migrate", verbosity=0)
-    assert log.values("user_label", "source", "context") == [
-        ("deploy", "migration", {"command": "migrate"})
-    ]
+    @pytest.mark.django_db(transaction=True)
+    def test_receivers_of_migrate(self, monkeypatch, customer, log):
+        monkeypatch.setenv("LOGNAME", "deploy")
+        monkeypatch.setattr(
+            "django.core.management.commands.migrate.emit_post_migrate_signal", rename
+        )
+        call_command("migrate", verbosity=0)
+        assert log.values("user_label", "source", "context") == [
+            ("deploy", "migration", {"command": "migrate"})
+        ]
 
 
 def rename(*args, **kwargs):
     Customer.objects.update(name="after the migrations")
 
 
-def test_command_test_has_no_context(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "django.core.management.commands.test.Command.handle",
-        lambda self, *args, **options: seen.append(history.current()),
-    )
-    call_command("test")
-    assert seen == [Context()]
+class TestContext:
+    def test_command_and_shell_user(self, monkeypatch, customer, log):
+        monkeypatch.setenv("LOGNAME", "deploy")
+        call_command("rename_customers", "x")
+        Customer.objects.update(name="after")
+        first, second = log.entries()
+        assert (first.user_id, first.user_label, first.source) == (None, "deploy", "command")
+        assert first.context == {"command": "rename_customers"}
+        assert first.request_id is not None
+        assert (second.user_label, second.source, second.context) == (None, "system", None)
+
+    def test_shell_user_without_name(self, monkeypatch, customer, log):
+        def getuser():
+            raise KeyError("uid not found: 4711")
+
+        monkeypatch.setattr(getpass, "getuser", getuser)
+        call_command("rename_customers", "x")
+        assert log.values("user_label", "source") == [(None, "command")]
+
+    def test_context_ends_after_error(self, customer, log):
+        with pytest.raises(CommandError):
+            call_command("rename_customers", "x", "--fail")
+        Customer.objects.update(name="after")
+        assert log.values("source") == [("command",), ("system",)]
+
+    def test_command_inside_a_task(self, customer, log):
+        with history.acting(user=ANN, source="task", extra={"task": "nightly"}):
+            call_command("rename_customers", "x")
+        assert log.values("user_label", "source", "context") == [
+            ("ann", "task", {"task": "nightly", "command": "rename_customers"})
+        ]
+
+    def test_command_inside_a_block(self, customer, log):
+        with history.acting(user=ANN):
+            call_command("rename_customers", "x")
+        assert log.values("user_label", "source") == [("ann", "command")]
+
+    def test_command_test_has_no_context(self, monkeypatch):
+        seen = []
+        monkeypatch.setattr(
+            "django.core.management.commands.test.Command.handle",
+            lambda self, *args, **options: seen.append(history.current()),
+        )
+        call_command("test")
+        assert seen == [Context()]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -118,7 +116,7 @@ class TestHistoryTriggers:
         yield
         synchronize_triggers(connection)
 
-    def test_all_good(self, capsys):
+    def test_all_triggers_are_good(self, capsys):
         call_command("history_triggers")
         lines = capsys.readouterr().out.splitlines()
         assert {line.split()[0] for line in lines} == {"good"}
@@ -169,7 +167,7 @@ class TestMessages:
     @pytest.mark.parametrize(
         "command", ["history_baseline", "history_import_auditlog", "history_import_simple_history"]
     )
-    def test_batch_commands(self, command, arguments, message):
+    def test_wrong_arguments(self, command, arguments, message):
         with pytest.raises(CommandError) as error:
             call_command(command, *arguments, stderr=StringIO())
         assert str(error.value) == message

@@ -1,4 +1,4 @@
-"""The context as a block, as a decorator, and on its way through threads and tasks of asyncio."""
+"""The context as a block and as a decorator, in threads and in tasks of asyncio."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ async def arename(name):
     await Customer.objects.aupdate(name=name)
 
 
-def acts():
+def current_user():
     return history.current().resolve().user_label
 
 
@@ -39,7 +39,7 @@ class TestDecorator:
 
         @history.acting(user=ANN)
         def work(depth):
-            seen.append((acts(), history.current().request_id))
+            seen.append((current_user(), history.current().request_id))
             if depth:
                 work(depth - 1)
 
@@ -49,13 +49,13 @@ class TestDecorator:
         (_, outer), (_, nested), (_, later) = seen
         assert outer == nested
         assert later != outer
-        assert acts() is None
+        assert current_user() is None
 
     def test_coroutine_function(self):
         @history.acting(user=ANN)
         async def work():
             await asyncio.sleep(0)
-            return acts()
+            return current_user()
 
         @history.action("Named")
         async def named():
@@ -74,7 +74,7 @@ class TestDecorator:
                 seen = set()
                 for _ in range(turns):
                     await asyncio.sleep(0)
-                    seen.add(acts())
+                    seen.add(current_user())
                 return seen
 
             return await body()
@@ -97,23 +97,23 @@ class TestDecorator:
             async def async_rows():
                 yield
 
-    def test_methods(self):
+    def test_decorated_method(self):
         class Service:
             name = "service"
 
             @history.acting(user=ANN)
             def work(self):
-                return self.name, acts()
+                return self.name, current_user()
 
         assert Service().work() == ("service", "ann")
 
 
 class TestBlock:
-    def test_async_with(self):
+    def test_async_with_block(self):
         async def work():
             async with history.acting(user=ANN) as context:
                 await asyncio.sleep(0)
-                return acts(), context is history.current()
+                return current_user(), context is history.current()
 
         assert asyncio.run(work()) == ("ann", True)
 
@@ -121,9 +121,9 @@ class TestBlock:
         block = history.acting(user=ANN)
         with block:
             with block:
-                assert acts() == "ann"
-            assert acts() == "ann"
-        assert acts() is None
+                assert current_user() == "ann"
+            assert current_user() == "ann"
+        assert current_user() is None
 
     def test_block_in_several_threads(self):
         block, all_inside = history.acting(user=ANN), threading.Barrier(3)
@@ -131,15 +131,15 @@ class TestBlock:
         def work(number):
             with history.acting(user=NamedUser(id="9", label=f"u{number}")), block:
                 all_inside.wait()
-                inside = acts()
+                inside = current_user()
                 all_inside.wait()
-            return inside, acts()
+            return inside, current_user()
 
         with ThreadPoolExecutor(max_workers=3) as pool:
-            # Twice: the pool's threads go on to live.
+            # Twice, because the pool keeps its threads.
             for _ in range(2):
                 assert set(pool.map(work, range(3))) == {("ann", None)}
-        assert acts() is None
+        assert current_user() is None
 
     def test_block_in_several_tasks(self):
         block = history.acting(user=ANN)
@@ -150,18 +150,18 @@ class TestBlock:
                     await asyncio.sleep(0)
                     for _ in range(turns):
                         await asyncio.sleep(0)
-                    inside = acts()
+                    inside = current_user()
                 await asyncio.sleep(0)
-                between = acts()
-            return inside, between, acts()
+                between = current_user()
+            return inside, between, current_user()
 
         async def all_of_them():
             async with block:
                 found = await asyncio.gather(*(work(turns) for turns in (3, 1, 2)))
-                return found, acts()
+                return found, current_user()
 
         assert asyncio.run(all_of_them()) == ([("ann", "bob", "ann")] * 3, "ann")
-        assert acts() is None
+        assert current_user() is None
 
     def test_block_ended_elsewhere(self):
         block = history.acting(user=ANN)
@@ -170,7 +170,7 @@ class TestBlock:
             with pytest.raises(InvalidContextError, match="thread or task in which it began"):
                 block.__exit__(None, None, None)
             pool.submit(block.__exit__, None, None, None).result()
-            assert pool.submit(acts).result() is None
+            assert pool.submit(current_user).result() is None
 
     def test_user_and_impersonator(self):
         with history.acting(user=BOB, impersonator=ANN, reason="support call"):
@@ -183,37 +183,37 @@ class TestBlock:
 
 
 class TestGenerators:
-    """A generator runs in the context of the code that reads it, and leaks nothing into it."""
+    """A generator runs in the context of the code that reads it and does not change it."""
 
-    def test_block_inside(self):
+    def test_block_in_a_generator(self):
         def labels():
-            yield acts()
+            yield current_user()
             with history.acting(user=ANN):
-                inside = acts()
+                inside = current_user()
             yield inside
-            yield acts()
+            yield current_user()
 
         with history.acting(user=BOB):
             assert list(labels()) == ["bob", "ann", "bob"]
-        assert acts() is None
+        assert current_user() is None
 
     def test_two_generators_in_turn(self):
         def labels(user):
             for _ in range(2):
                 with history.acting(user=user):
-                    found = acts()
+                    found = current_user()
                 yield found
 
         pairs = list(zip(labels(ANN), labels(BOB), strict=True))
         assert pairs == [("ann", "bob"), ("ann", "bob")]
-        assert acts() is None
+        assert current_user() is None
 
     def test_async_generator(self):
         async def labels():
             async with history.acting(user=ANN):
-                inside = acts()
+                inside = current_user()
             yield inside
-            yield acts()
+            yield current_user()
 
         async def read():
             async with history.acting(user=BOB):
@@ -223,7 +223,7 @@ class TestGenerators:
 
 
 class TestNestedValues:
-    def test_inner_values_win_and_others_are_inherited(self):
+    def test_inner_values_win(self):
         with history.acting(user=ANN, source="web", reason="a", extra={"x": 1, "y": 1}):
             with history.acting(reason="b", extra={"y": 2, "z": 3}):
                 inner = history.current().resolve()
@@ -232,7 +232,7 @@ class TestNestedValues:
         assert inner.context == {"x": 1, "y": 2, "z": 3, "reason": "b"}
         assert outer.context == {"x": 1, "y": 1, "reason": "a"}
 
-    def test_none_takes_a_value_away(self):
+    def test_none_removes_a_value(self):
         with (
             history.acting(user=ANN, ip_address="203.0.113.9", reason="a", impersonator=BOB),
             history.acting(user=None, ip_address=None, reason=None, impersonator=None),
@@ -241,7 +241,7 @@ class TestNestedValues:
         assert (resolved.user_label, resolved.ip_address, resolved.context) == (None, None, None)
 
     @pytest.mark.parametrize("reason", ["", " \n", None])
-    def test_blank_reason(self, reason):
+    def test_blank_reason_is_ignored(self, reason):
         with history.acting(user=ANN, reason=reason):
             assert history.current().resolve().context is None
 
@@ -254,7 +254,7 @@ class TestNestedValues:
 
     def test_anonymous_user_is_the_system(self):
         with history.acting(user=AnonymousUser()):
-            assert acts() is None
+            assert current_user() is None
 
     def test_extra_is_copied(self):
         extra = {"job": "nightly"}
@@ -371,7 +371,7 @@ class TestWrongValues:
             ),
         ],
     )
-    def test_message(self, arguments, message):
+    def test_message_of_wrong_value(self, arguments, message):
         with pytest.raises(InvalidContextError) as error:
             history.acting(**arguments)
         assert str(error.value) == message
@@ -392,7 +392,7 @@ class TestWrongValues:
             history.acting(ANN)
 
     @pytest.mark.parametrize("name", ["", "  ", "x" * 101, None, 5])
-    def test_action(self, name):
+    def test_action_is_not_valid(self, name):
         with pytest.raises(InvalidContextError) as error:
             history.action(name)
         assert str(error.value) == (
@@ -469,7 +469,7 @@ class TestConcurrency:
         assert set(log.values("source")) == {("task",)}
         assert len(set(log.values("request_id"))) == 1
 
-    def test_canceled_task(self, customer, log):
+    def test_task_is_canceled(self, customer, log):
         @async_to_sync
         async def work():
             async def wait_forever():
@@ -488,7 +488,7 @@ class TestConcurrency:
         work()
         assert log.values("user_label") == [("ann",), (None,)]
 
-    def test_timeout(self, customer, log):
+    def test_task_with_timeout(self, customer, log):
         @async_to_sync
         async def work():
             with pytest.raises(TimeoutError):
@@ -506,24 +506,24 @@ class TestThreads:
         """A pool's thread may outlive the request that started it, so it inherits nothing."""
         seen = []
         with history.acting(user=ANN):
-            for target in (acts, history.bind_context(acts)):
+            for target in (current_user, history.bind_context(current_user)):
                 thread = threading.Thread(target=lambda target=target: seen.append(target()))
                 thread.start()
                 thread.join()
         assert seen == [None, "ann"]
 
-    def test_thread_pool(self):
+    def test_threads_of_a_pool(self):
         with ThreadPoolExecutor(max_workers=1) as pool:
             with history.acting(user=ANN):
-                first = pool.submit(history.bind_context(acts))
-            second = pool.submit(acts)
+                first = pool.submit(history.bind_context(current_user))
+            second = pool.submit(current_user)
             with history.acting(user=BOB):
-                third = pool.submit(history.bind_context(acts))
+                third = pool.submit(history.bind_context(current_user))
         assert [first.result(), second.result(), third.result()] == ["ann", None, "bob"]
 
     def test_bound_coroutine_function(self):
         async def label():
-            return acts()
+            return current_user()
 
         with history.acting(user=ANN):
             bound = history.bind_context(label)

@@ -1,4 +1,4 @@
-"""`python -m tests.databases`: what goes to pytest, and what makes its exit status."""
+"""`python -m tests.databases`: the options for pytest and the exit status."""
 
 import shlex
 import shutil
@@ -33,7 +33,7 @@ def unreachable(name, *, is_required=True):
 
 
 class Program:
-    """`tests.databases` with servers and a pytest that are made up."""
+    """`tests.databases` with fake servers and a fake pytest."""
 
     def __init__(self, monkeypatch, capsys):
         self.commands, self.servers = [], [reachable("SQLite")]
@@ -59,7 +59,7 @@ def program(monkeypatch, capsys):
 
 
 class TestOptions:
-    def test_blanks_stay(self, program):
+    def test_blanks_in_options_stay(self, program):
         program.run("--only", "SQLite", "-k", "a or b", "-x")
         (command,) = program.commands
         at = command.index("-k")
@@ -84,7 +84,7 @@ class TestOptions:
         assert len(program.commands) == len(databases.PARTS)
         assert "not slow and not packaging" not in program.commands[0]
 
-    def test_an_unknown_database(self, program):
+    def test_unknown_database(self, program):
         with pytest.raises(SystemExit):
             program.run("--only", "Oracle")
 
@@ -94,12 +94,12 @@ class TestOptions:
 
 
 class TestExitStatus:
-    def test_good(self, program):
+    def test_all_tests_passed(self, program):
         status, printed = program.run("--require-all")
         assert status == 0
         assert "SQLite 1.0, all tests: 2 tests ran, 1 were skipped" in printed
 
-    def test_failed_tests(self, program):
+    def test_some_tests_failed(self, program):
         program.status = 1
         status, printed = program.run()
         assert status == 1
@@ -142,47 +142,48 @@ class TestExitStatus:
 
 
 class TestBrowser:
-    def test_missing(self, program):
+    def test_browser_is_missing(self, program):
         program.report = REPORT.format(reason="", browser=NO_CHROMIUM)
         status, printed = program.run("--slow")
         assert status == 1
         assert "FAILED: No test ran in a browser: missing: no Chromium" in printed
 
-    def test_not_asked_for(self, program):
+    def test_browser_is_not_required(self, program):
         program.report = REPORT.format(reason="", browser=NO_CHROMIUM)
         assert program.run()[0] == 0
 
-    def test_only_on_sqlite(self, program):
+    def test_browser_only_on_sqlite(self, program):
         program.servers = [reachable("MariaDB")]
         program.report = "<testsuites/>"
         assert program.run("--slow", "--only", "MariaDB")[0] == 0
 
 
 class TestServers:
-    def test_without_a_url(self, monkeypatch):
+    def test_server_without_a_url(self, monkeypatch):
         monkeypatch.delenv("TEST_MYSQL_URL", raising=False)
         monkeypatch.setattr(databases, "SERVERS", databases.SERVERS[-1:])
         (server,) = databases.find_servers()
         assert server.problem == "TEST_MYSQL_URL is not set"
         assert not server.is_required
 
-    def test_the_password_is_not_printed(self, monkeypatch):
+    def test_password_is_not_printed(self, monkeypatch):
         monkeypatch.setenv("TEST_MARIADB_URL", "mysql://root:secret@127.0.0.1:1/test")
         monkeypatch.setattr(databases, "SERVERS", databases.SERVERS[2:3])
         (server,) = databases.find_servers()
         assert server.problem.startswith("mysql://127.0.0.1:1/test: ")
 
     @pytest.mark.parametrize(
-        ("ask", "answer"),
+        ("function", "answer"),
         [("_mysql_version", "11.4.2-MariaDB"), ("_mariadb_version", "8.4.3")],
     )
-    def test_the_other_product(self, ask, answer, monkeypatch):
+    def test_url_of_another_product(self, function, answer, monkeypatch):
         monkeypatch.setattr(databases, "_version_over_the_mysql_protocol", lambda url: answer)
         with pytest.raises(databases.UnreachableError, match=answer):
-            getattr(databases, ask)("mysql://root@127.0.0.1/test")
+            getattr(databases, function)("mysql://root@127.0.0.1/test")
 
 
-@pytest.mark.parametrize("part", databases.PARTS, ids=lambda part: part.name)
-def test_the_paths_of_a_part_exist(part):
-    paths = [one for one in part.arguments if one.startswith("tests/")]
-    assert [one for one in paths if not (ROOT / one).exists()] == []
+class TestParts:
+    @pytest.mark.parametrize("part", databases.PARTS, ids=lambda part: part.name)
+    def test_paths_of_a_part_exist(self, part):
+        paths = [one for one in part.arguments if one.startswith("tests/")]
+        assert [one for one in paths if not (ROOT / one).exists()] == []

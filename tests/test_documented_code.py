@@ -1,4 +1,4 @@
-"""Each block of code in the documents is tested, in the way of its language.
+"""Each code block of the documents has a test for its language.
 
 Python runs in a project with the models that the documents mention, and mypy checks it. A block
 below `<!-- runnable -->` runs with the models of the tests, and its assertions must hold.
@@ -47,35 +47,9 @@ def blocks_in(*languages):
     return [block for block in BLOCKS if block.language in languages]
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_language_is_tested(block):
-    tested = ("python", "console", "html+django", "json", "css", "po", "sql", "postgresql", "text")
-    directives = ("{eval-rst}", "{image}", "{toctree}")
-    assert block.language in (*tested, *directives)
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("block", [one for one in PYTHON if one.is_runnable], ids=str)
-def test_runnable_block_holds(block, customer, user):
-    invoice = Invoice.objects.create(customer=customer, number="INV-7")
-    names = {
-        "Claim": Claim,
-        "Customer": Customer,
-        "Entry": Entry,
-        "Note": Note,
-        "Ticket": Ticket,
-        "customer": customer,
-        "history": history,
-        "invoice": invoice,
-        "masks": masks,
-        "user": user,
-    }
-    exec(compile(block.text, str(block), "exec"), names)
-
-
 @pytest.fixture(scope="module")
 def problems_by_block():
-    """What is wrong with each block that runs in the project of the documents."""
+    """Return the problems of each block that runs in the project of the documents."""
     skip_unless_sqlite()
     blocks = {str(one): one.text for one in FREE if not one.is_runnable and is_installed(one)}
     trial = "import django; django.setup(); import trial; trial.main()"
@@ -88,14 +62,6 @@ def is_installed(block):
     """Return whether the packages that a block imports are installed; extras may be missing."""
     named = re.findall(r"^(?:from|import) (\w+)", block.text, re.MULTILINE)
     return all(find_spec(one) or (PROJECT / one).exists() for one in named)
-
-
-@pytest.mark.parametrize("block", [one for one in FREE if not one.is_runnable], ids=str)
-def test_block_runs_with_valid_settings(block, problems_by_block):
-    if str(block) not in problems_by_block:
-        skip_missing("a package that the block imports")
-    problems = problems_by_block[str(block)]
-    assert problems == [], "\n".join(problems)
 
 
 GIVEN = {
@@ -117,7 +83,7 @@ def module_of(block):
 
 @pytest.fixture(scope="module")
 def mypy_output(tmp_path_factory):
-    """What mypy prints about all blocks."""
+    """Return the output of mypy for all blocks."""
     skip_unless_sqlite()
     if find_spec("mypy") is None or find_spec("mypy_django_plugin") is None:
         skip_missing("mypy and django-stubs (the group 'lint')")
@@ -135,12 +101,40 @@ def mypy_output(tmp_path_factory):
     return done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("block", FREE, ids=str)
-def test_block_has_right_types(block, mypy_output):
-    own = [line for line in mypy_output.splitlines() if line.startswith(f"{module_of(block)}.py:")]
-    wrong = [line for line in own if "error: " in line and not line.endswith(OF_CHANNELS)]
-    assert wrong == [], "\n".join(own)
+class TestPython:
+    @pytest.mark.django_db
+    @pytest.mark.parametrize("block", [one for one in PYTHON if one.is_runnable], ids=str)
+    def test_runnable_block_holds(self, block, customer, user):
+        invoice = Invoice.objects.create(customer=customer, number="INV-7")
+        names = {
+            "Claim": Claim,
+            "Customer": Customer,
+            "Entry": Entry,
+            "Note": Note,
+            "Ticket": Ticket,
+            "customer": customer,
+            "history": history,
+            "invoice": invoice,
+            "masks": masks,
+            "user": user,
+        }
+        exec(compile(block.text, str(block), "exec"), names)
+
+    @pytest.mark.parametrize("block", [one for one in FREE if not one.is_runnable], ids=str)
+    def test_block_runs_with_valid_settings(self, block, problems_by_block):
+        if str(block) not in problems_by_block:
+            skip_missing("a package that the block imports")
+        problems = problems_by_block[str(block)]
+        assert problems == [], "\n".join(problems)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("block", FREE, ids=str)
+    def test_block_has_right_types(self, block, mypy_output):
+        own = [
+            line for line in mypy_output.splitlines() if line.startswith(f"{module_of(block)}.py:")
+        ]
+        wrong = [line for line in own if "error: " in line and not line.endswith(OF_CHANNELS)]
+        assert wrong == [], "\n".join(own)
 
 
 OF_CHANNELS = (
@@ -150,40 +144,54 @@ OF_CHANNELS = (
 """Routes of Channels use Django's `path`, whose type accepts only views."""
 
 
-@pytest.mark.parametrize("block", blocks_in("text"), ids=str)
-def test_text_is_output_of_a_command(block):
-    if block.path != OF_THE_TUTORIAL:
-        assert re.fullmatch(r"\d+ entries, SHA-256 [0-9a-f]{64}\n", block.text)
+class TestOtherLanguages:
+    @pytest.mark.parametrize("block", BLOCKS, ids=str)
+    def test_language_is_tested(self, block):
+        tested = (
+            "python",
+            "console",
+            "html+django",
+            "json",
+            "css",
+            "po",
+            "sql",
+            "postgresql",
+            "text",
+        )
+        directives = ("{eval-rst}", "{image}", "{toctree}")
+        assert block.language in (*tested, *directives)
 
+    @pytest.mark.parametrize("block", blocks_in("text"), ids=str)
+    def test_text_is_command_output(self, block):
+        if block.path != OF_THE_TUTORIAL:
+            assert re.fullmatch(r"\d+ entries, SHA-256 [0-9a-f]{64}\n", block.text)
 
-@pytest.mark.parametrize("block", blocks_in("json"), ids=str)
-def test_json_is_valid(block):
-    json.loads(block.text)
+    @pytest.mark.parametrize("block", blocks_in("json"), ids=str)
+    def test_json_can_be_parsed(self, block):
+        json.loads(block.text)
 
+    @pytest.mark.parametrize("block", blocks_in("css"), ids=str)
+    def test_css_sets_known_variables(self, block):
+        sheet = Path(finders.find("customer_history/history.css")).read_text(encoding="utf-8")
+        known = set(re.findall(r"--customer-history-[\w-]+", sheet))
+        named = set(re.findall(r"--customer-history-[\w-]+(?=:)", block.text))
+        assert named
+        assert named <= known
 
-@pytest.mark.parametrize("block", blocks_in("css"), ids=str)
-def test_css_sets_known_variables(block):
-    sheet = Path(finders.find("customer_history/history.css")).read_text(encoding="utf-8")
-    known = set(re.findall(r"--customer-history-[\w-]+", sheet))
-    named = set(re.findall(r"--customer-history-[\w-]+(?=:)", block.text))
-    assert named
-    assert named <= known
-
-
-@pytest.mark.parametrize("block", blocks_in("po"), ids=str)
-def test_translated_text_exists(block):
-    catalog = PACKAGE / "locale/de/LC_MESSAGES/django.po"
-    text, _, _ = block.text.partition("msgstr")
-    assert text in catalog.read_text(encoding="utf-8")
+    @pytest.mark.parametrize("block", blocks_in("po"), ids=str)
+    def test_translated_text_exists(self, block):
+        catalog = PACKAGE / "locale/de/LC_MESSAGES/django.po"
+        text, _, _ = block.text.partition("msgstr")
+        assert text in catalog.read_text(encoding="utf-8")
 
 
 class TestSql:
-    """Blocks of SQL run in a test: those of roles and of backups in their own modules."""
+    """Blocks of SQL run in a test. Roles and backups have their own modules."""
 
     TESTED = {f"docs/how-to/{name}.md" for name in ("backup", "postgresql-roles", "reasons")}
 
     @pytest.mark.parametrize("block", blocks_in("sql", "postgresql"), ids=str)
-    def test_runs_in_a_test(self, block):
+    def test_sql_runs_in_a_test(self, block):
         assert block.path in self.TESTED
 
     @pytest.mark.django_db
@@ -195,7 +203,7 @@ class TestSql:
             pytest.skip("the block is for another database")
         with history.acting(reason="storm"):
             Claim.objects.create(customer=customer, amount="100.00")
-        with connection.connection.cursor() as cursor:  # the cursor of the driver, past Django
+        with connection.connection.cursor() as cursor:  # the cursor of the driver, without Django
             cursor.execute(block.text)
             cursor.execute("UPDATE crm_claim SET amount = 900")
         entry = history.entries_for(customer)[0]
@@ -231,7 +239,7 @@ class TestTemplates:
 
     @pytest.mark.django_db
     @pytest.mark.parametrize("block", blocks_in("html+django"), ids=str)
-    def test_is_rendered(self, block, page):
+    def test_template_is_rendered(self, block, page):
         extended = re.match(r'{% extends "(customer_history/\w+\.html)" %}', block.text)
         if extended:
             shown = page("/customers/{}/history/", **{extended[1]: block.text})
@@ -252,7 +260,7 @@ SHOWN_BY_PART = {
 
 
 class TestPatches:
-    """What the page on changes in Django names is really changed."""
+    """The page on changes in Django names real changes."""
 
     PAGE = (DOCS / "explanation" / "patches.md").read_text(encoding="utf-8")
 
@@ -264,7 +272,7 @@ class TestPatches:
             assert hasattr(getattr(owner, name), "__wrapped__")
 
     @pytest.mark.parametrize("package", ["django.tasks", "django_tasks"])
-    def test_wrapped_tasks(self, package):
+    def test_wrapped_task_methods(self, package):
         if find_spec(package) is None:
             pytest.skip(f"not installed: {package}")
         task = import_module(f"{package}.base").Task
@@ -272,13 +280,13 @@ class TestPatches:
         for name in re.findall(r"\w+", row):
             assert hasattr(getattr(task, name), "__wrapped__")
 
-    def test_wrapped_celery(self):
+    def test_wrapped_celery_method(self):
         celery = pytest.importorskip("celery")
         assert "`Celery.send_task`" in self.PAGE
         assert hasattr(celery.Celery.send_task, "__wrapped__")
 
     @pytest.mark.django_db
-    def test_replaced_flush(self):
+    def test_replaced_flush_methods(self):
         names = re.findall(r"`connection\.ops\.(\w+)`", self.PAGE)
         assert names
         assert set(names) <= vars(connection.ops).keys()

@@ -1,4 +1,4 @@
-"""Frozen paths: the table in docs/explanation/architecture.md is the one list of them.
+"""Frozen paths: the table in docs/explanation/architecture.md is the only list.
 
 Each path of the table imports and is documented in docs/reference/api.md, and each path that is
 documented there is in the table.
@@ -39,42 +39,42 @@ def resolved(path):
 FROZEN = table_of_frozen_paths()
 
 
-@pytest.mark.parametrize("path", FROZEN)
-def test_path_imports_and_has_a_docstring(path):
-    assert inspect.getdoc(resolved(path))
+class TestPaths:
+    @pytest.mark.parametrize("path", FROZEN)
+    def test_path_has_a_docstring(self, path):
+        assert inspect.getdoc(resolved(path))
+
+    def test_each_path_is_listed_once(self):
+        assert len(FROZEN) > 8
+        assert sorted(FROZEN) == sorted(set(FROZEN))
+
+    def test_list_and_reference_agree(self):
+        assert sorted(FROZEN) == sorted(documented_paths())
 
 
-def test_each_path_is_listed_once():
-    assert len(FROZEN) > 8
-    assert sorted(FROZEN) == sorted(set(FROZEN))
+class TestPublicNames:
+    @pytest.mark.parametrize("name", history.__all__)
+    def test_name_has_a_docstring(self, name):
+        assert inspect.getdoc(getattr(history, name))
 
+    def test_public_face_is_complete(self):
+        defined = {
+            name
+            for name, value in vars(history).items()
+            if inspect.isfunction(value) and value.__module__ == history.__name__
+        }
+        assert defined <= set(history.__all__)
 
-def test_list_and_reference_agree():
-    assert sorted(FROZEN) == sorted(documented_paths())
-
-
-@pytest.mark.parametrize("name", history.__all__)
-def test_public_name_has_a_docstring(name):
-    assert inspect.getdoc(getattr(history, name))
-
-
-def test_public_face_is_complete():
-    defined = {
-        name
-        for name, value in vars(history).items()
-        if inspect.isfunction(value) and value.__module__ == history.__name__
-    }
-    assert defined <= set(history.__all__)
-
-
-def test_each_error_is_public():
-    errors = {
-        name
-        for name, value in vars(exceptions).items()
-        if inspect.isclass(value) and value.__module__ == exceptions.__name__
-    }
-    assert errors == set(exceptions.__all__)
-    assert all(issubclass(getattr(exceptions, name), exceptions.HistoryError) for name in errors)
+    def test_each_error_is_public(self):
+        errors = {
+            name
+            for name, value in vars(exceptions).items()
+            if inspect.isclass(value) and value.__module__ == exceptions.__name__
+        }
+        assert errors == set(exceptions.__all__)
+        assert all(
+            issubclass(getattr(exceptions, name), exceptions.HistoryError) for name in errors
+        )
 
 
 class TestMigrations:
@@ -83,7 +83,7 @@ class TestMigrations:
     @pytest.mark.parametrize(
         "path", sorted((PACKAGE / "migrations").glob("0*.py")), ids=lambda path: path.stem
     )
-    def test_imports(self, path):
+    def test_imports_of_a_migration(self, path):
         text = path.read_text(encoding="utf-8")
         nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
         modules = {str(node.module) for node in nodes}
@@ -91,7 +91,7 @@ class TestMigrations:
         # A dotted path in a text, such as of a function, would freeze a module too.
         assert set(re.findall(r"django_customer_history[\w.]+", text)) <= {_dependencies.__name__}
 
-    def test_names_are_those_that_migrations_use(self):
+    def test_all_names_are_used(self):
         texts = [
             path.read_text(encoding="utf-8") for path in (PACKAGE / "migrations").glob("0*.py")
         ]

@@ -1,4 +1,4 @@
-"""What can be counted of how the package is written: its words, names and folders."""
+"""Rules of style that can be counted: words, names and folders."""
 
 import ast
 import re
@@ -86,7 +86,7 @@ def is_allowed(path, name):
 
 
 def own_text(path):
-    """Return the text of a file; of translations the English alone, each line in its place."""
+    """Return the text of a file. Of translations, keep only the English lines in their places."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".po":
         return text
@@ -107,7 +107,7 @@ def relative(path):
 
 
 class TestWords:
-    def test_none_is_banned(self):
+    def test_no_word_is_banned(self):
         found = [
             finding for path in TEXTS for finding in findings_in(relative(path), own_text(path))
         ]
@@ -128,17 +128,17 @@ class TestWords:
             ('fetch(url, {credentials: "same-origin"})', []),
         ],
     )
-    def test_forms(self, text, expected):
+    def test_forms_of_banned_words(self, text, expected):
         assert [finding.word for finding in findings_in("docs/page.md", text)] == expected
 
-    def test_translations_are_read_in_english(self, tmp_path):
+    def test_translations_in_english(self, tmp_path):
         path = tmp_path / "django.po"
         path.write_text('msgid ""\n"who bears it"\nmsgstr ""\n"The told"\n', encoding="utf-8")
         text = own_text(path)
         assert [str(one) for one in findings_in("django.po", text)] == ["django.po:2: bears"]
 
     @pytest.mark.parametrize(("start", "word"), ALLOWED)
-    def test_an_exception_is_needed(self, start, word):
+    def test_each_exception_is_needed(self, start, word):
         paths = [path for path in TEXTS if relative(path).startswith(start)]
         assert any(WORDS[word].search(own_text(path).replace("_", " ")) for path in paths)
 
@@ -147,48 +147,48 @@ def tree_of(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def test_no_two_public_classes_share_a_name():
-    homes = defaultdict(list)
-    for path in MODULES:
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
-                homes[node.name].append(f"{relative(path)}:{node.lineno}")
-    shared = {
-        name: places
-        for name, places in homes.items()
-        if len(places) > 1 and name not in {"Meta", "Command", "Migration"}
-    }
-    assert shared == {}
-
-
 VENDORS = {"mariadb", "mysql", "oracle", "postgresql", "sqlite"}
 
 
-def test_only_backends_name_a_database_vendor():
-    outside = [path for path in MODULES if PACKAGE / "backends" not in path.parents]
-    found = [
-        f"{relative(path)}:{node.lineno}: {node.value!r}"
-        for path in outside
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and node.value.lower() in VENDORS
-    ]
-    assert not found, listed(found)
+class TestNames:
+    def test_public_classes_are_unique(self):
+        definitions = defaultdict(list)
+        for path in MODULES:
+            for node in ast.walk(tree_of(path)):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    definitions[node.name].append(f"{relative(path)}:{node.lineno}")
+        shared = {
+            name: places
+            for name, places in definitions.items()
+            if len(places) > 1 and name not in {"Meta", "Command", "Migration"}
+        }
+        assert shared == {}
+
+    def test_only_backends_name_vendors(self):
+        outside = [path for path in MODULES if PACKAGE / "backends" not in path.parents]
+        found = [
+            f"{relative(path)}:{node.lineno}: {node.value!r}"
+            for path in outside
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and node.value.lower() in VENDORS
+        ]
+        assert not found, listed(found)
 
 
 class TestTree:
-    DRAWERS = frozenset({"utils", "helpers", "core", "mixins", "constants"})
+    VAGUE_NAMES = frozenset({"utils", "helpers", "core", "mixins", "constants"})
 
-    def test_a_module_is_a_topic(self):
+    def test_module_is_a_topic(self):
         found = [
             relative(path)
             for path in PACKAGE.rglob("*")
-            if path.stem in self.DRAWERS and (path.is_dir() or path.suffix == ".py")
+            if path.stem in self.VAGUE_NAMES and (path.is_dir() or path.suffix == ".py")
         ]
         assert found == []
 
-    def test_the_root_fits_on_a_screen(self):
+    def test_root_fits_on_a_screen(self):
         entries = [path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"]
         assert len(entries) <= 38, sorted(entries)
 
@@ -207,22 +207,23 @@ class TestTree:
 
 
 def hand_written():
-    """Return the modules, but for the migrations that Django wrote."""
+    """Return the modules without the migrations that Django wrote."""
     return [path for path in MODULES if not re.match(r"\d{4}_", path.name)]
 
 
-def test_a_migration_imports_from_one_module():
-    dependencies = "django_customer_history.migrations._dependencies"
-    migrations = sorted((PACKAGE / "migrations").glob("0*.py"))
-    assert migrations
-    for path in migrations:
-        found = {
-            name
-            for node in ast.walk(tree_of(path))
-            for name in imported_modules(node)
-            if not name.startswith("django.") and name != "uuid"
-        }
-        assert found <= {dependencies}, relative(path)
+class TestMigrations:
+    def test_imports_from_one_module(self):
+        dependencies = "django_customer_history.migrations._dependencies"
+        migrations = sorted((PACKAGE / "migrations").glob("0*.py"))
+        assert migrations
+        for path in migrations:
+            found = {
+                name
+                for node in ast.walk(tree_of(path))
+                for name in imported_modules(node)
+                if not name.startswith("django.") and name != "uuid"
+            }
+            assert found <= {dependencies}, relative(path)
 
 
 def imported_modules(node):

@@ -17,26 +17,25 @@ def seen():
     return json.loads(done.stdout)
 
 
-def test_manager_reads_own_company(seen):
-    assert seen["manager"]["answers"]["Own"] == [200, 200, 200]
-    assert seen["manager"]["answers"]["Gone"] == [200, 200, 200]
+class TestReaders:
+    def test_manager_reads_own_company(self, seen):
+        assert seen["manager"]["answers"]["Own"] == [200, 200, 200]
+        assert seen["manager"]["answers"]["Gone"] == [200, 200, 200]
+
+    def test_customers_of_other_companies(self, seen):
+        for reader in ("manager", "newcomer"):
+            assert seen[reader]["answers"]["Foreign"] == [404, 404, 404]
+            assert seen[reader]["answers"]["Foreign gone"] == [404, 404, 404]
+
+    def test_single_granted_customer(self, seen):
+        assert seen["newcomer"]["answers"]["Shared"] == [200, 200, 403]
+        assert seen["newcomer"]["answers"]["Own"] == [403, 403, 403]
+
+    def test_anonymous_visitor(self, seen):
+        assert set(map(tuple, seen["anonymous"]["answers"].values())) == {(302, 401, 401)}
 
 
-def test_customers_of_other_companies(seen):
-    for reader in ("manager", "newcomer"):
-        assert seen[reader]["answers"]["Foreign"] == [404, 404, 404]
-        assert seen[reader]["answers"]["Foreign gone"] == [404, 404, 404]
-
-
-def test_single_granted_customer(seen):
-    assert seen["newcomer"]["answers"]["Shared"] == [200, 200, 403]
-    assert seen["newcomer"]["answers"]["Own"] == [403, 403, 403]
-
-
-def test_anonymous_visitor(seen):
-    assert set(map(tuple, seen["anonymous"]["answers"].values())) == {(302, 401, 401)}
-
-
-def test_lists_and_exports(seen):
-    assert seen["manager"]["list"] == seen["manager"]["file"] == ["Gone", "Own", "Shared"]
-    assert seen["newcomer"]["list"] == []
+class TestOutputs:
+    def test_lists_and_exports(self, seen):
+        assert seen["manager"]["list"] == seen["manager"]["file"] == ["Gone", "Own", "Shared"]
+        assert seen["newcomer"]["list"] == []

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 
 class TestCaptureEntries:
-    def test_entries_are_there_after_the_block(self, customer):
+    def test_entries_after_the_block(self, customer):
         with capture_entries() as captured:
             Customer.objects.update(rate="44.99")
             history.record("Credit Checked", subject=customer)
@@ -27,14 +27,14 @@ class TestCaptureEntries:
                 Customer.objects.update(rate=rate)
             assert [one["rate"][1] for one in captured.changes] == [rate]
 
-    def test_a_composite_key(self, customer):
+    def test_record_with_composite_key(self, customer):
         with capture_entries() as captured:
             stock = Stock.objects.create(warehouse=1, product="p", quantity=3)
         assert [entry.entity_id for entry in captured.about(stock)] == ['["1","p"]']
         assert captured.about(customer) == []
 
     @pytest.mark.parametrize("year", [2001, 2100])
-    def test_a_clock_that_a_test_has_set(self, year, customer):
+    def test_clock_set_by_the_test(self, year, customer):
         with time_machine.travel(datetime(year, 1, 1, tzinfo=UTC)), capture_entries() as captured:
             history.record("Then", subject=customer)
         assert captured.actions == ["Then"]
@@ -42,6 +42,6 @@ class TestCaptureEntries:
             history.record("Now", subject=customer)
         assert captured.actions == ["Now"]
 
-    def test_many_entries_take_as_many_statements(self, customer, django_assert_num_queries):
+    def test_number_of_statements(self, customer, django_assert_num_queries):
         with django_assert_num_queries(3), capture_entries():
             pass

@@ -89,7 +89,7 @@ def tables():
 
 
 def as_on_mysql(table):
-    """Return a table of MariaDB as MySQL has it, where JSON has a type of its own."""
+    """Return a table of MariaDB with the JSON type of MySQL."""
     stored = Column(name="details", type="json")
     columns = [
         replace(one, column=stored, value_type=MYSQL.value_type(stored, ValueType.JSON))

@@ -9,20 +9,21 @@ from tests.backends.generated import generated
 from tests.backends.golden import FOLDER, REFRESH
 
 
-@pytest.mark.django_db(transaction=True)
-def test_generated_sql_is_the_golden_one():
-    files = generated()
-    if os.environ.get(REFRESH):
-        for name, text in files.items():
-            (FOLDER / name).write_text(text)
-    assert files == {name: (FOLDER / name).read_text() for name in files}
+class TestGoldenFiles:
+    @pytest.mark.django_db(transaction=True)
+    def test_generated_sql_is_unchanged(self):
+        files = generated()
+        if os.environ.get(REFRESH):
+            for name, text in files.items():
+                (FOLDER / name).write_text(text)
+        assert files == {name: (FOLDER / name).read_text() for name in files}
 
 
 class TestFill:
-    def test_parts_get_the_margin_of_their_line(self):
+    def test_parts_are_indented(self):
         assert fill("BEGIN\n  {work}\nEND", work="a;\n  b;") == "BEGIN\n  a;\n    b;\nEND"
 
-    def test_a_line_without_its_part_disappears(self):
+    def test_empty_line_is_removed(self):
         assert fill("a\n  {nothing}\nb", nothing="") == "a\nb"
 
     def test_quoted_text_keeps_its_lines(self):

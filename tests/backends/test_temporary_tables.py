@@ -26,39 +26,38 @@ def run(sql):
         cursor.execute(sql)
 
 
-def dropping(name):
+def drop(name):
     run(DROP[connection.vendor].format(name))
 
 
-def test_each_kind_of_write_lands_in_the_log(customer, log):
-    run(CREATE[connection.vendor].format("customer_history_entry"))
-    note = Note.objects.create(customer=customer, text="new")
-    Note.objects.filter(pk=note.pk).update(text="changed")
-    customer.tags.add(Tag.objects.create(name="vip"))
-    note.delete()
-    dropping("customer_history_entry")
-    assert log.values("kind", "entity_model") == [
-        ("create", "crm.note"),
-        ("update", "crm.note"),
-        ("create", "crm.tag"),
-        ("add", "crm.customer"),
-        ("delete", "crm.note"),
-    ]
+class TestTemporaryTables:
+    def test_writes_reach_the_log(self, customer, log):
+        run(CREATE[connection.vendor].format("customer_history_entry"))
+        note = Note.objects.create(customer=customer, text="new")
+        Note.objects.filter(pk=note.pk).update(text="changed")
+        customer.tags.add(Tag.objects.create(name="vip"))
+        note.delete()
+        drop("customer_history_entry")
+        assert log.values("kind", "entity_model") == [
+            ("create", "crm.note"),
+            ("update", "crm.note"),
+            ("create", "crm.tag"),
+            ("add", "crm.customer"),
+            ("delete", "crm.note"),
+        ]
 
+    def test_trigger_reads_the_real_table(self, customer, log):
+        run(CREATE[connection.vendor].format("crm_customer"))
+        customer.tags.through.objects.create(
+            customer_id=customer.pk, tag=Tag.objects.create(name="vip")
+        )
+        drop("crm_customer")
+        assert ("add", "Acme") in log.values("kind", "entity_label")
 
-def test_a_trigger_reads_the_real_table(customer, log):
-    run(CREATE[connection.vendor].format("crm_customer"))
-    customer.tags.through.objects.create(
-        customer_id=customer.pk, tag=Tag.objects.create(name="vip")
-    )
-    dropping("crm_customer")
-    assert ("add", "Acme") in log.values("kind", "entity_label")
-
-
-def test_triggers_are_compared_with_the_real_tables(customer):
-    run(CREATE[connection.vendor].format("crm_customer"))
-    run(CREATE[connection.vendor].format("customer_history_entry"))
-    assert not compare_triggers(connection)
-    dropping("crm_customer")
-    dropping("customer_history_entry")
-    assert Customer.objects.filter(pk=customer.pk).exists()
+    def test_comparison_uses_real_tables(self, customer):
+        run(CREATE[connection.vendor].format("crm_customer"))
+        run(CREATE[connection.vendor].format("customer_history_entry"))
+        assert not compare_triggers(connection)
+        drop("crm_customer")
+        drop("customer_history_entry")
+        assert Customer.objects.filter(pk=customer.pk).exists()

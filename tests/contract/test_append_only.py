@@ -18,7 +18,7 @@ from tests.projects.crm.models import Customer
 
 @pytest.mark.django_db
 class TestPython:
-    def test_an_entry_cannot_be_saved_again_or_deleted(self, customer):
+    def test_entry_cannot_be_changed(self, customer):
         entry = Entry.objects.latest("id")
         with pytest.raises(AppendOnlyError):
             entry.save()
@@ -37,73 +37,72 @@ class TestPython:
             ),
         ],
     )
-    def test_a_queryset_refuses_to_change_entries(self, customer, change):
+    def test_queryset_refuses_changes(self, customer, change):
         with pytest.raises(AppendOnlyError, match="append-only"):
             change(Entry.objects.all())
         assert Entry.objects.latest("id").action != "x"
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE customer_history_entry SET action = 'x'",
-        "DELETE FROM customer_history_entry",
-    ],
-)
-def test_the_database_refuses_to_change_entries(customer, statement):
-    with (
-        pytest.raises(IntegrityError, match="append-only"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(statement)
-    assert Entry.objects.exclude(action="x").exists()
-
-
-@pytest.mark.django_db
-def test_the_database_refuses_to_replace_an_entry(customer):
-    if connection.vendor == "postgresql":
-        upsert = (
-            "INSERT INTO customer_history_entry SELECT * FROM customer_history_entry"
-            " ON CONFLICT (id) DO UPDATE SET action = 'x'"
-        )
-    else:
-        upsert = "REPLACE INTO customer_history_entry SELECT * FROM customer_history_entry"
-    with (
-        pytest.raises(IntegrityError, match="append-only"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(upsert)
-
-
-@pytest.mark.django_db
-def test_truncate_is_refused_where_the_database_can_refuse_it(customer):
-    """MariaDB and MySQL run no trigger on TRUNCATE: there only privileges help."""
-    if features_of(connection).has_truncate_triggers:
+class TestDatabase:
+    @pytest.mark.django_db
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "UPDATE customer_history_entry SET action = 'x'",
+            "DELETE FROM customer_history_entry",
+        ],
+    )
+    def test_changes_are_refused(self, customer, statement):
         with (
-            pytest.raises(IntegrityError, match="TRUNCATE refused"),
+            pytest.raises(IntegrityError, match="append-only"),
             transaction.atomic(),
             connection.cursor() as cursor,
         ):
-            cursor.execute("TRUNCATE customer_history_entry")
-    assert Entry.objects.exists()
+            cursor.execute(statement)
+        assert Entry.objects.exclude(action="x").exists()
+
+    @pytest.mark.django_db
+    def test_replacement_is_refused(self, customer):
+        if connection.vendor == "postgresql":
+            upsert = (
+                "INSERT INTO customer_history_entry SELECT * FROM customer_history_entry"
+                " ON CONFLICT (id) DO UPDATE SET action = 'x'"
+            )
+        else:
+            upsert = "REPLACE INTO customer_history_entry SELECT * FROM customer_history_entry"
+        with (
+            pytest.raises(IntegrityError, match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(upsert)
+
+    @pytest.mark.django_db
+    def test_truncate_is_refused(self, customer):
+        """MariaDB and MySQL run no trigger on TRUNCATE: there only privileges help."""
+        if features_of(connection).has_truncate_triggers:
+            with (
+                pytest.raises(IntegrityError, match="TRUNCATE refused"),
+                transaction.atomic(),
+                connection.cursor() as cursor,
+            ):
+                cursor.execute("TRUNCATE customer_history_entry")
+        assert Entry.objects.exists()
 
 
 class TestTransactionTestCase(TransactionTestCase):
-    """The test cases of a project can empty the database as before."""
+    """The test cases of a project can empty the database."""
 
-    def test_a_test_may_write_and_leaves_nothing_behind(self):
+    def test_writes_are_flushed(self):
         assert not Entry.objects.filter(entity_model="crm.customer").exists()
         Customer.objects.create(name="Acme")
         assert Entry.objects.filter(entity_model="crm.customer").count() == 1
 
-    def test_another_test_may_too(self):
+    def test_next_test_starts_empty(self):
         assert not Entry.objects.filter(entity_model="crm.customer").exists()
         Customer.objects.create(name="Acme")
 
-    def test_flush_keeps_the_append_only_triggers(self):
+    def test_flush_keeps_the_triggers(self):
         Customer.objects.create(name="Acme")
         call_command("flush", interactive=False, verbosity=0)
         assert not Entry.objects.exists()
@@ -132,7 +131,7 @@ class TestTestCase(TestCase):
         assert made.about(self.customer) == made.entries[:1]
         assert [entry.entity_id for entry in made.entries[1:]] == [str(key), str(key)]
 
-    def test_another_test_does_not_see_them(self):
+    def test_next_test_starts_empty(self):
         with capture_entries() as made:
             pass
         assert made.entries == []
@@ -142,7 +141,7 @@ class TestTestCase(TestCase):
 class TestLiveServerTestCase(LiveServerTestCase):
     """A server in another thread, as browser tests use it."""
 
-    def test_a_request_over_the_wire_is_logged(self):
+    def test_request_is_logged(self):
         customer = Customer.objects.create(name="Acme")
         with capture_entries() as made:
             data = urlencode({"name": "Over the wire"}).encode()

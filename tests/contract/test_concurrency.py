@@ -45,52 +45,52 @@ def in_threads(work):
         list(pool.map(run, range(WRITERS)))
 
 
-@pytest.mark.slow
-def test_old_values_are_in_sequence(several_connections):
-    Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
-    keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
+class TestOldValues:
+    @pytest.mark.slow
+    def test_old_values_are_in_sequence(self, several_connections):
+        Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
+        keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
 
-    def write(number):
-        for count in range(WRITES):
-            key = keys[(number * 7 + count * 13) % ROWS]
-            Customer.objects.filter(pk=key).update(rate=F("rate") + 1)
+        def write(number):
+            for count in range(WRITES):
+                key = keys[(number * 7 + count * 13) % ROWS]
+                Customer.objects.filter(pk=key).update(rate=F("rate") + 1)
 
-    in_threads(write)
-    total = 0
-    for key in keys:
-        entries = Entry.objects.of_entity(Customer, key).filter(kind="update").order_by("id")
-        pairs = [entry.changes["rate"] for entry in entries]
-        assert pairs[0][0] == "0.00"
-        assert all(one[1] == other[0] for one, other in pairwise(pairs))
-        total += len(pairs)
-    assert total == WRITERS * WRITES
+        in_threads(write)
+        total = 0
+        for key in keys:
+            entries = Entry.objects.of_entity(Customer, key).filter(kind="update").order_by("id")
+            pairs = [entry.changes["rate"] for entry in entries]
+            assert pairs[0][0] == "0.00"
+            assert all(one[1] == other[0] for one, other in pairwise(pairs))
+            total += len(pairs)
+        assert total == WRITERS * WRITES
 
+    def test_transaction_waits_for_a_row(self, several_connections):
+        Code.objects.create(code="k", text="0")
+        first_wrote, second_waits = threading.Event(), threading.Event()
 
-def test_transactions_that_wait_for_a_row(several_connections):
-    Code.objects.create(code="k", text="0")
-    first_wrote, second_waits = threading.Event(), threading.Event()
+        def first():
+            with transaction.atomic():
+                Code.objects.update(text="1")
+                first_wrote.set()
+                second_waits.wait(5)
+                time.sleep(0.2)
+            connection.close()
 
-    def first():
-        with transaction.atomic():
-            Code.objects.update(text="1")
-            first_wrote.set()
-            second_waits.wait(5)
-            time.sleep(0.2)
-        connection.close()
+        def second():
+            first_wrote.wait(5)
+            second_waits.set()
+            Code.objects.update(text="2")
+            connection.close()
 
-    def second():
-        first_wrote.wait(5)
-        second_waits.set()
-        Code.objects.update(text="2")
-        connection.close()
-
-    threads = [threading.Thread(target=work) for work in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    entries = Entry.objects.of_entity(Code, "k").filter(kind="update").order_by("id")
-    assert [entry.changes["text"] for entry in entries] == [["0", "1"], ["1", "2"]]
+        threads = [threading.Thread(target=work) for work in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        entries = Entry.objects.of_entity(Code, "k").filter(kind="update").order_by("id")
+        assert [entry.changes["text"] for entry in entries] == [["0", "1"], ["1", "2"]]
 
 
 def check_users(customers):
@@ -107,40 +107,6 @@ def write_as(number, customer):
             with transaction.atomic():
                 Customer.objects.filter(pk=customer.pk).update(name=f"{count} in a transaction")
                 Customer.objects.filter(pk=customer.pk).update(rate=count + 1)
-
-
-def test_asynchronous_tasks():
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-
-    def write(number):
-        try:
-            write_as(number, customers[number])
-        finally:
-            connections.close_all()
-
-    async def everyone():
-        await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
-
-    asyncio.run(everyone())
-    check_users(customers)
-
-
-def test_threads_with_pooled_connections(several_connections):
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-    settings_dict = connection.settings_dict
-    options = settings_dict["OPTIONS"]
-    if connection.vendor == "postgresql":
-        connection.close()
-        settings_dict["OPTIONS"] = {**options, "pool": {"min_size": 2, "max_size": 3}}
-        settings_dict["CONN_MAX_AGE"] = 0
-    try:
-        in_threads(lambda number: write_as(number, customers[number]))
-    finally:
-        if connection.vendor == "postgresql":
-            connection.close()
-            connection.close_pool()
-        settings_dict["OPTIONS"] = options
-    check_users(customers)
 
 
 @pytest.fixture
@@ -206,11 +172,44 @@ def wait_for(port):
     pytest.fail("pgbouncer did not start")
 
 
-def test_pooler_in_transaction_mode(pgbouncer):
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-    in_threads(lambda number: write_as(number, customers[number]))
-    Customer.objects.update(name="by nobody")
-    check_users_except_last(customers)
+class TestUsers:
+    def test_asynchronous_tasks(self):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+
+        def write(number):
+            try:
+                write_as(number, customers[number])
+            finally:
+                connections.close_all()
+
+        async def write_all():
+            await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
+
+        asyncio.run(write_all())
+        check_users(customers)
+
+    def test_threads_share_a_pool(self, several_connections):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+        settings_dict = connection.settings_dict
+        options = settings_dict["OPTIONS"]
+        if connection.vendor == "postgresql":
+            connection.close()
+            settings_dict["OPTIONS"] = {**options, "pool": {"min_size": 2, "max_size": 3}}
+            settings_dict["CONN_MAX_AGE"] = 0
+        try:
+            in_threads(lambda number: write_as(number, customers[number]))
+        finally:
+            if connection.vendor == "postgresql":
+                connection.close()
+                connection.close_pool()
+            settings_dict["OPTIONS"] = options
+        check_users(customers)
+
+    def test_pooler_in_transaction_mode(self, pgbouncer):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+        in_threads(lambda number: write_as(number, customers[number]))
+        Customer.objects.update(name="by nobody")
+        check_users_except_last(customers)
 
 
 def check_users_except_last(customers):

@@ -1,4 +1,4 @@
-"""django-hijack and django-impersonate, as they are released, through real requests."""
+"""The releases of django-hijack and django-impersonate, through real requests."""
 
 import pytest
 from django.conf import settings as configured
@@ -32,12 +32,12 @@ def client(people):
 
 
 def logged(log, model="crm.customer"):
-    """Return who acted, and who really did, for each entry of the model."""
+    """Return the labels of user and impersonator for each entry of the model."""
     found = []
     for entry in log.entries():
         if entry.entity_model == model:
-            really = (entry.context or {}).get("impersonator")
-            found.append((entry.user_label, really and really["label"]))
+            impersonator = (entry.context or {}).get("impersonator")
+            found.append((entry.user_label, impersonator and impersonator["label"]))
     return found
 
 

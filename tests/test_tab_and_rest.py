@@ -1,4 +1,4 @@
-"""What a reader sees of the log, by the tab and over REST, and what nobody sees without leave."""
+"""The log on the tab and over REST: what readers see, and what is hidden."""
 
 import json
 
@@ -37,8 +37,8 @@ def stranger(django_user_model):
     return client
 
 
-def pages(customer):
-    """Return the address of each door to the history of a customer."""
+def urls(customer):
+    """Return the URL of each output with the history of a customer."""
     return {
         "view": f"/customers/{customer.pk}/history/",
         "tag": f"/customers/{customer.pk}/page/",
@@ -47,30 +47,28 @@ def pages(customer):
     }
 
 
-@pytest.mark.parametrize("door", ["view", "tag", "subject", "all"])
-class TestEveryDoor:
-    def test_shows_who_changed_what_from_where(self, door, reader, customer, user):
+@pytest.mark.parametrize("output", ["view", "tag", "subject", "all"])
+class TestEveryOutput:
+    def test_shows_user_source_and_values(self, output, reader, customer, user):
         with history.acting(user=user, source="import", ip_address="203.0.113.9"):
             Customer.objects.filter(pk=customer.pk).update(rate="44.99")
-        text = reader.get(pages(customer)[door]).content.decode()
+        text = reader.get(urls(customer)[output]).content.decode()
         for shown in ("ann", "39.99", "44.99", "Import", "203.0.113.9", "Update"):
             assert shown in text
 
-    def test_shows_no_confidential_and_no_secret_value(self, door, reader, customer):
+    def test_hides_protected_values(self, output, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(ssn="999-88-7777", portal_password="pw2")
-        text = reader.get(pages(customer)[door]).content.decode()
+        text = reader.get(urls(customer)[output]).content.decode()
         assert "***-**-6789" in text
         assert "***-**-7777" in text
         for hidden in (SSN, "123-45", "999-88", "s3cret", "pw2"):
             assert hidden not in text
 
-    def test_shows_the_value_to_who_has_the_permission_of_the_field(
-        self, door, reader, user, customer
-    ):
+    def test_permission_shows_the_value(self, output, reader, user, customer):
         grant(user, "view_confidential_customer_ssn")
-        assert SSN in reader.get(pages(customer)[door]).content.decode()
+        assert SSN in reader.get(urls(customer)[output]).content.decode()
 
-    def test_masks_a_field_that_is_known_no_longer(self, door, reader, customer, user):
+    def test_masks_an_unknown_field(self, output, reader, customer, user):
         Entry.objects.create(
             timestamp=timezone.now(),
             kind="update",
@@ -82,35 +80,35 @@ class TestEveryDoor:
             changes={"dropped": ["old value", "new value"]},
             source="web",
         )
-        assert "old value" not in reader.get(pages(customer)[door]).content.decode()
+        assert "old value" not in reader.get(urls(customer)[output]).content.decode()
         grant(user, "view_confidential")
-        assert "old value" in reader.get(pages(customer)[door]).content.decode()
+        assert "old value" in reader.get(urls(customer)[output]).content.decode()
 
-    def test_escapes_what_people_wrote(self, door, reader, customer):
+    def test_escapes_html_in_values(self, output, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(name="<script>alert(1)</script>")
-        response = reader.get(pages(customer)[door])
+        response = reader.get(urls(customer)[output])
         assert b"<script>alert" not in response.content or response["Content-Type"].startswith(
             "application/json"
         )
 
-    def test_refuses_a_user_without_permission(self, door, stranger, customer):
-        response = stranger.get(pages(customer)[door])
-        assert response.status_code == (200 if door == "tag" else 403)
+    def test_refuses_without_permission(self, output, stranger, customer):
+        response = stranger.get(urls(customer)[output])
+        assert response.status_code == (200 if output == "tag" else 403)
         assert "39.99" not in response.content.decode()
 
-    def test_asks_an_anonymous_visitor_to_log_in(self, door, customer):
-        response = Client().get(pages(customer)[door])
-        if door == "view":
+    def test_anonymous_visitor_must_log_in(self, output, customer):
+        response = Client().get(urls(customer)[output])
+        if output == "view":
             assert response.status_code == 302
             assert response["Location"].startswith("/log-in/")
-        elif door != "tag":
+        elif output != "tag":
             assert response.status_code in (401, 403)
         assert "39.99" not in response.content.decode()
 
 
 class TestTab:
     def test_has_the_nine_columns(self, reader, customer):
-        text = reader.get(pages(customer)["view"]).content.decode()
+        text = reader.get(urls(customer)["view"]).content.decode()
         columns = (
             "Timestamp", "User", "Action", "Entity", "Field",
             "Old value", "New value", "Source", "IP address",
@@ -118,70 +116,68 @@ class TestTab:
         found = [text.index(f'scope="col">{column}</th>') for column in columns]
         assert found == sorted(found)
 
-    def test_shows_names_not_keys_and_words_not_codes(self, reader, customer):
+    def test_shows_labels_of_values(self, reader, customer):
         customer.tags.add(Tag.objects.create(name="Vip"))
         Customer.objects.filter(pk=customer.pk).update(status="canceled")
         Invoice.objects.create(customer=customer, number="INV-7")
-        text = strip_tags(reader.get(pages(customer)["view"]).content.decode())
+        text = strip_tags(reader.get(urls(customer)["view"]).content.decode())
         for shown in ("Vip", "Active customer", "Canceled", "System", "Invoice INV-7"):
             assert shown in text
 
-    def test_is_newest_first_and_loads_older_entries_by_key(self, reader, customer, settings):
+    def test_newest_first_page_by_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(4):
             Note.objects.create(customer=customer, text=f"note {number}")
-        shown, address = [], pages(customer)["view"]
-        while address:
-            response = reader.get(address)
+        shown, url = [], urls(customer)["view"]
+        while url:
+            response = reader.get(url)
             page = response.context["page"]
             shown += [str(entry.changes[-1].new) for entry in page.entries]
-            address = page.older and f"{pages(customer)['view']}?before={page.older}"
+            url = page.older and f"{urls(customer)['view']}?before={page.older}"
         assert [text for text in shown if text.startswith("note")] == [
             "note 3", "note 2", "note 1", "note 0",
         ]  # fmt: skip
         assert len(shown) == 5
 
-    def test_a_cursor_of_another_record_is_not_accepted(self, reader, customer, settings):
+    def test_cursor_of_another_record(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
         other = Customer.objects.create(name="Other")
         Note.objects.create(customer=customer, text="t")
-        older = reader.get(pages(customer)["view"]).context["page"].older
+        older = reader.get(urls(customer)["view"]).context["page"].older
         assert older
-        assert reader.get(pages(other)["view"] + f"?before={older}").status_code == 400
-        shown = reader.get(pages(other)["tag"] + f"?before={older}")
+        assert reader.get(urls(other)["view"] + f"?before={older}").status_code == 400
+        shown = reader.get(urls(other)["tag"] + f"?before={older}")
         assert shown.status_code == 200
         assert "This link is not valid here." in shown.content.decode()
 
-    def test_the_history_of_a_deleted_record_stays_readable(self, reader, customer):
-        address = pages(customer)["view"]
+    def test_history_of_a_deleted_record(self, reader, customer):
+        url = urls(customer)["view"]
         customer.delete()
-        text = reader.get(address).content.decode()
+        text = reader.get(url).content.decode()
         assert "History of a deleted record" in text
         assert "Delete" in text
 
-    def test_a_record_that_never_was_is_not_found(self, reader, customer):
+    def test_unknown_record_is_not_found(self, reader, customer):
         assert reader.get("/customers/987654/history/").status_code == 404
 
-    def test_a_cell_tells_null_empty_masked_and_secret_apart(self, reader, customer):
+    def test_null_blank_masked_and_secret(self, reader, customer):
         Customer.objects.filter(pk=customer.pk).update(api_token="t", name="")
         customer.tags.add(Tag.objects.create(name="Vip"))
-        text = reader.get(pages(customer)["view"]).content.decode()
+        text = reader.get(urls(customer)["view"]).content.decode()
         for state in ("null", "blank", "masked", "secret"):
             assert f"customer-history-{state}" in text
         assert "crm.view_confidential_customer_ssn" in text
 
-    def test_takes_few_statements_however_many_entries(
-        self, reader, customer, django_assert_max_num_queries
-    ):
+    def test_number_of_statements(self, reader, customer, django_assert_max_num_queries):
         for number in range(20):
             Note.objects.create(customer=customer, text=str(number))
         # session, user, permissions of user and of groups, subject twice, page, two names
         with django_assert_max_num_queries(9):
-            reader.get(pages(customer)["view"])
+            reader.get(urls(customer)["view"])
 
 
 class TestRest:
-    def test_an_entry_has_the_shape_of_the_contract(self, reader, customer, user, log):
+    def test_json_of_an_entry(self, reader, customer, user, log):
         with history.acting(
             user=user, source="api", ip_address="2001:db8::7", reason="asked by phone"
         ):
@@ -189,7 +185,7 @@ class TestRest:
                 rate="44.99", status="canceled", ssn="111-22-3333", portal_password="x"
             )
         entry = log.only()
-        response = reader.get(pages(customer)["subject"])
+        response = reader.get(urls(customer)["subject"])
         assert response["Cache-Control"] == "private, no-store"
         shown = response.json()["results"][0]
         assert shown.pop("timestamp").endswith("Z")
@@ -259,19 +255,19 @@ class TestRest:
         link = reader.get(f"/api/history/entries/{entry.id}/").json()
         assert link["id"] == str(entry.id)
 
-    def test_pages_by_cursor_each_entry_exactly_once(self, reader, customer):
+    def test_cursor_shows_each_entry_once(self, reader, customer):
         for number in range(5):
             Note.objects.create(customer=customer, text=str(number))
-        address, seen = pages(customer)["subject"] + "?limit=2", []
-        while address:
-            page = reader.get(address).json()
+        url, seen = urls(customer)["subject"] + "?limit=2", []
+        while url:
+            page = reader.get(url).json()
             seen += [entry["id"] for entry in page["results"]]
-            address = page["next"]
+            url = page["next"]
             Note.objects.create(customer=customer, text="arrives meanwhile")
         assert len(seen) == len(set(seen)) == 6
         assert seen == sorted(seen, reverse=True)
 
-    def test_lists_over_all_only_what_the_reader_may_see(self, reader, customer, log):
+    def test_list_has_only_readable_entries(self, reader, customer, log):
         Account.objects.create(label="another subject model")
         Tag.objects.create(name="on nobody's tab")
         models = {
@@ -291,7 +287,7 @@ class TestRest:
             ("acton=Update", "acton"),
         ],
     )
-    def test_a_wrong_parameter_is_a_problem_document(self, reader, customer, query, parameter):
+    def test_wrong_parameter_is_a_problem(self, reader, customer, query, parameter):
         response = reader.get(f"/api/history/?{query}")
         assert response.status_code == 400
         assert response["Content-Type"] == "application/problem+json"
@@ -300,12 +296,12 @@ class TestRest:
         assert problem["errors"][0]["parameter"] == parameter
 
     @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-    def test_is_read_only(self, reader, method):
+    def test_endpoints_are_read_only(self, reader, method):
         response = getattr(reader, method)("/api/history/")
         assert response.status_code == 405
         assert "GET" in response["Allow"]
         assert json.loads(response.content)["status"] == 405
 
     @pytest.mark.parametrize("path", ["nobody.knows/1", "crm.note/1", "crm.customer/not-a-number"])
-    def test_what_is_no_subject_is_not_found(self, reader, path):
+    def test_wrong_subject_is_not_found(self, reader, path):
         assert reader.get(f"/api/history/subjects/{path}/").status_code == 404
