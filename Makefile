@@ -1,9 +1,9 @@
-# `make demo` shows the package at work, `make test` tests it; both make their own environment.
+# `make demo` shows the package at work, `make test` tests it. Both create their own environment.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo demo-large test package bench lint messages docs links clean
+.PHONY: demo demo-large test test-all package bench lint messages docs links clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python example_project/manage.py demo
@@ -11,8 +11,13 @@ demo: $(VENV)/.installed
 demo-large: $(VENV)/.installed
 	$(BIN)/python example_project/manage.py demo --customers 3000
 
+# The fast tests on every database that can be reached: make test TEST_OPTIONS='-k "rest or export"'
 test: $(VENV)/.installed
 	$(BIN)/python -m tests.databases $(TEST_OPTIONS)
+
+# The slow tests too: the browser, memory, 100,000 rows, other processes, partitions.
+test-all: $(VENV)/.linters $(VENV)/.documents
+	$(BIN)/python -m tests.databases --slow $(TEST_OPTIONS)
 
 package: $(VENV)/.packagers
 	$(BIN)/python -m pytest -m packaging tests/packaging
@@ -39,7 +44,7 @@ docs: $(VENV)/.documents
 links: $(VENV)/.documents
 	$(BIN)/python -m sphinx -b linkcheck -q docs docs/_build/links
 	$(BIN)/python -m sphinx -b linkcheck -q -C -D extensions=myst_parser -D root_doc=README \
-		-D "include_patterns=*.md" -D linkcheck_anchors=0 . docs/_build/links-beside
+		-D "include_patterns=*.md" -D linkcheck_anchors=0 . docs/_build/links-of-the-root
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: this package beside its peers, on every database that answers."""
+"""`python -m benchmarks`: compare this package with others, on each of the databases."""
 
 import argparse
 import json
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import django
 
+from benchmarks.operations import OPERATIONS
 from benchmarks.peers import DEFAULT, PEERS, PLAIN, peer_named
 from benchmarks.report import TITLES, markdown, versions
 from benchmarks.running import Plan, measure
-from benchmarks.works import WORKS
 
 URLS = {
     "sqlite": "sqlite:///benchmark.sqlite3",
@@ -24,12 +24,17 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--databases", nargs="*", choices=URLS, default=list(URLS))
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=DEFAULT)
-    parser.add_argument("--works", nargs="*", choices=WORKS, default=list(WORKS))
+    parser.add_argument("--operations", nargs="*", choices=OPERATIONS, default=list(OPERATIONS))
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--rows", type=int, default=100, help="Rows in one go.")
-    parser.add_argument("--entries", type=int, default=1_000_000, help="Entries to page in.")
-    parser.add_argument("--of-the-customer", type=int, default=5_000, help="Of them, the reader's.")
-    parser.add_argument("--quick", action="store_true", help="Little of everything: a look.")
+    parser.add_argument("--rows", type=int, default=100, help="Rows per operation.")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="Entries in the log.")
+    parser.add_argument(
+        "--of-the-customer",
+        type=int,
+        default=5_000,
+        help="Of one customer.",
+    )
+    parser.add_argument("--quick", action="store_true", help="Few rows and rounds.")
     parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
     parser.add_argument("--json", type=Path, help="A file for the figures of every round.")
     for name, url in URLS.items():
@@ -46,12 +51,12 @@ def plan_of(options):
         entries=2_000 if quick else options.entries,
         of_the_customer=1_000 if quick else options.of_the_customer,
         deep=800 if quick else options.of_the_customer * 4 // 5,
-        works=tuple(options.works),
+        operations=tuple(options.operations),
     )
 
 
 def main():
-    """Print a table for each database, and write the figures down where asked."""
+    """Print a table for each database, and save the figures if `--json` is given."""
     options = arguments()
     plan = plan_of(options)
     names = [name for name in PEERS if name in {PLAIN, *options.peers}]
@@ -64,12 +69,12 @@ def main():
     }
     print(f"Django {results['django']}; " + "; ".join(map(" ".join, results["versions"].items())))
     for vendor in options.databases:
-        fitting = [name for name in names if vendor in peer_named(name).vendors]
+        measured = [name for name in names if vendor in peer_named(name).vendors]
         figures = measure(
             getattr(options, f"{vendor}_url"),
-            fitting,
+            measured,
             plan,
-            tell=lambda what, vendor=vendor: print(f"{TITLES[vendor]}: {what}", file=sys.stderr),
+            report=lambda what, vendor=vendor: print(f"{TITLES[vendor]}: {what}", file=sys.stderr),
         )
         results["databases"][vendor] = figures
         print("\n" + markdown(vendor, figures, clock=options.clock), flush=True)

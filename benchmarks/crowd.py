@@ -1,10 +1,10 @@
-"""`python -m benchmarks.crowd`: many writers and readers at once, with a history and without.
+"""`python -m benchmarks.crowd`: many writers and readers at the same time.
 
 `--writers` processes save customers, each save in a transaction of its own, while `--readers`
-processes read pages of their history; in turn on a table without history and on one with it, for
-`--seconds` in all. It prints the throughput of both and their ratio, and it ends with status 1 at a
-deadlock, at any other error, or when somebody was seen waiting for a lock on the log.
-`DATABASE_URL` names a PostgreSQL or MariaDB server; SQLite has one writer at a time anyway.
+processes read pages of their history. They alternate between a table without a history and one
+with it, for `--seconds` in total. The program prints the throughput of both and their ratio. It
+ends with status 1 after a deadlock or another error, or if a process waited for a lock on the log.
+`DATABASE_URL` names a PostgreSQL or MariaDB server. SQLite allows only one writer at a time.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.writing import configure
 LOG = "customer_history_entry"
 CUSTOMERS = 2_000
 TURN = 15
-"""Seconds that one of the two tables is written to before it is the other's turn."""
+"""Seconds until the processes change to the other table."""
 
 WAITING = {
     "postgresql": (
@@ -38,7 +38,7 @@ WAITING = {
 
 
 def write(is_audited, until, answers):
-    """Save customers until the time is up; tell how many, and the errors."""
+    """Save customers until the time is over; answer with their number and the errors."""
     from django.db import Error, transaction
 
     from benchmarks.models import AuditedCustomer, PlainCustomer
@@ -65,7 +65,7 @@ def write(is_audited, until, answers):
 
 
 def read(until, answers):
-    """Read first pages of customers until the time is up."""
+    """Read first pages of customers until the time is over."""
     from django.db import Error
 
     from benchmarks.models import AuditedCustomer
@@ -85,20 +85,21 @@ def read(until, answers):
 
 
 def watch(until, answers):
-    """Look again and again whether anybody waits for a lock on the log."""
+    """Check repeatedly whether a process waits for a lock on the log."""
     from django.db import connection
 
-    looks, waits = 0, 0
+    checks, waits = 0, 0
     with connection.cursor() as cursor:
         while time.monotonic() < until:
             cursor.execute(WAITING[connection.vendor])
-            looks, waits = looks + 1, waits + bool(cursor.fetchone()[0])
+            checks, waits = checks + 1, waits + bool(cursor.fetchone()[0])
             time.sleep(0.02)
-    answers.put(("looks", looks, [f"{waits} looks saw somebody wait for the log"] if waits else []))
+    errors = [f"{waits} checks found a process that waits for the log"] if waits else []
+    answers.put(("checks", checks, errors))
 
 
 def turn(is_audited, options, seconds):
-    """Let all of them work for a while; return the counts of each kind, and the errors."""
+    """Run all processes for some seconds; return the counts of each kind, and the errors."""
     from django.db import connections
 
     connections.close_all()
@@ -131,7 +132,7 @@ def main():
     from django.db import connection
 
     if connection.vendor not in WAITING:
-        sys.exit("This benchmark runs on PostgreSQL and MariaDB: name one in DATABASE_URL.")
+        sys.exit("This benchmark needs PostgreSQL or MariaDB. Name a server in DATABASE_URL.")
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
@@ -142,7 +143,7 @@ def main():
 
 
 def run(options):
-    """Let both tables have their turns; print the throughput and return what went wrong."""
+    """Use both tables in turn; print the throughput and return the errors."""
     from django.db import connection
 
     from benchmarks.models import AuditedCustomer, PlainCustomer
@@ -150,17 +151,17 @@ def run(options):
     for model in (PlainCustomer, AuditedCustomer):
         model.objects.bulk_create(model(name=f"customer {number}") for number in range(CUSTOMERS))
     seconds = min(TURN, options.seconds / 2)
-    rates, wrong, looks = {False: [], True: []}, [], 0
+    rates, wrong, checks = {False: [], True: []}, [], 0
     for _ in range(max(int(options.seconds / seconds / 2), 1)):
         for is_audited in (False, True):
             counts, errors = turn(is_audited, options, seconds)
             rates[is_audited].append(counts["saved"] / seconds)
-            looks, wrong = looks + counts["looks"], wrong + errors
+            checks, wrong = checks + counts["checks"], wrong + errors
     plain, audited = (statistics.median(rates[is_audited]) for is_audited in (False, True))
     print(
         f"{connection.vendor}: {options.writers} writers and {options.readers} readers:"
         f" {plain:.0f} saves a second without a history, {audited:.0f} with it"
-        f" ({audited / plain:.2f} of it); {len(wrong)} errors, {looks} looks at the locks",
+        f" ({audited / plain:.2f} of it); {len(wrong)} errors, {checks} checks of the locks",
         flush=True,
     )
     return wrong

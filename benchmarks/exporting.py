@@ -1,9 +1,9 @@
-"""`python -m benchmarks.exporting`: exports of a long history, their speed and their memory.
+"""`python -m benchmarks.exporting`: the time and memory of exports of a long history.
 
-A log of `--entries` entries of 500 customers, exported in each of `--formats`, each by a process
-of its own; it fails where one takes more memory than `--most`. Memory is the peak of that process
-above what it had needed when it had exported one entry; it is read from `/proc`, so this runs on
-Linux. `DATABASE_URL` names the database server; tables are made in a test database and removed.
+A log of `--entries` entries of 500 customers is exported in each of `--formats`, in one process
+for each format. The run fails if a process takes more memory than `--most`: its peak above its
+memory after the export of one entry, read from `/proc` on Linux. `DATABASE_URL` names the database
+server. The tables are created in a test database, which is removed.
 """
 
 import argparse
@@ -22,7 +22,7 @@ TEST_DATABASE = "BENCHMARK_TEST_DATABASE"
 
 
 def export(name, entries):
-    """Export so many entries and return the number of bytes."""
+    """Export the oldest entries and return the number of bytes."""
     from django_customer_history.export.streaming import start_export
     from django_customer_history.reading.timeline import Timeline
 
@@ -32,13 +32,13 @@ def export(name, entries):
 
 
 def peak():
-    """Return the most memory that this process has had so far, in kilobytes."""
+    """Return the peak memory of this process so far, in kilobytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(status.partition("VmHWM:")[2].split()[0])
 
 
 def measure(name, entries):
-    """Print what the export of so many entries takes, and return the megabytes of memory."""
+    """Print time, size and memory of an export, and return the megabytes of memory."""
     from django.db import connection
 
     connection.settings_dict["NAME"] = os.environ[TEST_DATABASE]
@@ -63,14 +63,14 @@ def main():
         "--most",
         type=float,
         default=MOST_MEGABYTES,
-        help="fail where an export takes more megabytes of memory (default: %(default)s)",
+        help="Fail if an export takes more megabytes of memory (default: %(default)s).",
     )
     parser.add_argument("--measure", metavar="FORMAT", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     configure()
     if arguments.measure:
         if measure(arguments.measure, arguments.entries) > arguments.most:
-            sys.exit(f"That is more than the {arguments.most:g} MB that it may take.")
+            sys.exit(f"This is more than the limit of {arguments.most:g} MB.")
         return
     from django.db import connection
 

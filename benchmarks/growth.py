@@ -1,9 +1,9 @@
-"""`python -m benchmarks.growth`: what writing and reading cost as the log grows, on PostgreSQL.
+"""`python -m benchmarks.growth`: the cost of writing and reading as the log grows, on PostgreSQL.
 
-The log is filled in SQL, from entries that saves left there, to each of `--steps` entries over
-`--customers` customers; one entry every three seconds. At each step one customer has 5,000 of them,
-spread over all the time. Each figure stands beside its ratio to the first step's. It ends with
-status 1 where a page scans the log, or where a ratio is above `--most`.
+SQL fills the log with copies of real entries, one every three seconds, to each of `--steps` entries
+over `--customers` customers. At each step one customer has 5,000 of them, distributed over the
+whole time. The table shows each figure and its ratio to the first step. The program ends with
+status 1 if a page scans the log, or if a ratio is above `--most`.
 """
 
 import argparse
@@ -25,10 +25,10 @@ OF_THE_CUSTOMER = 5_000
 EVERY = timedelta(seconds=3)
 SAVES = 100
 LONG = 5_000_000
-"""Entries from which on a plan that scans is wrong; much of a shorter log is rightly looked at."""
+"""From this number of entries on, a plan that scans is wrong. A shorter log may be scanned."""
 LOG = "customer_history_entry"
 
-# A key of version 7 for each moment; the log's own triggers make theirs in the same way.
+# A UUIDv7 for each timestamp, made in the same way as in the triggers.
 FILL = f"""
 INSERT INTO {LOG} SELECT
   encode(overlay(uuid_send(gen_random_uuid()) placing int8send(
@@ -47,7 +47,7 @@ ONE = "%(customer)s::bigint"
 
 @dataclass
 class Step:
-    """What was measured at one length of the log: name to milliseconds."""
+    """The figures at one length of the log: name to milliseconds."""
 
     entries: int
     figures: dict = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Step:
 
 
 class Growth:
-    """A log that grows, and what is done with it at each step."""
+    """A log that grows, and the operations that are measured at each step."""
 
     def __init__(self, customers, longest):
         from django.db import connection
@@ -70,12 +70,12 @@ class Growth:
             )
         self.keys = list(self.model.objects.order_by("pk").values_list("pk", flat=True))
         self.filled = 0
-        # All of it is past: an export takes what was there when it began.
+        # All entries are in the past, because an export ends with the time at which it began.
         self.start = datetime.now(tz=UTC) - EVERY * longest - timedelta(days=1)
         self._keep_patterns()
 
     def _keep_patterns(self):
-        """Keep what real creations and saves leave in the log, to be repeated."""
+        """Keep the entries of real creations and saves, to be repeated."""
         from django_customer_history import history
         from django_customer_history.context.resolved import NamedUser
 
@@ -99,11 +99,11 @@ class Growth:
             return cursor.fetchall() if cursor.description else None
 
     def grow(self, entries, number):
-        """Fill the log up to a length; return the customer that has 5,000 entries at it."""
+        """Fill the log up to a length; return the customer with 5,000 entries."""
         customer = self.model.objects.get(pk=self.keys[number])
-        asked = {"start": self.start, "lowest": self.keys[1_000 % len(self.keys)]}
-        asked |= {"customers": len(self.keys) // 2, "customer": customer.pk}
-        # Indexes are made anew at the end of a long load, as anybody would do.
+        parameters = {"start": self.start, "lowest": self.keys[1_000 % len(self.keys)]}
+        parameters |= {"customers": len(self.keys) // 2, "customer": customer.pk}
+        # After a long load it is faster to create the indexes again.
         indexes = self._execute(
             "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s"
             " AND indexname LIKE 'customer_history_%%' AND indexname NOT LIKE '%%pkey'",
@@ -114,12 +114,12 @@ class Growth:
         new = entries - self.filled - OF_THE_CUSTOMER
         self._execute(
             FILL.format(owner=ANYBODY),
-            {**asked, "first": self.filled, "last": self.filled + new - 1, "every": EVERY},
+            {**parameters, "first": self.filled, "last": self.filled + new - 1, "every": EVERY},
         )
         span = EVERY * entries / OF_THE_CUSTOMER
         self._execute(
             FILL.format(owner=ONE),
-            {**asked, "first": 0, "last": OF_THE_CUSTOMER - 1, "every": span},
+            {**parameters, "first": 0, "last": OF_THE_CUSTOMER - 1, "every": span},
         )
         for _, sql in indexes:
             self._execute(sql)
@@ -128,15 +128,15 @@ class Growth:
         return customer
 
     def measure(self, customer, *, rounds):
-        """Return the milliseconds of everything that is done with the log."""
+        """Return the milliseconds of each operation."""
         step = Step(self.filled)
-        for name, work in self._works(customer).items():
+        for name, work in self._operations(customer).items():
             step.figures[name] = self._median(work, rounds)
             if name != "write" and self.filled >= LONG:
                 step.scans += [f"{name}: {line}" for line in self._scans(work)]
         return step
 
-    def _works(self, customer):
+    def _operations(self, customer):
         from django_customer_history.export.streaming import start_export
         from django_customer_history.reading.facets import facets
         from django_customer_history.reading.timeline import Timeline
@@ -162,16 +162,16 @@ class Growth:
             timeline.page(limit=PAGE, **options)
 
         last_week = everything.filtered(user="3", from_=latest - timedelta(days=7))
-        works = {
+        operations = {
             "write": partial(self._save, self.model),
             "first page": partial(page, one),
             "page at the 4,000th entry": partial(page, one, cursor=cursor_after(one, 4_000)),
         }
         for name, asked in filters.items():
-            works[f"a customer, {name}"] = partial(page, one.filtered(**asked))
+            operations[f"a customer, {name}"] = partial(page, one.filtered(**asked))
         for name in ("from and to", "user", "kind", "field", "source"):
-            works[f"all, {name}"] = partial(page, everything.filtered(**filters[name]))
-        return works | {
+            operations[f"all, {name}"] = partial(page, everything.filtered(**filters[name]))
+        return operations | {
             "all by one user last week": partial(page, last_week),
             "all, an address that nothing came from": partial(
                 page, everything.filtered(ip_address="198.51.100.1")
@@ -191,7 +191,7 @@ class Growth:
                 row.save()
 
     def _median(self, work, rounds):
-        # Processor time of this process and of its server process: others at work do not count.
+        # Processor time of this process and of its server process. Other processes do not count.
         work()
         taken = []
         for _ in range(rounds):
@@ -201,15 +201,15 @@ class Growth:
         return statistics.median(taken)
 
     def _scans(self, work):
-        """Return what the plans of the statements say of reading the log without an index."""
+        """Return the lines of the plans that read the log without an index."""
         sent = []
 
-        def note(execute, sql, params, many, context):
+        def keep(execute, sql, params, many, context):
             if LOG in sql and sql.startswith("SELECT"):
                 sent.append((sql, params))
             return execute(sql, params, many, context)
 
-        with self.connection.execute_wrapper(note):
+        with self.connection.execute_wrapper(keep):
             work()
         for sql, params in sent:
             for (line,) in self._execute(f"EXPLAIN {sql}", params):
@@ -233,11 +233,11 @@ def report(steps):
 
 
 def failures(steps, most):
-    """Return what must not be: scans, and figures that grew by more than `most`."""
+    """Return the scans, and the figures that grew by more than `most`."""
     found = [f"{step.entries:,} entries: {scan}" for step in steps for scan in step.scans]
     first = steps[0].figures
     found += [
-        f"{step.entries:,} entries: {name} takes {value / first[name]:.2f} of the first step's"
+        f"{step.entries:,} entries: {name} takes {value / first[name]:.2f} times as long"
         for step in steps[1:]
         for name, value in step.figures.items()
         if value / first[name] > most
@@ -258,7 +258,7 @@ def main():
     from django.db import connection
 
     if connection.vendor != "postgresql":
-        sys.exit("This benchmark runs on PostgreSQL. Name one in the variable DATABASE_URL.")
+        sys.exit("This benchmark needs PostgreSQL. Name a server in DATABASE_URL.")
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     steps = []

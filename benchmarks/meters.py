@@ -1,4 +1,4 @@
-"""What is read from the clock, the processes, the wire and the disk."""
+"""Measure time, processor time, statements and bytes on disk."""
 
 import tempfile
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Clock:
-    """Wall time, and processor time of this process and of the server's for its connection."""
+    """Wall time, and the processor time of this process and of its server process."""
 
     def __init__(self, connection):
         self._server = _schedule_of(connection)
@@ -23,7 +23,7 @@ class Clock:
 
 
 def _schedule_of(connection):
-    """Return the file in which Linux tells the time of the connection's process or thread."""
+    """Return the file in which Linux counts the time of the connection's process or thread."""
     asked = {
         "postgresql": "SELECT pg_backend_pid()",
         "mysql": "SELECT tid FROM information_schema.processlist WHERE id = CONNECTION_ID()",
@@ -38,7 +38,7 @@ def _schedule_of(connection):
 
 
 class Statements:
-    """How many statements went from the driver to the database within a block."""
+    """Count the statements that the driver sends to the database within a block."""
 
     def __init__(self):
         self.count = 0
@@ -62,7 +62,7 @@ def _sqlite(statements, connection):
 
 @contextmanager
 def _postgresql(statements, connection):
-    # Messages to the server: one for each round trip, whatever stands in it.
+    # One message to the server for each round trip, whatever its content.
     with tempfile.TemporaryFile("w+") as trace:
         driver = connection.connection
         driver.pgconn.trace(trace.fileno())
@@ -93,7 +93,7 @@ _COUNTERS = {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}
 
 
 def bytes_of(connection, tables):
-    """Return the bytes that tables and their indexes take."""
+    """Return the bytes of tables and their indexes."""
     with connection.cursor() as cursor:
         return sum(_SIZES[connection.vendor](cursor, table) for table in tables)
 
@@ -117,7 +117,7 @@ def _postgresql_size(cursor, table):
 
 
 def _mysql_size(cursor, table):
-    # Pages in use: the size of the file grows by a megabyte at a time.
+    # Count used pages, because the file grows by a megabyte at a time.
     cursor.execute(f"ANALYZE TABLE `{table}`")
     cursor.fetchall()
     return _number(

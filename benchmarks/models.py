@@ -1,4 +1,4 @@
-"""A customer of 22 columns, once with its history kept and once without."""
+"""A customer of 22 columns, once with a history and once without."""
 
 from benchmarks.customer import CustomerColumns
 from django_customer_history import history

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.reading`: pages and facets of a long history, and what they cost.
+"""`python -m benchmarks.reading`: the time of pages and facets of a long history.
 
-A log of `--entries` entries, of which one customer has 5,000. `DATABASE_URL` names the database
-server; tables are made in a test database and removed.
+The log has `--entries` entries, 5,000 of them for one customer. `DATABASE_URL` names the database
+server. The tables are created in a test database, which is removed.
 """
 
 import argparse
@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class CommandReader:
-    """Whoever may read everything that is not confidential."""
+    """A user who may read everything that is not confidential."""
 
     is_superuser = True
 
@@ -26,7 +26,7 @@ class CommandReader:
 
 
 def fill(customer, others, count):
-    """Log `count` entries, 5,000 of them, evenly spread, of one customer."""
+    """Log `count` entries, 5,000 of them for one customer, evenly distributed."""
     from django_customer_history.models import Entry
 
     every = max(count // OF_THE_CUSTOMER, 1)
@@ -62,7 +62,7 @@ def entry_of(owner, number):
 
 
 def measure(label, work, *, rounds=9):
-    """Print the median time of some work and the statements that it takes."""
+    """Print the median time of a function and its number of statements."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
@@ -78,7 +78,7 @@ def measure(label, work, *, rounds=9):
 
 
 def cursor_after(timeline, count):
-    """Return the cursor of the page that begins after so many entries."""
+    """Return the cursor of the page after the first `count` entries."""
     from django_customer_history.reading.cursors import Cursor
 
     key = timeline.queryset.newest_first().values_list("id", flat=True)[count - 1]

@@ -1,22 +1,22 @@
-"""The figures as tables in Markdown, and as JSON for machines."""
+"""The figures as Markdown tables."""
 
 import statistics
 from importlib.metadata import version
 
-from benchmarks.peers import FLOOR, OURS, PLAIN, peer_named
-from benchmarks.works import WORKS
+from benchmarks.operations import OPERATIONS
+from benchmarks.peers import LOWER_BOUND, OURS, PLAIN, peer_named
 
 NOTHING = "not captured"
 TITLES = {"sqlite": "SQLite (file, WAL)", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
 
 
-def ratios(works, clock):
-    """Return by work and package the median ratio to plain of the same round; None: nothing."""
+def ratios(operations, clock):
+    """Return the median ratio to the plain run of the same round, by operation and package."""
     return {
-        work: {
+        operation: {
             name: _ratio(answers[PLAIN], answers[name], clock) for name in answers if name != PLAIN
         }
-        for work, answers in works.items()
+        for operation, answers in operations.items()
     }
 
 
@@ -31,23 +31,23 @@ def _ratio(plain, audited, clock):
 
 
 def versions(names):
-    """Return the released versions that were measured."""
-    packages = [name for name in names if name not in (PLAIN, FLOOR)]
+    """Return the versions of the measured packages."""
+    packages = [name for name in names if name not in (PLAIN, LOWER_BOUND)]
     distributions = {name: peer_named(name).distribution for name in packages}
     return {name: version(distribution) for name, distribution in distributions.items()}
 
 
 def markdown(vendor, figures, *, clock="wall"):
     """Return the table of one database."""
-    found = ratios(figures["works"], clock)
+    found = ratios(figures["operations"], clock)
     names = list(figures["bytes"])
     lines = [
         f"| {TITLES[vendor]} | " + " | ".join(names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
-    for work, by_name in found.items():
+    for operation, by_name in found.items():
         cells = [_cell(by_name[name]) for name in names]
-        lines.append(f"| {WORKS[work].title} | " + " | ".join(cells) + " |")
+        lines.append(f"| {OPERATIONS[operation].title} | " + " | ".join(cells) + " |")
     lines += _rows_of_statements(figures["statements"], names)
     lines += _rows_of_bytes(figures["bytes"], names)
     lines += _rows_of_pages(figures["pages"], names)

@@ -1,4 +1,4 @@
-"""A process for each package, and the rounds in which they take turns."""
+"""One process for each package, and the rounds in which they take turns."""
 
 import json
 import os
@@ -13,22 +13,22 @@ from benchmarks.peers import PLAIN
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How much is done."""
+    """How much is measured."""
 
     rounds: int
     rows: int
-    """Rows in one go of a work."""
+    """Rows per operation."""
     saves: int
-    """Entries over which the bytes of one are taken."""
+    """Entries from which the size of one is computed."""
     entries: int
     """Entries of the log whose pages are read."""
     of_the_customer: int
     deep: int
-    works: tuple
+    operations: tuple
 
 
 class Process:
-    """The process of one package, with a database of its own."""
+    """The process of one package. It has a database of its own."""
 
     def __init__(self, name, url, directory, rows):
         self.name = name
@@ -41,26 +41,26 @@ class Process:
         )
 
     def answer(self):
-        """Return the next answer, waiting for it."""
+        """Wait for the next answer and return it."""
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"The process of {self.name} ended: see what it wrote above.")
+            raise RuntimeError(f"The process of {self.name} ended. Its output is above.")
         return json.loads(line)
 
     def ask(self, what, **details):
-        """Have something done and return the answer."""
+        """Send a command and return the answer."""
         self._process.stdin.write(json.dumps({"do": what, **details}) + "\n")
         self._process.stdin.flush()
         return self.answer()
 
     def close(self):
-        """Let the process remove its database and end."""
+        """Close the input. The process removes its database and ends."""
         self._process.stdin.close()
         self._process.wait()
 
 
-def measure(url, names, plan, *, tell):
-    """Return the figures of the packages on one database, as JSON can hold them."""
+def measure(url, names, plan, *, report):
+    """Return the figures of the packages on one database, ready for JSON."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))
         processes = [Process(name, url, directory, plan.rows) for name in names]
@@ -69,12 +69,14 @@ def measure(url, names, plan, *, tell):
         for process in processes:
             process.answer()
         return {
-            "works": {name: _rounds(processes, name, plan, tell) for name in plan.works},
-            "statements": _each(processes, tell, "statements"),
-            "bytes": _each(_but_plain(processes), tell, "bytes", count=plan.saves),
+            "operations": {
+                name: _rounds(processes, name, plan, report) for name in plan.operations
+            },
+            "statements": _each(processes, report, "statements"),
+            "bytes": _each(_but_plain(processes), report, "bytes", count=plan.saves),
             "pages": _each(
                 _but_plain(processes),
-                tell,
+                report,
                 "pages",
                 entries=plan.entries,
                 of_the_customer=plan.of_the_customer,
@@ -84,20 +86,20 @@ def measure(url, names, plan, *, tell):
         }
 
 
-def _rounds(processes, work, plan, tell):
-    """Let the packages take turns at a work, each round beginning with another one."""
-    tell(work)
+def _rounds(processes, operation, plan, report):
+    """Let the packages take turns. Each round begins with another package."""
+    report(operation)
     found = {process.name: [] for process in processes}
     for number in range(plan.rounds + 1):
         start = number % len(processes)
         for process in (*processes[start:], *processes[:start]):
-            found[process.name].append(process.ask("work", name=work))
-    # The first round warms caches and plans.
+            found[process.name].append(process.ask("operation", name=operation))
+    # The first round warms up caches and plans.
     return {name: answers[1:] for name, answers in found.items()}
 
 
-def _each(processes, tell, what, **details):
-    tell(what)
+def _each(processes, report, what, **details):
+    report(what)
     return {process.name: process.ask(what, **details) for process in processes}
 
 

@@ -1,6 +1,6 @@
-"""The process of one package: it does on demand what stands on its standard input.
+"""The process of one package: it reads commands from its standard input.
 
-One JSON object a line: {"do": "work", "name": "create"} and so on; one line is the answer.
+Each line is a JSON object such as {"do": "operation", "name": "create"}. The answer is one line.
 """
 
 import json
@@ -16,9 +16,9 @@ import django
 
 from benchmarks import SQLITE_PRAGMAS
 from benchmarks.meters import Clock, Statements, bytes_of
+from benchmarks.operations import OPERATIONS, Create, Save, Stage, block_of
 from benchmarks.peers import peer_named
 from benchmarks.peers.base import PAGE
-from benchmarks.works import WORKS, Create, Save, Stage, block_of
 
 APPS = (
     "django.contrib.auth",
@@ -55,9 +55,9 @@ def configure(peer, url, directory):
         }
     else:
         database["TEST"] = {"NAME": f"benchmark_{name}"}
-    # Tables are made from the models, which is faster; only ours needs what its migrations add.
+    # Creating tables from the models is faster. Only this package needs its migrations.
     unmigrated = {*APPS, "crm", *peer.apps} - {"django_customer_history"}
-    # A module, as a project has: whatever reads a setting takes longer where there is none.
+    # A module, as in a project: without one, reading a setting takes longer.
     module = ModuleType("benchmark_settings")
     vars(module).update(
         {
@@ -88,7 +88,7 @@ class Worker:
         self.stage = self._stage(rows)
         self.clock = Clock(connection)
         self.answers = {
-            "work": self.work,
+            "operation": self.operation,
             "bytes": self.bytes,
             "statements": self.statements,
             "pages": self.pages,
@@ -110,42 +110,42 @@ class Worker:
         keys = [Customer.objects.create(name=name).pk for name in names]
         return Stage(peer=self.peer, user=user, session=session.session_key, rows=rows, keys=keys)
 
-    def work(self, name):
-        """Do one kind of work; return its times, and how much of it the log holds."""
+    def operation(self, name):
+        """Run an operation; return its times, and how much of it was captured."""
         from benchmarks.crm.models import Customer
 
-        work = WORKS[name](stage=self.stage)
+        operation = OPERATIONS[name](stage=self.stage)
         with self.peer.acting(self.stage.user):
-            work.prepare()
+            operation.prepare()
         self._analyse(Customer)
         mark, before = self.peer.mark(), self._logged()
-        with block_of(work):
+        with block_of(operation):
             start = self.clock.now()
-            work.run()
+            operation.run()
             stop = self.clock.now()
-        self.peer.check(work.expected(), mark)
+        self.peer.check(operation.expected(), mark)
         return {
             "wall": stop[0] - start[0],
             "processor": stop[1] - start[1],
             "captured": self._logged() - before,
-            "expected": sum(work.expected().values()),
+            "expected": sum(operation.expected().values()),
         }
 
     def bytes(self, count):
-        """Return how many entries take how much of the disk, with indexes, by kind of work."""
+        """Return by operation the number of new entries and their bytes with indexes."""
         tables = [model._meta.db_table for model in self.peer.storage()]
         found = {}
-        for work_class in (Save, Create):
+        for operation_class in (Save, Create):
             before, logged = bytes_of(self.connection, tables), self._logged()
             for _ in range(max(count // self.stage.rows, 1)):
-                self.work(work_class.name)
+                self.operation(operation_class.name)
             logged = self._logged() - logged
             grown = bytes_of(self.connection, tables) - before
-            found[work_class.name] = {"entries": logged, "bytes": grown}
+            found[operation_class.name] = {"entries": logged, "bytes": grown}
         return found
 
     def statements(self):
-        """Return what ten saves send: in a transaction that has written before, and alone."""
+        """Return the statements of ten saves: in a transaction that has written, in autocommit."""
         from django.db import transaction
 
         rows = self.stage.customers()[:10]
@@ -166,7 +166,7 @@ class Worker:
         return statements.count
 
     def pages(self, entries, of_the_customer, deep, rounds):
-        """Return the median milliseconds of the first and of a deep page, and its statements."""
+        """Return the median milliseconds and the statements of the first and of a deep page."""
         from django.test.utils import CaptureQueriesContext
 
         from benchmarks.crm.models import Customer
@@ -184,7 +184,7 @@ class Worker:
                 first = time.perf_counter() - start
             if len(rows) < PAGE:
                 raise AssertionError(f"A page of {len(rows)} rows.")
-            # What takes minutes is as long the second time.
+            # A page that takes seconds is read only once.
             times = [first] if first > SLOW else [_seconds(read) for _ in range(rounds)]
             found[name] = {
                 "milliseconds": statistics.median(times) * 1e3,
@@ -193,7 +193,7 @@ class Worker:
         return found
 
     def _analyse(self, *models):
-        """Tell the planner what the tables hold: servers do so in time, but not at once."""
+        """Update the statistics of the planner. Servers do so by themselves, but later."""
         verb = "ANALYZE TABLE" if self.connection.vendor == "mysql" else "ANALYZE"
         with self.connection.cursor() as cursor:
             for model in models:
@@ -214,7 +214,7 @@ def main(url, directory, rows):
     configure(peer, url, Path(directory))
     from django.db import connection
 
-    # What a package prints is not an answer.
+    # Whatever a package prints must not be taken for an answer.
     answers, sys.stdout = sys.stdout, sys.stderr
     old_name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)

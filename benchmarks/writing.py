@@ -1,7 +1,7 @@
 """`python -m benchmarks.writing`: create, save, bulk_create and update(), plain and audited.
 
 `DATABASE_URL` names the database server; tables are made in a test database and removed. The two
-kinds of work take turns within each round, and the figure is the median of the rounds' ratios.
+tables take turns within each round, and the figure is the median of the ratios of all rounds.
 """
 
 import argparse
@@ -41,8 +41,8 @@ def configure():
     django.setup()
 
 
-class Work:
-    """One kind of work on a model, several times over."""
+class Operations:
+    """Operations on one model."""
 
     def __init__(self, model, count):
         self.model, self.count = model, count
@@ -82,16 +82,16 @@ class Work:
         rows.update(rate=f"{self.turn}.50", status=f"status {self.turn}")
 
 
-WORKS = ("create", "save_two_fields", "save_in_autocommit", "bulk_create", "update")
+OPERATIONS = ("create", "save_two_fields", "save_in_autocommit", "bulk_create", "update")
 
 
 def measure(rounds, count):
-    """Return for each kind of work the medians of plain time, audited time and their ratio."""
+    """Return for each operation the median plain time, audited time and ratio."""
     from benchmarks.models import AuditedCustomer, PlainCustomer
 
-    plain, audited = Work(PlainCustomer, count), Work(AuditedCustomer, count)
+    plain, audited = Operations(PlainCustomer, count), Operations(AuditedCustomer, count)
     figures = {}
-    for name in WORKS:
+    for name in OPERATIONS:
         taken = []
         for number in range(rounds + 1):
             order = (False, True) if number % 2 else (True, False)
@@ -101,7 +101,7 @@ def measure(rounds, count):
     return figures
 
 
-def _timed(work, name, *, kept):
+def _timed(operations, name, *, kept):
     from django.db import connection
 
     from django_customer_history import history
@@ -115,7 +115,7 @@ def _timed(work, name, *, kept):
             user=NamedUser(id="7", label="ann"), source="web", ip_address="203.0.113.9"
         ):
             start = time.perf_counter()
-            getattr(work, name)()
+            getattr(operations, name)()
             return time.perf_counter() - start
     finally:
         connection.execute_wrappers[:] = wrappers

@@ -1,4 +1,4 @@
-"""Sphinx builds the documents with this: `make docs`."""
+"""Settings of Sphinx, which builds the documents: `make docs`."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ release = re.search(
     (ROOT / "src" / "django_customer_history" / "__init__.py").read_text(encoding="utf-8"),
 )[1]
 
-# The docstrings of the package are read by importing it.
+# Sphinx imports the package to read its docstrings.
 settings.configure(
     INSTALLED_APPS=[
         "django.contrib.admin",
@@ -37,13 +37,13 @@ extensions = ["myst_parser", "sphinx.ext.autodoc"]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 default_role = "code"
-# Types of Python and of Django have their pages elsewhere.
+# Types of Python and of Django are documented elsewhere.
 nitpick_ignore_regex = [("py:.*", ".*")]
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 nitpicky = True
-linkcheck_anchors = False  # pages that scripts build have none
+linkcheck_anchors = False  # pages built by scripts have no anchors
 linkcheck_ignore = [r"http://127\.0\.0\.1", r"https://example\.com"]
 
 html_theme = "furo"

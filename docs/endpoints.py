@@ -1,6 +1,6 @@
 """Writes the reference of the endpoints from their OpenAPI document: `python docs/endpoints.py`.
 
-A test tells when the page is no longer what this would write.
+A test fails if the page is not what this program writes.
 """
 
 import re
@@ -16,23 +16,23 @@ PAGE = Path(__file__).resolve().parent / "reference" / "endpoints.md"
 PREFIX = "/api/history"
 HEAD = """# Endpoints
 
-This page is made of the OpenAPI document, by `python docs/endpoints.py`. What the endpoints mean,
-with examples, is told in [REST](rest.md). Addresses begin where you mount them, such as at
-`/api/history/`. Every endpoint is a GET.
+`python docs/endpoints.py` generates this page from the OpenAPI document. [REST](rest.md) explains
+the endpoints with examples. Paths are relative to where you mount the endpoints, such as
+`/api/history/`.
 """
 
 Schema = Mapping[str, Any]
 
 
 def page() -> str:
-    """Return the page, from the document of the endpoints as they are now."""
+    """Return the page, generated from the current endpoints."""
     document = openapi()
     named: Schema = document["components"]["schemas"]
     routes = sorted(document["paths"].items(), key=lambda route: (route[0].count("/"), route[0]))
     parts = [HEAD, *_shared(document["paths"])]
     for route, methods in routes:
-        assert set(methods) == {"get"}
-        parts += [*_endpoint(route, methods["get"]), ""]
+        for method, operation in methods.items():
+            parts += [*_endpoint(f"{method.upper()} {route.removeprefix(PREFIX)}", operation), ""]
     parts += ["## Shapes", ""]
     for name in sorted(named):
         parts += [*_shape(name, named[name]), ""]
@@ -53,7 +53,7 @@ def openapi() -> Schema:
 
 
 def _filters(paths: Schema) -> dict[str, Schema]:
-    """Return the parameters that every list takes, which are told once."""
+    """Return the parameters that lists, facets and exports share."""
     of_lists = [one["get"]["parameters"] for route, one in paths.items() if "facets" in route]
     return {one["name"]: one for one in of_lists[0] if _is_filter(one)}
 
@@ -62,14 +62,14 @@ def _shared(paths: Schema) -> Iterator[str]:
     filters = _filters(paths)
     yield "## Filters"
     yield ""
-    yield "Lists, facets and exports take all of these, each with a leading `-` for its contrary."
+    yield 'Lists, facets and exports take all of these. A leading `-` means "not".'
     yield ""
     yield from _parameters([one for name, one in filters.items() if not name.startswith("-")])
     yield ""
 
 
-def _endpoint(route: str, operation: Schema) -> Iterator[str]:
-    yield f"## `GET {route.removeprefix(PREFIX)}`"
+def _endpoint(title: str, operation: Schema) -> Iterator[str]:
+    yield f"## `{title}`"
     yield ""
     if text := operation.get("description"):
         yield " ".join(text.split())
@@ -124,7 +124,7 @@ def _shape(name: str, schema: Schema) -> Iterator[str]:
 
 
 def _type(schema: Schema) -> str:
-    """Return the type of a value in words, with a link to the shape that has a name."""
+    """Return the type of a value in words, with links to named shapes."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
@@ -149,7 +149,7 @@ def _line(text: str) -> str:
 
 
 def set_up() -> None:
-    """Set Django up with the endpoints and nothing besides."""
+    """Set Django up with the endpoints and nothing else."""
     settings.configure(
         INSTALLED_APPS=[
             "django.contrib.auth",

@@ -1,6 +1,6 @@
-"""Takes the pictures of the History tab: `python docs/screenshots.py`, with Playwright installed.
+"""Take the screenshots of the History tab with Playwright: `python docs/screenshots.py`.
 
-The demo must be running (`make demo`); `--site` says where, `--chromium` which browser to use.
+The demo must be running (`make demo`). `--site` is its URL, `--chromium` the path of a browser.
 """
 
 import argparse
@@ -16,7 +16,7 @@ QUERIES = {"wide": "?filter=open", "narrow": ""}
 
 
 def main() -> None:
-    """Log in as the manager and take a picture for each width and color scheme."""
+    """Log in as the manager and take a screenshot for each width and color scheme."""
     options = _options()
     options.images.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -30,8 +30,8 @@ def main() -> None:
                 ).new_page()
                 _log_in(page, options)
                 page.goto(f"{options.site}{options.page}{QUERIES[shape]}")
-                picture = options.images / f"history-tab-{shape}-{scheme}.png"
-                page.screenshot(path=picture, full_page=options.full_page)
+                path = options.images / f"history-tab-{shape}-{scheme}.png"
+                page.screenshot(path=path, full_page=options.full_page)
         browser.close()
 
 

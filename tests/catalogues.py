@@ -1,7 +1,7 @@
-"""The catalogues of translations, and the texts of the code that they translate.
+"""The translation catalogs, and the texts of the code that they translate.
 
-`make messages` brings the texts of the code into each catalogue and compiles it; what it lists
-is still to be translated. `make messages LANGUAGES=fr` begins one for a new language.
+`make messages` updates each catalog with the texts of the code, compiles it, and lists the texts
+that are not translated yet. `make messages LANGUAGES=fr` starts the catalog of a new language.
 """
 
 import sys
@@ -28,27 +28,27 @@ KEYWORDS = {
     "pgettext_lazy": ((1, "c"), 2),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
-LICENCE = """\
+LICENSE = """\
 # Translations of django-customer-history.
 # This file is distributed under the same license as django-customer-history.
 #"""
 
-Place = tuple[str | None, str | tuple[str, ...]]
-"""Context and text, which together a translation is found by; with a plural, both texts."""
+MessageId = tuple[str | None, str | tuple[str, ...]]
+"""Context and text, which identify a message. A message with a plural has two texts."""
 
 
 def languages() -> list[str]:
-    """Return the languages that the package has catalogues for."""
+    """Return the languages that the package has catalogs for."""
     return sorted(path.parent.parent.name for path in LOCALE.glob("*/LC_MESSAGES/django.po"))
 
 
 def source_of(language: str) -> Path:
-    """Return where the catalogue of a language is written."""
+    """Return the path of a language's catalog."""
     return LOCALE / language / "LC_MESSAGES" / "django.po"
 
 
-def catalogue_of(language: str) -> Catalog:
-    """Return the catalogue of a language as it stands in its file."""
+def catalog_of(language: str) -> Catalog:
+    """Return the catalog of a language, read from its file."""
     with source_of(language).open("rb") as file:
         return read_po(file, locale=language)
 
@@ -63,67 +63,67 @@ def texts_of_the_code() -> Catalog:
     return texts
 
 
-def places(catalogue: Catalog) -> set[Place]:
-    """Return by what the messages of a catalogue are found, its header left out."""
-    return {(message.context, message.id) for message in messages(catalogue)}
+def message_ids(catalog: Catalog) -> set[MessageId]:
+    """Return what identifies the messages of a catalog, without its header."""
+    return {(message.context, message.id) for message in messages(catalog)}
 
 
-def messages(catalogue: Catalog) -> Iterator[Any]:
-    """Yield the messages of a catalogue, its header left out."""
-    return (message for message in catalogue if message.id)
+def messages(catalog: Catalog) -> Iterator[Any]:
+    """Yield the messages of a catalog, without its header."""
+    return (message for message in catalog if message.id)
 
 
-def compiled(catalogue: Catalog) -> bytes:
-    """Return the file that Django reads."""
+def compiled(catalog: Catalog) -> bytes:
+    """Return the compiled catalog that Django reads."""
     file = BytesIO()
-    write_mo(file, catalogue)
+    write_mo(file, catalog)
     return file.getvalue()
 
 
 def main(wanted: list[str]) -> None:
-    """Refresh each catalogue, and say what is still to be translated."""
+    """Update each catalog and print the texts that are not translated yet."""
     texts = texts_of_the_code()
     for language in sorted({*languages(), *wanted}):
-        catalogue = _refreshed(language, texts)
+        catalog = _refreshed(language, texts)
         path = source_of(language)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             write_po(
-                file, catalogue, width=100, sort_by_file=True, include_lineno=False,
+                file, catalog, width=100, sort_by_file=True, include_lineno=False,
                 ignore_obsolete=True,
             )  # fmt: skip
-        path.with_suffix(".mo").write_bytes(compiled(catalogue))
-        missing = [one for one in messages(catalogue) if one.fuzzy or not _is_whole(one)]
+        path.with_suffix(".mo").write_bytes(compiled(catalog))
+        missing = [one for one in messages(catalog) if one.fuzzy or not _is_translated(one)]
         print(f"{path.relative_to(ROOT)}: {len(missing)} to translate")
         for message in missing:
             print(f"  {message.id!r}")
 
 
 def _gather(texts: Catalog, path: Path, source: bytes) -> None:
-    place = path.relative_to(ROOT).as_posix()
+    location = path.relative_to(ROOT).as_posix()
     found = extract("python", BytesIO(source), keywords=KEYWORDS, options={"encoding": "utf-8"})
     for line, text, _comments, context in found:
-        texts.add(text, locations=[(place, line)], context=context)
+        texts.add(text, locations=[(location, line)], context=context)
 
 
 def _as_python(path: Path) -> bytes:
-    # Django's own way: what is no text to translate becomes letters without meaning.
+    # As Django's makemessages does: everything that is not translated becomes meaningless letters.
     lines = templatize(path.read_text(encoding="utf-8"), origin=str(path)).splitlines()
     return "\n".join(line.strip() for line in lines).encode()
 
 
 def _refreshed(language: str, texts: Catalog) -> Catalog:
     is_new = not source_of(language).exists()
-    catalogue = Catalog(locale=language) if is_new else catalogue_of(language)
-    catalogue.update(texts, no_fuzzy_matching=True, update_creation_date=False)
-    catalogue.header_comment, catalogue.project = LICENCE, texts.project
-    catalogue.version = ""
-    catalogue.msgid_bugs_address = catalogue.last_translator = ""
-    catalogue.fuzzy = False
-    return catalogue
+    catalog = Catalog(locale=language) if is_new else catalog_of(language)
+    catalog.update(texts, no_fuzzy_matching=True, update_creation_date=False)
+    catalog.header_comment, catalog.project = LICENSE, texts.project
+    catalog.version = ""
+    catalog.msgid_bugs_address = catalog.last_translator = ""
+    catalog.fuzzy = False
+    return catalog
 
 
-def _is_whole(message: Any) -> bool:
+def _is_translated(message: Any) -> bool:
     return all(message.string if isinstance(message.string, tuple) else (message.string,))
 
 

@@ -1,4 +1,4 @@
-"""The Celery app of the tests; a worker takes broker and queue from the environment."""
+"""The Celery app of the tests. Workers read the broker and the queue from the environment."""
 
 import os
 
@@ -8,9 +8,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 
 def app_for(*, broker, queue):
-    """Return an app that sends to, and works on, one queue of one broker."""
-    made = Celery("tests", set_as_current=False)
-    made.conf.update(
+    """Return an app that uses one queue of one broker."""
+    new = Celery("tests", set_as_current=False)
+    new.conf.update(
         broker_url=broker,
         task_default_queue=queue,
         task_ignore_result=True,
@@ -18,7 +18,7 @@ def app_for(*, broker, queue):
         worker_hijack_root_logger=False,
         imports=["tests.projects.crm.tasks"],
     )
-    return made
+    return new
 
 
 app = app_for(

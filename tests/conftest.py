@@ -1,18 +1,20 @@
-"""Fixtures of all tests."""
+"""Fixtures of all tests, and which tests an environment can run."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer
 
-# Tests of the package's extras, in an environment without them.
+# What tests import that not every environment has. Without it they are not collected.
 NEEDED = {
     "contrib/test_celery.py": "celery",
     "contrib/test_channels.py": "channels",
     "contrib/test_impersonation.py": "hijack",
     "contrib/test_tasks.py": "django_tasks_db",
+    "test_databases.py": "psycopg",
     "example": "psycopg",
     "example/browser": "playwright",
     "reading/test_openapi.py": "drf_spectacular",
@@ -22,9 +24,20 @@ NEEDED = {
 }
 collect_ignore = [path for path, needed in NEEDED.items() if find_spec(needed) is None]
 
+# They start the demo, a browser or a database server.
+SLOW_FOLDERS = ("example", "projects/replica", "projects/roles")
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what is in a slow folder. Other slow tests carry the mark themselves."""
+    folders = [Path(__file__).parent / folder for folder in SLOW_FOLDERS]
+    for item in items:
+        if any(folder in item.path.parents for folder in folders):
+            item.add_marker(pytest.mark.slow)
+
 
 class Log:
-    """What was logged since the fixture was set up, oldest first."""
+    """The entries logged since it was created or cleared, oldest first."""
 
     def __init__(self):
         self._seen = set(Entry.objects.values_list("id", flat=True))
@@ -54,7 +67,7 @@ def customer(db):
 
 @pytest.fixture
 def log(customer):
-    """Watch the log from after the customer's creation on."""
+    """Return the entries that are logged after the creation of `customer`."""
     return Log()
 
 

@@ -1,4 +1,4 @@
-"""The documents as tests see them: their blocks of code, and the tutorial, done step by step."""
+"""Read the documentation for tests: its code blocks, and the tutorial step by step."""
 
 import os
 import re
@@ -19,14 +19,14 @@ RUNNABLE = "<!-- runnable -->"
 FENCE = re.compile(r"(?P<indent> *)(?P<ticks>`{3,}|~{3,})(?P<language>\S*).*")
 PACKAGE = Path(django_customer_history.__file__).parent
 PROJECT = ROOT / "tests" / "projects" / "documented"
-"""A project such as the documents speak of."""
+"""A project with the models that the documentation uses."""
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
-"""Every document, built or not."""
+"""All Markdown files of the documentation and of the root."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContextBlock:
-    """A fenced block of a document."""
+class CodeBlock:
+    """A fenced block of a page."""
 
     path: str
     line: int
@@ -39,7 +39,7 @@ class ContextBlock:
 
 
 def blocks_of(path):
-    """Return the fenced blocks of a document, indented ones and those without a language too."""
+    """Return the fenced blocks of a page, also indented ones and those without a language."""
     lines = path.read_text(encoding="utf-8").splitlines()
     number = 0
     while number < len(lines):
@@ -50,7 +50,7 @@ def blocks_of(path):
         closing = found["indent"] + found["ticks"]
         end = lines.index(closing, number)
         mark = next((line for line in reversed(lines[: number - 1]) if line), "")
-        yield ContextBlock(
+        yield CodeBlock(
             path=str(path.relative_to(ROOT)),
             line=number + 1,
             language=found["language"],
@@ -61,18 +61,19 @@ def blocks_of(path):
 
 
 def prose_of(path):
-    """Return a document without its fenced blocks."""
+    """Return a page without its fenced blocks."""
     text = path.read_text(encoding="utf-8")
     return re.sub(r"^( *)(`{3,}|~{3,}).*?^\1\2$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def of_the_run_on_sqlite():
+def skip_unless_sqlite():
+    """Skip the running test: it does not depend on the database, and once is enough."""
     if connection.vendor != "sqlite":
-        pytest.skip("the documents are the same for every database: this is done with SQLite")
+        pytest.skip("the documentation is the same for every database and is tested with SQLite")
 
 
-def python_of_the_documents(*arguments, stdin=None, folder=ROOT, **environment):
-    """Run Python in the project of the documents, whose names the tests use for others."""
+def run_documented_python(*arguments, stdin=None, folder=ROOT, **environment):
+    """Run Python in the project of the documentation. Its names differ from those of the tests."""
     path = f"{PROJECT}:{PACKAGE.parent}"
     inherited = {"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "settings"}
     return subprocess.run(
@@ -87,40 +88,40 @@ def python_of_the_documents(*arguments, stdin=None, folder=ROOT, **environment):
 
 
 class Tutorial:
-    """An empty folder in which the blocks of the tutorial are carried out."""
+    """An empty folder in which the blocks of the tutorial are run."""
 
     FILES = frozenset({"shop/settings.py", "crm/models.py", "shop/urls.py", "crm/admin.py"})
-    """What its reader writes."""
+    """The files that the tutorial creates."""
 
     SKIPPED = ("source ", "python manage.py runserver")
-    """Programs are called by their paths, and nobody looks at a server."""
+    """Commands that are not run: programs are called by their paths, and no server is needed."""
 
     INSTALLING = ("python -m venv", "pip install")
 
     def __init__(self, folder, *, wheel=None, source=None):
-        """Without a wheel, the environment of the tests and the package in `source` serve."""
+        """Without a wheel, use the environment of the tests and the package in `source`."""
         self.folder = folder
         self.files = set()
         self._wheel = wheel
         self._printed = ""
         self._programs = Path(sys.executable).parent
-        of_the_tests = ("PYTHON", "DJANGO_", "DATABASE_URL", "COV_CORE_", "PYTEST_")
+        test_variables = ("PYTHON", "DJANGO_", "DATABASE_URL", "COV_CORE_", "PYTEST_")
         self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(of_the_tests)
+            name: value for name, value in os.environ.items() if not name.startswith(test_variables)
         }
         self._environment["DJANGO_SUPERUSER_PASSWORD"] = "tutorial"
         if source is not None:
             self._environment["PYTHONPATH"] = str(source)
 
     def read_the_page(self):
-        """Carry out all blocks, then do what the page tells its reader to do in the browser."""
+        """Run all blocks, then do what the page asks the user to do in the browser."""
         for block in blocks_of(DOCS / "tutorial.md"):
             self._step(block)
         assert self.files == self.FILES
-        shown = self.shell(IN_THE_BROWSER)
+        shown = self.shell(BROWSER_SESSION)
         for text in ("ann", "Admin", "127.0.0.1", "44.99", "49.99", "900-12-4417"):
             assert text in shown
-        self.shell(AS_A_CLERK, expect="***-**-4417")
+        self.shell(CLERK_SESSION, expect="***-**-4417")
 
     def shell(self, code, *, expect=""):
         self._manage("python", "manage.py", "shell", "-c", code)
@@ -170,13 +171,13 @@ class Tutorial:
         first, _, rest = text.partition("\n")
         name, _, where = first.removeprefix("# ").partition(", ")
         path = self.folder / name
-        assert path.exists() or where == "new", f"The tutorial has not made {name} yet."
+        assert path.exists() or where == "new", f"The tutorial has not created {name} yet."
         before = path.read_text(encoding="utf-8") + "\n" if where == "at the end" else ""
         path.write_text(before + rest, encoding="utf-8")
         self.files.add(name)
 
 
-IN_THE_BROWSER = """
+BROWSER_SESSION = """
 from django.test import Client
 client = Client(headers={"host": "127.0.0.1"})
 assert client.login(username="ann", password="tutorial")
@@ -188,7 +189,7 @@ assert page.status_code == 200, page.status_code
 from django.utils.html import strip_tags
 print(strip_tags(page.content.decode()))
 """
-AS_A_CLERK = """
+CLERK_SESSION = """
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 clerk = User.objects.create_user("clerk", password="tutorial")

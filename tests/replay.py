@@ -1,14 +1,14 @@
-"""Rebuilds the rows of tables from nothing but the log, complaining where it contradicts itself."""
+"""Rebuild rows from the log alone, and raise where the log contradicts itself."""
 
 from collections import defaultdict
 
 
 class ContradictionError(AssertionError):
-    """An entry does not fit what the entries before it say."""
+    """An entry does not agree with the entries before it."""
 
 
 class Replay:
-    """The state of all rows after some entries, as texts."""
+    """The state of all rows after some entries, as text."""
 
     def __init__(self, keys):
         self.rows = {}
@@ -16,13 +16,13 @@ class Replay:
         self._keys = keys
 
     def read(self, entries):
-        """Take in entries, oldest first; what was written for each of two subjects, once."""
+        """Apply entries, oldest first. Of entries that differ in the subject only, apply one."""
         last = None
         for entry in entries:
-            told = (entry.kind, entry.entity_model, entry.entity_id, entry.changes)
-            if last is None or last[0] != told or last[1] == entry.subject_id:
+            written = (entry.kind, entry.entity_model, entry.entity_id, entry.changes)
+            if last is None or last[0] != written or last[1] == entry.subject_id:
                 getattr(self, f"_{entry.kind}")(entry)
-            last = (told, entry.subject_id)
+            last = (written, entry.subject_id)
         return self
 
     def _create(self, entry):

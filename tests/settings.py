@@ -1,4 +1,4 @@
-"""Settings of the tests; `DATABASE_URL` chooses the database, SQLite in memory by default."""
+"""Settings of the tests. `DATABASE_URL` selects the database; the default is SQLite in memory."""
 
 import os
 import uuid
@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import dj_database_url
 
 if find_spec("pymysql") is not None:
-    # The driver that needs no compiler; with mysqlclient installed nothing else would change.
+    # This driver needs no compiler. With mysqlclient everything else is the same.
     import pymysql
 
     pymysql.install_as_MySQLdb()
@@ -67,7 +67,7 @@ STATIC_URL = "/static/"
 LOGIN_URL = "/log-in/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# A worker that a test starts inherits the environment, and so the queue.
+# A worker that a test starts inherits the queue through the environment.
 _run = os.environ.setdefault("TASK_QUEUE", f"history_{uuid.uuid4().hex[:12]}")
 TASK_QUEUE = f"{_run}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 RQ_QUEUES = {
@@ -90,7 +90,7 @@ REST_FRAMEWORK = {
     ],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-# The contract holds for a log in partitions too: `HISTORY_PARTITIONS=month`.
+# `HISTORY_PARTITIONS=month` tests a log in partitions.
 CUSTOMER_HISTORY = {
     "PARTITIONS": os.environ.get("HISTORY_PARTITIONS"),
     "PROPAGATE_CONTEXT_TO_TASKS": True,

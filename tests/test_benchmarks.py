@@ -1,4 +1,4 @@
-"""The comparison with other packages runs, and would notice a log that is not right."""
+"""The benchmarks run, and they notice a wrong log."""
 
 import json
 import os
@@ -19,39 +19,16 @@ from tests.projects.crm.models import Customer
 ROOT = Path(__file__).parent.parent
 
 
-def round_of(wall, captured, expected=10):
+def measured_round(wall, captured, expected=10):
     return {"wall": wall, "processor": wall, "captured": captured, "expected": expected}
 
 
-def test_the_comparison_runs_on_sqlite(tmp_path):
-    figures = tmp_path / "figures.json"
-    options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]
-    done = ran("benchmarks", *options, "--json", str(figures))
-    assert done.returncode == 0, done.stderr
-    found = json.loads(figures.read_text())["databases"]["sqlite"]
-    assert {one["captured"] for one in found["works"]["save"]["customer-history"]} == {20}
-    assert {one["captured"] for one in found["works"]["save"]["plain"]} == {0}
-    assert found["statements"]["customer-history"] == found["statements"]["plain"]
-    assert "| `save()` of 2 fields in one transaction |" in done.stdout
-
-
-@pytest.mark.parametrize(("most", "last"), [("64", []), ("0.001", ["Failed: csv, ndjson"])])
-def test_the_benchmark_of_exports_fails_where_one_takes_too_much_memory(most, last, tmp_path):
-    options = ["--entries", "3000", "--most", most, "--formats", "csv", "ndjson"]
-    # A database of its own: that of the tests is in use.
-    url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
-    done = ran("benchmarks.exporting", *options, DATABASE_URL=url)
-    assert done.stderr.splitlines()[-1:] == last
-    assert done.returncode == len(last)
-    assert "3000 entries as ndjson" in done.stdout
-
-
-def on_this_server():
-    """Return the address of a database that no test is in; it is made and removed there."""
+def url_on_this_server():
+    """Return the URL of a database that no test uses. The benchmark creates and removes it."""
     return re.sub(r"/\w+(?=\?|$)", "/benchmarks", os.environ["DATABASE_URL"])
 
 
-def ran(module, *options, **environment):
+def run_module(module, *options, **environment):
     return subprocess.run(
         [sys.executable, "-m", module, *options],
         cwd=ROOT,
@@ -62,56 +39,92 @@ def ran(module, *options, **environment):
     )
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="The log grows on PostgreSQL.")
-def test_a_log_that_grows_is_measured_at_each_length():
-    options = ["--customers", "50", "--rounds", "1", "--most", "1000"]
-    url = on_this_server()
-    done = ran("benchmarks.growth", "--steps", "5100", "5200", *options, DATABASE_URL=url)
-    assert done.returncode == 0, done.stderr
-    _, head, table = done.stdout.partition("| processor time, ms | 5,100 | 5,200 |\n")
-    assert head
-    rows = {row.split("|")[1].strip() for row in table.splitlines()}
-    assert rows >= {"write", "first page", "all, user", "CSV of a customer"}
+class TestPrograms:
+    @pytest.mark.slow
+    def test_comparison_on_sqlite(self, tmp_path):
+        figures = tmp_path / "figures.json"
+        options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]
+        done = run_module("benchmarks", *options, "--json", str(figures))
+        assert done.returncode == 0, done.stderr
+        found = json.loads(figures.read_text())["databases"]["sqlite"]
+        assert {one["captured"] for one in found["operations"]["save"]["customer-history"]} == {20}
+        assert {one["captured"] for one in found["operations"]["save"]["plain"]} == {0}
+        assert found["statements"]["customer-history"] == found["statements"]["plain"]
+        assert "| `save()` of 2 fields in one transaction |" in done.stdout
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("most", "last"), [("64", []), ("0.001", ["Failed: csv, ndjson"])])
+    def test_export_over_the_memory_limit(self, most, last, tmp_path):
+        options = ["--entries", "3000", "--most", most, "--formats", "csv", "ndjson"]
+        # A database of its own: that of the tests is in use.
+        url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+        done = run_module("benchmarks.exporting", *options, DATABASE_URL=url)
+        assert done.stderr.splitlines()[-1:] == last
+        assert done.returncode == len(last)
+        assert "3000 entries as ndjson" in done.stdout
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(connection.vendor != "postgresql", reason="it measures PostgreSQL")
+    def test_log_of_growing_length(self):
+        options = ["--customers", "50", "--rounds", "1", "--most", "1000"]
+        url = url_on_this_server()
+        done = run_module(
+            "benchmarks.growth", "--steps", "5100", "5200", *options, DATABASE_URL=url
+        )
+        assert done.returncode == 0, done.stderr
+        _, head, table = done.stdout.partition("| processor time, ms | 5,100 | 5,200 |\n")
+        assert head
+        rows = {row.split("|")[1].strip() for row in table.splitlines()}
+        assert rows >= {"write", "first page", "all, user", "CSV of a customer"}
+
+    @pytest.mark.slow
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+    def test_concurrent_writers(self):
+        options = ["--seconds", "6", "--writers", "6", "--readers", "2"]
+        done = run_module("benchmarks.crowd", *options, DATABASE_URL=url_on_this_server())
+        assert done.returncode == 0, done.stderr
+        assert "6 writers and 2 readers:" in done.stdout
+        assert " 0 errors, " in done.stdout
 
 
-@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time.")
-def test_many_writers_and_readers_at_once_hinder_nobody():
-    options = ["--seconds", "6", "--writers", "6", "--readers", "2"]
-    done = ran("benchmarks.crowd", *options, DATABASE_URL=on_this_server())
-    assert done.returncode == 0, done.stderr
-    assert "6 writers and 2 readers:" in done.stdout
-    assert " 0 errors, " in done.stdout
-
-
-def test_a_table_says_what_was_not_captured_and_how_much_of_the_rest():
-    figures = {
-        "works": {
-            "get_save": {
-                "plain": [round_of(1, 0), round_of(2, 0), round_of(4, 0)],
-                "customer-history": [round_of(2, 10), round_of(2, 10), round_of(6, 10)],
-                "auditlog": [round_of(3, 8), round_of(6, 8), round_of(12, 8)],
-                "reversion": [round_of(1, 0), round_of(2, 0), round_of(4, 0)],
-            }
-        },
-        "statements": {
-            name: {"in a transaction": sent}
-            for name, sent in (
-                ("plain", 10),
-                ("customer-history", 10),
-                ("auditlog", 30),
-                ("reversion", 11),
-            )
-        },
-        "bytes": {
-            name: {work: {"entries": 10, "bytes": 10 * size} for work in ("save", "create")}
-            for name, size in (("customer-history", 400), ("auditlog", 1500), ("reversion", 800))
-        },
-        "pages": {
-            name: {page: {"milliseconds": 4.25, "statements": 2} for page in ("first", "deep")}
-            for name in ("customer-history", "auditlog", "reversion")
-        },
-    }
-    expected = """\
+class TestResults:
+    def test_table_of_results(self):
+        figures = {
+            "operations": {
+                "get_save": {
+                    "plain": [measured_round(1, 0), measured_round(2, 0), measured_round(4, 0)],
+                    "customer-history": [
+                        measured_round(2, 10),
+                        measured_round(2, 10),
+                        measured_round(6, 10),
+                    ],
+                    "auditlog": [measured_round(3, 8), measured_round(6, 8), measured_round(12, 8)],
+                    "reversion": [measured_round(1, 0), measured_round(2, 0), measured_round(4, 0)],
+                }
+            },
+            "statements": {
+                name: {"in a transaction": sent}
+                for name, sent in (
+                    ("plain", 10),
+                    ("customer-history", 10),
+                    ("auditlog", 30),
+                    ("reversion", 11),
+                )
+            },
+            "bytes": {
+                name: {work: {"entries": 10, "bytes": 10 * size} for work in ("save", "create")}
+                for name, size in (
+                    ("customer-history", 400),
+                    ("auditlog", 1500),
+                    ("reversion", 800),
+                )
+            },
+            "pages": {
+                name: {page: {"milliseconds": 4.25, "statements": 2} for page in ("first", "deep")}
+                for name in ("customer-history", "auditlog", "reversion")
+            },
+        }
+        expected = """\
 | SQLite (file, WAL) | customer-history | auditlog | reversion |
 |---|---|---|---|
 | get(), change, save() | 1.50 | 3.00 (80% captured) | not captured |
@@ -120,14 +133,13 @@ def test_a_table_says_what_was_not_captured_and_how_much_of_the_rest():
 | log bytes of a `create()`, with indexes | 400 | 1,500 | 800 |
 | first page of 50 | 4.2 ms, 2 SQL | 4.2 ms, 2 SQL | 4.2 ms, 2 SQL |
 | page of 50, deep | 4.2 ms, 2 SQL | 4.2 ms, 2 SQL | 4.2 ms, 2 SQL |"""
-    assert markdown("sqlite", figures) == expected
+        assert markdown("sqlite", figures) == expected
 
-
-@pytest.mark.django_db
-def test_a_run_is_refused_when_the_log_has_not_what_was_done():
-    peer = CustomerHistory()
-    mark = peer.mark()
-    with history.acting(user=None, source="web"):
-        Customer.objects.create(name="Ann")
-    with pytest.raises(AssertionError, match="strangers"):
-        peer.check(Counter(), mark)
+    @pytest.mark.django_db
+    def test_wrong_log_is_an_error(self):
+        peer = CustomerHistory()
+        mark = peer.mark()
+        with history.acting(user=None, source="web"):
+            Customer.objects.create(name="Ann")
+        with pytest.raises(AssertionError, match="wrong user"):
+            peer.check(Counter(), mark)

@@ -1,4 +1,4 @@
-"""Mistakes are found by the system checks, with an id and a hint; none is a traceback."""
+"""The system checks report mistakes with an id and a hint, and never raise."""
 
 import pytest
 from django.core.management import call_command
@@ -7,6 +7,7 @@ from django.test.utils import isolate_apps
 
 from django_customer_history import (
     checks,
+    conf,
     history,
     masks,
 )
@@ -15,6 +16,7 @@ from django_customer_history.capture.triggers import (
     remove_all,
     synchronize_triggers,
 )
+from django_customer_history.contrib.simple_history.snapshots import register_snapshots
 from django_customer_history.exceptions import (
     CaptureError,
     NotRegisteredError,
@@ -32,7 +34,7 @@ from tests.projects.crm.models import Code, Customer, Invoice, InvoiceLine, Note
 
 @pytest.fixture
 def registered(monkeypatch):
-    """Put registrations in the place of those of the project."""
+    """Replace the registrations of the project."""
     fresh = Registry()
     monkeypatch.setattr(checks, "registry", fresh)
 
@@ -47,261 +49,492 @@ def found(messages):
     return [(message.id, message.msg) for message in messages]
 
 
-@pytest.mark.django_db(databases="__all__")
-def test_the_registrations_of_the_tests_are_right():
-    assert checks.check_registrations() == []
-    assert checks.check_settings() == []
-    assert checks.check_middleware() == []
-    assert checks.check_databases() == []
-    call_command("check")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"label": "nmae"}, "label='nmae' names no field of crm.Customer."),
-        ({"exclude": ["x"]}, "exclude='x' names no field of crm.Customer."),
-        ({"only": ["x"]}, "only='x' names no field of crm.Customer."),
-        ({"secret": "x"}, "secret='x' names no field of crm.Customer."),
-        ({"m2m": ["name"]}, "m2m='name' names no many-to-many field of crm.Customer."),
-        ({"events": {"tags": "x"}}, "events='tags' names no column of crm.Customer."),
-        ({"json_keys": "name"}, "json_keys='name' names no JSON field of crm.Customer."),
-        (
-            {
-                "reason_required": ["rate", "delete", "tags", "search_text"],
-                "exclude": "search_text",
-            },
-            "reason_required='search_text' names no logged field of crm.Customer.",
-        ),
-        (
-            {"key_labels": {"name": dict}},
-            "key_labels='name' names no field that is logged key by key of crm.Customer.",
-        ),
-        (
-            {"display": {"rat": str}},
-            "display='rat' names no column without a relation of crm.Customer.",
-        ),
-        (
-            {"display": {"name.key": str}},
-            "display='name.key' names no column without a relation of crm.Customer.",
-        ),
-        ({"confidential": {"x": masks.FULL}}, "confidential='x' names no field of crm.Customer."),
-    ],
+NAMES = 'Give the name of a field, or a list of names, such as ["name", "email"].'
+MASK = "Give a mask of django_customer_history.masks, or a function from text to the text to show."
+FUNCTIONS = 'Give a dict from fields to functions, such as {"fee": "${:,.2f}".format}.'
+EVENTS = (
+    'Give a dict from fields or kinds to actions, such as {"create": "Invoice Generated",'
+    ' "status": {"paid": "Invoice Paid"}}.'
 )
-def test_an_unknown_field(registered, options, message):
-    registered(Customer, subject="self", **options)
-    (error,) = checks.check_registrations()
-    assert (error.id, error.msg) == ("customer_history.E002", message)
-    assert error.hint.startswith("Its fields are: ")
+ACTION = "Give an action of 1 to 100 characters."
 
 
-@pytest.mark.parametrize(
-    ("subject", "reason"),
-    [
-        ("cutsomer", "crm.InvoiceLine has no field 'cutsomer', so 'cutsomer' leads nowhere"),
-        ("invoice__x", "crm.Invoice has no field 'x', so 'invoice__x' leads nowhere"),
-        ("product", "crm.InvoiceLine.product is no foreign key, so 'product' cannot follow it"),
-        ("invoice", "'invoice' leads to crm.Invoice, which is not registered with subject="),
-    ],
-)
-def test_a_subject_path_that_reaches_no_subject_model(registered, subject, reason):
-    registered(Customer, subject="self")
-    registered(Invoice, subject="customer")
-    registered(InvoiceLine, subject=subject)
-    (error,) = checks.check_registrations()
-    assert error.id == "customer_history.E003"
-    assert reason in error.msg
-    assert 'subject="self"' in error.hint
+class TestInvalidOptions:
+    """An option of a wrong type is an error of the checks, never a traceback."""
+
+    @pytest.mark.parametrize(
+        ("options", "message", "hint"),
+        [
+            ({"subject": 5}, "subject is 5", NAMES),
+            ({"label": ["name", 5]}, "label is ['name', 5]", NAMES),
+            ({"exclude": {"name": True}}, "exclude is {'name': True}", NAMES),
+            ({"only": True}, "only is True", NAMES),
+            ({"secret": b"ssn"}, "secret is b'ssn'", NAMES),
+            ({"m2m": 1.5}, "m2m is 1.5", NAMES),
+            ({"json_keys": True}, "json_keys is True", NAMES),
+            ({"reason_required": 1}, "reason_required is 1", NAMES),
+            (
+                {"confidential": "ssn"},
+                "confidential is 'ssn'",
+                'Give a dict from fields to masks, such as {"ssn": masks.SSN}.',
+            ),
+            (
+                {"confidential": ["ssn"]},
+                "confidential is ['ssn']",
+                'Give a dict from fields to masks, such as {"ssn": masks.SSN}.',
+            ),
+            (
+                {"confidential": {"ssn": "ssn"}},
+                "confidential['ssn'] is 'ssn'",
+                f"{MASK} Did you mean masks.SSN?",
+            ),
+            ({"confidential": {"ssn": True}}, "confidential['ssn'] is True", MASK),
+            ({"confidential": {"ssn": []}}, "confidential['ssn'] is []", MASK),
+            (
+                {"confidential": {5: masks.FULL}},
+                "confidential is 5",
+                "Use names of fields as keys of the dict.",
+            ),
+            ({"events": "Created"}, "events is 'Created'", EVENTS),
+            ({"events": ["create"]}, "events is ['create']", EVENTS),
+            ({"events": {"create": 5}}, "events['create'] is 5", ACTION),
+            ({"events": {"create": ""}}, "events['create'] is ''", ACTION),
+            ({"events": {"name": {"x": None}}}, "events['name']['x'] is None", ACTION),
+            (
+                {"events": {"name": {str: "Named"}}},
+                "events['name'] is <class 'str'>",
+                "Use values of the field as keys of the inner dict.",
+            ),
+            ({"display": "name"}, "display is 'name'", FUNCTIONS),
+            (
+                {"display": {"rate": "$"}},
+                "display['rate'] is '$'",
+                "Give a function that takes a value and returns the text to show.",
+            ),
+            ({"key_labels": ["udf"]}, "key_labels is ['udf']", FUNCTIONS),
+            (
+                {"key_labels": {"udf": {"a": "A"}}},
+                "key_labels['udf'] is {'a': 'A'}",
+                "Give a function that takes the reader and returns a dict from keys to labels.",
+            ),
+            (
+                {"snapshots": 1},
+                "snapshots is 1",
+                "Give True, False or the label of an app.",
+            ),
+        ],
+    )
+    def test_message_and_hint(self, registered, options, message, hint):
+        registered(Customer, **options)
+        errors = [one for one in checks.check_registrations() if one.id != "customer_history.E002"]
+        assert [(one.id, one.msg, one.hint) for one in errors] == [
+            ("customer_history.E009", f"crm.Customer: {message}, which is not valid.", hint)
+        ]
+
+    @pytest.mark.parametrize("confidential", ["ssn", ["ssn"], {"ssn": "ssn"}, {"ssn": None}])
+    def test_wrong_mask_hides_everything(self, confidential):
+        registration = registration_of(Customer, confidential=confidential)
+        assert registration.confidential == {"ssn": masks.FULL}
+
+    def test_wrong_list_keeps_its_names(self):
+        registration = registration_of(Customer, secret={"ssn": True}, exclude=["rate", 5])
+        assert (registration.secret, registration.exclude) == ({"ssn"}, {"rate"})
+
+    def test_valid_options_have_no_error(self):
+        registration = registration_of(
+            Ticket,
+            subject="customer",
+            label=("title",),
+            exclude=(name for name in ["a"]),
+            secret={"b"},
+            confidential={"c": masks.SSN, "d": str.upper},
+            events={"create": "Ticket Opened", "status": {"closed": "Ticket Closed"}},
+            reason_required=True,
+            snapshots="crm",
+        )
+        assert registration.invalid_options == ()
+
+    @pytest.mark.parametrize("model", ["crm.Customer", Customer(), int, None])
+    def test_argument_is_not_a_model(self, model):
+        with pytest.raises(TypeError) as error:
+            registration_of(model)
+        assert str(error.value) == (
+            f"history.register() was called with {model!r}, which is not a model class. Give the"
+            " class itself, such as Customer."
+        )
+
+    def test_unknown_option_of_register(self):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'confidental'"):
+            history.register(Tag, confidental={})
 
 
-def test_registering_twice_with_other_options_is_an_error_and_with_the_same_is_not(registered):
-    registered(Tag, label="name")
-    registered(Tag, label=["name"])
-    assert checks.check_registrations() == []
-    registered(Tag, exclude="name")
-    assert found(checks.check_registrations()) == [
-        ("customer_history.E004", "crm.Tag is registered twice, with different options.")
-    ]
+PROXIES = 'Give a list of networks, such as ["10.0.0.0/8", "::1"], or the number of proxies.'
+SOURCES = 'Give a dict from codes to names, such as {"kiosk": _("Kiosk")}.'
+OF_REQUEST = "Give a function that takes a request, or the dotted path to one."
 
 
-def test_a_secret_as_a_label(registered):
-    registered(Customer, subject="self", label="portal_password")
-    assert [one.id for one in checks.check_registrations()] == ["customer_history.E005"]
+class TestSettings:
+    @pytest.mark.parametrize(
+        ("value", "message", "hint"),
+        [
+            (
+                "on",
+                "CUSTOMER_HISTORY is 'on', which is not a dict.",
+                'Write the settings as a dict, such as CUSTOMER_HISTORY = {"PAGE_SIZE": 50}.',
+            ),
+            (
+                {"PAGE_SIZES": 5},
+                "CUSTOMER_HISTORY: setting 'PAGE_SIZES' does not exist. Did you mean 'PAGE_SIZE'?",
+                "The settings are: APPEND_ONLY_TRIGGERS, IMPERSONATOR_RESOLVER, IP_ADDRESS_STORAGE,"
+                " MASK_UNTIL_REVEALED, PAGE_SIZE, PARTITIONS, PROPAGATE_CONTEXT_TO_TASKS,"
+                " PROXY_HEADER, READER_TIME_ZONE, REASON_FIELD, REASON_HEADER, SOURCES,"
+                " SOURCE_RESOLVER, TRUSTED_PROXIES.",
+            ),
+        ],
+    )
+    def test_unknown_setting(self, settings, value, message, hint):
+        settings.CUSTOMER_HISTORY = value
+        (error,) = checks.check_settings()
+        assert (error.id, error.msg, error.hint) == ("customer_history.E001", message, hint)
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "hint"),
+        [
+            ("PAGE_SIZE", 0, "Give a whole number from 1 to 200."),
+            ("PAGE_SIZE", "50", "Give a whole number from 1 to 200."),
+            ("APPEND_ONLY_TRIGGERS", 1, "Give True or False."),
+            ("PARTITIONS", "year", 'Give "month", or None for one table.'),
+            ("TRUSTED_PROXIES", "10.0.0.1", PROXIES),
+            (
+                "TRUSTED_PROXIES",
+                ["10.x"],
+                f"{PROXIES} '10.x' does not appear to be an IPv4 or IPv6 network.",
+            ),
+            ("TRUSTED_PROXIES", -1, PROXIES),
+            ("TRUSTED_PROXIES", True, PROXIES),
+            (
+                "PROXY_HEADER",
+                "X For",
+                'Give the name of a header, such as "X-Forwarded-For" or "Forwarded".',
+            ),
+            ("IP_ADDRESS_STORAGE", "half", "Give one of: 'full', 'truncated', 'none'."),
+            ("SOURCES", ["kiosk"], SOURCES),
+            (
+                "SOURCES",
+                {"The Kiosk": "K"},
+                f"{SOURCES} The code 'The Kiosk' is not valid: use 1 to 32 lower-case letters,"
+                ' digits, "-" and "_".',
+            ),
+            ("SOURCES", {"kiosk": 1}, f"{SOURCES} The name of 'kiosk' is not text."),
+            (
+                "SOURCE_RESOLVER",
+                "no.such",
+                f"{OF_REQUEST} The import failed: No module named 'no'",
+            ),
+            ("SOURCE_RESOLVER", 5, OF_REQUEST),
+            ("IMPERSONATOR_RESOLVER", "os.sep", OF_REQUEST),
+            (
+                "READER_TIME_ZONE",
+                "os.sep",
+                "Give a function that takes a user, or the dotted path to one.",
+            ),
+            ("REASON_HEADER", "", "Give a name, or None to switch it off."),
+            ("REASON_FIELD", 1, "Give a name, or None to switch it off."),
+        ],
+    )
+    def test_wrong_value_of_a_setting(self, settings, setting, value, hint):
+        settings.CUSTOMER_HISTORY = {setting: value}
+        (error,) = checks.check_settings()
+        assert (error.id, error.msg, error.hint) == (
+            "customer_history.E001",
+            f"CUSTOMER_HISTORY[{setting!r}] is {value!r}, which is not valid.",
+            hint,
+        )
+
+    def test_each_setting_has_a_function(self):
+        assert [
+            name for name in conf.DEFAULTS if not callable(getattr(conf, name.lower(), None))
+        ] == []
+
+    def test_missing_middleware(self, settings):
+        settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
+        (warning,) = checks.check_middleware()
+        assert (warning.id, warning.msg, warning.hint) == (
+            "customer_history.W001",
+            "MIDDLEWARE does not contain HistoryMiddleware, so changes made in requests have the"
+            " user System and no IP address.",
+            'Add "django_customer_history.middleware.HistoryMiddleware" after'
+            " AuthenticationMiddleware.",
+        )
 
 
-def test_a_key_that_is_confidential(registered):
-    registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
-    registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
-    assert found(checks.check_registrations()) == [
-        (
-            "customer_history.E010",
-            "crm.Code calls its key 'code' confidential, which stands in every entry, link and"
-            " address.",
-        ),
-        (
-            "customer_history.E010",
-            "crm.Stock calls its key 'product' confidential, which stands in every entry, link and"
-            " address.",
-        ),
-    ]
+class TestRegistrations:
+    @pytest.mark.django_db(databases="__all__")
+    def test_project_has_no_errors(self):
+        assert checks.check_registrations() == []
+        assert checks.check_settings() == []
+        assert checks.check_middleware() == []
+        assert checks.check_databases() == []
+        call_command("check")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (
+                {"confidential": {"snn": masks.FULL}},
+                "crm.Customer: field 'snn' in confidential does not exist. Did you mean 'ssn'?",
+            ),
+            (
+                {"label": "nmae"},
+                "crm.Customer: field 'nmae' in label does not exist. Did you mean 'name'?",
+            ),
+            ({"exclude": ["x"]}, "crm.Customer: field 'x' in exclude does not exist."),
+            ({"only": ["x"]}, "crm.Customer: field 'x' in only does not exist."),
+            ({"secret": "x"}, "crm.Customer: field 'x' in secret does not exist."),
+            ({"m2m": ["name"]}, "crm.Customer: field 'name' in m2m is not a many-to-many field."),
+            (
+                {"m2m": ["tag"]},
+                "crm.Customer: field 'tag' in m2m does not exist. Did you mean 'tags'?",
+            ),
+            (
+                {"events": {"tags": "x"}},
+                "crm.Customer: field 'tags' in events does not have a column of its own.",
+            ),
+            (
+                {"events": {"craete": "Customer Created"}},
+                "crm.Customer: field 'craete' in events does not exist. Did you mean 'create'?",
+            ),
+            (
+                {"json_keys": "name"},
+                "crm.Customer: field 'name' in json_keys is not a JSONField.",
+            ),
+            (
+                {
+                    "reason_required": ["rate", "delete", "tags", "search_text"],
+                    "exclude": "search_text",
+                },
+                "crm.Customer: field 'search_text' in reason_required is not logged.",
+            ),
+            (
+                {"key_labels": {"name": dict}},
+                "crm.Customer: field 'name' in key_labels is not in json_keys.",
+            ),
+            (
+                {"display": {"rat": str}},
+                "crm.Customer: field 'rat' in display does not exist. Did you mean 'rate'?",
+            ),
+            (
+                {"display": {"tags": str}},
+                "crm.Customer: field 'tags' in display is a relation, which has no value to"
+                " format.",
+            ),
+            ({"display": {"x.key": str}}, "crm.Customer: field 'x.key' in display does not exist."),
+        ],
+    )
+    def test_unknown_field_name(self, registered, options, message):
+        registered(Customer, subject="self", **options)
+        (error,) = checks.check_registrations()
+        assert (error.id, error.msg) == ("customer_history.E002", message)
+        (option,) = {one for one in options if f" in {one} " in message}
+        assert error.hint.startswith(f"Names that {option} accepts: ")
+
+    @pytest.mark.parametrize(
+        ("subject", "message"),
+        [
+            (
+                "invoic",
+                "crm.InvoiceLine: field 'invoic' in subject 'invoic' does not exist in"
+                " crm.InvoiceLine. Did you mean 'invoice'?",
+            ),
+            (
+                "invoice__x",
+                "crm.InvoiceLine: field 'x' in subject 'invoice__x' does not exist in crm.Invoice.",
+            ),
+            (
+                "product",
+                "crm.InvoiceLine: subject path 'product' cannot follow crm.InvoiceLine.product,"
+                " because it is not a foreign key.",
+            ),
+            (
+                "invoice",
+                "crm.InvoiceLine: subject path 'invoice' leads to crm.Invoice, which is not"
+                ' registered with subject="self".',
+            ),
+        ],
+    )
+    def test_subject_path_without_subject(self, registered, subject, message):
+        registered(Customer, subject="self")
+        registered(Invoice, subject="customer")
+        registered(InvoiceLine, subject=subject)
+        (error,) = checks.check_registrations()
+        assert (error.id, error.msg) == ("customer_history.E003", message)
+        assert error.hint == (
+            'Give "self", or foreign keys that lead to a model registered with subject="self".'
+        )
+
+    def test_conflicting_registrations(self, registered):
+        registered(Tag, label="name")
+        registered(Tag, label=["name"])
+        assert checks.check_registrations() == []
+        registered(Tag, exclude="name")
+        assert found(checks.check_registrations()) == [
+            ("customer_history.E004", "crm.Tag is registered twice with different options.")
+        ]
+
+    def test_label_is_secret(self, registered):
+        registered(Customer, subject="self", label="portal_password")
+        assert found(checks.check_registrations()) == [
+            (
+                "customer_history.E005",
+                "crm.Customer: field 'portal_password' in label is secret, and labels are shown.",
+            )
+        ]
+
+    def test_confidential_primary_key(self, registered):
+        registered(Code, subject="self", confidential={"code": masks.FULL, "text": masks.FULL})
+        registered(Stock, confidential={"product": masks.FULL, "quantity": masks.FULL})
+        assert found(checks.check_registrations()) == [
+            (
+                "customer_history.E010",
+                "crm.Code: field 'code' in confidential is part of the primary key, which every"
+                " entry, link and URL shows.",
+            ),
+            (
+                "customer_history.E010",
+                "crm.Stock: field 'product' in confidential is part of the primary key, which every"
+                " entry, link and URL shows.",
+            ),
+        ]
+
+    @isolate_apps("tests.projects.crm")
+    def test_unknown_option_of_history(self, registered, monkeypatch):
+        class Misspelt(AuditedModel):
+            class History:
+                subjekt = "customer"
+
+            class Meta:
+                abstract = False
+                app_label = "crm"
+                managed = False
+
+        fresh = registered(Customer, subject="self")
+        monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
+        register_subclasses(AuditedModel, [Misspelt, Note])
+        (error,) = checks.check_registrations()
+        assert found([error]) == [
+            (
+                "customer_history.E007",
+                "crm.Misspelt: option 'subjekt' of class History does not exist."
+                " Did you mean 'subject'?",
+            )
+        ]
+        assert Misspelt in fresh
+
+    @pytest.mark.parametrize(
+        ("snapshots", "message", "hint"),
+        [
+            (
+                "cmr",
+                "crm.Tag: app 'cmr' in snapshots is not installed. Did you mean 'crm'?",
+                "Give the label of an installed app, or True for the app of the model.",
+            ),
+            (
+                True,
+                "crm.Tag: no snapshots are taken, because it was registered too late.",
+                "Register it in models.py, or in the history.py of an app.",
+            ),
+        ],
+    )
+    def test_snapshots_that_are_not_taken(self, registered, monkeypatch, snapshots, message, hint):
+        fresh = registered(Tag, snapshots=snapshots)
+        if isinstance(snapshots, str):
+            monkeypatch.setattr(f"{register_snapshots.__module__}.registry", fresh)
+            register_snapshots()
+        errors = [one for one in checks.check_snapshots() if one.id == "customer_history.E008"]
+        assert [(one.msg, one.hint) for one in errors] == [(message, hint)]
+
+    @isolate_apps("tests.projects.crm")
+    def test_unregistered_model(self):
+        class Unregistered(models.Model):
+            class Meta:
+                app_label = "crm"
+                managed = False
+
+        with pytest.raises(NotRegisteredError, match=r"history\.register"):
+            registry.of(Unregistered)
+        history.unregister(Unregistered)
 
 
-@pytest.mark.parametrize(
-    ("options", "message", "hint"),
-    [
-        (
-            {"display": {"udf.fee": "$"}, "json_keys": "udf"},
-            "display['udf.fee'] of crm.Ticket is '$'.",
-            "Give a function that takes the value.",
-        ),
-        (
-            {"key_labels": {"udf": {"a": "A"}}, "json_keys": "udf"},
-            "key_labels['udf'] of crm.Ticket is {'a': 'A'}.",
-            "Give a function that takes the reader.",
-        ),
-    ],
-)
-def test_what_is_no_function(registered, options, message, hint):
-    registered(Ticket, **options)
-    (error,) = checks.check_registrations()
-    assert (error.id, error.msg, error.hint) == ("customer_history.E009", message, hint)
+class TestDatabases:
+    @pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
+    @isolate_apps("tests.projects.crm")
+    def test_database_cascade(self, registered, monkeypatch):
+        class Part(models.Model):
+            customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
 
+            class Meta:
+                app_label = "crm"
+                managed = False
 
-@isolate_apps("tests.projects.crm")
-def test_an_unknown_option_of_an_inner_class(registered, monkeypatch):
-    class Misspelt(AuditedModel):
-        class History:
-            subjekt = "customer"
+        registered(Customer, subject="self")
+        registered(Part, subject="customer")
+        monkeypatch.setattr(type(connections["default"]), "vendor", "mysql")
+        warnings = checks.check_cascades()
+        assert {warning.id for warning in warnings} == {"customer_history.W003"}
+        assert warnings[0].msg.startswith("crm.Part.customer: ")
+        assert warnings[0].msg.endswith(
+            " deletes or changes rows by this field's on_delete without running triggers, so the"
+            " log misses these changes."
+        )
+        monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
+        assert checks.check_cascades() == []
 
-        class Meta:
-            abstract = False
-            app_label = "crm"
-            managed = False
+    def test_unsupported_database(self, monkeypatch):
+        monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
+        errors = checks.check_databases()
+        assert found(errors)[0] == (
+            "customer_history.E006",
+            "Database 'default' is 'oracle', where changes cannot be captured.",
+        )
+        assert {error.id for error in errors} == {"customer_history.E006"}
+        with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
+            backend_of(connection)
 
-    fresh = registered(Customer, subject="self")
-    monkeypatch.setattr("django_customer_history.registration.inheritance.registry", fresh)
-    register_subclasses(AuditedModel, [Misspelt, Note])
-    (error,) = checks.check_registrations()
-    assert error.id == "customer_history.E007"
-    assert "'subjekt'" in error.msg
-    assert Misspelt in fresh
-
-
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [
-        ("on", "CUSTOMER_HISTORY is not a dict."),
-        ({"PAGE_SIZES": 5}, "CUSTOMER_HISTORY has the unknown key 'PAGE_SIZES'."),
-        ({"PAGE_SIZE": 0}, "CUSTOMER_HISTORY['PAGE_SIZE'] is 0."),
-        ({"PAGE_SIZE": "50"}, "CUSTOMER_HISTORY['PAGE_SIZE'] is '50'."),
-        ({"APPEND_ONLY_TRIGGERS": 1}, "CUSTOMER_HISTORY['APPEND_ONLY_TRIGGERS'] is 1."),
-        ({"TRUSTED_PROXIES": "10.0.0.1"}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is '10.0.0.1'."),
-        ({"TRUSTED_PROXIES": ["10.x"]}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is ['10.x']."),
-        ({"TRUSTED_PROXIES": -1}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is -1."),
-        ({"TRUSTED_PROXIES": True}, "CUSTOMER_HISTORY['TRUSTED_PROXIES'] is True."),
-        ({"PROXY_HEADER": "X For"}, "CUSTOMER_HISTORY['PROXY_HEADER'] is 'X For'."),
-        ({"IP_ADDRESS_STORAGE": "half"}, "CUSTOMER_HISTORY['IP_ADDRESS_STORAGE'] is 'half'."),
-        ({"SOURCES": ["kiosk"]}, "CUSTOMER_HISTORY['SOURCES'] is ['kiosk']."),
-        ({"SOURCES": {"The Kiosk": "K"}}, "CUSTOMER_HISTORY['SOURCES'] is {'The Kiosk': 'K'}."),
-        ({"SOURCES": {"kiosk": 1}}, "CUSTOMER_HISTORY['SOURCES'] is {'kiosk': 1}."),
-        ({"SOURCE_RESOLVER": "no.such"}, "CUSTOMER_HISTORY['SOURCE_RESOLVER'] is 'no.such'."),
-        ({"SOURCE_RESOLVER": 5}, "CUSTOMER_HISTORY['SOURCE_RESOLVER'] is 5."),
-        (
-            {"IMPERSONATOR_RESOLVER": "os.sep"},
-            "CUSTOMER_HISTORY['IMPERSONATOR_RESOLVER'] is 'os.sep'.",
-        ),
-        ({"REASON_HEADER": ""}, "CUSTOMER_HISTORY['REASON_HEADER'] is ''."),
-        ({"REASON_FIELD": 1}, "CUSTOMER_HISTORY['REASON_FIELD'] is 1."),
-    ],
-)
-def test_a_wrong_setting(settings, value, message):
-    settings.CUSTOMER_HISTORY = value
-    (error,) = checks.check_settings()
-    assert (error.id, error.msg) == ("customer_history.E001", message)
-    assert error.hint
-
-
-def test_a_missing_middleware_is_a_warning(settings):
-    settings.MIDDLEWARE = ["no.such.Middleware", "django.middleware.common.CommonMiddleware"]
-    (warning,) = checks.check_middleware()
-    assert warning.id == "customer_history.W001"
-    assert "HistoryMiddleware" in warning.hint
-
-
-@pytest.mark.skipif(not hasattr(models, "DB_CASCADE"), reason="needs Django 6.1")
-@isolate_apps("tests.projects.crm")
-def test_a_cascade_of_the_databases_own_is_a_warning_where_it_runs_no_triggers(
-    registered, monkeypatch
-):
-    class Part(models.Model):
-        customer = models.ForeignKey(Customer, models.DB_CASCADE, related_name="+")
-
-        class Meta:
-            app_label = "crm"
-            managed = False
-
-    registered(Customer, subject="self")
-    registered(Part, subject="customer")
-    monkeypatch.setattr(type(connections["default"]), "vendor", "mysql")
-    warnings = checks.check_cascades()
-    assert {warning.id for warning in warnings} == {"customer_history.W003"}
-    assert "crm.Part.customer" in warnings[0].msg
-    monkeypatch.setattr(type(connections["default"]), "vendor", "postgresql")
-    assert checks.check_cascades() == []
-
-
-def test_an_unsupported_database(monkeypatch):
-    monkeypatch.setattr(type(connections["default"]), "vendor", "oracle")
-    assert {error.id for error in checks.check_databases()} == {"customer_history.E006"}
-    with pytest.raises(UnsupportedDatabaseError, match="'oracle'"):
-        backend_of(connection)
-
-
-@isolate_apps("tests.projects.crm")
-def test_a_model_that_is_not_registered():
-    class Unregistered(models.Model):
-        class Meta:
-            app_label = "crm"
-            managed = False
-
-    with pytest.raises(NotRegisteredError, match=r"history\.register"):
-        registry.of(Unregistered)
-    history.unregister(Unregistered)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_role_that_may_not_create_triggers_is_told_the_table_and_the_mend():
-    if connection.vendor == "sqlite":
-        pytest.skip("SQLite knows no privileges")
-    role = "customer_history_weak"
-    quoted = connection.settings_dict["NAME"]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(f"DROP ROLE IF EXISTS {role}")
-            cursor.execute(f"CREATE ROLE {role} LOGIN")
-            cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
-            cursor.execute(f"REVOKE TRIGGER ON ALL TABLES IN SCHEMA public FROM {role}")
-            cursor.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
-        else:
-            cursor.execute(f"CREATE OR REPLACE USER {role}@'%'")
-            cursor.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{quoted}`.* TO {role}@'%'")
-    remove_all(connection)
-    connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
-    weak = connections["weak"]
-    weak.connect()
-    try:
-        with pytest.raises(CaptureError) as error:
-            synchronize_triggers(weak)
-    finally:
-        weak.close()
-        del connections["weak"], connections.settings["weak"]
+    @pytest.mark.django_db(transaction=True)
+    def test_role_without_privilege(self):
+        if connection.vendor == "sqlite":
+            pytest.skip("SQLite knows no privileges")
+        role = "customer_history_weak"
+        quoted = connection.settings_dict["NAME"]
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
-                cursor.execute(f"DROP OWNED BY {role}")
-                cursor.execute(f"DROP ROLE {role}")
+                cursor.execute(f"DROP ROLE IF EXISTS {role}")
+                cursor.execute(f"CREATE ROLE {role} LOGIN")
+                cursor.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+                cursor.execute(f"REVOKE TRIGGER ON ALL TABLES IN SCHEMA public FROM {role}")
+                cursor.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
             else:
-                cursor.execute(f"DROP USER {role}@'%'")
-        synchronize_triggers(connection)
-    assert "The triggers that keep the history of table '" in str(error.value)
-    assert "TRIGGER privilege" in str(error.value)
-    assert "GRANT" in str(error.value)
+                cursor.execute(f"CREATE OR REPLACE USER {role}@'%'")
+                cursor.execute(
+                    f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{quoted}`.* TO {role}@'%'"
+                )
+        remove_all(connection)
+        connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
+        weak = connections["weak"]
+        weak.connect()
+        try:
+            with pytest.raises(CaptureError) as error:
+                synchronize_triggers(weak)
+        finally:
+            weak.close()
+            del connections["weak"], connections.settings["weak"]
+            with connection.cursor() as cursor:
+                if connection.vendor == "postgresql":
+                    cursor.execute(f"DROP OWNED BY {role}")
+                    cursor.execute(f"DROP ROLE {role}")
+                else:
+                    cursor.execute(f"DROP USER {role}@'%'")
+            synchronize_triggers(connection)
+        assert "The triggers that keep the history of table '" in str(error.value)
+        assert "TRIGGER privilege" in str(error.value)
+        assert "GRANT" in str(error.value)

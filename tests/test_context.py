@@ -1,14 +1,18 @@
-"""The context as a block, as a decorator, and on its way through threads and tasks of asyncio."""
+"""The context as a block and as a decorator, in threads and in tasks of asyncio."""
 
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 
 from django_customer_history import history
+from django_customer_history.context.current import Context
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.projects.crm.models import Customer
@@ -25,17 +29,17 @@ async def arename(name):
     await Customer.objects.aupdate(name=name)
 
 
-def acts():
+def current_user():
     return history.current().resolve().user_label
 
 
 class TestDecorator:
-    def test_each_call_of_a_function_is_a_block_of_its_own(self):
+    def test_each_call_is_a_block(self):
         seen = []
 
         @history.acting(user=ANN)
         def work(depth):
-            seen.append((acts(), history.current().request_id))
+            seen.append((current_user(), history.current().request_id))
             if depth:
                 work(depth - 1)
 
@@ -45,13 +49,13 @@ class TestDecorator:
         (_, outer), (_, nested), (_, later) = seen
         assert outer == nested
         assert later != outer
-        assert acts() is None
+        assert current_user() is None
 
-    def test_the_body_of_a_coroutine_function_is_inside_of_the_block(self):
+    def test_coroutine_function(self):
         @history.acting(user=ANN)
         async def work():
             await asyncio.sleep(0)
-            return acts()
+            return current_user()
 
         @history.action("Named")
         async def named():
@@ -63,14 +67,14 @@ class TestDecorator:
         assert work.__name__ == "work"
         assert asyncio.iscoroutinefunction(work)
 
-    def test_two_calls_at_once_do_not_mix(self):
+    def test_concurrent_calls(self):
         async def work(user, turns):
             @history.acting(user=user)
             async def body():
                 seen = set()
                 for _ in range(turns):
                     await asyncio.sleep(0)
-                    seen.add(acts())
+                    seen.add(current_user())
                 return seen
 
             return await body()
@@ -80,64 +84,64 @@ class TestDecorator:
 
         assert asyncio.run(both()) == [{"ann"}, {"bob"}]
 
-    def test_a_generator_is_refused_as_its_body_would_run_outside(self):
-        with pytest.raises(InvalidContextError, match=r"rows is a generator: write the block"):
+    def test_generator_is_refused(self):
+        with pytest.raises(InvalidContextError, match=r"rows is a generator function, which a"):
 
             @history.acting(user=ANN)
             def rows():
                 yield
 
-        with pytest.raises(InvalidContextError, match=r"is a generator"):
+        with pytest.raises(InvalidContextError, match=r"is a generator function"):
 
             @history.acting(user=ANN)
             async def async_rows():
                 yield
 
-    def test_methods(self):
+    def test_decorated_method(self):
         class Service:
             name = "service"
 
             @history.acting(user=ANN)
             def work(self):
-                return self.name, acts()
+                return self.name, current_user()
 
         assert Service().work() == ("service", "ann")
 
 
 class TestBlock:
-    def test_async_with(self):
+    def test_async_with_block(self):
         async def work():
             async with history.acting(user=ANN) as context:
                 await asyncio.sleep(0)
-                return acts(), context is history.current()
+                return current_user(), context is history.current()
 
         assert asyncio.run(work()) == ("ann", True)
 
-    def test_one_block_can_be_entered_again_and_inside_of_itself(self):
+    def test_block_entered_twice(self):
         block = history.acting(user=ANN)
         with block:
             with block:
-                assert acts() == "ann"
-            assert acts() == "ann"
-        assert acts() is None
+                assert current_user() == "ann"
+            assert current_user() == "ann"
+        assert current_user() is None
 
-    def test_one_block_that_several_threads_are_inside_of_leaks_into_none(self):
+    def test_block_in_several_threads(self):
         block, all_inside = history.acting(user=ANN), threading.Barrier(3)
 
         def work(number):
             with history.acting(user=NamedUser(id="9", label=f"u{number}")), block:
                 all_inside.wait()
-                inside = acts()
+                inside = current_user()
                 all_inside.wait()
-            return inside, acts()
+            return inside, current_user()
 
         with ThreadPoolExecutor(max_workers=3) as pool:
-            # Twice: the pool's threads go on to live.
+            # Twice, because the pool keeps its threads.
             for _ in range(2):
                 assert set(pool.map(work, range(3))) == {("ann", None)}
-        assert acts() is None
+        assert current_user() is None
 
-    def test_one_block_that_several_tasks_are_inside_of_leaks_into_none(self):
+    def test_block_in_several_tasks(self):
         block = history.acting(user=ANN)
 
         async def work(turns):
@@ -146,37 +150,29 @@ class TestBlock:
                     await asyncio.sleep(0)
                     for _ in range(turns):
                         await asyncio.sleep(0)
-                    inside = acts()
+                    inside = current_user()
                 await asyncio.sleep(0)
-                between = acts()
-            return inside, between, acts()
+                between = current_user()
+            return inside, between, current_user()
 
         async def all_of_them():
             async with block:
                 found = await asyncio.gather(*(work(turns) for turns in (3, 1, 2)))
-                return found, acts()
+                return found, current_user()
 
         assert asyncio.run(all_of_them()) == ([("ann", "bob", "ann")] * 3, "ann")
-        assert acts() is None
+        assert current_user() is None
 
-    def test_a_block_ends_where_it_began(self):
+    def test_block_ended_elsewhere(self):
         block = history.acting(user=ANN)
         with ThreadPoolExecutor(max_workers=1) as pool:
             pool.submit(block.__enter__).result()
-            with pytest.raises(InvalidContextError, match="thread or task that it began in"):
+            with pytest.raises(InvalidContextError, match="thread or task in which it began"):
                 block.__exit__(None, None, None)
             pool.submit(block.__exit__, None, None, None).result()
-            assert pool.submit(acts).result() is None
+            assert pool.submit(current_user).result() is None
 
-    def test_what_is_wrong_is_told_where_the_block_begins(self, django_user_model):
-        with (
-            pytest.raises(InvalidContextError, match="never saved"),
-            history.acting(user=django_user_model(username="new")),
-        ):
-            pass
-        assert acts() is None
-
-    def test_the_impersonator_stands_beside_the_user(self):
+    def test_user_and_impersonator(self):
         with history.acting(user=BOB, impersonator=ANN, reason="support call"):
             resolved = history.current().resolve()
         assert resolved.user_label == "bob"
@@ -184,6 +180,225 @@ class TestBlock:
             "impersonator": {"id": "1", "label": "ann"},
             "reason": "support call",
         }
+
+
+class TestGenerators:
+    """A generator runs in the context of the code that reads it and does not change it."""
+
+    def test_block_in_a_generator(self):
+        def labels():
+            yield current_user()
+            with history.acting(user=ANN):
+                inside = current_user()
+            yield inside
+            yield current_user()
+
+        with history.acting(user=BOB):
+            assert list(labels()) == ["bob", "ann", "bob"]
+        assert current_user() is None
+
+    def test_two_generators_in_turn(self):
+        def labels(user):
+            for _ in range(2):
+                with history.acting(user=user):
+                    found = current_user()
+                yield found
+
+        pairs = list(zip(labels(ANN), labels(BOB), strict=True))
+        assert pairs == [("ann", "bob"), ("ann", "bob")]
+        assert current_user() is None
+
+    def test_async_generator(self):
+        async def labels():
+            async with history.acting(user=ANN):
+                inside = current_user()
+            yield inside
+            yield current_user()
+
+        async def read():
+            async with history.acting(user=BOB):
+                return [label async for label in labels()]
+
+        assert asyncio.run(read()) == ["ann", "bob"]
+
+
+class TestNestedValues:
+    def test_inner_values_win(self):
+        with history.acting(user=ANN, source="web", reason="a", extra={"x": 1, "y": 1}):
+            with history.acting(reason="b", extra={"y": 2, "z": 3}):
+                inner = history.current().resolve()
+            outer = history.current().resolve()
+        assert (inner.user_label, inner.source) == ("ann", "web")
+        assert inner.context == {"x": 1, "y": 2, "z": 3, "reason": "b"}
+        assert outer.context == {"x": 1, "y": 1, "reason": "a"}
+
+    def test_none_removes_a_value(self):
+        with (
+            history.acting(user=ANN, ip_address="203.0.113.9", reason="a", impersonator=BOB),
+            history.acting(user=None, ip_address=None, reason=None, impersonator=None),
+        ):
+            resolved = history.current().resolve()
+        assert (resolved.user_label, resolved.ip_address, resolved.context) == (None, None, None)
+
+    @pytest.mark.parametrize("reason", ["", " \n", None])
+    def test_blank_reason_is_ignored(self, reason):
+        with history.acting(user=ANN, reason=reason):
+            assert history.current().resolve().context is None
+
+    def test_request_id_as_text(self):
+        text = "019aac7c-0000-7000-8000-000000000001"
+        with history.acting(request_id=text) as context:
+            assert context.request_id == UUID(text)
+            with history.acting(user=ANN) as inner:
+                assert inner.request_id == UUID(text)
+
+    def test_anonymous_user_is_the_system(self):
+        with history.acting(user=AnonymousUser()):
+            assert current_user() is None
+
+    def test_extra_is_copied(self):
+        extra = {"job": "nightly"}
+        with history.acting(extra=extra):
+            extra["job"] = "changed"
+            assert history.current().resolve().context == {"job": "nightly"}
+
+
+SOURCES = "web, api, admin, workflow, integration, import, command, migration, task, system"
+NOT_A_DICT = 'is not a dict with text as keys. Give one, such as {"ticket": "T-1043"}.'
+NOT_JSON = "Use text, numbers, booleans, None, lists and dicts."
+
+
+class TestWrongValues:
+    """A value that cannot be recorded is an error at the call, not at the next write."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (
+                {"user": 5},
+                "5 is not a user. Give a user, a NamedUser, or None for System.",
+            ),
+            (
+                {"user": "ann"},
+                "'ann' is not a user. Give a user, a NamedUser, or None for System.",
+            ),
+            (
+                {"user": Customer(pk=1, name="Acme")},
+                "<Customer: Acme> is not a user. Give a user, a NamedUser, or None for System.",
+            ),
+            (
+                {"user": AnonymousUser},
+                "<class 'django.contrib.auth.models.AnonymousUser'> is not a user. Give a user, a"
+                " NamedUser, or None for System.",
+            ),
+            (
+                {"user": User(username="new")},
+                "User <User: new> is not saved, so it has no key. Save it first.",
+            ),
+            (
+                {"user": NamedUser(id=5, label="ann")},
+                "NamedUser(id=5, label='ann') is not valid. Give the id as text or None, and the"
+                " label as text.",
+            ),
+            (
+                {"user": NamedUser(id="5", label="")},
+                "NamedUser(id='5', label='') is not valid. Give the id as text or None, and the"
+                " label as text.",
+            ),
+            (
+                {"impersonator": 5},
+                "5 is not a user. Give a user, a NamedUser, or None for System.",
+            ),
+            (
+                {"source": "wbe"},
+                "Source 'wbe' does not exist. Did you mean 'web'? The sources are:"
+                f' {SOURCES}. Add your own to CUSTOMER_HISTORY["SOURCES"].',
+            ),
+            (
+                {"source": None},
+                f"Source None does not exist. The sources are: {SOURCES}. Add your own to"
+                ' CUSTOMER_HISTORY["SOURCES"].',
+            ),
+            (
+                {"source": []},
+                f"Source [] does not exist. The sources are: {SOURCES}. Add your own to"
+                ' CUSTOMER_HISTORY["SOURCES"].',
+            ),
+            (
+                {"ip_address": "203.0.113"},
+                "ip_address='203.0.113' is not an IP address. Give text such as '203.0.113.9', or"
+                " None.",
+            ),
+            (
+                {"ip_address": 5},
+                "ip_address=5 is not an IP address. Give text such as '203.0.113.9', or None.",
+            ),
+            (
+                {"request_id": "4711"},
+                "request_id='4711' is not a UUID. Give a UUID or its text, or leave it out.",
+            ),
+            (
+                {"request_id": 4711},
+                "request_id=4711 is not a UUID. Give a UUID or its text, or leave it out.",
+            ),
+            (
+                {"request_id": None},
+                "request_id=None is not a UUID. Give a UUID or its text, or leave it out.",
+            ),
+            ({"reason": 5}, "reason=5 is not text. Give text, or None."),
+            ({"extra": []}, f"extra=[] {NOT_A_DICT}"),
+            ({"extra": "ticket"}, f"extra='ticket' {NOT_A_DICT}"),
+            ({"extra": {5: "x"}}, f"extra={{5: 'x'}} {NOT_A_DICT}"),
+            (
+                {"extra": {"reason": "x"}},
+                "extra has the reserved name 'reason'. Use the argument reason of acting()"
+                " instead.",
+            ),
+            (
+                {"extra": {"x": 1, "impersonator": "x"}},
+                "extra has the reserved name 'impersonator'. Use the argument impersonator of"
+                " acting() instead.",
+            ),
+            (
+                {"extra": {"at": {1}}},
+                "extra={'at': {1}} cannot be stored as JSON: Object of type set is not JSON"
+                f" serializable. {NOT_JSON}",
+            ),
+            (
+                {"extra": {"rate": Decimal(1)}},
+                "extra={'rate': Decimal('1')} cannot be stored as JSON: Object of type Decimal is"
+                f" not JSON serializable. {NOT_JSON}",
+            ),
+        ],
+    )
+    def test_message_of_wrong_value(self, arguments, message):
+        with pytest.raises(InvalidContextError) as error:
+            history.acting(**arguments)
+        assert str(error.value) == message
+        assert history.current() == Context()
+
+    @pytest.mark.parametrize("number", [float("nan"), float("inf")])
+    def test_number_that_json_lacks(self, number):
+        with pytest.raises(InvalidContextError, match="cannot be stored as JSON: Out of range"):
+            history.acting(extra={"rate": number})
+
+    @pytest.mark.parametrize("name", ["sorce", "user_id", "ip", "request", "job"])
+    def test_unknown_argument(self, name):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{name}'"):
+            history.acting(**{name: "x"})
+
+    def test_positional_argument(self):
+        with pytest.raises(TypeError, match="takes 0 positional arguments"):
+            history.acting(ANN)
+
+    @pytest.mark.parametrize("name", ["", "  ", "x" * 101, None, 5])
+    def test_action_is_not_valid(self, name):
+        with pytest.raises(InvalidContextError) as error:
+            history.action(name)
+        assert str(error.value) == (
+            f"Action {name!r} is not valid. Give text of 1 to 100 characters, such as"
+            ' "Invoice Generated".'
+        )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -205,7 +420,7 @@ class TestConcurrency:
             (None, "system"),
         ]
 
-    def test_a_thread_of_its_own_for_a_call(self, customer, log):
+    def test_thread_insensitive_call(self, customer, log):
         if connection.vendor == "sqlite":
             pytest.skip("an SQLite database in memory lives in one connection")
 
@@ -225,12 +440,12 @@ class TestConcurrency:
             await elsewhere("d")
 
         run()
-        told = {
+        written = {
             (changes["name"][1], label) for changes, label in log.values("changes", "user_label")
         }
-        assert told == {("a", "ann"), ("b", "bob"), ("c", None), ("d", None)}
+        assert written == {("a", "ann"), ("b", "bob"), ("c", None), ("d", None)}
 
-    def test_gathered_coroutines_keep_their_own(self, customer, log):
+    def test_gathered_coroutines(self, customer, log):
         async def work(user, names):
             with history.acting(user=user):
                 for name in names:
@@ -243,10 +458,10 @@ class TestConcurrency:
                 await asyncio.gather(work(ANN, "ace"), work(BOB, "bdf"), arename("nobody"))
 
         both()
-        told = {
+        written = {
             (changes["name"][1], label) for changes, label in log.values("changes", "user_label")
         }
-        assert told == {
+        assert written == {
             ("a", "ann"), ("c", "ann"), ("e", "ann"),
             ("b", "bob"), ("d", "bob"), ("f", "bob"),
             ("nobody", None),
@@ -254,7 +469,7 @@ class TestConcurrency:
         assert set(log.values("source")) == {("task",)}
         assert len(set(log.values("request_id"))) == 1
 
-    def test_a_task_that_is_cancelled_leaves_nothing_behind(self, customer, log):
+    def test_task_is_canceled(self, customer, log):
         @async_to_sync
         async def work():
             async def wait_forever():
@@ -273,7 +488,7 @@ class TestConcurrency:
         work()
         assert log.values("user_label") == [("ann",), (None,)]
 
-    def test_a_timeout_leaves_nothing_behind(self, customer, log):
+    def test_task_with_timeout(self, customer, log):
         @async_to_sync
         async def work():
             with pytest.raises(TimeoutError):
@@ -287,35 +502,35 @@ class TestConcurrency:
 
 
 class TestThreads:
-    def test_a_thread_begins_with_nobody_and_takes_the_context_only_when_given_it(self):
+    def test_thread_inherits_nothing(self):
         """A pool's thread may outlive the request that started it, so it inherits nothing."""
         seen = []
         with history.acting(user=ANN):
-            for target in (acts, history.bind_context(acts)):
+            for target in (current_user, history.bind_context(current_user)):
                 thread = threading.Thread(target=lambda target=target: seen.append(target()))
                 thread.start()
                 thread.join()
         assert seen == [None, "ann"]
 
-    def test_a_pool_serves_each_with_its_own(self):
+    def test_threads_of_a_pool(self):
         with ThreadPoolExecutor(max_workers=1) as pool:
             with history.acting(user=ANN):
-                first = pool.submit(history.bind_context(acts))
-            second = pool.submit(acts)
+                first = pool.submit(history.bind_context(current_user))
+            second = pool.submit(current_user)
             with history.acting(user=BOB):
-                third = pool.submit(history.bind_context(acts))
+                third = pool.submit(history.bind_context(current_user))
         assert [first.result(), second.result(), third.result()] == ["ann", None, "bob"]
 
-    def test_it_carries_coroutine_functions_too(self):
-        async def who():
-            return acts()
+    def test_bound_coroutine_function(self):
+        async def label():
+            return current_user()
 
         with history.acting(user=ANN):
-            bind_context = history.bind_context(who)
-        assert asyncio.run(bind_context()) == "ann"
+            bound = history.bind_context(label)
+        assert asyncio.run(bound()) == "ann"
 
     @pytest.mark.django_db(transaction=True)
-    def test_what_a_thread_writes(self, customer, log):
+    def test_writes_in_threads(self, customer, log):
         if connection.vendor == "sqlite":
             pytest.skip("an SQLite database in memory lives in one connection")
 
@@ -324,7 +539,7 @@ class TestThreads:
             connection.close()
 
         with history.acting(user=ANN, source="web", ip_address="203.0.113.9") as context:
-            for target, name in ((history.bind_context(work), "bind_context"), (work, "plain")):
+            for target, name in ((history.bind_context(work), "bound"), (work, "plain")):
                 thread = threading.Thread(target=target, args=(name,))
                 thread.start()
                 thread.join()

@@ -1,4 +1,4 @@
-"""What a project's own start-up may rely on."""
+"""The import of the package before Django is set up, and from the wheel."""
 
 import os
 import subprocess
@@ -18,17 +18,22 @@ print([name for name in heavy if name in sys.modules])
 """
 
 
-def test_the_face_can_be_imported_before_django_is_set_up_and_loads_no_models():
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", LOADED], capture_output=True, text=True, check=True
-    )
-    assert result.stdout.strip() == "[]"
+class TestImport:
+    def test_import_before_django_setup(self):
+        result = subprocess.run(
+            [sys.executable, "-W", "error", "-c", LOADED],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert result.stdout.strip() == "[]"
 
 
-@pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="a checkout is tested as it is")
-def test_under_tox_the_package_is_that_of_the_wheel():
-    package = Path(django_customer_history.__file__)
-    assert package.parent.parent.name == "site-packages"
-    installed = distribution("django-customer-history")
-    assert package == Path(installed.locate_file("django_customer_history/__init__.py"))
-    assert ".whl" in installed.read_text("direct_url.json")
+class TestPackaging:
+    @pytest.mark.skipif("TOX_ENV_NAME" not in os.environ, reason="a checkout is tested as it is")
+    def test_tox_tests_the_wheel(self):
+        package = Path(django_customer_history.__file__)
+        assert package.parent.parent.name == "site-packages"
+        installed = distribution("django-customer-history")
+        assert package == Path(installed.locate_file("django_customer_history/__init__.py"))
+        assert ".whl" in installed.read_text("direct_url.json")

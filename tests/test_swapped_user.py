@@ -1,4 +1,4 @@
-"""A project with a user model of its own."""
+"""A project with its own user model."""
 
 import os
 import subprocess
@@ -63,21 +63,23 @@ class Colleague(AbstractBaseUser):
 """
 
 
-def test_a_user_model_of_the_projects_own_acts_and_is_registered(tmp_path):
-    app = tmp_path / "staff"
-    app.mkdir()
-    (app / "__init__.py").touch()
-    (app / "models.py").write_text(MODELS)
-    finished = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROJECT],
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert finished.stderr == ""
-    assert finished.stdout.splitlines() == [
-        "create None staff.colleague"
-        " {'password': [None, None], 'email': [None, 'ann@example.com'], 'nickname': [None, '']}",
-        "update ann@example.com staff.colleague {'nickname': ['', 'Annie']}",
-    ]
+class TestSwappedUser:
+    def test_user_model_of_the_project(self, tmp_path):
+        app = tmp_path / "staff"
+        app.mkdir()
+        (app / "__init__.py").touch()
+        (app / "models.py").write_text(MODELS)
+        finished = subprocess.run(
+            [sys.executable, "-W", "error", "-c", PROJECT],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert finished.stderr == ""
+        assert finished.stdout.splitlines() == [
+            "create None staff.colleague"
+            " {'password': [None, None], 'email': [None, 'ann@example.com'],"
+            " 'nickname': [None, '']}",
+            "update ann@example.com staff.colleague {'nickname': ['', 'Annie']}",
+        ]

@@ -1,4 +1,4 @@
-"""Keys, masks and the small print of values."""
+"""Keys, masks and values."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -12,61 +12,74 @@ from django_customer_history.keys import (
     uuid_at,
 )
 from django_customer_history.values.decoding import decode
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import encode, key_text
 from django_customer_history.values.rendering import json_value
 from django_customer_history.values.types import ValueType
 
 
-def test_keys_are_version_7_and_in_the_order_of_their_making():
-    keys = [time_ordered_uuid() for _ in range(10_000)]
-    assert keys == sorted(keys)
-    assert len(set(keys)) == 10_000
-    assert {(key.version, key.variant) for key in keys[:10]} == {(7, "specified in RFC 4122")}
+class TestMasks:
+    @pytest.mark.parametrize(
+        ("mask", "value", "shown"),
+        [
+            (masks.SSN, "123-45-6789", "***-**-6789"),
+            (masks.SSN, "123456789", "***-**-6789"),
+            (masks.SSN, "6789", "***-**-****"),
+            (masks.CARD, "4111 1111 1111 1234", "**** **** **** 1234"),
+            (masks.ACCOUNT, "DE02120300000000202051", "*****2051"),
+            (masks.EMAIL, "ann.longname@example.com", "a***@example.com"),
+            (masks.EMAIL, "nonsense", "*****"),
+            (masks.FULL, "x", "*****"),
+            (masks.FULL, "a much longer text", "*****"),
+            (masks.FULL, "", ""),
+            (masks.FULL, None, None),
+        ],
+    )
+    def test_masks_hide_the_length(self, mask, value, shown):
+        assert mask(value) == shown
 
 
-def test_the_lowest_key_of_a_moment_bounds_those_made_then():
-    moment = datetime(2026, 11, 23, 14, 2, 11, 482913, tzinfo=UTC)
-    microseconds = 1795442531482913
-    lowest = lowest_uuid_at(moment)
-    assert lowest == UUID("01a208b6-dc9a-7e9b-8000-000000000000")
-    assert lowest <= uuid_at(microseconds) < lowest_uuid_at(moment + timedelta(microseconds=1))
-    assert uuid_at(microseconds - 1) < lowest
+class TestValues:
+    def test_text_of_another_type(self):
+        assert decode("draft", ValueType.INTEGER) == "draft"
+        assert decode("maybe", ValueType.BOOLEAN) == "maybe"
+        assert decode("x", None) == "x"
+        assert decode(None, ValueType.DATE) is None
+
+    def test_json_values_are_typed(self):
+        assert json_value("7", ValueType.INTEGER) == 7
+        assert json_value("12.50", ValueType.DECIMAL) == "12.50"
+        assert json_value("172803000004", ValueType.DURATION) == "P2DT00H00M03.000004S"
+        assert json_value('{"a": 1}', ValueType.JSON) == {"a": 1}
+
+    def test_unknown_type_is_an_error(self):
+        with pytest.raises(TypeError, match="cannot store a object"):
+            encode(object())
 
 
-@pytest.mark.parametrize(
-    ("mask", "value", "shown"),
-    [
-        (masks.SSN, "123-45-6789", "***-**-6789"),
-        (masks.SSN, "123456789", "***-**-6789"),
-        (masks.SSN, "6789", "***-**-****"),
-        (masks.CARD, "4111 1111 1111 1234", "**** **** **** 1234"),
-        (masks.ACCOUNT, "DE02120300000000202051", "*****2051"),
-        (masks.EMAIL, "ann.longname@example.com", "a***@example.com"),
-        (masks.EMAIL, "nonsense", "*****"),
-        (masks.FULL, "x", "*****"),
-        (masks.FULL, "a much longer text", "*****"),
-        (masks.FULL, "", ""),
-        (masks.FULL, None, None),
-    ],
-)
-def test_a_mask_shows_what_it_may_and_not_the_length(mask, value, shown):
-    assert mask(value) == shown
+class TestKeys:
+    def test_keys_are_ordered_uuids(self):
+        keys = [time_ordered_uuid() for _ in range(10_000)]
+        assert keys == sorted(keys)
+        assert len(set(keys)) == 10_000
+        assert {(key.version, key.variant) for key in keys[:10]} == {(7, "specified in RFC 4122")}
 
+    def test_lowest_key_of_a_moment(self):
+        moment = datetime(2026, 11, 23, 14, 2, 11, 482913, tzinfo=UTC)
+        microseconds = 1795442531482913
+        lowest = lowest_uuid_at(moment)
+        assert lowest == UUID("01a208b6-dc9a-7e9b-8000-000000000000")
+        assert lowest <= uuid_at(microseconds) < lowest_uuid_at(moment + timedelta(microseconds=1))
+        assert uuid_at(microseconds - 1) < lowest
 
-def test_text_that_does_not_fit_its_form_stays_text():
-    assert decode("draft", ValueType.INTEGER) == "draft"
-    assert decode("maybe", ValueType.BOOLEAN) == "maybe"
-    assert decode("x", None) == "x"
-    assert decode(None, ValueType.DATE) is None
-
-
-def test_json_values_are_typed():
-    assert json_value("7", ValueType.INTEGER) == 7
-    assert json_value("12.50", ValueType.DECIMAL) == "12.50"
-    assert json_value("172803000004", ValueType.DURATION) == "P2DT00H00M03.000004S"
-    assert json_value('{"a": 1}', ValueType.JSON) == {"a": 1}
-
-
-def test_a_value_without_a_text_is_refused():
-    with pytest.raises(TypeError, match="cannot keep a object"):
-        encode(object())
+    @pytest.mark.parametrize(
+        ("key", "text"),
+        [
+            (7, "7"),
+            ("7", "7"),
+            (UUID("01A208B6-DC9A-7E9B-8000-000000000000"), "01a208b6-dc9a-7e9b-8000-000000000000"),
+            ((1, "p"), '["1","p"]'),
+            (None, ""),
+        ],
+    )
+    def test_text_of_each_key(self, key, text):
+        assert key_text(key) == text

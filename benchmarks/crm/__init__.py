@@ -1,1 +1,1 @@
-"""The models that every package of the comparison keeps the history of, in its own process."""
+"""The models whose history each package of the comparison keeps, in a process of its own."""

@@ -1,4 +1,4 @@
-"""A customer with notes, invoices and tags; the package of this process keeps their history."""
+"""A customer with notes, invoices and tags. The package of this process keeps their history."""
 
 import sys
 

@@ -3,7 +3,7 @@
 import os
 from importlib import import_module
 
-PLAIN, OURS, FLOOR = "plain", "customer-history", "floor"
+PLAIN, OURS, LOWER_BOUND = "plain", "customer-history", "lower-bound"
 
 PEERS = {
     PLAIN: "benchmarks.peers.base:Peer",
@@ -14,10 +14,10 @@ PEERS = {
     "easy-audit": "benchmarks.peers.easyaudit:EasyAudit",
     "pghistory": "benchmarks.peers.pghistory:PgHistory",
     "pghistory tuned": "benchmarks.peers.pghistory:TunedPgHistory",
-    FLOOR: "benchmarks.peers.floor:Floor",
+    LOWER_BOUND: "benchmarks.peers.lower_bound:LowerBound",
 }
-DEFAULT = [name for name in PEERS if name != FLOOR]
-"""Those that are packages; the floor is for who works on this one."""
+DEFAULT = [name for name in PEERS if name != LOWER_BOUND]
+"""The packages. The lower bound is for developers of this one."""
 
 
 def peer_named(name):
@@ -26,5 +26,5 @@ def peer_named(name):
 
 
 def chosen_peer():
-    """Return the adapter of the package whose process this is."""
+    """Return the adapter of the package that this process measures."""
     return peer_named(os.environ["BENCHMARK_PEER"])

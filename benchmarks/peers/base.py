@@ -1,4 +1,4 @@
-"""What an adapter is: the base does nothing, which is the plain run."""
+"""The base of the adapters. It does nothing, which makes it the plain run."""
 
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ BATCH = 5_000
 
 
 class Peer:
-    """A package as its own documentation sets it up, logging who acts."""
+    """A package, set up as its own documentation says, that logs the user."""
 
     distribution = None
     """Its name on the package index; None: nothing is installed."""
@@ -19,21 +19,21 @@ class Peer:
     settings = {}
 
     def register(self, models):
-        """Have the history of the customer, its notes, invoices and tags kept."""
+        """Register the customer, its notes, invoices and tags."""
 
     def begin(self):
-        """Do what is left to do when the tables are there."""
+        """Finish the setup, after the tables have been created."""
 
     def acting(self, user):
-        """Return a block in which `user` acts."""
+        """Return a block in which `user` is the one who writes."""
         return nullcontext()
 
     def unit(self, user):
-        """Return a block around what is saved as one."""
+        """Return a block around one unit of work."""
         return nullcontext()
 
     def log(self):
-        """Return the models of the log; one row of them stands for one row that was written."""
+        """Return the models of the log. They get one row for each row that is written."""
         return []
 
     def storage(self):
@@ -41,16 +41,16 @@ class Peer:
         return self.log()
 
     def check(self, expected, since):
-        """Raise if the log does not hold exactly what is expected, where that can be told."""
+        """Raise if the log does not have exactly the expected entries."""
 
     def mark(self):
-        """Return what `check` needs to know of the log as it is now."""
+        """Return the present end of the log, for `check`."""
 
     def fill(self, customer, others, count, of_the_customer):
-        """Put `count` changes of two fields into the log, evenly spread over the time."""
+        """Log `count` changes of two fields, evenly distributed over time."""
 
     def page(self, customer, start):
-        """Return a page of what changed of a customer, newest first: who, when, old and new."""
+        """Return a function that reads a page: user, time, old and new, newest first."""
 
 
 def changes_to_fill(customer, others, count, of_the_customer):
@@ -68,7 +68,7 @@ def changes_to_fill(customer, others, count, of_the_customer):
 
 
 def row_of(customer, number):
-    """Return a customer's columns as Django's serializer writes them, as of a change."""
+    """Return the columns of a customer after a change, as Django's serializer writes them."""
     from django.core import serializers
 
     customer.rate, customer.status = f"{number}.00", f"status {number}"
@@ -76,8 +76,8 @@ def row_of(customer, number):
 
 
 @contextmanager
-def moments_given(model, name):
-    """Let a column of moments be filled with what is given, not with the clock."""
+def given_timestamps(model, name):
+    """Store the given timestamps instead of the current time."""
     field = model._meta.get_field(name)
     field.auto_now_add = False
     try:
@@ -87,5 +87,5 @@ def moments_given(model, name):
 
 
 def differing(old, new):
-    """Return what differs between two dicts of the same keys, as name to (old, new)."""
+    """Return the differences between two dicts with the same keys, as name to (old, new)."""
     return {name: (old.get(name), new[name]) for name in new if old.get(name) != new[name]}

@@ -35,16 +35,16 @@ class CustomerHistory(Peer):
         return time_ordered_uuid()
 
     def check(self, expected, since):
-        """Compare kind, model, number of fields and user of each entry, and its subject."""
+        """Compare each entry: kind, model, number of fields, user and subject."""
         from django_customer_history.models import Entry
 
-        found, strangers = Counter(), Counter()
+        found, wrong = Counter(), Counter()
         for entry in Entry.objects.filter(id__gt=since):
             found[entry.kind, entry.entity_model.partition(".")[2], len(entry.changes)] += 1
             if entry.user_label != "ann" or entry.subject_model != "crm.customer":
-                strangers[entry.user_label, entry.subject_model] += 1
-        if found != expected or strangers:
-            raise AssertionError(f"Expected {expected}, found {found}, strangers {strangers}.")
+                wrong[entry.user_label, entry.subject_model] += 1
+        if found != expected or wrong:
+            raise AssertionError(f"Expected {expected}, found {found}, wrong user {wrong}.")
 
     def fill(self, customer, others, count, of_the_customer):
         from django_customer_history.keys import uuid_at
@@ -94,7 +94,7 @@ class CustomerHistory(Peer):
 
 
 class CommandReader:
-    """Whoever may read everything that is not confidential."""
+    """A user who may read everything that is not confidential."""
 
     is_superuser = True
 

@@ -1,12 +1,12 @@
 """django-easy-audit: signals, whole rows and changed fields as text in one table.
 
-It can log every request too, which the others do not: that is switched off.
+It can also log every request. The other packages cannot, so this is switched off.
 """
 
 import json
 from contextlib import contextmanager
 
-from benchmarks.peers.base import PAGE, Peer, changes_to_fill, moments_given, row_of
+from benchmarks.peers.base import PAGE, Peer, changes_to_fill, given_timestamps, row_of
 
 
 class EasyAudit(Peer):
@@ -53,7 +53,7 @@ class EasyAudit(Peer):
                 )
                 for one, number, moment in batch
             ]
-            with moments_given(CRUDEvent, "datetime"):
+            with given_timestamps(CRUDEvent, "datetime"):
                 CRUDEvent.objects.bulk_create(events)
 
     def page(self, customer, start):

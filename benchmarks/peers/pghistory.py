@@ -1,10 +1,10 @@
 """django-pghistory: triggers, a table for each model that holds whole rows. PostgreSQL only."""
 
-from benchmarks.peers.base import PAGE, Peer, changes_to_fill, moments_given
+from benchmarks.peers.base import PAGE, Peer, changes_to_fill, given_timestamps
 
 
 class PgHistory(Peer):
-    """As it comes: row triggers, and a table of contexts."""
+    """With its defaults: row triggers, and a table of contexts."""
 
     distribution = "django-pghistory"
     vendors = ("postgresql",)
@@ -61,7 +61,7 @@ class PgHistory(Peer):
                 )
                 for one, number, moment in batch
             ]
-            with moments_given(model, "pgh_created_at"):
+            with given_timestamps(model, "pgh_created_at"):
                 model.objects.bulk_create(events)
 
     def page(self, customer, start):
@@ -81,7 +81,7 @@ class TunedPgHistory(PgHistory):
     """Statement triggers, and the context in the row itself."""
 
     def __init__(self):
-        # The fields of the settings may only be made when Django is about to read them.
+        # These fields can be created only when Django is about to read the settings.
         import pghistory
 
         self.settings = {

@@ -1,1 +1,1 @@
-"""The project around the CRM: settings, URLs and entry points of servers."""
+"""The project of the CRM: settings, URLs and entry points for servers."""

@@ -1,4 +1,4 @@
-"""The content security policy: nothing but the project's own files, and nothing inline."""
+"""The content security policy: only the project's own files, and nothing inline."""
 
 from collections.abc import Callable
 

@@ -1,9 +1,9 @@
 """Settings of the example project.
 
-`DATABASE_URL` chooses the database: a SQLite file by default, or PostgreSQL or MariaDB.
-`MEDIA_ROOT` says where uploaded files go, `SECRET_KEY` replaces the one that everybody knows,
-`DEBUG=0` turns the debug pages off, and `HTTPS=1` is for a site behind a proxy that speaks HTTPS.
-With `MASK_UNTIL_REVEALED=1` who may see confidential values must ask for each, which is logged.
+`DATABASE_URL` chooses the database: a SQLite file by default, PostgreSQL, MariaDB or MySQL.
+`MEDIA_ROOT` is the folder of uploaded files, `SECRET_KEY` replaces the key in this file, `DEBUG=0`
+turns the debug pages off, and `HTTPS=1` is for a site behind a proxy that uses HTTPS. With
+`MASK_UNTIL_REVEALED=1`, users must reveal each confidential value, which is logged.
 """
 
 import os
@@ -16,7 +16,7 @@ try:
 except ImportError:
     import pymysql
 
-    # The driver that needs no compiler; with mysqlclient installed nothing else would change.
+    # PyMySQL needs no compiler. If mysqlclient is installed, it is used.
     pymysql.install_as_MySQLdb()
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
 LANGUAGE_CODE = "en-us"
-# Those of the package, and one that is written from right to left.
+# The languages of the package, and one that is written from right to left.
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ar", "العربيّة")]
 USE_TZ = True
 TIME_ZONE = "America/New_York"
@@ -112,7 +112,7 @@ REST_FRAMEWORK = {
 }
 
 CUSTOMER_HISTORY = {
-    # The reverse proxy of this project runs on the same machine; the demo's seeding plays it.
+    # The reverse proxy runs on the same machine. The demo itself acts as one.
     "TRUSTED_PROXIES": ["127.0.0.1/32", "::1/128"],
     "READER_TIME_ZONE": "crm.companies.time_zone_of",
     "MASK_UNTIL_REVEALED": os.environ.get("MASK_UNTIL_REVEALED", "0") == "1",

@@ -1,4 +1,4 @@
-"""The time zone of the pages: that of the reader's profile, as on the History tab."""
+"""The time zone of the pages: the one of the user's profile, as on the History tab."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from crm.companies import time_zone_of
 def reader_time_zone(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Show and take times in the zone of the user's profile."""
+    """Show and read times in the time zone of the user's profile."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         with timezone.override(time_zone_of(request.user)):

@@ -1,1 +1,1 @@
-"""A CRM of an alarm dealer, as small as one can be that has the shapes of a real one."""
+"""A small CRM for alarm dealers, with the kinds of models that a real one has."""

@@ -1,4 +1,4 @@
-"""The CRM's models in the admin, each user with those of the own company."""
+"""The CRM's models in the admin. Users see the records of their company."""
 
 from django.contrib import admin
 from django.contrib.auth.models import User
@@ -30,25 +30,25 @@ from django_customer_history.admin import HistoryAdminMixin
 
 
 class CompanyAdmin(HistoryAdminMixin, admin.ModelAdmin):
-    """What belongs to the user's company, without the fields that the user may not see."""
+    """Records of the user's company, without the fields that the user may not see."""
 
     def get_queryset(self, request):
-        """Return the rows of the user's company."""
+        """Return the records of the user's company."""
         return within_reach(request.user, super().get_queryset(request))
 
     def get_exclude(self, request, obj=None):
-        """Return the fields to leave out of the form: a hidden key hides the whole field."""
+        """Return the fields that the form leaves out. A hidden key hides its whole field."""
         kept_from_user = hidden(request.user, self.model) if obj is not None else {}
         return [*{name.partition(".")[0] for name in kept_from_user}, *(self.exclude or ())]
 
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        """Offer only what is of the user's company."""
+        """Offer only records of the user's company."""
         return super().formfield_for_foreignkey(
             db_field, request, **self._limited(db_field, request, kwargs)
         )
 
     def formfield_for_manytomany(self, db_field, request, **kwargs):
-        """Offer only what is of the user's company."""
+        """Offer only records of the user's company."""
         return super().formfield_for_manytomany(
             db_field, request, **self._limited(db_field, request, kwargs)
         )
@@ -99,7 +99,7 @@ class InvoiceAdmin(CompanyAdmin):
 
 @admin.register(PortalLogin)
 class PortalLoginAdmin(CompanyAdmin):
-    """Log-ins of customers; passwords are set on the pages of the CRM."""
+    """Portal log-ins of customers. Passwords are set on the pages of the CRM."""
 
     list_display = ("username", "customer")
     exclude = ("password",)
@@ -107,21 +107,21 @@ class PortalLoginAdmin(CompanyAdmin):
 
 @admin.register(Appointment, Enrolment, Envelope, FundingEvent, Note, Ticket, WorkOrder)
 class RecordAdmin(CompanyAdmin):
-    """What belongs to a customer."""
+    """Records of a customer."""
 
     list_display = ("__str__", "customer")
 
 
 @admin.register(BillingMethod, Equipment)
 class NamedRecordAdmin(RecordAdmin):
-    """What belongs to a customer and bears a name."""
+    """Records of a customer that have a name."""
 
     search_fields = ("name",)
 
 
 @admin.register(Tag, UserDefinedField)
 class WordAdmin(CompanyAdmin):
-    """Words of a company."""
+    """Tags and custom fields of a company."""
 
     list_display = ("name", "company")
 
@@ -132,6 +132,6 @@ admin.site.register(Employee, CompanyAdmin)
 
 @admin.register(Company)
 class CompaniesAdmin(admin.ModelAdmin):
-    """The companies, for those who run the CRM."""
+    """The companies, for administrators of the CRM."""
 
     list_display = ("name", "slug")

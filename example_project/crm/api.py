@@ -1,4 +1,4 @@
-"""The API: customers as JSON, for programs, with their history."""
+"""The REST API of customers, with their history."""
 
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import PermissionDenied
@@ -41,7 +41,7 @@ class CustomerSerializer(serializers.ModelSerializer):
         )
 
     def get_fields(self):
-        """Return the fields that the user may see; with a hidden key, `udf` as a whole is not."""
+        """Return the fields that the user may see. A hidden key hides `udf` as a whole."""
         kept_from_user = {
             name.partition(".")[0] for name in hidden(self.context["request"].user, Customer)
         }
@@ -52,7 +52,7 @@ class CustomerSerializer(serializers.ModelSerializer):
 
 
 class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
-    """The customers of the user's company, as the model permissions of the user allow."""
+    """The customers of the user's company, if the user has the model permissions."""
 
     serializer_class = CustomerSerializer
     queryset = Customer.objects.all()
@@ -65,5 +65,5 @@ class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
         """Save a new customer for the user's company."""
         company = company_key_of(self.request.user)
         if company is None:
-            raise PermissionDenied("You work for no company, so there is none for the customer.")
+            raise PermissionDenied("You do not belong to a company, so you cannot add customers.")
         serializer.save(company_id=company)

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class CrmConfig(AppConfig):
-    """Customers and all that belongs to them."""
+    """Customers and their records."""
 
     name = "crm"
     verbose_name = "CRM"

@@ -1,4 +1,4 @@
-"""Billing: what happens to invoices, each under the name that people call it."""
+"""Billing: the actions on invoices, each with its name in the history."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ DAYS_TO_PAY = 14
 
 @transaction.atomic
 def generate_invoice(customer, form, lines):
-    """Save an invoice with its lines from a valid form and formset; return the invoice."""
+    """Create an invoice with its lines from a valid form and formset, and return it."""
     with history.action("Invoice Generated"):
         form.instance.customer = customer
         lines.instance = form.save()
@@ -37,7 +37,7 @@ def invoice_work_order(order):
 
 @transaction.atomic
 def apply_payment(invoice, form):
-    """Save a payment from a valid form; an invoice with nothing left to pay is paid."""
+    """Save a payment from a valid form, and mark the invoice as paid if nothing is left to pay."""
     with history.action("Payment Applied"):
         form.instance.invoice = invoice
         payment = form.save()
@@ -56,14 +56,14 @@ def edit_invoice(form, lines):
 
 @transaction.atomic
 def edit_payment(form):
-    """Save a payment from a valid form; what is left to pay of its invoice may change."""
+    """Save a payment from a valid form, and update the status of its invoice."""
     with history.action("Payment Edited"):
         form.save()
         _settle(form.instance.invoice)
 
 
 def _settle(invoice):
-    """Mark an invoice as paid once nothing is left to pay, and as open where that has changed."""
+    """Mark an invoice as paid if nothing is left to pay, and a paid one as open otherwise."""
     is_paid = invoice.balance <= 0
     if is_paid != (invoice.status == Invoice.Status.PAID):
         invoice.status = Invoice.Status.PAID if is_paid else Invoice.Status.OPEN
@@ -72,9 +72,9 @@ def _settle(invoice):
 
 @transaction.atomic
 def send_reminders(invoices):
-    """Mark open invoices past their due date as overdue, and remind of them; return how many.
+    """Mark open invoices past their due date as overdue, send reminders, and return how many.
 
-    Each customer takes a step in the dunning workflow, or begins with it.
+    Each customer is enrolled in the dunning workflow, or moves to its next step.
     """
     late = invoices.filter(status=Invoice.Status.OPEN, due_on__lt=timezone.localdate())
     reminded = list(late.select_related("customer"))
@@ -91,7 +91,7 @@ def _remind(invoice):
     customer = invoice.customer
     customer.notes.create(
         text=f"Payment reminder for invoice {invoice.number}: {invoice.balance} USD was due on"
-        f" {date_format(invoice.due_on)}. To be called if nothing comes in within 10 days."
+        f" {date_format(invoice.due_on)}. Call the customer if it is not paid within 10 days."
     )
     dunning = customer.enrolments.filter(workflow=Enrolment.Workflow.DUNNING).first()
     if dunning is None:

@@ -1,7 +1,7 @@
-"""Rights stop at the company: the one rule, for pages, admin, API and history alike.
+"""Permissions end at the company, on pages and in the admin, the API and the history.
 
-Each model says in `company_path` how to get from its rows to the key of their company. What has
-no such path, such as users, belongs to no company in particular.
+The attribute `company_path` of a model is the path from its records to the key of their company.
+Models without it, such as users, do not belong to a company.
 """
 
 from django.contrib.auth.backends import ModelBackend
@@ -9,7 +9,7 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 
 
 def company_key_of(user):
-    """Return the key of the company that a user works for; None: of none."""
+    """Return the key of the user's company, or None."""
     try:
         return user.employee.company_id
     except (AttributeError, ObjectDoesNotExist):
@@ -17,7 +17,7 @@ def company_key_of(user):
 
 
 def time_zone_of(user):
-    """Return the name of the time zone that a user reads in; None: that of the site."""
+    """Return the name of the user's time zone, or None for the time zone of the site."""
     try:
         return user.employee.time_zone or None
     except (AttributeError, ObjectDoesNotExist):
@@ -25,10 +25,10 @@ def time_zone_of(user):
 
 
 def is_in_reach(user, record):
-    """Return whether a record is of the user's company; superusers reach all of them.
+    """Return whether a record belongs to the user's company. Superusers have all companies.
 
-    It may be gone: the history asks with what it knew last. What belongs to a company and does
-    not say to which is out of reach.
+    The record may be deleted: the history then asks with the last known values. A record whose
+    company is not known does not belong to the user's company.
     """
     path = getattr(record, "company_path", None)
     if user.is_superuser or path is None:
@@ -42,7 +42,7 @@ def is_in_reach(user, record):
 
 
 def within_reach(user, records):
-    """Return those of a queryset that are of the user's company."""
+    """Return the records of a queryset that belong to the user's company."""
     path = getattr(records.model, "company_path", None)
     if user.is_superuser or path is None:
         return records
@@ -51,13 +51,16 @@ def within_reach(user, records):
 
 
 class CompanyBackend(ModelBackend):
-    """Permissions as Django keeps them, but none for a record of another company.
+    """Django's permissions, but none for a record of another company.
 
-    The history asks with the record, and takes this exception as a veto: 404, in no list.
+    The history asks with the record. `PermissionDenied` hides it: a 404, and no entries in lists.
     """
 
     def has_perm(self, user_obj, perm, obj=None):
-        """Return whether the user has a permission; refuse for good outside of the company."""
+        """Return whether the user has a permission.
+
+        Raises `PermissionDenied` for a record of another company.
+        """
         if obj is not None and not is_in_reach(user_obj, obj):
             raise PermissionDenied
         return super().has_perm(user_obj, perm)

@@ -1,7 +1,7 @@
-"""What of a record a user may see in the CRM itself: the same rule as in the history.
+"""Which fields of a record a user may see on the pages of the CRM: the same as in the history.
 
-Confidential are the fields that a model says are, and those that an admin marked: a field such
-as `phone`, or a user-defined one such as `udf.gate_code`.
+Confidential fields are those that a model names and those that an administrator marked: a field
+such as `phone`, or a custom field such as `udf.gate_code`.
 """
 
 from django_customer_history.masks import (

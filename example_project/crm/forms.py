@@ -26,7 +26,7 @@ UDF = "udf_"
 
 
 class DateInput(forms.DateInput):
-    """A date as browsers ask for it."""
+    """A date, with the browser's date picker."""
 
     input_type = "date"
 
@@ -35,7 +35,7 @@ class DateInput(forms.DateInput):
 
 
 class MomentInput(forms.DateTimeInput):
-    """A date and a time as browsers ask for them."""
+    """A date and a time, with the browser's picker."""
 
     input_type = "datetime-local"
 
@@ -54,7 +54,7 @@ def _widget(field):
 class RecordForm(forms.ModelForm):
     """A record of a company, without the fields that the user may not see.
 
-    What is entered for the first time needs no permission to be seen.
+    A new record has all fields: entering a value needs no permission to see values.
     """
 
     def __init__(self, *args, user, company, **kwargs):
@@ -68,7 +68,7 @@ class RecordForm(forms.ModelForm):
 
 
 def form_for(model, fields, *, base=RecordForm):
-    """Return the form class for some fields of a model; dates have the browser's own pickers."""
+    """Return the form class for some fields of a model, with the browser's pickers for dates."""
     return forms.modelform_factory(model, form=base, fields=fields, formfield_callback=_formfield)
 
 
@@ -78,7 +78,7 @@ def _formfield(field, **options):
 
 
 class CustomerForm(RecordForm):
-    """A customer, with a field for each that the company has defined itself."""
+    """A customer, with the custom fields of the company."""
 
     class Meta:
         model = Customer
@@ -119,7 +119,7 @@ class CustomerForm(RecordForm):
                 )
 
     def save(self, *, commit=True):
-        """Save the customer; a user-defined field without a value is not kept."""
+        """Save the customer. A custom field without a value is not stored."""
         values = dict(self.instance.udf)
         for name, value in self.cleaned_data.items():
             if name.startswith(UDF):
@@ -129,14 +129,14 @@ class CustomerForm(RecordForm):
 
 
 class AttachmentForm(RecordForm):
-    """A file to be uploaded, which keeps its own name unless another one is given."""
+    """A file to upload. Its own name is the default name."""
 
     class Meta:
         model = Attachment
         fields = ("file", "description")
 
     def clean_file(self):
-        """Refuse a file that is too large, or whose name is too long to be kept."""
+        """Reject a file that is too large, or whose name is too long."""
         file = self.cleaned_data["file"]
         if file.size > LARGEST_FILE:
             raise forms.ValidationError("Files of up to 5 MB can be uploaded.")
@@ -147,7 +147,7 @@ class AttachmentForm(RecordForm):
 
 
 class PasswordForm(RecordForm):
-    """A new password for the customer portal; only its hash is kept."""
+    """A new password for the customer portal. Only its hash is stored."""
 
     password = forms.CharField(widget=forms.PasswordInput, max_length=60)
 
@@ -182,7 +182,7 @@ class InvoiceForm(forms.ModelForm):
         self.initial.setdefault("due_on", today + timedelta(days=DAYS_TO_PAY))
 
     def clean(self):
-        """Refuse a due date before the invoice itself."""
+        """Reject a due date before the date of the invoice."""
         cleaned = super().clean()
         issued_on, due_on = cleaned.get("issued_on"), cleaned.get("due_on")
         if issued_on and due_on and due_on < issued_on:
@@ -204,7 +204,7 @@ def _lines(**options):
 
 InvoiceLines = _lines(extra=3)
 LinesOfInvoice = _lines(extra=1)
-"""Those that an invoice has, and room for one more."""
+"""The lines of an invoice, and an empty one."""
 
 
 class PaymentForm(forms.ModelForm):
@@ -217,7 +217,7 @@ class PaymentForm(forms.ModelForm):
 
 
 class ProfileForm(forms.ModelForm):
-    """What users say about themselves."""
+    """The profile of a user."""
 
     class Meta:
         model = Employee
@@ -226,13 +226,13 @@ class ProfileForm(forms.ModelForm):
 
 
 class TagForm(forms.Form):
-    """The name of a tag, which is made if there is none yet."""
+    """The name of a tag. A new tag is created."""
 
     name = forms.CharField(label="Tag", max_length=Tag._meta.get_field("name").max_length)
 
 
 class CustomerFilterForm(forms.Form):
-    """What to show in the list of customers."""
+    """The filters of the list of customers."""
 
     q = forms.CharField(label="Search", required=False, widget=forms.TextInput)
     status = forms.ChoiceField(
@@ -241,7 +241,7 @@ class CustomerFilterForm(forms.Form):
     )
 
     def filtered(self, customers):
-        """Return the customers that fit; archived ones only where they are asked for."""
+        """Return the customers that match; archived ones only if the filter asks for them."""
         if not self.is_valid():
             return customers.none()
         text, status = self.cleaned_data["q"], self.cleaned_data["status"]

@@ -1,4 +1,4 @@
-"""Registrations that do not stand at the models themselves; the package finds this module."""
+"""Registrations that are not in `models.py`. The package imports this module."""
 
 from django.contrib.auth.models import User
 

@@ -1,4 +1,4 @@
-"""What runs on its own, from cron or from the page "Jobs", always for one company."""
+"""Jobs that run for one company, from cron or from the page "Jobs"."""
 
 import json
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from crm.models import Company, Customer, Invoice
 from django_customer_history import history
 
 FEED = Path(__file__).resolve().parent.parent / "data" / "monitoring-accounts.json"
-"""What the monitoring station would answer: account numbers by the names of customers."""
+"""A sample answer of the monitoring station: account numbers by customer name."""
 
 
 def run_workflows(company):
-    """Send reminders for invoices past their due date, in nobody's name; return how many."""
+    """Send reminders for overdue invoices, without a user, and return how many."""
     with history.acting(source="workflow", user=None, reason="Dunning run"):
         return send_reminders(Invoice.objects.filter(customer__company=company))
 
 
 def sync_monitoring(company):
-    """Take over the account numbers of the monitoring station; return how many are new.
+    """Save the account numbers of the monitoring station, and return how many are new.
 
-    The user stays who asked for it; that it was an integration which wrote is the source.
+    The user is the one who started the job. The source is the integration.
     """
     accounts = json.loads(FEED.read_text(encoding="utf-8"))
     with history.acting(source="integration", reason="Sync with the monitoring station"):
@@ -40,9 +40,9 @@ def sync_monitoring(company):
 
 
 def refresh_signals(company):
-    """Note that all systems reported today: routine, which stays out of the log.
+    """Save that all systems reported today. The history is paused for this routine change.
 
-    That it was paused, why and by whom is in the log.
+    The log has an entry for the pause, with its user and reason.
     """
     with history.paused(reason="Daily test signals"):
         return company.customers.filter(is_archived=False).update(
@@ -52,7 +52,7 @@ def refresh_signals(company):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something that runs for a company, and returns a number."""
+    """A job that runs for a company and returns a number."""
 
     button: str
     does: str
@@ -63,21 +63,21 @@ class Job:
 JOBS = {
     "workflows": Job(
         button="Run workflows",
-        does="Marks unpaid invoices past their due date as overdue and sends reminders.",
+        does="Marks unpaid invoices as overdue after their due date, and sends reminders.",
         run=run_workflows,
         counted="invoices became overdue",
     ),
     "monitoring": Job(
         button="Sync monitoring",
-        does="Takes over the account numbers of the monitoring station.",
+        does="Copies the account numbers from the monitoring station.",
         run=sync_monitoring,
-        counted="account numbers taken over",
+        counted="account numbers copied",
     ),
     "signals": Job(
         button="Refresh signals",
-        does="Notes the daily test signal of each system: routine, which stays out of the log.",
+        does="Saves the daily test signal of each system, with the history paused.",
         run=refresh_signals,
-        counted="customers refreshed, none of it logged",
+        counted="customers refreshed, without entries in the log",
     ),
 }
-"""The jobs, by what they are called in URLs and on the command line."""
+"""The jobs, by their names in URLs and on the command line."""

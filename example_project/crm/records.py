@@ -1,7 +1,7 @@
-"""The kinds of records that a customer has: one row of a table for each.
+"""The kinds of records that a customer has, as a table.
 
-The pages in `crm.views.records` are made from this table: a list with a form to add, the
-details with the buttons that move a record on, and forms to edit and to delete.
+The views in `crm.views.records` use this table to show a list with a form to add a record, the
+details with the buttons of a record, and forms to edit and delete it.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,31 +29,31 @@ from crm.models import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A button that moves a record on, such as "Close ticket"."""
+    """A button that changes a record, such as "Close ticket"."""
 
     path: str
     button: str
     is_possible: Callable[[Any], bool] = lambda record: True
     sets: Mapping[str, Any] = field(default_factory=dict)
-    """Fields to the values that they get."""
+    """The fields to set, with their values."""
     fields: tuple[str, ...] = ()
-    """Fields to be filled in first."""
+    """The fields that the user fills in first."""
     form: Any = None
-    """The form to be filled in, where it is none that is made of `fields`."""
+    """The form to fill in, if it is not a model form of `asks`."""
     run: Callable[[Any], object] | None = None
-    """What else happens; it saves the record."""
+    """A function that also saves the record."""
 
     @property
     def asks(self) -> bool:
-        """Whether there is something to be filled in."""
+        """Whether the user has to fill in a form first."""
         return bool(self.fields or self.form)
 
     def form_class(self, model):
-        """Return the form to be filled in."""
+        """Return the form to fill in."""
         return self.form or form_for(model, self.fields)
 
     def take(self, record):
-        """Move the record on."""
+        """Change and save the record."""
         for name, value in self.sets.items():
             setattr(record, name, value)
         if self.run is None:
@@ -64,37 +64,37 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordType:
-    """How one kind of record is shown and edited."""
+    """A kind of record: how it is shown and edited."""
 
     model: type[models.Model]
     related: str
-    """The name of a customer's records of the kind."""
+    """The title of the list."""
     title: str
     tab: str
     columns: tuple[str, ...]
     adds: str
-    """The button that adds one."""
+    """The text of the button that adds a record."""
     add_form: Any
     edit_form: Any = None
     steps: tuple[Step, ...] = ()
     deletes: str | None = None
-    """The button that deletes one; None: that is not done."""
+    """The text of the button that deletes a record; None if records are not deleted."""
     author: str | None = None
-    """The field that gets the user who adds one."""
+    """The field that stores the user who adds a record."""
     list_template: str = "crm/records.html"
 
     @property
     def kind(self):
-        """The word for it in URLs."""
+        """The name in URLs."""
         return self.model.kind
 
     @property
     def name(self):
-        """What one is called."""
+        """The name of one record."""
         return self.model._meta.verbose_name
 
     def steps_of(self, record):
-        """Return the buttons that a record has now."""
+        """Return the buttons that a record has in its current state."""
         return [step for step in self.steps if step.is_possible(record)]
 
 
@@ -105,7 +105,7 @@ def has_status(*values):
 
 @transaction.atomic
 def make_default(method):
-    """Make one billing method the default of its customer, in place of the one before."""
+    """Make a billing method the customer's default, instead of the current default."""
     others = method.customer.billingmethods.filter(is_default=True).exclude(pk=method.pk)
     others.update(is_default=False)
     method.is_default = True
@@ -113,7 +113,7 @@ def make_default(method):
 
 
 def advance(enrolment):
-    """Take a customer to the next step of a workflow."""
+    """Move a customer to the next step of a workflow."""
     enrolment.step = enrolment.next_step
     enrolment.save()
 

@@ -1,4 +1,4 @@
-"""Values of records as the pages show them."""
+"""Values of records, as text for pages."""
 
 from dataclasses import dataclass
 
@@ -13,18 +13,18 @@ NOTHING = "—"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A value of a record for one reader."""
+    """A value of a record, as one user may see it."""
 
     label: str
     text: str
     is_masked: bool = False
     is_number: bool = False
     badge: str = ""
-    """The style of a status, which is its value."""
+    """The CSS class of a status: its value."""
 
     @classmethod
     def of(cls, record, name, hidden):
-        """Return a field's value; `hidden` maps the fields that the reader may not see to masks."""
+        """Return a field's value. `hidden` has the masks of fields that the user may not see."""
         field = record._meta.get_field(name)
         value = getattr(record, name)
         is_masked = name in hidden and value not in (None, "")

@@ -1,4 +1,4 @@
-"""The URLs of the pages: each company has its own, and each customer within."""
+"""The URLs of the pages, by company and customer."""
 
 from django.urls import include, path
 

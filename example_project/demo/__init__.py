@@ -1,1 +1,1 @@
-"""The demo: users, and a story that is told through requests to a running server."""
+"""The demo: users, and a story of their work, done with requests to a running server."""

@@ -1,6 +1,6 @@
-"""People and programs that use the site over HTTP, each from an address of their own.
+"""People and programs that use the site over HTTP, each from an IP address of their own.
 
-The address is told in `X-Forwarded-For`, as a reverse proxy in front of the site would.
+The IP address is sent in `X-Forwarded-For`, as a reverse proxy in front of the site does.
 """
 
 import json
@@ -13,16 +13,16 @@ from demo.pages import Page
 
 
 class FormRefusedError(Exception):
-    """The site showed a form again instead of accepting what was filled in."""
+    """The site did not accept a form and showed it again."""
 
 
 class Browser:
-    """A person's browser: it keeps cookies, follows redirects and fills in forms."""
+    """A browser that keeps cookies, follows redirects and fills in forms."""
 
-    def __init__(self, site, *, address):
+    def __init__(self, site, *, ip_address):
         self.site = site
-        self._address = address
-        # Requests stay on this machine, whatever proxy the environment names.
+        self._ip_address = ip_address
+        # No proxy of the environment is used: requests stay on this machine.
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
     def log_in(self, name, password):
@@ -30,14 +30,14 @@ class Browser:
         self.submit("/log-in", "Log in", {"username": name, "password": password})
 
     def open(self, path):
-        """Return a page; raise `HTTPError` if the site does not answer with one."""
+        """Return a page. Raises `HTTPError` if the site answers with an error."""
         return self._page(Request(urljoin(self.site, path)))
 
     def submit(self, path, button, changes=None, *, files=None):
-        """Open a page, fill in the form of a button and press it; return where that leads.
+        """Open a page, fill in the form of a button and press it; return the next page.
 
-        `changes` are the fields to fill in: the others stay as the page has them. `files` maps
-        fields to names and contents. Raises `FormRefusedError` if the form comes back.
+        `changes` are the fields to fill in; the other fields keep their values. `files` maps
+        fields to file names and contents. Raises `FormRefusedError` if the form is not accepted.
         """
         form = self.open(path).form(button)
         fields = form.filled(changes or {})
@@ -45,11 +45,11 @@ class Browser:
         request = Request(form.action, data=body, headers={"Content-Type": content_type})
         answer = self._page(request)
         if answer.url == form.action and 'class="errorlist' in answer.text:
-            raise FormRefusedError(f"{form.action} refused {changes}.")
+            raise FormRefusedError(f"{form.action} did not accept {changes}.")
         return answer
 
     def _page(self, request):
-        request.add_header("X-Forwarded-For", self._address)
+        request.add_header("X-Forwarded-For", self._ip_address)
         with self._opener.open(request, timeout=30) as response:
             return Page(response.geturl(), response.read().decode(), response.headers)
 
@@ -57,17 +57,17 @@ class Browser:
 class Program:
     """A program that uses the API with a token."""
 
-    def __init__(self, site, *, address, token):
+    def __init__(self, site, *, ip_address, token):
         self.site = site
         self._headers = {
-            "X-Forwarded-For": address,
+            "X-Forwarded-For": ip_address,
             "Authorization": f"Token {token}",
             "Content-Type": "application/json",
         }
         self._opener = build_opener(ProxyHandler({}))
 
     def send(self, method, path, data=None):
-        """Return what the API answers; raise `HTTPError` if it refuses."""
+        """Return the answer of the API. Raises `HTTPError` if it is an error."""
         body = None if data is None else json.dumps(data).encode()
         request = Request(urljoin(self.site, path), data=body, headers=self._headers, method=method)
         with self._opener.open(request, timeout=30) as response:

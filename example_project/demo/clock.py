@@ -1,11 +1,10 @@
-"""The clock of the story: eighteen months pass in the time that the requests take.
+"""The clock of the story: eighteen months pass while the demo makes its requests.
 
-The package offers no way to date an entry back, and none is used here. On SQLite the key and the
-time of an entry come from functions of this very process (`capture.session` registers them on the
-connection), which ask Python for the time. So while the demo seeds its own SQLite file, this
-process, and nothing else, lives in the past: `time-machine` replaces Python's clock, for the
-server in its thread as for all. Other databases have a clock of their own that nobody here can
-turn back: there the same story happens in a minute, today.
+The package has no way to backdate an entry. On SQLite, the id and the time of an entry come from
+functions of this process, which the package registers on the connection, and they ask Python for
+the time. So while the demo fills its own SQLite file, `time-machine` sets Python's clock back, for
+the server in its thread too. Nothing outside of this process changes. Other databases use the
+clock of their server: there the whole story happens today, within a minute.
 """
 
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ DAYS = MONTHS * 30
 
 
 class Clock:
-    """Where the story stands: so many days before today."""
+    """The time in the story, which moves from the past to today."""
 
     def __init__(self, today, *, traveller=None):
         self._today = today
@@ -30,20 +29,20 @@ class Clock:
 
     @property
     def date(self):
-        """Return the day of the story, also where the clock stays what it is."""
+        """Return the day of the story, also where the real clock does not change."""
         return self.now.date()
 
     def turn_to(self, *, days, hour, minute=0):
-        """Go on to a time of day, so many days before today, in the demo's time zone."""
+        """Move to a time of day, a number of days before today, in the demo's time zone."""
         day = self._today - timedelta(days=days)
         self._go(day.replace(hour=hour, minute=minute, second=0, microsecond=0))
 
     def turn_to_hours_ago(self, hours):
-        """Go on to a time today."""
+        """Move to a time today."""
         self._go(self._today - timedelta(hours=hours))
 
     def wait(self, *, minutes):
-        """Go on by some minutes, as people take for what they do."""
+        """Move on by some minutes."""
         self._go(self.now + timedelta(minutes=minutes))
 
     def _go(self, moment):
@@ -54,13 +53,13 @@ class Clock:
 
 @contextmanager
 def real_clock() -> Iterator[Clock]:
-    """Give a clock that moves nothing: what is added to a demo that is there is of today."""
+    """Yield a clock that stays at today, for work that is added to an existing demo."""
     yield Clock(timezone.localtime())
 
 
 @contextmanager
 def story_clock() -> Iterator[Clock]:
-    """Give the clock of the story while the block runs; time is as it was afterwards."""
+    """Yield the clock of the story while the block runs, and restore the real time afterwards."""
     today = timezone.localtime()
     if connection.vendor != "sqlite":
         yield Clock(today)

@@ -1,7 +1,6 @@
-"""Many customers more, for lists and a log of some size: imported from files and sent to the API.
+"""More customers, for long lists and a large log: imported from files and sent to the API.
 
-Each of them goes the way that the others went: the command of the import, requests to the API.
-They come over the same eighteen months, the same ones each time that as many are asked for.
+They are added over the same eighteen months. The same number always gives the same customers.
 """
 
 import csv
@@ -24,7 +23,7 @@ WORDS = {
     kind: words.split()
     for kind, words in json.loads((DATA / "words.json").read_text(encoding="utf-8")).items()
 }
-"""What names of people and businesses, and streets, are made of."""
+"""The parts of the names of people, businesses and streets."""
 
 PLACES = (
     ("Burlington", "VT", "05401"),
@@ -36,18 +35,18 @@ PLACES = (
 )
 RATES = ("34.99", "39.99", "44.99", "54.99", "79.00")
 STAGES = 12
-"""How often a file is imported; between two of them the API adds and edits customers."""
+"""How many files are imported. Between two files, customers are added and edited over the API."""
 
 
 @dataclass(slots=True)
 class _Crowd:
-    """The customers to come, one after the other."""
+    """Generates customers, one after the other."""
 
     dice: Random
     number: int = 0
 
     def next(self):
-        """Return the values of one customer, all of them as text."""
+        """Return the values of the next customer, all of them text."""
         self.number += 1
         first = self._word("first")
         last = self._word("last")
@@ -68,12 +67,12 @@ class _Crowd:
         }
 
     def _word(self, kind):
-        # Lists whose lengths have no common divisor: names come again after thousands only.
+        # The lengths of the lists have no common divisor, so names repeat only after thousands.
         return WORDS[kind][self.number % len(WORDS[kind])]
 
 
 def add_customers(site, clock, number, *, stdout):
-    """Add so many customers: half of them from files, half of them over the API."""
+    """Add a number of customers: half of them from files, half of them over the API."""
     crowd, program = _Crowd(Random(number)), Office(site, clock).program()
     bar = ProgressBar(stdout, "Customers", number)
     done = 0
@@ -85,7 +84,7 @@ def add_customers(site, clock, number, *, stdout):
         )
         _import(crowd, share // 2, f"leads-{clock.date:%Y-%m}.csv")
         for added in range(share - share // 2):
-            _turn(clock, crowd.dice, days_ago - 1 - added % 20)
+            _move(clock, crowd.dice, days_ago - 1 - added % 20)
             _send(crowd, program)
             bar.show(done + share // 2 + added + 1)
         done += share
@@ -102,17 +101,17 @@ def _import(crowd, number, name):
             writer = csv.DictWriter(file, list(customers[0]))
             writer.writeheader()
             writer.writerows(customers)
-        told = StringIO()
-        call_command("import_customers", path, company=LANTERN, user=ADMIN.name, stdout=told)
+        output = StringIO()
+        call_command("import_customers", path, company=LANTERN, user=ADMIN.name, stdout=output)
 
 
 def _send(crowd, program):
-    """Add a customer over the API; one in three has a new rate soon after."""
+    """Add a customer over the API. Every third one gets a new rate."""
     customer = program.send("POST", "/api/customers/", crowd.next())
     if crowd.number % 3 == 0:
         rate = {"monthly_rate": crowd.dice.choice(RATES), "phone": "(802) 555-0199"}
         program.send("PATCH", f"/api/customers/{customer['id']}/", rate)
 
 
-def _turn(clock, dice, days_ago):
+def _move(clock, dice, days_ago):
     clock.turn_to(days=max(days_ago, 1), hour=dice.randint(8, 17), minute=dice.randint(0, 59))

@@ -1,4 +1,4 @@
-"""HTML pages as a browser reads them: their forms and links."""
+"""HTML pages: their forms and links."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -9,14 +9,14 @@ _NOT_SENT = {"submit", "button", "image", "reset", "file"}
 
 @dataclass(slots=True)
 class Form:
-    """A form of a page: where it goes, what its fields hold and what its buttons say."""
+    """A form of a page: its URL, the values of its fields, and the texts of its buttons."""
 
     action: str
     buttons: list[str] = field(default_factory=list)
     values: list[tuple[str, str]] = field(default_factory=list)
 
     def filled(self, changes):
-        """Return names and values as they are sent, with those in `changes` replaced."""
+        """Return the names and values to send, with those in `changes` replaced."""
         kept = [(name, value) for name, value in self.values if name not in changes]
         return [*kept, *changes.items()]
 
@@ -31,7 +31,7 @@ class Page(HTMLParser):
         self.text = text
         self.forms = []
         self.links = {}
-        self.addresses = []
+        self.urls = []
         self._choices = {}
         self._form = self._select = self._option = None
         self._textarea = self._link = self._button = self._chosen = None
@@ -39,32 +39,32 @@ class Page(HTMLParser):
         self.feed(text)
 
     def form(self, button):
-        """Return the form that a button sends; raise `LookupError` if there is none."""
+        """Return the form that has a button. Raises `LookupError` if there is none."""
         for form in self.forms:
             if button in form.buttons:
                 return form
         raise LookupError(f"{self.url} has no button {button!r}.")
 
     def link(self, text):
-        """Return the URL of the link with a text; raise `LookupError` if there is none."""
+        """Return the URL of the link with a text. Raises `LookupError` if there is none."""
         return self.links[text]
 
     def choices(self, name):
-        """Return the choices of a field, from what they are called to their values."""
+        """Return the choices of a field: their labels with their values."""
         return self._choices[name]
 
     def handle_starttag(self, tag, attrs):
-        """Take note of forms, fields and links as they begin."""
+        """Read the start of forms, fields and links."""
         begin = getattr(self, f"_begin_{tag}", None)
         if begin is not None:
             begin(dict(attrs))
 
     def handle_data(self, data):
-        """Take note of the text of links, buttons and text areas."""
+        """Read the text of links, buttons and text areas."""
         self._words += data
 
     def handle_endtag(self, tag):
-        """Take note of forms, fields and links as they end."""
+        """Read the end of forms, fields and links."""
         end = getattr(self, f"_end_{tag}", None)
         if end is not None:
             end()
@@ -127,9 +127,9 @@ class Page(HTMLParser):
 
     def _end_a(self):
         if self._link:
-            address = urljoin(self.url, self._link)
-            self.links[" ".join(self._words.split())] = address
-            self.addresses.append(address)
+            url = urljoin(self.url, self._link)
+            self.links[" ".join(self._words.split())] = url
+            self.urls.append(url)
 
     def _keep(self, name, value):
         if name and self._form is not None:

@@ -1,4 +1,4 @@
-"""Who works with the CRM of the demo, from where, for which company, and with which rights."""
+"""The users of the demo: their IP addresses, companies and permissions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,10 +62,10 @@ GROUPS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A user of the demo; an address is one of those that are kept free for documentation."""
+    """A user of the demo. IP addresses are from the ranges that are reserved for documentation."""
 
     name: str
-    address: str
+    ip_address: str
     rights: str
     company: str | None = LANTERN
     group: str | None = None
@@ -74,38 +74,38 @@ class Person:
 
 MANAGER = Person(
     name="manager",
-    address="203.0.113.9",
+    ip_address="203.0.113.9",
     group="Managers",
-    rights="Lantern Alarm: reads the history of its customers, sees SSN only",
+    rights="Lantern Alarm: reads the history, sees SSNs but no other confidential value",
 )
 CLERK = Person(
     name="clerk",
-    address="198.51.100.23",
+    ip_address="198.51.100.23",
     group="Clerks",
-    rights="Lantern Alarm: reads the history, everything confidential is masked",
+    rights="Lantern Alarm: reads the history, all confidential values are masked",
 )
 AUDITOR = Person(
     name="auditor",
-    address="203.0.113.77",
+    ip_address="203.0.113.77",
     group="Auditors",
-    rights="Lantern Alarm: reads everything unmasked and exports it, edits nothing",
+    rights="Lantern Alarm: reads and exports everything unmasked, cannot edit",
 )
 OUTSIDER = Person(
     name="outsider",
-    address="198.51.100.200",
+    ip_address="198.51.100.200",
     company=HARBOR,
     group="Managers",
     rights="Harbor Security: sees nothing of Lantern Alarm",
 )
 ADMIN = Person(
     name="admin",
-    address="192.0.2.44",
+    ip_address="192.0.2.44",
     company=None,
-    rights="superuser of both, marks fields confidential in the admin",
+    rights="superuser, marks fields as confidential in the admin",
 )
 INTEGRATION = Person(
     name="integration",
-    address="2001:db8::7",
+    ip_address="2001:db8::7",
     group="Programs",
     rights="a program, uses the API with a token",
     is_program=True,
@@ -114,7 +114,7 @@ PEOPLE = (MANAGER, CLERK, AUDITOR, OUTSIDER, ADMIN, INTEGRATION)
 
 
 def ensure_people():
-    """Create the companies, users and groups that are missing, and leave the others alone."""
+    """Create the companies, users and groups that do not exist yet."""
     with history.acting(source="command", user=None, reason="Setting up the demo"):
         for slug, name in COMPANIES.items():
             Company.objects.get_or_create(slug=slug, defaults={"name": name})
@@ -124,7 +124,7 @@ def ensure_people():
 
 
 def token():
-    """Return the key with which the program uses the API, or None where it has none."""
+    """Return the API token of the program, or None if it does not exist."""
     return (
         Token.objects.filter(user__username=INTEGRATION.name).values_list("key", flat=True).first()
     )

@@ -1,6 +1,6 @@
-"""What happens in the demo: a year and a half of a dealer's work, done in a minute.
+"""The story of the demo: a year and a half of a dealer's work, done in a minute.
 
-Everything goes through the site's own pages, its API, its admin and its commands.
+All of it uses the pages of the site, its API, its admin and its commands.
 """
 
 from datetime import timedelta
@@ -15,11 +15,11 @@ from demo.people import ADMIN, CLERK, HARBOR, LANTERN, MANAGER, OUTSIDER
 DATA = Path(__file__).resolve().parent.parent / "data"
 
 FIRST_CUSTOMER = "Eleanor Whitfield"
-"""Whose History tab has something of everything."""
+"""The customer whose History tab has every kind of change."""
 
 
-def tell(site, clock, *, stdout):
-    """Let everybody do their work on the site; commands write to `stdout`."""
+def run_story(site, clock, *, stdout):
+    """Do the work of all users on the site. Commands write to `stdout`."""
     office = Office(site, clock)
     customer = _sell(office)
     _sign(office, customer)
@@ -32,7 +32,7 @@ def tell(site, clock, *, stdout):
     _repair(office, customer)
     _sell_elsewhere(office)
     _define_fields(office, customer)
-    _synchronise(office, customer, stdout)
+    _synchronize(office, customer, stdout)
     _log_in_to_the_portal(office, customer)
     _renew(office, customer)
     _cancel(office)
@@ -240,7 +240,7 @@ def _define_fields(office, customer):
     admin.submit(f"{customer}/edit", "Save", {"udf_gate_code": "3308-5512"})
 
 
-def _synchronise(office, customer, stdout):
+def _synchronize(office, customer, stdout):
     office.clock.turn_to(days=210, hour=3, minute=0)
     integration = office.program()
     moved = {"monitoring_company": "Northstar Central Station", "address": "218 Maple Hill Rd"}
@@ -295,7 +295,7 @@ def _renew(office, customer):
 def _cancel(office):
     office.clock.turn_to(days=60, hour=10, minute=33)
     customer = office.customer(CLERK, "Beatrice Lindqvist")
-    text = "Moved away, wants nothing any more. Panel was returned."
+    text = "Moved away. Contract canceled, panel returned."
     office.of(CLERK).submit(f"{customer}/notes", "Add note", {"text": text})
     office.of(MANAGER).submit(customer, "Archive")
 
@@ -335,13 +335,13 @@ def _add(browser, path, button, values):
     """Add a record with the form of its list; return the path of its page."""
     page = browser.submit(path, button, values)
     return max(
-        (urlsplit(address).path for address in page.addresses if f"{path}/" in address),
-        key=lambda address: int(address.removeprefix(f"{path}/").partition("/")[0]),
+        (urlsplit(url).path for url in page.urls if f"{path}/" in url),
+        key=lambda found: int(found.removeprefix(f"{path}/").partition("/")[0]),
     )
 
 
 def _page(browser, path, name):
-    """Return the path of the page of a record, as its list calls it."""
+    """Return the path of a record's page, from the list of records."""
     return urlsplit(browser.open(path).link(name)).path
 
 

@@ -1,4 +1,4 @@
-"""The admin: the log, the confidential fields, and a History page for a project's own models."""
+"""The admin: the log, confidential fields, and the History page of the project's own models."""
 
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -19,7 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
 from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.access.field_access import field_of
 from django_customer_history.access.permissions import Reader, readable_models
 from django_customer_history.exceptions import (
     InvalidFilterError,
@@ -31,10 +30,11 @@ from django_customer_history.models import (
 )
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.calendar import (
     Calendar,
-    calendar_of,
+    build_calendar,
 )
 from django_customer_history.tab.download import (
     download,
@@ -42,16 +42,16 @@ from django_customer_history.tab.download import (
 )
 from django_customer_history.tab.page import (
     Tab,
-    refused,
-    tab_of,
+    build_tab,
+    error_tab,
 )
 from django_customer_history.tab.query import TabQuery
 
 
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A mark, for a model and a field that the history knows."""
+    """A confidential field of a registered model."""
 
-    model = forms.ChoiceField(label=_("model"))
+    model = forms.ChoiceField()
 
     class Meta:
         model = ConfidentialField
@@ -61,9 +61,11 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         choices = [(one.model._meta.label_lower, one.model._meta.label) for one in registry]
         self.fields["model"].choices = sorted(choices)  # type: ignore[attr-defined]
+        name = ConfidentialField._meta.get_field("model").verbose_name
+        self.fields["model"].label = capfirst(name)
 
     def clean(self) -> dict[str, Any] | None:
-        """Refuse a field that the model does not have, and a key of what is no JSON field."""
+        """Check that the field exists, is not a primary key, and has keys only if it is JSON."""
         cleaned = super().clean() or {}
         registration = registry.find(cleaned.get("model", ""))
         root, _dot, path = cleaned.get("field", "").partition(".")
@@ -73,20 +75,18 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
         if known is None:
             names = sorted(one.name for one in registration.model._meta.fields)
             raise ValidationError(
-                {"field": _("No such field. The fields are: %s.") % ", ".join(names)}
+                {"field": _("This field does not exist. The fields are: %s.") % ", ".join(names)}
             )
         if is_part_of_a_key(known):
-            raise ValidationError(
-                {"field": _("It is the key of its rows, which stands in every link and address.")}
-            )
+            raise ValidationError({"field": _("A key cannot be confidential: it is part of URLs.")})
         if path and not isinstance(known, models.JSONField):
-            raise ValidationError({"field": _("Only a JSON field has keys.")})
+            raise ValidationError({"field": _("Only JSON fields have keys.")})
         return cleaned
 
 
 @admin.register(ConfidentialField)
 class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The marks. Each change of them is in the log."""
+    """The confidential fields. Changes to them are logged."""
 
     form = ConfidentialFieldForm
     list_display = ("model", "field", "label", "mask")
@@ -96,36 +96,36 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Entry)
 class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """The log, as far as the user may read it; its query bears the filters that REST has too."""
+    """The entries that the user may read. The query string takes the same filters as REST."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: entries come from changes."""
+        """Return False: only changes create entries."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: the log is append-only."""
+        """Return False: the log is append-only."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: the log is append-only."""
+        """Return False: the log is append-only."""
         return False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether there is any subject whose history the user may read."""
+        """Return whether the user may read the history of any subject model."""
         return readable_models(request.user) != []
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        """Show the log in the index to whoever may read of it."""
+        """Return whether the log is in the admin's index for this user."""
         return self.has_view_permission(request)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show a page of the entries that the user may see."""
-        tab = tab_of(request, Timeline.of_everything(request.user), address=None)
+        """Show a page of the entries that the user may read."""
+        tab = build_tab(request, Timeline.of_everything(request.user), url=None)
         zone = reader_time_zone(request.user)
-        calendar = calendar_of(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
-        return self._shown(request, tab, calendar)
+        calendar = build_calendar(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
+        return self._render_tab(request, tab, calendar)
 
     def change_view(
         self,
@@ -140,26 +140,28 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             timeline = Timeline.of_entry(request.user, key)
         except (ValueError, NotFoundError) as error:
             raise Http404 from error
-        tab = tab_of(request, timeline, address=None, leaves_others=True, has_bar=False)
+        tab = build_tab(
+            request, timeline, url=None, allow_other_parameters=True, has_filter_bar=False
+        )
         if not tab.page.entries:
             raise Http404
-        return self._shown(request, tab)
+        return self._render_tab(request, tab)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Lead to the entry: what cannot be changed has no history of its own."""
+        """Redirect to the entry. Entries never change, so they have no history of their own."""
         page = "admin:customer_history_entry_change"
         return redirect(reverse(page, args=[object_id], current_app=self.admin_site.name))
 
-    def _shown(
+    def _render_tab(
         self, request: HttpRequest, tab: Tab, calendar: Calendar | None = None
     ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(str(self.opts.verbose_name_plural)),
             "history": tab,
-            "calendar": None if tab.refusal else calendar,
+            "calendar": None if tab.error else calendar,
             "page": tab.page,
             "filters": tab.filters,
         }
@@ -174,21 +176,21 @@ else:
 
 
 class HistoryAdminMixin(_Base):
-    """Shows the History tab where Django shows its own history of a record.
+    """Replace Django's history page of a record with the History tab.
 
         class CustomerAdmin(HistoryAdminMixin, admin.ModelAdmin): ...
 
-    Who may read it is said by the same permissions as everywhere, and by the admin's own: both
-    must allow it. Records that are no subject keep Django's page.
+    A reader needs the permission to read the history and the admin's permission to view the
+    record. Models that are not subjects keep Django's page.
     """
 
     history_template = "admin/customer_history/history.html"
 
     @method_decorator(never_cache)
-    def history_view(  # type: ignore[override]  # a file is no page
+    def history_view(  # type: ignore[override]  # a file is not a TemplateResponse
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponseBase:
-        """Answer with the tab, with the file of a view of it, or with revealed values."""
+        """Return the tab, a file of it, or the tab with the revealed values of one entry."""
         registration = registry.find(self.opts.label_lower)
         if registration is None or not registration.is_subject:
             return super().history_view(request, object_id, extra_context)
@@ -200,7 +202,7 @@ class HistoryAdminMixin(_Base):
         try:
             return download(request, timeline)
         except InvalidFilterError as error:
-            tab = refused(request, "filter", wrong_filters=error.errors)
+            tab = error_tab(request, "filter", filter_errors=error.errors)
             return self._page(request, timeline, tab, extra_context)
 
     def _timeline(self, request: HttpRequest, key: str) -> Timeline:
@@ -211,8 +213,8 @@ class HistoryAdminMixin(_Base):
             timeline = Timeline.of_subject(cast("Reader", request.user), self.model, key)
         except NotFoundError as error:
             raise Http404 from error
-        # What the admin's own queryset keeps from this user has no history here either.
-        if (record is None and timeline.subject is not None) or not timeline.is_of_something():
+        # A record that the admin's queryset hides from this user must not have a history here.
+        if (record is None and timeline.subject is not None) or not timeline.is_known():
             raise Http404
         return timeline
 
@@ -224,7 +226,7 @@ class HistoryAdminMixin(_Base):
         *,
         reveals: bool = False,
     ) -> TemplateResponse:
-        tab = tab_of(request, timeline, address=request.path, reveals=reveals)
+        tab = build_tab(request, timeline, url=request.path, reveals=reveals)
         return self._page(request, timeline, tab, extra_context)
 
     def _page(

@@ -1,18 +1,17 @@
-"""The system checks: every mistake in a registration or a setting, with its mend."""
+"""The system checks: every mistake in a registration or a setting, and how to fix it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
 from django.core import checks
-from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models, router
 from django.utils.module_loading import import_string
 
+from django_customer_history import conf
 from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.access.field_access import field_of
-from django_customer_history.backends import SUPPORTED_VENDORS
+from django_customer_history.backends import SUPPORTED_VENDORS, features_of
 from django_customer_history.capture.partitions import (
     are_due,
     is_whole,
@@ -20,17 +19,13 @@ from django_customer_history.capture.partitions import (
 from django_customer_history.capture.plan import untracked_models
 from django_customer_history.capture.rules import logged_names
 from django_customer_history.capture.triggers import compare_triggers
-from django_customer_history.conf import (
-    SETTING,
-    partitions_enabled,
-    propagates_context_to_tasks,
-)
-from django_customer_history.conf import problems as setting_problems
 from django_customer_history.contrib.simple_history.importing import historical_model
+from django_customer_history.exceptions import did_you_mean
 from django_customer_history.middleware import HistoryMiddleware
+from django_customer_history.registration.fields import field_of
+from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
     OPTIONS,
-    ROW_KINDS,
     Registration,
     registry,
 )
@@ -55,19 +50,21 @@ def register_checks() -> None:
 
 
 def check_settings(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """E001: a wrong key or value in the settings."""
+    """E001: an unknown setting, or a wrong value."""
     return [
-        checks.Error(problem.message, hint=problem.hint, obj=SETTING, id="customer_history.E001")
-        for problem in setting_problems()
+        checks.Error(
+            problem.message, hint=problem.hint, obj=conf.SETTING, id="customer_history.E001"
+        )
+        for problem in conf.problems()
     ]
 
 
 def check_registrations(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """E002 to E005, E007, E009, E010: registrations that do not fit their model, or one another."""
+    """E002 to E005, E007, E009, E010: registrations that do not fit their model or each other."""
     found: list[checks.CheckMessage] = []
     for registration in registry:
         found += _unknown_names(registration)
-        found += _no_functions(registration)
+        found += _invalid_options(registration)
         found += _unreachable_subjects(registration)
         found += _secrets_in_labels(registration)
         found += _confidential_keys(registration)
@@ -78,9 +75,10 @@ def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
     """E006: a database on which changes cannot be captured."""
     return [
         checks.Error(
-            f"Changes cannot be captured in the database {alias!r}, which is"
-            f" {connections[alias].vendor!r}.",
-            hint=f"Keep the registered models on one of: {', '.join(SUPPORTED_VENDORS)}.",
+            f"Database {alias!r} is {connections[alias].vendor!r}, where changes cannot be"
+            " captured.",
+            hint="Move the registered models to a supported database"
+            f" ({', '.join(SUPPORTED_VENDORS)}), or keep them off this one with a router.",
             id="customer_history.E006",
         )
         for alias in connections
@@ -90,13 +88,18 @@ def check_databases(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def check_cascades(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W003: cascades of the database's own, of which MariaDB and MySQL tell no trigger."""
-    silent = [alias for alias in connections if connections[alias].vendor == "mysql"]
+    """W003: cascades of the database itself, where they run no triggers: on MariaDB and MySQL."""
+    silent = [
+        alias
+        for alias in connections
+        if connections[alias].vendor in SUPPORTED_VENDORS
+        and not features_of(connections[alias]).runs_triggers_for_native_cascades
+    ]
     return [
         checks.Warning(
-            f"What the database removes or changes by {field} is not in the history on"
-            f" {connections[alias].display_name}, whose triggers are not run for it.",
-            hint="Use on_delete=CASCADE (or SET_NULL), which Django carries out itself.",
+            f"{field}: {connections[alias].display_name} deletes or changes rows by this field's"
+            " on_delete without running triggers, so the log misses these changes.",
+            hint="Use models.CASCADE or models.SET_NULL, which Django executes itself.",
             obj=registration.model,
             id="customer_history.W003",
         )
@@ -109,7 +112,7 @@ def check_cascades(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def is_database_cascade(field: "models.Field[Any, Any]") -> bool:
-    """Return whether the database itself acts when the row that a field points to goes."""
+    """Return whether the database itself acts when the row that a field points to is deleted."""
     on_delete = getattr(field.remote_field, "on_delete", None)
     return getattr(on_delete, "__name__", "").startswith("DB_") or hasattr(
         on_delete, "on_delete_sql"
@@ -117,18 +120,18 @@ def is_database_cascade(field: "models.Field[Any, Any]") -> bool:
 
 
 def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W001: without the middleware, changes in requests have no user and no address."""
+    """W001: without the middleware, changes in requests have no user and no IP address."""
     for path in settings.MIDDLEWARE:
         try:
             middleware = import_string(path)
         except ImportError:
-            continue  # Django itself says so, and better.
+            continue  # Django itself reports it.
         if isinstance(middleware, type) and issubclass(middleware, HistoryMiddleware):
             return []
     return [
         checks.Warning(
-            "HistoryMiddleware is not in MIDDLEWARE: changes made in requests are shown as"
-            " System, without an address.",
+            "MIDDLEWARE does not contain HistoryMiddleware, so changes made in requests have the"
+            " user System and no IP address.",
             hint='Add "django_customer_history.middleware.HistoryMiddleware" after'
             " AuthenticationMiddleware.",
             id="customer_history.W001",
@@ -137,15 +140,15 @@ def check_middleware(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 
 def check_tasks(**_kwargs: Any) -> list[checks.CheckMessage]:
-    """W005: tasks of Django that run elsewhere, and take nothing along of who enqueued them."""
-    if propagates_context_to_tasks():
+    """W005: tasks of Django run in another process, without the context of their sender."""
+    if conf.propagate_context_to_tasks():
         return []
     backends = [one.get("BACKEND", "") for one in getattr(settings, "TASKS", {}).values()]
     return [
         checks.Warning(
-            f"Changes that tasks of {backend} make do not bear who enqueued the task.",
-            hint=f'Set {SETTING}["PROPAGATE_CONTEXT_TO_TASKS"] = True, once every worker runs with'
-            " django_customer_history installed.",
+            f"Changes made in tasks of {backend} do not name the user who enqueued the task.",
+            hint=f'Set {conf.SETTING}["PROPAGATE_CONTEXT_TO_TASKS"] = True when'
+            " django_customer_history is installed on every worker.",
             id="customer_history.W005",
         )
         for backend in backends
@@ -155,23 +158,17 @@ def check_tasks(**_kwargs: Any) -> list[checks.CheckMessage]:
 
 def check_snapshots(**_kwargs: Any) -> list[checks.CheckMessage]:
     """E008 and W009: snapshots that are not taken, or that have no pages."""
-    wanted = [registration.model for registration in registry if registration.snapshots]
+    wanted = [registration for registration in registry if registration.snapshots]
     found: list[checks.CheckMessage] = [
-        checks.Error(
-            f"No snapshots are taken of {model._meta.label}: it was registered with snapshots after"
-            " Django had started.",
-            hint="Register it in models.py, or in the history.py of an app.",
-            obj=model,
-            id="customer_history.E008",
-        )
-        for model in wanted
-        if historical_model(model) is None
+        _no_snapshots(registration)
+        for registration in wanted
+        if historical_model(registration.model) is None
     ]
     if wanted and not apps.is_installed("simple_history"):
         found.append(
             checks.Warning(
-                "Models are registered with snapshots, and simple_history is no installed app:"
-                " its admin, templates and commands are missing.",
+                "Models are registered with snapshots, but INSTALLED_APPS does not contain"
+                ' "simple_history": its admin, templates and commands are missing.',
                 hint='Add "simple_history" to INSTALLED_APPS.',
                 id="customer_history.W009",
             )
@@ -179,10 +176,22 @@ def check_snapshots(**_kwargs: Any) -> list[checks.CheckMessage]:
     return found
 
 
+def _no_snapshots(registration: Registration) -> checks.CheckMessage:
+    label, app = registration.model._meta.label, registration.snapshots
+    known = [config.label for config in apps.get_app_configs()]
+    if isinstance(app, str) and app not in known:
+        message = f"{label}: app {app!r} in snapshots is not installed.{did_you_mean(app, known)}"
+        hint = "Give the label of an installed app, or True for the app of the model."
+    else:
+        message = f"{label}: no snapshots are taken, because it was registered too late."
+        hint = "Register it in models.py, or in the history.py of an app."
+    return checks.Error(message, hint=hint, obj=registration.model, id="customer_history.E008")
+
+
 def check_triggers(
     databases: Sequence[str] | None = None, **_kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """W002, W004 and W010: triggers that are not as they should be, and missing tables."""
+    """W002, W004, W006, W007 and W010: the state of triggers, partitions and tables."""
     found: list[checks.CheckMessage] = []
     for alias in databases or ():
         if connections[alias].vendor in SUPPORTED_VENDORS and router.allow_migrate_model(
@@ -195,34 +204,39 @@ def check_triggers(
 def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
     if problems := compare_triggers(connections[alias]).problems():
         yield checks.Warning(
-            f"In the database {alias!r} the triggers that keep the history are not as they"
-            f" should be: {'; '.join(problems)}.",
+            f"Database {alias!r}: triggers of the history are missing, stale or orphaned:"
+            f" {'; '.join(problems)}.",
             hint="Run: manage.py history_triggers --fix",
             id="customer_history.W002",
         )
     if are_due(connections[alias]):
         yield checks.Warning(
-            f"In the database {alias!r} the last partition of the log is in use already, and"
+            f"Database {alias!r}: the log has no partition for the coming months, so the last one"
             " grows beyond its month.",
             hint="Run once a month: manage.py history_partitions --create",
             id="customer_history.W006",
         )
-    if partitions_enabled() and is_whole(connections[alias]):
+    if conf.partitions() and is_whole(connections[alias]):
         yield checks.Warning(
-            f"In the database {alias!r} the log is one table, though it shall have partitions.",
+            f"Database {alias!r}: the log is one table, but"
+            f" {conf.SETTING}['PARTITIONS'] asks for partitions.",
             hint="Run: manage.py history_partitions --create",
             id="customer_history.W007",
         )
     for model in untracked_models(registry, connections[alias]):
         yield checks.Warning(
-            f"In the database {alias!r} there is no table {model._meta.db_table!r}, so changes of"
-            f" {model._meta.label} are not recorded.",
-            hint="Run migrate, or unregister the model.",
+            f"Database {alias!r}: changes of {model._meta.label} are not recorded, because the"
+            f" table {model._meta.db_table!r} does not exist.",
+            hint="Run: manage.py migrate. Or remove the registration.",
             obj=model,
             id="customer_history.W004",
         )
+    yield from _missing_snapshot_tables(alias)
+
+
+def _missing_snapshot_tables(alias: str) -> Iterator[checks.CheckMessage]:
     snapshots = {
-        historical_model(registration.model)._meta.db_table: registration.model
+        model._meta.db_table: registration.model
         for registration in registry
         if registration.snapshots
         and (model := historical_model(registration.model)) is not None
@@ -231,16 +245,34 @@ def _trigger_problems(alias: str) -> Iterator[checks.CheckMessage]:
     present = connections[alias].introspection.table_names() if snapshots else []
     for table in sorted(snapshots.keys() - set(present)):
         yield checks.Warning(
-            f"In the database {alias!r} there is no table {table!r} for the snapshots of"
-            f" {snapshots[table]._meta.label}, which cannot be saved without it.",
-            hint="Run makemigrations and migrate.",
+            f"Database {alias!r}: {snapshots[table]._meta.label} cannot be saved, because the"
+            f" table {table!r} for its snapshots does not exist.",
+            hint="Run: manage.py makemigrations, then manage.py migrate",
             obj=snapshots[table],
             id="customer_history.W010",
         )
 
 
 def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
-    options: dict[str, Iterable[str]] = {
+    meta = registration.model._meta
+    existing = {field.name for field in meta.get_fields()}
+    special = _names_that_fit(registration)
+    for option, names in _names_in_options(registration).items():
+        fitting = special.get(option, existing)
+        for name in sorted(set(names) - fitting):
+            is_misspelled = name not in existing
+            problem = "does not exist" if is_misspelled else _MISFITS[option]
+            suggestion = did_you_mean(name, fitting) if is_misspelled else ""
+            yield checks.Error(
+                f"{meta.label}: field {name!r} in {option} {problem}.{suggestion}",
+                hint=f"Names that {option} accepts: {', '.join(sorted(fitting)) or 'none'}.",
+                obj=registration.model,
+                id="customer_history.E002",
+            )
+
+
+def _names_in_options(registration: Registration) -> Mapping[str, Iterable[str]]:
+    return {
         "label": registration.label,
         "exclude": registration.exclude,
         "only": registration.only or (),
@@ -253,67 +285,56 @@ def _unknown_names(registration: Registration) -> Iterator[checks.CheckMessage]:
         "display": (_root(name, registration) for name in registration.display),
         "reason_required": registration.reason_required,
     }
+
+
+def _names_that_fit(registration: Registration) -> Mapping[str, set[str]]:
+    """Return the names that an option accepts, for the options that do not accept all fields."""
     meta = registration.model._meta
-    columns = {field.name for field in meta.concrete_fields}
-    plain = {field.name for field in meta.concrete_fields if not field.is_relation}
-    special = {
+    concrete = meta.concrete_fields
+    return {
         "m2m": {field.name for field in meta.many_to_many},
-        "events": columns | {"create", "update", "delete"},
-        "json_keys": {
-            field.name for field in meta.concrete_fields if isinstance(field, models.JSONField)
-        },
-        "key_labels": registration.json_keys,
-        "display": plain,
-        "reason_required": ROW_KINDS | set(logged_names(registration, registry)),
+        "events": {field.name for field in concrete} | {"create", "update", "delete"},
+        "json_keys": {field.name for field in concrete if isinstance(field, models.JSONField)},
+        "key_labels": set(registration.json_keys),
+        "display": {field.name for field in concrete if not field.is_relation},
+        "reason_required": {*ROW_KINDS, *logged_names(registration, registry)},
     }
-    known = {field.name for field in meta.get_fields()}
-    for option, names in options.items():
-        fitting = special.get(option, known)
-        for name in sorted(set(names) - fitting):
-            yield checks.Error(
-                f"{option}={name!r} names no {_KINDS.get(option, 'field')} of {meta.label}.",
-                hint=f"Its fields are: {', '.join(sorted(fitting))}.",
-                obj=registration.model,
-                id="customer_history.E002",
-            )
 
 
-_KINDS = {
-    "m2m": "many-to-many field",
-    "events": "column",
-    "json_keys": "JSON field",
-    "key_labels": "field that is logged key by key",
-    "display": "column without a relation",
-    "reason_required": "logged field",
+_MISFITS: Mapping[str, str] = {
+    "m2m": "is not a many-to-many field",
+    "events": "does not have a column of its own",
+    "json_keys": "is not a JSONField",
+    "key_labels": "is not in json_keys",
+    "display": "is a relation, which has no value to format",
+    "reason_required": "is not logged",
 }
+"""Why an existing field is wrong for an option."""
 
 
 def _root(name: str, registration: Registration) -> str:
-    """Return the field of a name that may be one of its keys."""
+    """Return the field of a name, which may be a key of a JSON field."""
     root = name.partition(".")[0]
     return root if root in registration.json_keys else name
 
 
-def _no_functions(registration: Registration) -> Iterator[checks.CheckMessage]:
-    for option in ("key_labels", "display"):
-        for name, given in getattr(registration, option).items():
-            if not callable(given):
-                yield checks.Error(
-                    f"{option}[{name!r}] of {registration.model._meta.label} is {given!r}.",
-                    hint=f"Give a function that takes the {_ARGUMENTS[option]}.",
-                    obj=registration.model,
-                    id="customer_history.E009",
-                )
-
-
-_ARGUMENTS = {"key_labels": "reader", "display": "value"}
+def _invalid_options(registration: Registration) -> Iterator[checks.CheckMessage]:
+    for invalid in registration.invalid_options:
+        yield checks.Error(
+            f"{registration.model._meta.label}: {invalid.option} is {invalid.value!r}, which is"
+            " not valid.",
+            hint=invalid.expected,
+            obj=registration.model,
+            id="customer_history.E009",
+        )
 
 
 def _unknown_options() -> Iterator[checks.CheckMessage]:
     for model, name in registry.unknown_options:
         yield checks.Error(
-            f"{model._meta.label}.History has the unknown option {name!r}.",
-            hint=f"Known options: {', '.join(OPTIONS)}.",
+            f"{model._meta.label}: option {name!r} of class History does not exist."
+            f"{did_you_mean(name, OPTIONS)}",
+            hint=f"The options are: {', '.join(OPTIONS)}.",
             obj=model,
             id="customer_history.E007",
         )
@@ -324,7 +345,7 @@ def _unreachable_subjects(registration: Registration) -> Iterator[checks.CheckMe
         list(routes(registration, registry))
     except UnreachableSubjectError as error:
         yield checks.Error(
-            f"The subject of {registration.model._meta.label} cannot be found: {error}.",
+            f"{registration.model._meta.label}: {error}",
             hint='Give "self", or foreign keys that lead to a model registered with'
             ' subject="self".',
             obj=registration.model,
@@ -337,9 +358,9 @@ def _confidential_keys(registration: Registration) -> Iterator[checks.CheckMessa
         field = field_of(registration.model, name)
         if field is not None and is_part_of_a_key(field):
             yield checks.Error(
-                f"{registration.model._meta.label} calls its key {name!r} confidential,"
-                " which stands in every entry, link and address.",
-                hint="Keep the confidential value in a field of its own, beside another key.",
+                f"{registration.model._meta.label}: field {name!r} in confidential is part of the"
+                " primary key, which every entry, link and URL shows.",
+                hint="Move the confidential value to another field, and use another primary key.",
                 obj=registration.model,
                 id="customer_history.E010",
             )
@@ -347,15 +368,12 @@ def _confidential_keys(registration: Registration) -> Iterator[checks.CheckMessa
 
 def _secrets_in_labels(registration: Registration) -> Iterator[checks.CheckMessage]:
     for name in registration.label:
-        try:
-            field = registration.model._meta.get_field(name)
-        except FieldDoesNotExist:
-            continue
-        if field.concrete and registry.keeps_secret(registration, field):
+        field = field_of(registration.model, name)
+        if field is not None and field.concrete and registry.keeps_secret(registration, field):
             yield checks.Error(
-                f"The label of {registration.model._meta.label} would show the secret"
-                f" field {name!r}.",
-                hint="Name another field as label.",
+                f"{registration.model._meta.label}: field {name!r} in label is secret, and labels"
+                " are shown.",
+                hint="Use another field as label.",
                 obj=registration.model,
                 id="customer_history.E005",
             )
@@ -364,8 +382,8 @@ def _secrets_in_labels(registration: Registration) -> Iterator[checks.CheckMessa
 def _conflicts(conflicts: Iterable[Registration]) -> Iterator[checks.CheckMessage]:
     for conflict in conflicts:
         yield checks.Error(
-            f"{conflict.model._meta.label} is registered twice, with different options.",
-            hint="Keep one of the two registrations.",
+            f"{conflict.model._meta.label} is registered twice with different options.",
+            hint="Remove one of the two registrations.",
             obj=conflict.model,
             id="customer_history.E004",
         )

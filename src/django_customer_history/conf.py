@@ -1,4 +1,7 @@
-"""The settings: one dict, `CUSTOMER_HISTORY`, read at every access and never kept."""
+"""The settings: one dict, `CUSTOMER_HISTORY`, read at each access and never cached.
+
+Each setting has one function here, with the name of the setting in lower case.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -11,10 +14,12 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import pgettext_lazy
 
+from django_customer_history.exceptions import did_you_mean
+
 SETTING = "CUSTOMER_HISTORY"
 
 LARGEST_PAGE = 200
-"""Entries that one page may have, whoever asks."""
+"""The largest number of entries on one page, also for `?limit=`."""
 
 Network = IPv4Network | IPv6Network
 
@@ -30,7 +35,7 @@ SOURCES: Mapping[str, str | Promise] = {
     "task": pgettext_lazy("source", "Task"),
     "system": pgettext_lazy("source", "System"),
 }
-"""The sources that every project has: code to name."""
+"""The sources of the package, code to name; a project adds its own with the setting SOURCES."""
 
 IP_ADDRESS_STORAGES = ("full", "truncated", "none")
 
@@ -57,113 +62,123 @@ _SOURCE = re.compile(r"[a-z0-9_-]{1,32}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A setting that is wrong, and the mend."""
+    """A setting that is wrong, and how to fix it."""
 
     message: str
     hint: str
 
 
 def page_size() -> int:
-    """Return the number of entries on a page of the tab and of the REST list."""
+    """Return how many entries a page of the tab and of the REST list has."""
     return int(_read("PAGE_SIZE"))
 
 
-def append_only_triggers_enabled() -> bool:
-    """Return whether triggers shall refuse to change or remove entries."""
+def append_only_triggers() -> bool:
+    """Return whether triggers refuse to change or remove entries of the log."""
     return bool(_read("APPEND_ONLY_TRIGGERS"))
 
 
-def partitions_enabled() -> bool:
-    """Return whether the log shall be in partitions by month, where the database can."""
-    return bool(_read("PARTITIONS") == "month")
+def partitions() -> str | None:
+    """Return "month" if the log is partitioned by month where the database can, else None."""
+    return _text("PARTITIONS")
 
 
-def masked_until_revealed() -> bool:
-    """Return whether confidential values stay masked, also for those who may see them.
+def mask_until_revealed() -> bool:
+    """Return whether confidential values stay masked even for readers with the permission.
 
-    They are then shown by an explicit look only, which is an entry of the log.
+    Such a reader reveals the values of one entry at a time, and each reveal is logged.
     """
     return bool(_read("MASK_UNTIL_REVEALED"))
 
 
 def trusted_proxies() -> Sequence[Network] | int:
-    """Return the networks of our own proxies, or how many stand in a row; empty: none.
+    """Return the networks of the project's own proxies, or how many proxies there are in a row.
 
-    Raises `ValueError` for a text that is no network; the system check names it before.
+    An empty list means that there is no proxy. Raises `ValueError` for text that is not a
+    network; the system check E001 reports it first.
     """
     proxies = _read("TRUSTED_PROXIES")
     return proxies if isinstance(proxies, int) else [ip_network(one) for one in proxies]
 
 
 def proxy_header() -> str:
-    """Return the name of the one header in which our proxies tell the client's address."""
+    """Return the name of the one header in which the proxies pass on the client's address."""
     return str(_read("PROXY_HEADER"))
 
 
-def kept_address() -> str:
-    """Return how much of an address the log keeps: "full", "truncated" or "none"."""
+def ip_address_storage() -> str:
+    """Return how much of an IP address the log keeps: "full", "truncated" or "none"."""
     return str(_read("IP_ADDRESS_STORAGE"))
 
 
 def sources() -> Mapping[str, str | Promise]:
-    """Return every source: those of the package and the project's own."""
+    """Return all sources, code to name: those of the package and those of the project."""
     return {**SOURCES, **_read("SOURCES")}
 
 
 def source_resolver() -> Callable[[Any], str | None] | None:
-    """Return the project's function from a request to a source; None: the rules decide."""
+    """Return the project's function from a request to the code of a source, or None."""
     function: Callable[[Any], str | None] | None = _function("SOURCE_RESOLVER")
     return function
 
 
 def impersonator_resolver() -> Callable[[Any], Any] | None:
-    """Return the function from a request to the user who impersonates another, if any."""
+    """Return the function from a request to the user who impersonates another, or None."""
     function: Callable[[Any], Any] | None = _function("IMPERSONATOR_RESOLVER")
     return function
 
 
-def reader_time_zone_resolver() -> Callable[[Any], Any] | None:
-    """Return the function from a reader to the name of their time zone, if there is one."""
+def reader_time_zone() -> Callable[[Any], Any] | None:
+    """Return the function from a reader to the name of that reader's time zone, or None."""
     function: Callable[[Any], Any] | None = _function("READER_TIME_ZONE")
     return function
 
 
 def reason_header() -> str | None:
-    """Return the name of the header in which a request may say why; None: in none."""
+    """Return the name of the header with the reason for the changes of a request, or None."""
     return _text("REASON_HEADER")
 
 
 def reason_field() -> str | None:
-    """Return the name of the form field in which a request may say why; None: in none."""
+    """Return the name of the form field with the reason for the changes of a request, or None."""
     return _text("REASON_FIELD")
 
 
-def propagates_context_to_tasks() -> bool:
-    """Return whether tasks of Django take the context along, as one of their arguments."""
+def propagate_context_to_tasks() -> bool:
+    """Return whether tasks of Django get the context of their sender as an extra argument."""
     return bool(_read("PROPAGATE_CONTEXT_TO_TASKS"))
 
 
 def problems() -> list[Problem]:
-    """Return what is wrong with the settings, for the system check."""
+    """Return what is wrong with the settings, for the system check E001."""
     given = getattr(settings, SETTING, {})
     if not isinstance(given, Mapping):
-        return [Problem(message=f"{SETTING} is not a dict.", hint=f"Write {SETTING} = {{}}.")]
+        return [
+            Problem(
+                message=f"{SETTING} is {given!r}, which is not a dict.",
+                hint=f'Write the settings as a dict, such as {SETTING} = {{"PAGE_SIZE": 50}}.',
+            )
+        ]
     found = [
         Problem(
-            message=f"{SETTING} has the unknown key {key!r}.",
-            hint=f"Known keys: {', '.join(sorted(DEFAULTS))}.",
+            message=f"{SETTING}: setting {key!r} does not exist.{did_you_mean(str(key), DEFAULTS)}",
+            hint=f"The settings are: {', '.join(sorted(DEFAULTS))}.",
         )
         for key in given
         if key not in DEFAULTS
     ]
     for key, rule in _RULES.items():
         if key in given and (hint := rule(given[key])):
-            found.append(Problem(message=f"{SETTING}[{key!r}] is {given[key]!r}.", hint=hint))
+            found.append(
+                Problem(
+                    message=f"{SETTING}[{key!r}] is {given[key]!r}, which is not valid.", hint=hint
+                )
+            )
     return found
 
 
 def _read(key: str) -> Any:
-    # To ask for a setting that is not there costs Django an exception, twenty times as much.
+    # Reading a setting that is not set costs Django an exception, twenty times as much as this.
     if not settings.is_overridden(SETTING):  # type: ignore[misc]  # The stubs lack it.
         return DEFAULTS[key]
     return getattr(settings, SETTING, {}).get(key, DEFAULTS[key])
@@ -180,7 +195,7 @@ def _function(key: str) -> Any:
 
 
 def _proxies_rule(value: object) -> str | None:
-    hint = 'Give a list of networks, like ["10.0.0.0/8", "::1"], or how many proxies there are.'
+    hint = 'Give a list of networks, such as ["10.0.0.0/8", "::1"], or the number of proxies.'
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return None
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -189,37 +204,40 @@ def _proxies_rule(value: object) -> str | None:
         try:
             ip_network(network)
         except ValueError as error:
-            return f"{hint} ({error})"
+            return f"{hint} {error}."
     return None
 
 
 def _header_rule(value: object) -> str | None:
     if isinstance(value, str) and _HEADER.fullmatch(value):
         return None
-    return 'Give the name of a header, like "X-Forwarded-For" or "Forwarded".'
+    return 'Give the name of a header, such as "X-Forwarded-For" or "Forwarded".'
 
 
 def _name_rule(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value):
         return None
-    return "Give a name, or None."
+    return "Give a name, or None to switch it off."
 
 
 def _ip_address_storage_rule(value: object) -> str | None:
-    return (
-        None if value in IP_ADDRESS_STORAGES else f"Give one of: {', '.join(IP_ADDRESS_STORAGES)}."
-    )
+    if value in IP_ADDRESS_STORAGES:
+        return None
+    return f"Give one of: {', '.join(map(repr, IP_ADDRESS_STORAGES))}."
 
 
 def _sources_rule(value: object) -> str | None:
-    hint = 'Give a dict from codes to names, like {"kiosk": _("Kiosk")}.'
+    hint = 'Give a dict from codes to names, such as {"kiosk": _("Kiosk")}.'
     if not isinstance(value, Mapping):
         return hint
     for code, label in value.items():
         if not isinstance(code, str) or not _SOURCE.fullmatch(code):
-            return f"{hint} A code is 1 to 32 small letters, digits, - and _: not {code!r}."
+            return (
+                f"{hint} The code {code!r} is not valid: use 1 to 32 lower-case letters, digits,"
+                ' "-" and "_".'
+            )
         if not isinstance(label, str | Promise):
-            return f"{hint} The name of {code!r} is no text."
+            return f"{hint} The name of {code!r} is not text."
     return None
 
 
@@ -232,7 +250,7 @@ def _function_rule(value: object, hint: str) -> str | None:
     try:
         function = import_string(value) if isinstance(value, str) else value
     except ImportError as error:
-        return f"{hint} ({error})"
+        return f"{hint} The import failed: {error}"
     return None if function is None or callable(function) else hint
 
 
@@ -247,7 +265,7 @@ def _boolean_rule(value: object) -> str | None:
 
 
 def _partitions_rule(value: object) -> str | None:
-    return None if value in (None, "month") else 'Give "month", or None.'
+    return None if value in (None, "month") else 'Give "month", or None for one table.'
 
 
 _RULES: Mapping[str, Callable[[object], str | None]] = {

@@ -1,20 +1,38 @@
-"""Every error of this package; all of them descend from `HistoryError`."""
+"""Every error of this package; all of them are subclasses of `HistoryError`."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 
 from django.db import IntegrityError
 
+__all__ = [
+    "AppendOnlyError",
+    "CaptureError",
+    "HistoryError",
+    "ImportSourceError",
+    "InvalidContextError",
+    "InvalidCursorError",
+    "InvalidFilterError",
+    "NotFoundError",
+    "NotRegisteredError",
+    "PartitionError",
+    "ReasonRequiredError",
+    "UnknownFormatError",
+    "UnknownTimeZoneError",
+    "UnsupportedDatabaseError",
+]
+
 
 class HistoryError(Exception):
-    """Something about the history could not be done."""
+    """The base class of all errors of this package."""
 
 
 class AppendOnlyError(HistoryError):
-    """Code tried to change or remove an entry of the log."""
+    """Code tried to change or delete an entry of the log."""
 
 
 class UnsupportedDatabaseError(HistoryError):
-    """The database is none of those on which changes can be captured."""
+    """Changes cannot be captured in this kind of database."""
 
 
 class CaptureError(HistoryError):
@@ -22,19 +40,22 @@ class CaptureError(HistoryError):
 
 
 class PartitionError(HistoryError):
-    """The log could not be divided, or the partitions of the months to come not be made."""
+    """The log could not be partitioned, or partitions for the coming months not be created."""
 
 
 class NotRegisteredError(HistoryError):
-    """The model has no registration."""
+    """The model is not registered with `history.register()`."""
 
 
 class InvalidCursorError(HistoryError):
-    """A page was asked for with a cursor that does not fit the question."""
+    """The cursor is malformed, or belongs to a page with other filters."""
 
 
 class InvalidFilterError(HistoryError):
-    """The log was asked with filters that are unknown or malformed; `errors` names each."""
+    """A filter is unknown or has a wrong value.
+
+    `errors` maps the name of each wrong filter to a text that says what is wrong.
+    """
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         self.errors = dict(errors)
@@ -42,40 +63,40 @@ class InvalidFilterError(HistoryError):
 
 
 class UnknownFormatError(HistoryError):
-    """An export was asked for in a format that is unknown or not installed."""
+    """The format of an export is unknown, or the library that it needs is not installed."""
 
 
 class ImportSourceError(HistoryError):
-    """There is nothing to import from, or nowhere to import it to."""
+    """An import has nothing to read from, or no table to import for."""
 
 
 class NotFoundError(HistoryError):
-    """For this reader the record does not exist: the host's own permissions say so."""
+    """For this reader the record does not exist: the permissions of the project hide it."""
 
 
 class UnknownTimeZoneError(HistoryError):
-    """The project's function for the setting READER_TIME_ZONE gave what is no time zone."""
+    """The function of the setting READER_TIME_ZONE returned something that is not a time zone."""
 
 
 class InvalidContextError(HistoryError):
-    """The context of a change was given a value that cannot be recorded."""
+    """A value of the context cannot be recorded, or an event has no valid name or record."""
 
 
 class ReasonRequiredError(HistoryError, IntegrityError):
-    """Something was written without a reason where its registration requires one.
+    """A change was written without a reason, and its registration requires one.
 
-    It is an `IntegrityError` too, as each database raises it. `model` is the label of the
-    model, `field` the field that may not be changed without one; None: `kind` as a whole, which
-    is one of the kinds of the log ("update").
+    It is an `IntegrityError` too, because that is what the databases raise. `model` is the label
+    of the model and `kind` a kind of the log, such as "update". `field` is the field that needs
+    a reason; None if the whole kind needs one.
     """
 
     def __init__(self, *, kind: str, model: str, field: str | None = None) -> None:
         self.kind, self.model, self.field = kind, model, field
         what = model if field is None else f"{model}.{field}"
         super().__init__(
-            f"A reason is required to {_VERBS[kind]} {what}. Write it inside of"
-            ' `with history.acting(reason="..."):`, or let the request say it: settings'
-            " REASON_HEADER and REASON_FIELD."
+            f"A reason is required to {_VERBS[kind]} {what}. Write inside"
+            ' `with history.acting(reason="..."):`, or send the reason with the request'
+            " (settings REASON_HEADER and REASON_FIELD)."
         )
 
 
@@ -86,3 +107,9 @@ _VERBS: Mapping[str, str] = {
     "add": "add to",
     "remove": "remove from",
 }
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'vat_id'?" for a misspelled name; empty text if none is similar."""
+    similar = difflib.get_close_matches(name, sorted(known), n=1)
+    return f" Did you mean {similar[0]!r}?" if similar else ""

@@ -1,4 +1,4 @@
-"""Whether every change is recorded, for a health page or a monitoring job.
+"""Check that every change is recorded, for a health page or a monitoring job.
 
 from django_customer_history import health
 
@@ -13,11 +13,11 @@ from django_customer_history.registration.registry import registry
 
 
 def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
-    """Return what is wrong with capture in a database; empty: every change is recorded.
+    """Return what is wrong with the triggers of a database; an empty list if nothing is.
 
-    It is what the system checks W002 and W004 find with `check --database`: a line for
-    triggers that are missing, one for stale, one for superfluous ones, and one for each
-    registered model without a table.
+    These are the problems that `check --database` reports as W002 and W004: one line each for
+    missing, stale and orphaned triggers, and one for each registered model without a table.
+    `using` is the alias of the database.
     """
     connection = connections[using]
     missing = [model._meta.db_table for model in untracked_models(registry, connection)]

@@ -1,4 +1,4 @@
-"""The public face: register models, say who acts, record events, read the log.
+"""The public API: register models, set the context, record events, read the log.
 
     from django_customer_history import history
 
@@ -25,14 +25,13 @@ from django_customer_history.context.current import (
 from django_customer_history.context.resolved import NamedUser, ResolvedContext
 from django_customer_history.masks import Mask
 from django_customer_history.point_in_time.as_of import state_of
-from django_customer_history.registration.registry import (
+from django_customer_history.registration.options import (
     Display,
     Events,
     FieldNames,
     KeyLabels,
-    registration_of,
-    registry,
 )
+from django_customer_history.registration.registry import registration_of, registry
 
 if TYPE_CHECKING:
     from django_customer_history.models import EntryQuerySet
@@ -96,34 +95,36 @@ def register(
 
 
 def register(model: AnyModel | None = None, /, **options: Any) -> Any:
-    """Keep the history of a model: as a call, or as a decorator of the model's class.
+    """Track a model. Use it as a call, or as a decorator of the model class.
 
-    - `subject`: on whose History tab changes show: "self", the name of a foreign key or of a
-      path over several ("invoice__customer"), of a generic foreign key, several of those, or
-      None: logged, on nobody's tab.
-    - `label`: field or fields that name a row; entries keep the name it had then.
-    - `exclude`: fields that are not logged. Fields with `auto_now` never are, unless `only`
-      names them.
-    - `only`: the fields that are logged, and no others.
-    - `confidential`: field to mask; shown masked without the permission for that field.
-    - `secret`: fields of which only "changed" is logged, never a value. Fields called
-      `password`, or ending in `_password`, always are.
-    - `m2m`: the many-to-many fields whose links are logged; all of them by default.
-    - `events`: what people call a change: `{"status": {"closed": "Ticket Closed"}}` when a
-      field gets a value, `{"assigned_to": "Ticket Reassigned"}` when it changes at all,
-      `{"create": "Invoice Generated"}` for a whole kind. Of several that match, the first wins.
-    - `json_keys`: JSON fields, such as user-defined fields, that are logged key by key.
-    - `key_labels`: such a field to a function that takes the reader and returns a dict from keys
-      to what people call them: `{"udf": names_of_fields}`.
-    - `display`: field to a function that takes a value and returns how people write it:
-      `{"total": "${:,.2f}".format}`. It is never given None, nor what the reader may not see.
+    - `subject`: the records whose History tab shows the changes: "self", the name of a foreign
+      key, a path over several foreign keys ("invoice__customer"), a generic foreign key, or a
+      list of these. None: the changes are logged but show on no tab.
+    - `label`: field or fields that name a record. Entries keep the name that it had at the time.
+    - `exclude`: fields that are not logged. Fields with `auto_now` are not logged either, unless
+      `only` names them.
+    - `only`: the only fields that are logged.
+    - `confidential`: dict from fields to masks. Readers without the permission for the field see
+      the mask instead of the value.
+    - `secret`: fields whose values are never stored; the log says only that they changed. Text
+      fields with the name `password`, or a name that ends in `_password`, are always secret.
+    - `m2m`: the many-to-many fields whose links are logged; by default all.
+    - `events`: the actions of changes: `{"status": {"closed": "Ticket Closed"}}` when a field
+      gets a value, `{"assigned_to": "Ticket Reassigned"}` when a field changes to any value,
+      `{"create": "Invoice Generated"}` for a kind. The first one that matches wins.
+    - `json_keys`: JSON fields, such as user-defined fields, whose keys are logged like fields.
+    - `key_labels`: dict from such a field to a function that takes the reader and returns a dict
+      from keys to labels: `{"udf": labels_of_fields}`.
+    - `display`: dict from fields to functions that take a value and return the text to show:
+      `{"total": "${:,.2f}".format}`. They never get None or a value that is masked.
     - `reason_required`: True, or fields and kinds ("create", "update", "delete", "add",
-      "remove"), whose changes the database refuses while no reason is given.
-    - `snapshots`: True, or the label of the app whose migrations make the table:
-      django-simple-history also keeps whole rows, as `Model.history`.
+      "remove"). The database refuses their changes without a reason.
+    - `snapshots`: True, or the label of the app for the migrations of the snapshot table.
+      django-simple-history then also keeps whole rows, as `Model.history`.
 
-    FieldNames are checked by `manage.py check`, not here. The same registration twice is one; two
-    different ones of a model are an error of the checks.
+    Raises `TypeError` for something that is not a model class, or for an unknown option. The
+    system checks report names that do not exist, values of a wrong type, and two registrations
+    of a model with different options.
     """
 
     def add(registered: AnyModel) -> AnyModel:
@@ -134,12 +135,12 @@ def register(model: AnyModel | None = None, /, **options: Any) -> Any:
 
 
 def unregister(model: type[models.Model]) -> None:
-    """Stop keeping the history of a model from the next `migrate` on.
+    """Stop tracking a model from the next `migrate` on.
 
-    `migrate` removes its triggers; until then they write on. Its entries stay, and can be read
-    on the tabs where they are. As nobody knows any more which of its fields were confidential,
-    all its values are masked for readers without `customer_history.view_confidential`. A model
-    that is not registered is no error.
+    `migrate` removes the triggers; until then they keep recording. The entries stay in the log
+    and on the tabs. Which fields were confidential is no longer known, so all values of the model
+    are masked for readers without `customer_history.view_confidential`. A model that is not
+    registered is not an error.
     """
     registry.remove(model)
 
@@ -147,23 +148,26 @@ def unregister(model: type[models.Model]) -> None:
 def entries_for(record_or_model: Any, key: object = None) -> "EntryQuerySet":
     """Return the entries on the History tab of a record, newest first.
 
-    Give the record, or, for one that is gone, its model and key. What comes back is an
-    `EntryQuerySet`, to be narrowed further. It asks for no permission and masks nothing; for
-    people there is `Timeline`.
+    Give the record; for a deleted record give its model and its key. The result is an
+    `EntryQuerySet` that you can filter further. It checks no permission and masks nothing; use
+    `Timeline` to show entries to a reader.
     """
-    entries: "EntryQuerySet" = apps.get_model("customer_history", "Entry")._default_manager.all()
+    entries: EntryQuerySet = apps.get_model("customer_history", "Entry")._default_manager.all()
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk
     return entries.of_subject(record_or_model, key).newest_first()
 
 
 def as_of(record_or_model: Any, moment: datetime, *, key: object = None) -> dict[str, Any] | None:
-    """Return what a record held at a moment (with a time zone), as far as the log tells.
+    """Return the values of a record at a moment, as far as the log has them.
 
-    Give the record, or, for one that is gone, its model and `key`. Fields are Python values,
-    links are lists of keys, texts where the field is not known any more. What was set before
-    tracking began, and what is secret, is not among them. None: it was not there. It asks for
-    no permission and masks nothing; for people there is `asof.record_as_of`.
+    Give the record; for a deleted record give its model and `key`. `moment` has a time zone. The
+    result maps fields to Python values and many-to-many fields to lists of keys. Values of fields
+    that no longer exist are texts. Values from before tracking began and secret values are not
+    included. None: the record did not exist at that moment.
+
+    It checks no permission and masks nothing; use `point_in_time.record.record_as_of` to show a
+    record to a reader.
     """
     if isinstance(record_or_model, models.Model):
         record_or_model, key = type(record_or_model), record_or_model.pk

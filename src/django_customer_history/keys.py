@@ -1,7 +1,7 @@
-"""Keys of entries: UUIDs of version 7 (RFC 9562) whose order is the order of time.
+"""Keys of entries: UUIDs of version 7 (RFC 9562), which sort by time.
 
 The first 48 bits are milliseconds since 1970 in UTC; the 12 bits after the version are the
-fraction of the millisecond (RFC 9562, section 6.2, method 3), so a key holds its microsecond.
+fraction of the millisecond (RFC 9562, section 6.2, method 3), so that a key has microseconds.
 """
 
 import random
@@ -14,20 +14,23 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HIGHEST_TAIL = 2**62 - 1
 _VARIANT = 0x2 << 62
 _STEP_BACK_TOLERATED = 1_000_000
-"""Microseconds: so far the clock may seem to stand or run back before it is believed."""
+"""Microseconds: a smaller step back of the clock is ignored; after a larger one, keys follow it."""
 
 _lock = threading.Lock()
 _last_microsecond = 0
 
 
 def time_ordered_uuid() -> UUID:
-    """Return a new key for this moment, greater than each made before in this process."""
+    """Return a new key for the current time, greater than all before in this process.
+
+    Only if the clock is set back by a second or more, keys follow the clock.
+    """
     return uuid_at(next_microsecond())
 
 
 def next_microsecond() -> int:
-    """Return the microseconds since 1970 now, never the same number twice in a process."""
-    global _last_microsecond  # noqa: PLW0603 - one clock per process is the point
+    """Return the current time in microseconds since 1970, each number once in a process."""
+    global _last_microsecond  # noqa: PLW0603 - one clock per process, by design
     now = time.time_ns() // 1000
     with _lock:
         if 0 <= _last_microsecond - now < _STEP_BACK_TOLERATED:
@@ -37,17 +40,18 @@ def next_microsecond() -> int:
 
 
 def uuid_at(microseconds: int, *, tail: int | None = None) -> UUID:
-    """Return a key for a moment, in microseconds since 1970; its last 62 bits are random.
+    """Return a key for a time in microseconds since 1970, UTC.
 
-    With `tail` 0 it is the smallest key of that microsecond: a bound for a range of time.
+    The last 62 bits are `tail`, by default random. With 0 it is the lowest key of the
+    microsecond.
     """
     return UUID(int=_number_at(microseconds, random.getrandbits(62) if tail is None else tail))
 
 
 def hexadecimal_at(microseconds: int) -> str:
-    """Return the 32 digits of a new key for a moment, in microseconds since 1970."""
+    """Return the 32 hexadecimal digits of a new key for a time in microseconds since 1970."""
     milliseconds, fraction = _parts_of(microseconds)
-    # By parts it takes half as long as by one number of 128 bits.
+    # Formatting the parts takes half the time of formatting one number of 128 bits.
     return f"{milliseconds:012x}7{fraction:03x}{_VARIANT | random.getrandbits(62):016x}"
 
 
@@ -62,21 +66,21 @@ def _parts_of(microseconds: int) -> tuple[int, int]:
 
 
 def microseconds_of(moment: datetime) -> int:
-    """Return a moment as microseconds since 1970; a naive one is in UTC."""
+    """Return a datetime as microseconds since 1970; a naive one is in UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
 def lowest_uuid_at(moment: datetime) -> UUID:
-    """Return the lower bound of all keys made at or after `moment` (with a time zone)."""
+    """Return the lowest key of a datetime's microsecond; a naive one is in UTC."""
     return uuid_at(microseconds_of(moment), tail=0)
 
 
 def highest_uuid_at(moment: datetime) -> UUID:
-    """Return the upper bound of all keys made at or before `moment` (with a time zone)."""
+    """Return the highest key of a datetime's microsecond; a naive one is in UTC."""
     return uuid_at(microseconds_of(moment), tail=_HIGHEST_TAIL)
 
 
 def datetime_of(microseconds: int) -> datetime:
-    """Return microseconds since 1970 as a moment in UTC."""
+    """Return microseconds since 1970 as a datetime in UTC."""
     return _EPOCH + timedelta(microseconds=microseconds)

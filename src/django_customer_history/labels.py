@@ -1,7 +1,7 @@
-"""What this package itself calls what happens, in the language of whoever reads it.
+"""The package's own names: kinds, actions, masks and users, in the active language.
 
-Short words have a context, so that neither Django's translations nor a project's take them for
-their own.
+Short words have a translation context, so that they do not get the translations that Django or
+the project has for the same word.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,14 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "event": "Event",
 }
 
+LONGEST_ACTION = 100
+"""The length of the log's column `action`, in characters."""
+
 BASELINE = "Baseline"
-"""The action of an event that tells what a row held when its tracking began."""
+"""The action of an event that has what a row held when its tracking began."""
 
 BASELINE_KEY = "baseline"
-"""The member of such an event's context that tells it from others: `acting(extra={BASELINE_KEY: True})`."""
+"""The key in the context of such an event: `acting(extra={BASELINE_KEY: True})`."""
 
 KIND_LABELS: Mapping[str, str | Promise] = {
     "create": pgettext_lazy("action", "Create"),
@@ -37,7 +40,7 @@ KIND_LABELS: Mapping[str, str | Promise] = {
     "remove": pgettext_lazy("action", "Remove"),
     "event": pgettext_lazy("action", "Event"),
 }
-"""The kinds of the log; what happened is called so, too, where it has no name of its own."""
+"""The names of the kinds, which are also the names of actions without a name of their own."""
 
 OWN_ACTIONS: tuple[str | Promise, ...] = (
     pgettext_lazy("action", "Baseline"),
@@ -49,40 +52,40 @@ OWN_ACTIONS: tuple[str | Promise, ...] = (
     pgettext_lazy("action", "History Changed"),
     pgettext_lazy("action", "History Stopped"),
 )
-"""The names of the events that this package records."""
+"""The actions of the events that this package itself records."""
 
 MASK_LABELS: Mapping[str, str | Promise] = {
-    "full": pgettext_lazy("mask", "Everything is hidden"),
-    "ssn": pgettext_lazy("mask", "Social security number: the last four show"),
-    "card": pgettext_lazy("mask", "Card: the last four digits show"),
-    "account": pgettext_lazy("mask", "Account: the last four characters show"),
-    "email": pgettext_lazy("mask", "E-mail: first letter and domain show"),
+    "full": pgettext_lazy("mask", "Hide everything"),
+    "ssn": pgettext_lazy("mask", "Social security number: show the last four digits"),
+    "card": pgettext_lazy("mask", "Card number: show the last four digits"),
+    "account": pgettext_lazy("mask", "Account number: show the last four characters"),
+    "email": pgettext_lazy("mask", "E-mail address: show the first letter and the domain"),
 }
-"""The masks that staff can choose, and what they leave of a value."""
+"""The masks that staff can choose, and what they show of a value."""
 
 OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
-    "customer_history.pause": pgettext_lazy("record", "pause of the history"),
-    "customer_history.registration": pgettext_lazy("record", "registration for the history"),
+    "customer_history.pause": pgettext_lazy("record", "history pause"),
+    "customer_history.registration": pgettext_lazy("record", "history registration"),
 }
-"""What events of this package are about, where that is no model."""
+"""The names of entities that are not records of a model, in this package's own events."""
 
 OWN_FIELD_LABELS: Mapping[str, str | Promise] = {
     "fields": pgettext_lazy("of an event", "Fields"),
     "filters": pgettext_lazy("of an event", "Filters"),
     "format": pgettext_lazy("of an event", "Format"),
 }
-"""What events of this package tell about the log itself."""
+"""The labels of the fields in this package's own events."""
 
 
 def action_label(action: str) -> str:
-    """Return the name of an action as its reader says it.
+    """Return the name of an action in the active language.
 
-    A name that a project gave is looked up among the project's own translations.
+    The names of a project's own actions are translated by the project's translations.
     """
     own = pgettext("action", action)
     return gettext(action) if action and own == action else own
 
 
 def system_label() -> str:
-    """Return what stands for the user where nobody acted."""
+    """Return the name that is shown instead of a user for changes without one."""
     return pgettext("user", "System")

@@ -1,29 +1,30 @@
-"""Masks: what is left of a confidential value for those who may not see it.
+"""Masks: what readers without the permission see of a confidential value.
 
-A mask shows a fixed number of places for what it hides, so not even the length is told.
+A mask has the same number of characters for every value, so that it does not disclose the length.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _SHORTEST = 8
-"""A value with fewer letters and digits is hidden wholly: its last four would be most of it."""
+"""Letters and digits: a shorter value is hidden completely, as four of them are half of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """A named way to hide a text.
+    """A named function that masks values.
 
-    `hide` takes the text of a value as the log stores it, never an empty one, and returns what
-    may be shown of it. Let it show a fixed number of places, or it tells the length. The name
-    is for your eyes; marks that staff make know only the names in `MASKS`.
+    `hide` takes the text of a value as the log stores it, never an empty one, and returns its
+    masked form. Return the same number of characters for every value: the length of a value can
+    be confidential, too. `name` appears in the log when the registration changes; staff can
+    choose only the masks in `MASKS`.
     """
 
     name: str
     hide: Callable[[str], str]
 
     def __call__(self, value: str | None) -> str | None:
-        """Return what may be shown of `value`; None and the empty text hide nothing."""
+        """Return the masked form of a value; None and the empty text stay as they are."""
         return value if value is None or value == "" else self.hide(value)
 
 
@@ -34,8 +35,8 @@ def _full(value: str) -> str:
 def _last_four(pattern: str) -> Callable[[str], str]:
     def hide(value: str) -> str:
         characters = [character for character in value if character.isalnum()]
-        shown = "".join(characters[-4:]) if len(characters) >= _SHORTEST else "****"
-        return pattern.format(shown)
+        last_four = "".join(characters[-4:]) if len(characters) >= _SHORTEST else "****"
+        return pattern.format(last_four)
 
     return hide
 
@@ -55,9 +56,9 @@ MASKS: Mapping[str, Mask] = {mask.name: mask for mask in (FULL, SSN, CARD, ACCOU
 """The masks that staff can choose by name."""
 
 
-def as_mask(given: Mask | Callable[[str], str]) -> Mask:
-    """Return what a registration gives as a mask as a `Mask`.
+def as_mask(mask: Mask | Callable[[str], str]) -> Mask:
+    """Return the mask of a registration as a `Mask`.
 
-    A function of the host's own, from a text to a text, becomes one that bears its name.
+    A plain function of the project, from text to text, becomes a mask with the function's name.
     """
-    return given if isinstance(given, Mask) else Mask(getattr(given, "__name__", "own"), given)
+    return mask if isinstance(mask, Mask) else Mask(getattr(mask, "__name__", "own"), mask)

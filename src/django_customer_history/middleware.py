@@ -1,4 +1,4 @@
-"""The middleware: every change in a request bears its user, source and address."""
+"""The middleware: entries of a request get its user, source, IP address and reason."""
 
 from collections.abc import (
     AsyncGenerator,
@@ -18,8 +18,8 @@ from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHt
 from django_customer_history.context.blocks import ContextBlock
 from django_customer_history.context.current import (
     Context,
-    beginning,
-    in_force,
+    new_context,
+    use_context,
 )
 from django_customer_history.context.requests import RequestContextProvider
 
@@ -27,12 +27,11 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseB
 
 
 class HistoryMiddleware:
-    """Put the request into the context of all that is written while it is answered.
+    """Set the context of everything that is written while a request is answered.
 
-    User and source are looked up when something is written, not before: a request that writes
-    nothing loads no session, and a user whom only the view finds out (as with the
-    authentication of Django REST framework) is the one that the entries bear. To be placed
-    after `AuthenticationMiddleware`.
+    Place it after `AuthenticationMiddleware`. It reads user and source only when something is
+    written. So a request that writes nothing loads no session, and a user that only the view
+    authenticates (as with Django REST framework) is the user of the entries.
     """
 
     sync_capable = True
@@ -45,38 +44,38 @@ class HistoryMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        """Answer the request with its context in force."""
+        """Answer the request in its context."""
         if self._is_async:
             return self._answer_async(request)
-        with beginning(provider=RequestContextProvider(request)) as context:
+        with new_context(provider=RequestContextProvider(request)) as context:
             response = cast("HttpResponseBase", self.get_response(request))
-        return _streamed_in(context, response)
+        return _stream_in(context, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        with beginning(provider=RequestContextProvider(request)) as context:
+        with new_context(provider=RequestContextProvider(request)) as context:
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
-        return _streamed_in(context, response)
+        return _stream_in(context, response)
 
 
-def _streamed_in(context: Context, response: HttpResponseBase) -> HttpResponseBase:
-    """Let what a response streams later be made in the context of its request."""
+def _stream_in(context: Context, response: HttpResponseBase) -> HttpResponseBase:
+    """Produce the content of a streaming response in the context of its request."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         content = response.streaming_content
         if isinstance(content, AsyncIterable):
             response.streaming_content = _each_async(context, content)
         else:
             response.streaming_content = _each(context, content)
-            # What a generator still does when nobody reads on, it does when it is closed.
-            close = ContextBlock(partial(in_force, context))(response.close)
+            # A generator that nobody reads to its end runs its last part when it is closed.
+            close = ContextBlock(partial(use_context, context))(response.close)
             response.close = close  # type: ignore[method-assign]
     return response
 
 
 def _each(context: Context, content: Iterable[bytes]) -> Iterator[bytes]:
-    # A generator has no context of its own: what it sets would be in force outside of it.
+    # A generator has no context of its own: a context set in it would stay set in its caller.
     chunks = iter(content)
     while True:
-        with in_force(context):
+        with use_context(context):
             chunk = next(chunks, None)
         if chunk is None:
             return
@@ -87,12 +86,12 @@ async def _each_async(context: Context, content: AsyncIterable[bytes]) -> AsyncI
     chunks = aiter(content)
     try:
         while True:
-            with in_force(context):
+            with use_context(context):
                 chunk = await anext(chunks, None)
             if chunk is None:
                 return
             yield chunk
     finally:
         if isinstance(chunks, AsyncGenerator):
-            with in_force(context):
+            with use_context(context):
                 await chunks.aclose()

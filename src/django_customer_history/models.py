@@ -1,4 +1,4 @@
-"""The log, one table; and the mixin that registers a model by inheritance."""
+"""The models: the log, the marks of confidential fields, and a base class for tracked models."""
 
 from datetime import datetime
 from typing import Any, NoReturn, Self
@@ -19,36 +19,49 @@ from django_customer_history.registration.registry import (
     registration_of,
     registry,
 )
+from django_customer_history.values.encoding import key_text
 from django_customer_history.values.json_field import JSONTextField
 
-_REFUSAL = "The customer history is append-only: {} is refused. Nothing in it can be changed."
+_REFUSAL = "The customer history is append-only: {} is not allowed on its entries."
 
 
 class EntryQuerySet(models.QuerySet["Entry"]):
-    """Entries of the log. It can be read and added to, never changed."""
+    """Entries of the log, without permissions and masks. They can be added, but not changed.
+
+    `update()`, `delete()` and their variants raise `AppendOnlyError`.
+    """
 
     def newest_first(self) -> Self:
-        """Order by time, the newest first; the order is total, as the key is unique."""
+        """Order the entries by time, the newest first. No two entries have the same position."""
         return self.order_by("-id")
 
     def of_subject(self, model: type[models.Model] | str, key: object) -> Self:
-        """Keep what shows on the tab of one record, which need not exist any more."""
-        return self.filter(subject_model=_label(model), subject_id=str(key))
+        """Return the entries on the History tab of one record, which may be deleted.
+
+        `model` is the model or its label, `"crm.customer"`; `key` is the primary key.
+        """
+        return self.filter(subject_model=_label(model), subject_id=key_text(key))
 
     def of_entity(self, model: type[models.Model] | str, key: object) -> Self:
-        """Keep what happened to one row, which need not exist any more."""
-        return self.filter(entity_model=_label(model), entity_id=str(key))
+        """Return the entries about changes of one row, which may be deleted.
+
+        `model` is the model or its label, `"crm.invoice"`; `key` is the primary key.
+        """
+        return self.filter(entity_model=_label(model), entity_id=key_text(key))
 
     def older_than(self, key: UUID) -> Self:
-        """Keep what comes after the entry `key` when read newest first."""
+        """Return the entries that are older than the entry `key`."""
         return self.filter(id__lt=key)
 
     def newer_than(self, key: UUID) -> Self:
-        """Keep what comes before the entry `key` when read newest first."""
+        """Return the entries that are newer than the entry `key`."""
         return self.filter(id__gt=key)
 
     def between(self, start: datetime | None, end: datetime | None) -> Self:
-        """Keep start <= time < end; both are moments with a time zone, None: no bound."""
+        """Return the entries with start <= time < end, by the index of the primary key.
+
+        Both are datetimes; a naive one is in UTC. None means no limit.
+        """
         entries = self
         if start is not None:
             entries = entries.filter(id__gte=lowest_uuid_at(start))
@@ -58,27 +71,27 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
     @property
     def db_of_writing(self) -> str:
-        """The database that new entries go to: not the replica that these are read from."""
+        """The alias of the database for new entries, even if these are read from a replica."""
         own: Any = self
         return str(own._db or router.db_for_write(self.model, **own._hints))
 
     def update(self, **kwargs: Any) -> NoReturn:
-        """Refuse, with `AppendOnlyError`."""
+        """Raise `AppendOnlyError`."""
         raise AppendOnlyError(_REFUSAL.format("update()"))
 
     def delete(self) -> NoReturn:
-        """Refuse, with `AppendOnlyError`."""
+        """Raise `AppendOnlyError`."""
         raise AppendOnlyError(_REFUSAL.format("delete()"))
 
     def _raw_delete(self, using: str | None) -> NoReturn:
         raise AppendOnlyError(_REFUSAL.format("delete()"))
 
     def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse, with `AppendOnlyError`."""
+        """Raise `AppendOnlyError`."""
         raise AppendOnlyError(_REFUSAL.format("bulk_update()"))
 
     def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add entries; refuse to update those that exist."""
+        """Add entries. Raise `AppendOnlyError` with `update_conflicts=True`."""
         if kwargs.get("update_conflicts"):
             raise AppendOnlyError(_REFUSAL.format("bulk_create(update_conflicts=True)"))
         return super().bulk_create(objs, *args, **kwargs)
@@ -91,25 +104,27 @@ def _label(model: type[models.Model] | str) -> str:
 class Entry(models.Model):
     """One action on one entity, with every field that it changed.
 
-    References are soft: text, no foreign keys. So nothing can cascade into the log, and it
-    outlives users, rows, models and apps.
+    References to users and records are text, not foreign keys. So no deletion cascades into the
+    log, and entries stay when users, records, models and apps are removed.
     """
 
-    id = models.UUIDField(_("entry"), primary_key=True, default=time_ordered_uuid, editable=False)
+    id = models.UUIDField(
+        _("entry ID"), primary_key=True, default=time_ordered_uuid, editable=False
+    )
     timestamp = models.DateTimeField(_("timestamp"))
     kind = models.CharField(_("kind"), max_length=10, choices=[(kind, kind) for kind in KINDS])
     action = models.CharField(_("action"), max_length=100)
     subject_model = models.CharField(_("subject model"), max_length=100, null=True)
-    subject_id = models.CharField(_("subject"), max_length=255, null=True)
+    subject_id = models.CharField(_("subject key"), max_length=255, null=True)
     entity_model = models.CharField(_("entity model"), max_length=100)
-    entity_id = models.CharField(_("entity"), max_length=255)
+    entity_id = models.CharField(_("entity key"), max_length=255)
     entity_label = models.CharField(_("entity label"), max_length=255, null=True)
     changes = JSONTextField(_("changes"), default=dict)
     user_id = models.CharField(_("user key"), max_length=255, null=True)
-    user_label = models.CharField(_("user"), max_length=255, null=True)
+    user_label = models.CharField(_("user label"), max_length=255, null=True)
     source = models.CharField(_("source"), max_length=32)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True)
-    request_id = models.UUIDField(_("request"), null=True)
+    request_id = models.UUIDField(_("request ID"), null=True)
     context = models.JSONField(_("context"), null=True)
 
     objects = EntryQuerySet.as_manager()
@@ -119,12 +134,12 @@ class Entry(models.Model):
         verbose_name = _("history entry")
         verbose_name_plural = _("history entries")
         default_permissions = ("view",)
-        # Stored once by `migrate`, in no reader's language, as those of Django are.
+        # Like the names of Django's own permissions: stored once by `migrate`, not translated.
         permissions = [
             ("view_confidential", "Can view every confidential value in the history"),
             ("export_entry", "Can export the history of everything"),
         ]
-        # Each further index is paid for by every write.
+        # Every write has to update every index: no more than reading needs.
         indexes = [
             models.Index(
                 fields=["subject_model", "subject_id", "id"], name="customer_history_subject"
@@ -139,36 +154,36 @@ class Entry(models.Model):
         return f"{self.action} {self.entity_model} {self.entity_id}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Write a new entry; refuse to change one, with `AppendOnlyError`."""
+        """Add a new entry. Raise `AppendOnlyError` if the entry is in the log already."""
         if not self._state.adding:
-            raise AppendOnlyError("An entry of the customer history cannot be changed.")
+            raise AppendOnlyError(_REFUSAL.format("save()"))
         kwargs["force_insert"] = True
         super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse, with `AppendOnlyError`."""
-        raise AppendOnlyError("An entry of the customer history cannot be removed.")
+        """Raise `AppendOnlyError`."""
+        raise AppendOnlyError(_REFUSAL.format("delete()"))
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it tells what a row held when its tracking began, and no change."""
+        """Whether the entry has what a row held when its tracking began, instead of a change."""
         return self.kind == "event" and BASELINE_KEY in (self.context or {})
 
 
 class ConfidentialField(models.Model):
-    """A field, or a key of a JSON field, that staff marked confidential at run time.
+    """The mark of staff that a field, or a key of a JSON field, is confidential.
 
-    It is masked in all entries, the old ones too, for readers without its permission, which
-    exists from then on.
+    Its values are masked in all entries, old and new, for readers without its permission. The
+    permission is created with the mark.
     """
 
     model = models.CharField(
-        _("model"), max_length=100, help_text=_('Such as "crm.customer", in lower case.')
+        _("model"), max_length=100, help_text=_('For example "crm.customer", in lower case.')
     )
     field = models.CharField(
         _("field"),
         max_length=255,
-        help_text=_('A field, such as "ssn", or a key of a JSON field, such as "udf.colour".'),
+        help_text=_('A field like "ssn", or a key of a JSON field like "udf.color".'),
     )
     label = models.CharField(
         _("label"), max_length=100, blank=True, help_text=_("Shown instead of the field's name.")
@@ -198,9 +213,9 @@ registry.add(registration_of(ConfidentialField, label=("model", "field")))
 
 
 class AuditedModel(models.Model):
-    """A model that is tracked, with its options in an inner `class History`.
+    """A base class for models that are tracked, with the options in an inner `class History`.
 
-    The options are those of `history.register()`::
+    The options are the keywords of `history.register()`::
 
         class Note(AuditedModel):
             class History:

@@ -1,57 +1,66 @@
-"""For a project's own tests: the entries that a stretch of code makes."""
+"""Helpers for the tests of a project: the entries that a block of code writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, models
 
+from django_customer_history.keys import lowest_uuid_at
 from django_customer_history.models import Entry
+from django_customer_history.values.encoding import key_text
+
+_CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How far the clock of a database server may be behind that of this process."""
 
 
 @dataclass(slots=True)
 class CapturedEntries:
-    """The entries that were made in a block, oldest first; empty until the block has ended."""
+    """The entries that a block wrote, oldest first. It is empty until the block has ended."""
 
     entries: list[Entry] = field(default_factory=list)
 
     @property
     def changes(self) -> list[dict[str, Any]]:
-        """Return the changes of each entry."""
+        """The changes of each entry: a pair of old and new text by field."""
         return [entry.changes for entry in self.entries]
 
     @property
     def actions(self) -> list[str]:
-        """Return the action of each entry."""
+        """The action of each entry."""
         return [entry.action for entry in self.entries]
 
-    def about(self, record: Any) -> list[Entry]:
-        """Return the entries that tell of one record, which may be deleted by now."""
-        label = record._meta.label_lower
-        return [
-            entry
-            for entry in self.entries
-            if (entry.entity_model, entry.entity_id) == (label, str(record.pk))
-        ]
+    def about(self, record: models.Model) -> list[Entry]:
+        """Return the entries whose entity is a record. The record may be deleted since."""
+        entity = (record._meta.label_lower, key_text(record))
+        return [entry for entry in self.entries if (entry.entity_model, entry.entity_id) == entity]
 
 
 @contextmanager
 def capture_entries(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[CapturedEntries]:
-    """Collect the entries that the block makes in the log of a database.
+    """Collect the entries that a block writes to the log of a database.
 
-    They are there when the block has ended, oldest first::
+    They are available when the block has ended, oldest first::
 
-        with capture_entries() as made:
+        with capture_entries() as captured:
             client.post("/customers/1/", {"rate": "44.99"})
-        assert made.changes == [{"rate": ["39.99", "44.99"]}]
+        assert captured.changes == [{"rate": ["39.99", "44.99"]}]
 
-    `using` names the database, the default one unless it is given. What others write into it
-    meanwhile is among the entries, too. A block that raises collects nothing.
+    `using` is the alias of the database. Entries that other connections write meanwhile are
+    included. Imported entries are not: they have the time of the original change. A test that
+    sets the clock back has to do it before the block. If the block raises, nothing is collected.
     """
-    made = CapturedEntries()
-    before = set(Entry.objects.using(using).values_list("id", flat=True))
-    yield made
-    made.entries += [
-        entry for entry in Entry.objects.using(using).order_by("id") if entry.id not in before
-    ]
+    captured = CapturedEntries()
+    log = Entry.objects.using(using).order_by("id")
+    # New ids are higher than those before, unless the clock of the database server is behind or
+    # a test has set the clock of this process back. So a few ids are remembered, too.
+    start = lowest_uuid_at(datetime.now(UTC) - _CLOCK_TOLERANCE)
+    highest = log.values_list("id", flat=True).last()
+    if highest is not None:
+        start = min(start, highest)
+    log = log.filter(id__gte=start)
+    known = set(log.values_list("id", flat=True))
+    yield captured
+    captured.entries += [entry for entry in log.all() if entry.id not in known]

@@ -1,4 +1,4 @@
-"""Pages of any record's history, to be mounted by the host.
+"""URLs of the history pages of all subjects, for the project to include.
 
 path("history/", include("django_customer_history.urls"))
 """
@@ -16,7 +16,7 @@ app_name = "customer_history"
 
 
 def history_of(request: HttpRequest, model: str, pk: str, **kwargs: Any) -> HttpResponseBase:
-    """Answer with the page of one record's history, its model given by its label."""
+    """Show the history of one record. `model` is the label of its model, such as `crm.customer`."""
     registration = registry.find(model.lower())
     if registration is None or not registration.is_subject:
         raise Http404

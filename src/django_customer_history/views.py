@@ -1,4 +1,4 @@
-"""The pages: the history of one record, and a record as it was."""
+"""Pages: the history of one record, and a record as it was at one entry."""
 
 from typing import Any, cast
 
@@ -22,28 +22,28 @@ from django_customer_history.point_in_time.record import (
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
-from django_customer_history.tab.address import address_of_entry
 from django_customer_history.tab.download import (
     download,
     is_download,
 )
 from django_customer_history.tab.page import (
     Tab,
-    refused,
-    tab_of,
+    build_tab,
+    error_tab,
 )
+from django_customer_history.tab.urls import entry_url
 
 
 class HistoryView(TemplateView):
-    """The page of one record's history, also of one that is deleted.
+    """Show the history of one record, also after the record was deleted.
 
-    Mount it with the subject's model::
+    Add it to the URLs with the subject's model::
 
         path("customers/<int:pk>/history", HistoryView.as_view(model=Customer))
 
-    Its query may bear the filters that REST has too, under the same names. With `format=csv`
-    it is the file of just that view; a POST of `reveal` shows the confidential values of an
-    entry, once.
+    The query string takes the same filters as the REST API. With `format=csv` the answer is a file
+    of the entries that match. A POST with `reveal`, the id of an entry, shows the confidential
+    values of that entry once.
     """
 
     model: type[models.Model] | None = None
@@ -51,9 +51,10 @@ class HistoryView(TemplateView):
     http_method_names = ["get", "head", "options", "post"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Send anonymous visitors to the log-in; say so, with a 403, without permission.
+        """Redirect anonymous visitors to the login; answer 403 to users without permission.
 
-        What is out of the user's reach is a 404, of which anonymous visitors learn nothing.
+        A record that does not exist for the user is a 404. Anonymous visitors are redirected in
+        that case too, so they cannot find out which records exist.
         """
         try:
             response = super().dispatch(request, *args, **kwargs)
@@ -62,42 +63,42 @@ class HistoryView(TemplateView):
                 return redirect_to_login(request.get_full_path())
             if isinstance(error, NotFoundError):
                 raise Http404 from error
-            response = self._answer(refused(request, "permission"))
+            response = self._answer(error_tab(request, "permission"))
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def get(  # type: ignore[override]  # a file is no page
+    def get(  # type: ignore[override]  # a file is not a TemplateResponse
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        """Answer with the page or the file; with a 400 that names it for a wrong filter."""
+        """Return the page or the file. A filter that is not valid is a 400 that names it."""
         timeline = self.timeline()
         if not is_download(request):
             return self._page(timeline)
         try:
             return download(request, timeline)
         except InvalidFilterError as error:
-            refusal = refused(request, "filter", wrong_filters=error.errors)
+            tab = error_tab(request, "filter", filter_errors=error.errors)
         except PermissionDenied:
-            refusal = refused(request, "export")
-        return self._answer(refusal, subject=timeline.subject)
+            tab = error_tab(request, "export")
+        return self._answer(tab, subject=timeline.subject)
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer with the page on which the values of one entry are revealed."""
+        """Return the page with the revealed values of one entry."""
         timeline = self.timeline()
         try:
             return self._page(timeline, reveals=True)
         except PermissionDenied:
-            return self._answer(refused(request, "reveal"), subject=timeline.subject)
+            return self._answer(error_tab(request, "reveal"), subject=timeline.subject)
 
     def timeline(self) -> Timeline:
-        """Return the history that this page is about."""
+        """Return the timeline of the record that the URL names."""
         return Timeline.of_subject(
             cast("Reader", self.request.user), self._subject_model(), self.kwargs["pk"]
         )
 
     def _page(self, timeline: Timeline, *, reveals: bool = False) -> HttpResponse:
-        tab = tab_of(self.request, timeline, address=self.request.path, reveals=reveals)
-        if not tab.refusal and not tab.page.entries and not timeline.is_of_something():
+        tab = build_tab(self.request, timeline, url=self.request.path, reveals=reveals)
+        if not tab.error and not tab.page.entries and not timeline.is_known():
             raise Http404
         return self._answer(tab, subject=timeline.subject)
 
@@ -108,8 +109,8 @@ class HistoryView(TemplateView):
             subject=subject,
             subject_label=tab.page.subject_label,
             filters=tab.filters,
-            refusal=tab.refusal,
-            wrong_filters=tab.wrong_filters,
+            error=tab.error,
+            filter_errors=tab.filter_errors,
             **self.kwargs,
         )
         return self.render_to_response(context, status=tab.status)
@@ -117,20 +118,21 @@ class HistoryView(TemplateView):
     def _subject_model(self) -> type[models.Model]:
         if self.model is None or not registry.of(self.model).is_subject:
             raise ImproperlyConfigured(
-                'HistoryView needs a model that is registered with subject="self":'
-                " HistoryView.as_view(model=Customer)."
+                "HistoryView needs the model of a subject, as in"
+                " HistoryView.as_view(model=Customer), and that model must be registered with"
+                ' history.register(Customer, subject="self").'
             )
         return self.model
 
 
 class RecordAsOfView(TemplateView):
-    """The record that an entry tells of, as it was then, for who may see that entry.
+    """Show a record just before and just after one of its entries.
 
-    `django_customer_history.urls` has it already. Mounted by itself it takes the entry's key::
+    `django_customer_history.urls` includes it. To add it yourself, name the id of the entry::
 
         path("history/record/<uuid:entry>/", RecordAsOfView.as_view())
 
-    With a model, and the key of a record, it answers only for entries on the tab of that one::
+    With a model and the key of a subject, only the entries of that subject are found::
 
         path(
             "customers/<int:pk>/history/<uuid:entry>/", RecordAsOfView.as_view(model=Customer)
@@ -138,10 +140,10 @@ class RecordAsOfView(TemplateView):
     """
 
     model: type[models.Model] | None = None
-    template_name = "customer_history/record.html"
+    template_name = "customer_history/record_as_of.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer 404 for what the user may not see; send anonymous visitors to the log-in."""
+        """Redirect anonymous visitors to the login; answer 404 to users who may not see it."""
         try:
             response = super().dispatch(request, *args, **kwargs)
         except NotFoundError as error:
@@ -152,15 +154,15 @@ class RecordAsOfView(TemplateView):
         return response
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Answer with the page, in the reader's time zone."""
+        """Return the page, with times in the reader's time zone."""
         zone = reader_time_zone(request.user)
         with timezone.override(zone):
             record = record_as_of(cast("Reader", request.user), kwargs["entry"])
-            self._check(record)
+            self._check_subject(record)
             context = self.get_context_data(
                 record=record,
                 action=action_label(record.entry.action),
-                history_url=address_of_entry(record.entry),
+                history_url=entry_url(record.entry),
                 zone=str(zone),
                 **kwargs,
             )
@@ -168,10 +170,10 @@ class RecordAsOfView(TemplateView):
             rendered: HttpResponse = response.render()
             return rendered
 
-    def _check(self, record: RecordAsOf) -> None:
+    def _check_subject(self, record: RecordAsOf) -> None:
         if self.model is None:
             return
         subject = record.entry.subject
-        place = None if subject is None else (subject.model, subject.id)
-        if place != (self.model._meta.label_lower, str(self.kwargs.get("pk"))):
-            raise NotFoundError("This entry is on another tab.")
+        found = None if subject is None else (subject.model, subject.id)
+        if found != (self.model._meta.label_lower, str(self.kwargs.get("pk"))):
+            raise NotFoundError("This entry belongs to another subject.")

@@ -1,4 +1,4 @@
-"""The page on backups, carried out with the programs of each database."""
+"""The commands of the page on backups, run with the programs of each database."""
 
 import os
 import re
@@ -22,6 +22,7 @@ from django_customer_history.models import (
     Entry,
 )
 from tests.documents import DOCS, blocks_of
+from tests.extras import skip_missing
 from tests.projects.crm.models import Customer
 
 PAGE = DOCS / "how-to" / "backup.md"
@@ -35,7 +36,7 @@ def blocks(language):
 
 
 def run(text, folder):
-    """Carry out command lines in a folder, as the user of the tests."""
+    """Run command lines in a folder, as the database user of the tests."""
     settings = connection.settings_dict
     host, port = settings["HOST"] or "127.0.0.1", settings["PORT"]
     options = {"user": settings["USER"], "password": settings["PASSWORD"], "host": host}
@@ -46,7 +47,7 @@ def run(text, folder):
     for line in text.splitlines():
         command = shlex.split(line.removeprefix("$ "))
         if shutil.which(command[0]) is None:
-            pytest.skip(f"there is no {command[0]} on this machine")
+            skip_missing(f"the program {command[0]}")
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -66,7 +67,7 @@ def database(alias, name):
 
 @pytest.fixture
 def original(tmp_path):
-    """The alias of a database that a program can copy."""
+    """Return the alias of a database that a program can copy."""
     if connection.vendor != "sqlite":
         yield "default"
         return
@@ -77,7 +78,7 @@ def original(tmp_path):
 
 @pytest.fixture
 def restored(original, tmp_path, django_user_model):
-    """The alias of what was restored from a backup of a history."""
+    """Return the alias of a database that was restored from a backup."""
     ann = django_user_model.objects.db_manager(original).create_user("ann")
     with history.acting(user=ann, source="import", ip_address="203.0.113.9", reason="spring"):
         customer = Customer.objects.using(original).create(name="Äcme", ssn="900-12-4417")
@@ -92,19 +93,19 @@ def restored(original, tmp_path, django_user_model):
     if connection.vendor == "sqlite":
         name = tmp_path / "copy.sqlite3"
     else:
-        given = connection.settings_dict["NAME"]
-        name = f"{given}_restored"
-        forget(name)
+        database_name = connection.settings_dict["NAME"]
+        name = f"{database_name}_restored"
+        drop_database(name)
         text = re.sub(r"\bcrm_restored\b", name, text)
-        text = re.sub(r"(?<=[ =])crm$", given, text, flags=re.MULTILINE)
+        text = re.sub(r"(?<=[ =])crm$", database_name, text, flags=re.MULTILINE)
     run(text, tmp_path)
     with database("restored", name) as alias:
         yield alias
     if connection.vendor != "sqlite":
-        forget(name)
+        drop_database(name)
 
 
-def forget(name):
+def drop_database(name):
     with connection.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {connection.ops.quote_name(name)}")
 
@@ -113,52 +114,60 @@ def log_of(alias):
     return list(Entry.objects.using(alias).order_by("id").values())
 
 
-def test_a_restored_log_is_the_same_and_goes_on(original, restored):
-    assert log_of(original)
-    assert log_of(restored) == log_of(original)
-    assert compare_triggers(connections[restored]).problems() == []
-    with history.acting(source="command", reason="after the fire"):
-        Customer.objects.using(restored).update(rate="45.00")
-    entry = Entry.objects.using(restored).order_by("id").last()
-    assert entry.changes == {"rate": ["44.99", "45.00"]}
-    assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
-    refuse_to_change(restored)
+class TestRestoredBackup:
+    def test_restored_log_continues(self, original, restored):
+        assert log_of(original)
+        assert log_of(restored) == log_of(original)
+        assert compare_triggers(connections[restored]).problems() == []
+        with history.acting(source="command", reason="after the fire"):
+            Customer.objects.using(restored).update(rate="45.00")
+        entry = Entry.objects.using(restored).order_by("id").last()
+        assert entry.changes == {"rate": ["44.99", "45.00"]}
+        assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
+        assert_append_only(restored)
 
 
-def refuse_to_change(alias):
+def assert_append_only(alias):
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(using=alias):
         connections[alias].cursor().execute("UPDATE customer_history_entry SET action = 'x'")
 
 
-def test_a_month_is_detached_and_comes_back(tmp_path):
-    if not partitions(connection):
-        pytest.skip("the log is one table")
-    Customer.objects.create(name="Acme")
-    before = log_of("default")
-    (month,) = [one.name for one in partitions(connection) if holds(one.name, before[-1]["id"])]
-    leaving, back = (text.replace(MONTH, month) for text in blocks("sql"))
-    ways = [text.replace(MONTH, month) for text in blocks("console") if MONTH in text]
-    ways += [text for text in blocks("console") if "2026_01.dump" in text and MONTH not in text]
-    dumping, restoring = [
-        re.sub(r"(?<=[ =])crm(?= |$)", connection.settings_dict["NAME"], text, flags=re.MULTILINE)
-        for text in ways
-    ]
-    bounds, detach = leaving.split(";\n")[:2]
-    with connection.cursor() as cursor:
-        cursor.execute(bounds)
-        (told,) = cursor.fetchone()
-        cursor.execute(detach)
-    run(dumping, tmp_path)
-    assert log_of("default") == []
-    run(restoring, tmp_path)
-    with connection.cursor() as cursor:
-        cursor.execute(back.replace("FOR VALUES FROM ('...') TO ('...')", told))
-    assert log_of("default") == before
-    assert compare_triggers(connection).problems() == []
-    refuse_to_change("default")
+class TestDetachedMonth:
+    def test_month_is_attached_again(self, tmp_path):
+        if not partitions(connection):
+            pytest.skip("the log is one table")
+        Customer.objects.create(name="Acme")
+        before = log_of("default")
+        (month,) = [
+            one.name for one in partitions(connection) if contains_entry(one.name, before[-1]["id"])
+        ]
+        detaching, attaching = (text.replace(MONTH, month) for text in blocks("sql"))
+        commands = [text.replace(MONTH, month) for text in blocks("console") if MONTH in text]
+        commands += [
+            text for text in blocks("console") if "2026_01.dump" in text and MONTH not in text
+        ]
+        dump, restore = [
+            re.sub(
+                r"(?<=[ =])crm(?= |$)", connection.settings_dict["NAME"], text, flags=re.MULTILINE
+            )
+            for text in commands
+        ]
+        bounds, detach = detaching.split(";\n")[:2]
+        with connection.cursor() as cursor:
+            cursor.execute(bounds)
+            (saved_bounds,) = cursor.fetchone()
+            cursor.execute(detach)
+        run(dump, tmp_path)
+        assert log_of("default") == []
+        run(restore, tmp_path)
+        with connection.cursor() as cursor:
+            cursor.execute(attaching.replace("FOR VALUES FROM ('...') TO ('...')", saved_bounds))
+        assert log_of("default") == before
+        assert compare_triggers(connection).problems() == []
+        assert_append_only("default")
 
 
-def holds(partition, key):
+def contains_entry(partition, key):
     with connection.cursor() as cursor:
         cursor.execute(f'SELECT count(*) FROM "{partition}" WHERE id = %s', [key])
         return cursor.fetchone() == (1,)

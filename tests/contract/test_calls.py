@@ -1,4 +1,4 @@
-"""Routines of the database, and COPY: what they write bears who called them."""
+"""Stored routines and COPY: their entries have the context of the caller."""
 
 import pytest
 from django.db import connection, transaction
@@ -14,7 +14,7 @@ BOB = NamedUser(id="2", label="bob")
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
-        connection.vendor == "sqlite", reason="SQLite has neither routines of its own nor COPY"
+        connection.vendor == "sqlite", reason="SQLite has no stored routines and no COPY"
     ),
 ]
 
@@ -51,14 +51,14 @@ def run(*statements):
             cursor.execute(statement)
 
 
-def ask(sql, *values):
+def fetch_all(sql, *values):
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.fetchall()
 
 
 def callproc(wanted):
-    # On PostgreSQL Django calls a function so, and a procedure with CALL.
+    # `callproc` calls a function on PostgreSQL, and a procedure on other databases.
     name = "renamed" if connection.vendor == "postgresql" else "rename_all"
     with connection.cursor() as cursor:
         cursor.callproc(name, [wanted])
@@ -69,11 +69,7 @@ def call(wanted):
 
 
 def select(wanted):
-    assert list(ask("SELECT renamed(%s)", wanted)) == [(wanted,)]
-
-
-def select_from_a_table(wanted):
-    ask("SELECT UPPER(name), Renamed (CONCAT(%s, '')) FROM crm_customer WHERE id > 0", wanted)
+    assert list(fetch_all("SELECT renamed(%s)", wanted)) == [(wanted,)]
 
 
 def function_in_a_queryset(wanted):
@@ -83,40 +79,39 @@ def function_in_a_queryset(wanted):
     Tag.objects.annotate(called=calls).get(pk=renamed.pk)
 
 
-WAYS = [callproc, call, select, function_in_a_queryset]
+CALLS = [callproc, call, select, function_in_a_queryset]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_what_a_routine_writes_bears_who_called_it(way, customer, log):
-    with history.acting(user=ANN):
-        way("1")
-    with history.acting(user=BOB):
-        way("2")
-    way("3")
-    assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_within_one_transaction_too(way, customer, log):
-    with transaction.atomic():
+class TestRoutines:
+    @pytest.mark.parametrize("execute", CALLS)
+    def test_user_of_a_routine(self, execute, customer, log):
         with history.acting(user=ANN):
-            way("1")
+            execute("1")
         with history.acting(user=BOB):
-            way("2")
-        way("3")
-    assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
+            execute("2")
+        execute("3")
+        assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
 
+    @pytest.mark.parametrize("execute", CALLS)
+    def test_users_in_one_transaction(self, execute, customer, log):
+        with transaction.atomic():
+            with history.acting(user=ANN):
+                execute("1")
+            with history.acting(user=BOB):
+                execute("2")
+            execute("3")
+        assert names_and_users(log) == [("1", "ann"), ("2", "bob"), ("3", None)]
 
-def test_rows_that_a_routine_writes_while_the_history_is_paused_are_not_logged(customer, log):
-    with history.paused(reason="a sync"):
-        callproc("1")
-        select("2")
-    assert [entry.action for entry in log.entries()] == ["History Paused", "History Resumed"]
+    def test_routines_while_paused(self, customer, log):
+        with history.paused(reason="a sync"):
+            callproc("1")
+            select("2")
+        assert [entry.action for entry in log.entries()] == ["History Paused", "History Resumed"]
 
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="COPY is PostgreSQL's")
 class TestOnPostgreSQL:
-    def test_rows_that_are_copied_bear_who_copied_them(self, customer, log):
+    def test_user_of_each_copy(self, customer, log):
         with history.acting(user=ANN):
             copy("urgent")
         with transaction.atomic():
@@ -126,7 +121,7 @@ class TestOnPostgreSQL:
         assert [entry.changes["name"][1] for entry in log.entries()] == ["urgent", "late", "new"]
         assert log.values("user_label") == [("ann",), ("bob",), (None,)]
 
-    def test_copying_with_the_log_of_queries_on(self, customer, log):
+    def test_copy_with_query_log(self, customer, log):
         connection.force_debug_cursor = True
         try:
             with history.acting(user=ANN):
@@ -135,7 +130,7 @@ class TestOnPostgreSQL:
             connection.force_debug_cursor = False
         assert log.values("user_label") == [("ann",)]
 
-    def test_a_copy_to_the_client_reads_on(self, customer):
+    def test_copy_to_the_client(self, customer):
         with (
             history.acting(user=ANN),
             connection.cursor() as cursor,
@@ -143,7 +138,7 @@ class TestOnPostgreSQL:
         ):
             assert [bytes(row) for row in rows] == [b"Acme\n"]
 
-    def test_a_routine_that_is_read_with_a_cursor_on_the_server(self, customer, log):
+    def test_routine_in_server_side_cursor(self, customer, log):
         Tag.objects.create(name="1")
         calls = Func(F("name"), function="renamed", output_field=CharField())
         with history.acting(user=ANN):

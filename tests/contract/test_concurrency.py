@@ -1,4 +1,4 @@
-"""Many writers at once: the old values are the true sequence, and nobody's name is another's."""
+"""Concurrent writers: old values are in the true sequence, and users are not mixed up."""
 
 import asyncio
 import os
@@ -20,6 +20,7 @@ from django.db.models import F
 from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
+from tests.extras import skip_missing
 from tests.projects.crm.models import Code, Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +31,7 @@ WRITERS, WRITES, ROWS = 8, 2_000, 50
 @pytest.fixture
 def several_connections():
     if connection.vendor == "sqlite":
-        pytest.skip("an SQLite database in memory lives in one connection: there is one writer")
+        pytest.skip("an SQLite database in memory has one connection, so one writer")
 
 
 def in_threads(work):
@@ -44,54 +45,55 @@ def in_threads(work):
         list(pool.map(run, range(WRITERS)))
 
 
-def test_racing_writers_leave_the_true_sequence_of_values(several_connections):
-    Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
-    keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
+class TestOldValues:
+    @pytest.mark.slow
+    def test_old_values_are_in_sequence(self, several_connections):
+        Customer.objects.bulk_create([Customer(name="c", rate=0) for _ in range(ROWS)])
+        keys = list(Customer.objects.filter(name="c").values_list("pk", flat=True))
 
-    def write(number):
-        for count in range(WRITES):
-            key = keys[(number * 7 + count * 13) % ROWS]
-            Customer.objects.filter(pk=key).update(rate=F("rate") + 1)
+        def write(number):
+            for count in range(WRITES):
+                key = keys[(number * 7 + count * 13) % ROWS]
+                Customer.objects.filter(pk=key).update(rate=F("rate") + 1)
 
-    in_threads(write)
-    total = 0
-    for key in keys:
-        entries = Entry.objects.of_entity(Customer, key).filter(kind="update").order_by("id")
-        pairs = [entry.changes["rate"] for entry in entries]
-        assert pairs[0][0] == "0.00"
-        assert all(one[1] == other[0] for one, other in pairwise(pairs))
-        total += len(pairs)
-    assert total == WRITERS * WRITES
+        in_threads(write)
+        total = 0
+        for key in keys:
+            entries = Entry.objects.of_entity(Customer, key).filter(kind="update").order_by("id")
+            pairs = [entry.changes["rate"] for entry in entries]
+            assert pairs[0][0] == "0.00"
+            assert all(one[1] == other[0] for one, other in pairwise(pairs))
+            total += len(pairs)
+        assert total == WRITERS * WRITES
+
+    def test_transaction_waits_for_a_row(self, several_connections):
+        Code.objects.create(code="k", text="0")
+        first_wrote, second_waits = threading.Event(), threading.Event()
+
+        def first():
+            with transaction.atomic():
+                Code.objects.update(text="1")
+                first_wrote.set()
+                second_waits.wait(5)
+                time.sleep(0.2)
+            connection.close()
+
+        def second():
+            first_wrote.wait(5)
+            second_waits.set()
+            Code.objects.update(text="2")
+            connection.close()
+
+        threads = [threading.Thread(target=work) for work in (first, second)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        entries = Entry.objects.of_entity(Code, "k").filter(kind="update").order_by("id")
+        assert [entry.changes["text"] for entry in entries] == [["0", "1"], ["1", "2"]]
 
 
-def test_two_transactions_that_wait_for_one_row(several_connections):
-    Code.objects.create(code="k", text="0")
-    first_wrote, second_waits = threading.Event(), threading.Event()
-
-    def first():
-        with transaction.atomic():
-            Code.objects.update(text="1")
-            first_wrote.set()
-            second_waits.wait(5)
-            time.sleep(0.2)
-        connection.close()
-
-    def second():
-        first_wrote.wait(5)
-        second_waits.set()
-        Code.objects.update(text="2")
-        connection.close()
-
-    threads = [threading.Thread(target=work) for work in (first, second)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    entries = Entry.objects.of_entity(Code, "k").filter(kind="update").order_by("id")
-    assert [entry.changes["text"] for entry in entries] == [["0", "1"], ["1", "2"]]
-
-
-def check_attribution(customers):
+def check_users(customers):
     for number, customer in enumerate(customers):
         entries = Entry.objects.of_entity(Customer, customer.pk).filter(kind="update")
         assert set(entries.values_list("user_label", flat=True)) == {f"user {number}"}
@@ -107,46 +109,14 @@ def write_as(number, customer):
                 Customer.objects.filter(pk=customer.pk).update(rate=count + 1)
 
 
-def test_asynchronous_tasks_keep_their_users_apart():
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-
-    def write(number):
-        try:
-            write_as(number, customers[number])
-        finally:
-            connections.close_all()
-
-    async def everyone():
-        await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
-
-    asyncio.run(everyone())
-    check_attribution(customers)
-
-
-def test_threads_over_pooled_connections_keep_their_users_apart(several_connections):
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-    settings_dict = connection.settings_dict
-    options = settings_dict["OPTIONS"]
-    if connection.vendor == "postgresql":
-        connection.close()
-        settings_dict["OPTIONS"] = {**options, "pool": {"min_size": 2, "max_size": 3}}
-        settings_dict["CONN_MAX_AGE"] = 0
-    try:
-        in_threads(lambda number: write_as(number, customers[number]))
-    finally:
-        if connection.vendor == "postgresql":
-            connection.close()
-            connection.close_pool()
-        settings_dict["OPTIONS"] = options
-    check_attribution(customers)
-
-
 @pytest.fixture
 def pgbouncer(several_connections):
-    """Put a PgBouncer in transaction mode, with two connections to the server, in between."""
+    """Connect through PgBouncer in transaction mode, with two connections to the server."""
     program = shutil.which("pgbouncer")
-    if connection.vendor != "postgresql" or program is None:
-        pytest.skip("needs PostgreSQL and pgbouncer")
+    if connection.vendor != "postgresql":
+        pytest.skip("PgBouncer works with PostgreSQL alone")
+    if program is None:
+        skip_missing("the program pgbouncer")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -180,11 +150,11 @@ def pgbouncer(several_connections):
             server.update(original)
             process.terminate()
             process.wait(10)
-            wait_until_gone(name)
+            wait_until_closed(name)
 
 
-def wait_until_gone(name):
-    """Wait until the server has noticed that the pooler's connections are closed."""
+def wait_until_closed(name):
+    """Wait until the server has closed the connections of the pooler."""
     for _ in range(100):
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = %s", [name])
@@ -202,14 +172,47 @@ def wait_for(port):
     pytest.fail("pgbouncer did not start")
 
 
-def test_a_pooler_in_transaction_mode_hands_no_context_to_another_client(pgbouncer):
-    customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
-    in_threads(lambda number: write_as(number, customers[number]))
-    Customer.objects.update(name="by nobody")
-    check_attribution_but_last(customers)
+class TestUsers:
+    def test_asynchronous_tasks(self):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+
+        def write(number):
+            try:
+                write_as(number, customers[number])
+            finally:
+                connections.close_all()
+
+        async def write_all():
+            await asyncio.gather(*(sync_to_async(write)(number) for number in range(8)))
+
+        asyncio.run(write_all())
+        check_users(customers)
+
+    def test_threads_share_a_pool(self, several_connections):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+        settings_dict = connection.settings_dict
+        options = settings_dict["OPTIONS"]
+        if connection.vendor == "postgresql":
+            connection.close()
+            settings_dict["OPTIONS"] = {**options, "pool": {"min_size": 2, "max_size": 3}}
+            settings_dict["CONN_MAX_AGE"] = 0
+        try:
+            in_threads(lambda number: write_as(number, customers[number]))
+        finally:
+            if connection.vendor == "postgresql":
+                connection.close()
+                connection.close_pool()
+            settings_dict["OPTIONS"] = options
+        check_users(customers)
+
+    def test_pooler_in_transaction_mode(self, pgbouncer):
+        customers = [Customer.objects.create(name=f"c{number}") for number in range(8)]
+        in_threads(lambda number: write_as(number, customers[number]))
+        Customer.objects.update(name="by nobody")
+        check_users_except_last(customers)
 
 
-def check_attribution_but_last(customers):
+def check_users_except_last(customers):
     last = Entry.objects.filter(kind="update").order_by("-id")[: len(customers)]
     assert {entry.user_label for entry in last} == {None}
     for number, customer in enumerate(customers):

@@ -1,4 +1,4 @@
-"""What django-auditlog recorded itself becomes entries, and what it cannot tell is marked."""
+"""Records of django-auditlog become entries; values that cannot be restored are marked."""
 
 import io
 import itertools
@@ -19,7 +19,7 @@ from django_customer_history import history
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.contrib.auditlog.importing import audit_logs
 from django_customer_history.models import Entry
-from tests.contract.test_import_simple_history import registered
+from tests.factories import registered_as
 from tests.projects.crm.models import Tag
 from tests.projects.past.memory import memory_of
 from tests.projects.past.models import Branch, Client, Deal, DealLine, Firm
@@ -31,7 +31,7 @@ START = datetime(2024, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
 @contextmanager
 def at(days, *, user=None, address=None):
-    """Let what auditlog records in the block have happened so many days after the start."""
+    """Date the records of the block to a number of days after the start."""
     before = set(LogEntry.objects.values_list("id", flat=True))
     with set_actor(user, remote_addr=address):
         yield
@@ -40,7 +40,7 @@ def at(days, *, user=None, address=None):
 
 
 def changed(record, days, *, user=None, **values):
-    """Save a record as it was saved so many days after the start."""
+    """Save a record, dated to a number of days after the start."""
     for name, value in values.items():
         setattr(record, name, value)
     with at(days, user=user):
@@ -54,7 +54,7 @@ def imported(*models, **options):
     return out.getvalue()
 
 
-def told(*names, **wanted):
+def logged(*names, **wanted):
     entries = Entry.objects.filter(source="import", **wanted).order_by("id")
     return [tuple(getattr(entry, name) for name in names) for entry in entries]
 
@@ -65,87 +65,10 @@ def ann(db):
 
 
 @pytest.fixture(autouse=True)
-def past(db):
-    """A test is of the time when the package was not there yet."""
+def before_installation(db):
+    """Write without triggers, as before the installation of the package."""
     with history.paused(reason="before it was installed"):
         yield
-
-
-def test_records_become_entries_at_their_own_time_and_of_their_own_user(ann):
-    client = changed(Client(name="Acme", rate="10.00"), 0, user=ann)
-    changed(client, 1, name="Acme Ltd", rate="12.50")
-    changed(client, 2, user=ann, status="closed")
-    key = str(client.pk)
-    with at(3, user=ann):
-        client.delete()
-    assert "past.client: 4 entries written from 4 records" in imported("past.client")
-    assert told("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
-        ("create", "Create", key, "Acme", str(ann.pk), "ann"),
-        ("update", "Update", key, "Acme Ltd", None, None),
-        ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
-        ("delete", "Delete", key, "Acme Ltd", str(ann.pk), "ann"),
-    ]
-    first, second, third, last = Entry.objects.filter(source="import").order_by("id")
-    assert first.changes == {
-        "name": [None, "Acme"],
-        "status": [None, "open"],
-        "rate": [None, "10.00"],
-        "ssn": [None, None],
-        "is_vip": [None, "false"],
-        "backwards": [None, ""],
-    }
-    assert second.changes == {"name": ["Acme", "Acme Ltd"], "rate": ["10.00", "12.50"]}
-    assert third.changes == {"status": ["open", "closed"]}
-    assert last.changes == {
-        "name": ["Acme Ltd", None],
-        "status": ["closed", None],
-        "rate": ["12.50", None],
-        "ssn": [None, None],
-        "is_vip": ["false", None],
-        "backwards": ["", None],
-    }
-    assert [one.timestamp for one in (first, second, third, last)] == [
-        START + timedelta(days=days) for days in range(4)
-    ]
-    assert {(one.subject_model, one.subject_id) for one in (first, second, third, last)} == {
-        ("past.client", key)
-    }
-    record = LogEntry.objects.order_by("timestamp")[1]
-    assert second.context == {
-        "imported_from": "django-auditlog",
-        "record": f"auditlog.logentry:{record.pk}",
-    }
-
-
-def test_where_it_came_from_is_on_the_entry(ann, settings):
-    settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
-    cid = "12345678-1234-4234-8234-123456789abc"
-    token = correlation_id.set(cid)
-    with at(0, user=ann, address="203.0.113.77"):
-        client = Client.objects.create(name="A")
-    correlation_id.set("call 7")
-    with at(1, address="2001:db8:1:2::7"):
-        client.name = "B"
-        client.save()
-    correlation_id.reset(token)
-    LogEntry.objects.filter(cid="call 7").update(additional_data={"ticket": 4})
-    imported("past.client")
-    assert [(address, str(request)) for address, request in told("ip_address", "request_id")] == [
-        ("203.0.113.0", cid),
-        ("2001:db8:1::", "None"),
-    ]
-    first, second = (context for (context,) in told("context"))
-    assert (first["cid"], second["cid"]) == (cid, "call 7")
-    assert (first.get("additional_data"), second["additional_data"]) == (None, {"ticket": 4})
-
-
-def test_a_user_who_is_gone_is_called_by_the_address_that_is_kept(ann):
-    changed(Client(name="A"), 0, user=ann)
-    changed(Client(name="B"), 1)
-    LogEntry.objects.filter(actor=ann).update(actor_email="ann@example.com")
-    ann.delete()
-    imported("past.client")
-    assert told("user_id", "user_label") == [(None, "ann@example.com"), (None, None)]
 
 
 VALUES = {
@@ -159,60 +82,30 @@ VALUES = {
 }
 
 
-@pytest.mark.parametrize("stores_json", [False, True])
-def test_values_are_those_that_the_triggers_write(stores_json, settings):
-    settings.AUDITLOG_STORE_JSON_CHANGES = stores_json
-    client = changed(Client(), 0, **VALUES)
-    changed(client, 1, rate="8.25", udf={"colour": "é", "size": None}, born=None, is_vip=False)
-    imported("past.client")
-    (created,), (updated,) = told("changes")
-    assert {name: json.loads(created.pop(name)[1]) for name in ("udf.colour", "udf.list")} == {
-        "udf.colour": "é",
-        "udf.list": [1, "a b"],
-    }
-    assert created == {
-        "name": [None, 'it\'s "so" 100% é'],
-        "status": [None, "open"],
-        "rate": [None, "7.50"],
-        "ssn": [None, None],
-        "since": [None, "2026-01-02T03:04:05.000120Z"],
-        "born": [None, "2026-02-28"],
-        "is_vip": [None, "true"],
-        "backwards": [None, "cba"],
-    }
-    assert json.loads(updated.pop("udf.list")[0]) == [1, "a b"]
-    assert updated == {
-        "rate": ["7.50", "8.25"],
-        "udf.size": [None, "null"],
-        "born": ["2026-02-28", None],
-        "is_vip": ["true", "false"],
-    }
-
-
-class TestBesideTheTriggers:
+class TestTogetherWithTriggers:
     @pytest.fixture(autouse=True)
-    def past(self, db):
-        """Both record what is done."""
+    def before_installation(self, db):
+        """Let the triggers log too."""
 
-    def test_an_imported_entry_says_what_the_triggers_wrote(self):
+    def test_same_entry_as_triggers(self):
         with at(0):
             client = Client.objects.create(**VALUES)
             client.name, client.udf = "B", {"colour": "red"}
             client.save()
             client.delete()
         imported("past.client")
-        entries = Entry.objects.of_entity(Client, told("entity_id")[0][0]).order_by("id")
+        entries = Entry.objects.of_entity(Client, logged("entity_id")[0][0]).order_by("id")
         by_triggers = [one for one in entries if one.source == "system"]
         by_auditlog = [one for one in entries if one.source == "import"]
         for one in (*by_triggers, *by_auditlog):
             one.changes.pop("ssn", None)  # auditlog keeps a mask of it,
             one.changes.pop("portal_password", None)  # and a secret is not imported
         assert [one.kind for one in by_auditlog] == ["create", "update", "delete"]
-        assert [(one.kind, one.entity_label, read(one.changes)) for one in by_auditlog] == [
-            (one.kind, one.entity_label, read(one.changes)) for one in by_triggers
+        assert [(one.kind, one.entity_label, parsed(one.changes)) for one in by_auditlog] == [
+            (one.kind, one.entity_label, parsed(one.changes)) for one in by_triggers
         ]
 
-    def test_what_the_triggers_wrote_themselves_is_not_imported_again(self):
+    def test_captured_changes_are_skipped(self):
         client = Client(name="A")
         with history.paused(reason="before it was installed"):
             changed(client, 0)
@@ -224,251 +117,358 @@ class TestBesideTheTriggers:
         assert "0 entries written from 3 records" in imported("past.client")
 
 
-def read(changes):
-    """Return changes with JSON as values: databases write it in orders of their own."""
+def parsed(changes):
+    """Return changes with parsed JSON, because databases order its keys differently."""
     return {
         name: [text if text is None or "." not in name else json.loads(text) for text in pair]
         for name, pair in changes.items()
     }
 
 
-def test_what_is_secret_or_excluded_stays_where_it_is():
-    client = Client(name="A", api_token="tok-1", portal_password="pw-1", remarks="hush")
-    changed(client, 0)
-    changed(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
-    imported()
-    everything = str(told("changes", "context", "entity_label"))
-    assert len(told("id")) == 1
-    for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
-        assert text not in everything
+class TestValues:
+    @pytest.mark.parametrize("stores_json", [False, True])
+    def test_same_values_as_triggers(self, stores_json, settings):
+        settings.AUDITLOG_STORE_JSON_CHANGES = stores_json
+        client = changed(Client(), 0, **VALUES)
+        changed(client, 1, rate="8.25", udf={"colour": "é", "size": None}, born=None, is_vip=False)
+        imported("past.client")
+        (created,), (updated,) = logged("changes")
+        assert {name: json.loads(created.pop(name)[1]) for name in ("udf.colour", "udf.list")} == {
+            "udf.colour": "é",
+            "udf.list": [1, "a b"],
+        }
+        assert created == {
+            "name": [None, 'it\'s "so" 100% é'],
+            "status": [None, "open"],
+            "rate": [None, "7.50"],
+            "ssn": [None, None],
+            "since": [None, "2026-01-02T03:04:05.000120Z"],
+            "born": [None, "2026-02-28"],
+            "is_vip": [None, "true"],
+            "backwards": [None, "cba"],
+        }
+        assert json.loads(updated.pop("udf.list")[0]) == [1, "a b"]
+        assert updated == {
+            "rate": ["7.50", "8.25"],
+            "udf.size": [None, "null"],
+            "born": ["2026-02-28", None],
+            "is_vip": ["true", "false"],
+        }
 
-
-def test_of_a_masked_value_it_is_told_that_there_was_one():
-    client = changed(Client(name="A", ssn="123-45-6789"), 0)
-    changed(client, 1, ssn="987-65-4321")
-    # As of a field that auditlog masked once, and does no more.
-    changed(client, 2, name="*****asked")
-    imported("past.client")
-    assert [changes.get("ssn") for (changes,) in told("changes")] == [[None, None]] * 2 + [None]
-    assert told("changes")[2] == ({"name": [None, None]},)
-    assert [context.get("masked") for (context,) in told("context")] == [["ssn"], ["ssn"], ["name"]]
-    assert "6789" not in str(told("changes", "context"))
-
-
-def test_links_are_told_by_name_as_auditlog_keeps_no_keys(ann):
-    vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
-    client = changed(Client(name="A"), 0)
-    with at(1, user=ann):
-        client.tags.add(vip, eu)
-    with at(2):
-        client.tags.remove(vip)
-    imported("past.client")
-    assert told("kind", "action", "entity_label", "changes", "user_label")[1:] == [
-        ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
-        ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
-    ]
-    with registered(Client, subject="self", exclude=["tags"]):
-        assert "0 entries written from 3 records" in imported("past.client")
-
-
-def test_the_text_none_and_no_value_are_told_apart_where_they_can_be():
-    firm = changed(Firm(code="a", name="x", nick="first", size=1), 0)
-    changed(firm, 1, name="None", nick=None, size=None)
-    changed(firm, 2, name="y", nick="None")  # To auditlog the nick is the same as before.
-    imported("past.firm")
-    assert told("changes") == [
-        ({"name": [None, "x"], "nick": [None, "first"], "size": [None, "1"]},),
-        ({"name": ["x", "None"], "nick": ["first", None], "size": ["1", None]},),
-        ({"name": ["None", "y"]},),
-    ]
-    assert [context.get("null_or_text") for (context,) in told("context")] == [None, ["nick"], None]
-
-
-def test_a_value_of_which_the_text_tells_nothing_is_left_open():
-    firm = changed(Firm(code="a", name="A", logo=b"\x01\x02"), 0)
-    changed(firm, 1, name="B", logo=b"\x03")
-    # As of a field that was there then.
-    record = LogEntry.objects.latest("id")
-    record.changes |= {"former": ["1", "2"]}
-    record.save()
-    imported("past.firm")
-    assert told("changes")[1] == ({"name": ["A", "B"], "logo": [None, None]},)
-    (context,) = told("context")[1]
-    assert (context["unresolved"], context["unknown"]) == (["logo"], ["former"])
-
-
-def test_a_text_that_is_none_of_the_fields_values_is_left_open(settings):
-    settings.AUDITLOG_USE_FK_STRING_REPRESENTATION = True
-    client = changed(Client(name="Acme"), 0)
-    deal = changed(Deal(client=client, title="d"), 1)
-    deal.delete()
-    imported("past.deal")
-    first = Entry.objects.filter(source="import").order_by("id")[0]
-    assert first.changes == {
-        "client": [None, None],
-        "title": [None, "d"],
-        "stage": [None, "new"],
-    }
-    assert first.context["unresolved"] == ["client"]
-    assert (first.subject_id, first.entity_label) == (None, "d")
-
-
-def test_a_row_is_on_the_tab_of_each_client_that_it_belonged_to():
-    one, other = changed(Client(name="one"), 0), changed(Client(name="other"), 0)
-    deal = changed(Deal(client=one, title="d"), 1)
-    changed(deal, 2, title="e")
-    changed(deal, 3, client=other)
-    changed(deal, 4, client=None)
-    imported("past.deal")
-    found = told("kind", "subject_id", "entity_label")
-    assert found[:2] == [("create", str(one.pk), "d"), ("update", str(one.pk), "e")]
-    assert sorted(found[2:]) == sorted(
-        [
-            ("update", str(one.pk), "e"),
-            ("update", str(other.pk), "e"),
-            ("update", str(other.pk), "e"),
-        ]
-    )
-
-
-def test_a_row_over_several_models_is_on_the_tab_that_the_rows_in_between_lead_to():
-    one = changed(Client(name="one"), 0)
-    with at(1):
-        line = DealLine.objects.create(deal=Deal.objects.create(client=one, title="d"))
-    auditlog.register(DealLine)
-    try:
-        changed(line, 2, quantity=3)
-    finally:
-        auditlog.unregister(DealLine)
-    assert "1 entries written from 1 records" in imported("past.dealline")
-    assert told("kind", "subject_id", "changes") == [
-        ("update", str(one.pk), {"quantity": ["1", "3"]})
-    ]
-
-
-def test_a_row_that_is_older_than_its_records_is_called_what_it_was_called():
-    one, other = Client.objects.create(name="one"), Client.objects.create(name="other")
-    deal = Deal.objects.create(client=one, title="first", stage="new")
-    kept = Deal.objects.create(client=one, title="kept")
-    LogEntry.objects.all().delete()
-    changed(deal, 1, stage="won")
-    changed(kept, 1, stage="won")
-    changed(deal, 2, title="second", client=other)
-    with at(3):
-        deal.delete()
-    with registered(Deal, subject="client", label="title"):
-        imported("past.deal", batch_size=1)
-    assert told("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
-        ("update", str(one.pk), "kept")
-    ]
-    found = Entry.objects.filter(source="import", entity_model="past.deal").exclude(
-        entity_id=str(kept.pk)
-    )
-    assert {(entry.kind, entry.subject_id, entry.entity_label) for entry in found} == {
-        ("update", str(one.pk), "first"),
-        ("update", str(one.pk), "second"),
-        ("update", str(other.pk), "second"),
-        ("delete", str(other.pk), "second"),
-    }
-
-
-def test_who_looked_at_a_record_is_no_change():
-    client = changed(Client(name="A"), 0)
-    with at(1):
-        accessed.send(Client, instance=client)
-    assert LogEntry.objects.filter(action=LogEntry.Action.ACCESS).count() == 1
-    assert "1 entries written from 1 records" in imported("past.client")
-
-
-def test_a_second_run_and_one_after_a_stop_write_only_what_is_missing():
-    for number in range(5):
-        client = changed(Client(name=str(number)), number)
-        changed(client, number, name=f"{number} again")  # at the very same moment
-    (log,) = audit_logs("default", models_wanted=[Client])
-    unfinished = log.run(size=3)
-    assert next(unfinished).entries == 3
-    unfinished.close()
-    assert "7 entries written from 10 records" in imported("past.client", batch_size=4)
-    assert "0 entries written from 10 records" in imported("past.client")
-    with registered(Client, subject="self", only=["name"]):
-        assert "0 entries written from 10 records" in imported("past.client")
-    assert len(told("id")) == 10
-    for key in Client.objects.values_list("pk", flat=True):
-        assert [kind for (kind,) in told("kind", entity_id=str(key))] == ["create", "update"]
-
-
-def test_a_dry_run_says_what_it_would_do_and_writes_nothing():
-    changed(Client(name="A"), 0)
-    assert "past.client: 1 entries would be written from 1 records" in imported(
-        "past.client", dry_run=True
-    )
-    assert told("id") == []
-
-
-def test_a_row_of_two_tables_with_a_text_for_a_key():
-    branch = changed(Branch(code="B-é", name="Acme", city="Bonn"), 0)
-    changed(branch, 1, name="Acme Ltd", city="Köln")
-    imported("past.branch")
-    assert told("kind", "entity_id", "entity_label", "subject_id", "changes") == [
-        ("create", "B-é", "Acme Bonn", "B-é", {"name": [None, "Acme"], "city": [None, "Bonn"]}),
-        (
-            "update",
-            "B-é",
-            "Acme Ltd Köln",
-            "B-é",
-            {"name": ["Acme", "Acme Ltd"], "city": ["Bonn", "Köln"]},
-        ),
-    ]
-
-
-def test_records_that_an_older_auditlog_kept_as_text():
-    client = changed(Client(name="A"), 0)
-    changed(client, 1, name="B")
-    for record in LogEntry.objects.all():
-        record.changes, record.changes_text = None, json.dumps(record.changes)
-        record.save()
-    imported("past.client")
-    assert told("changes")[1] == ({"name": ["A", "B"]},)
-
-
-def test_rows_with_an_imported_creation_get_no_first_entry():
-    changed(Client(name="A"), 0)
-    imported("past.client")
-    out = io.StringIO()
-    call_command("history_baseline", "past.client", stdout=out, stderr=io.StringIO())
-    assert "past.client: 0 of 1 rows got" in out.getvalue()
-
-
-def test_it_reads_in_pages_whatever_the_number_of_records():
-    client = changed(Client(name="0"), 0)
-    for number in range(1, 60):
-        changed(client, 0, name=str(number))
-    (log,) = audit_logs("default", models_wanted=[Client])
-    assert [page.rows for page in log.run(size=20)] == [20, 40, 60]
-    entries = Entry.objects.of_entity(Client, client.pk).order_by("id")
-    assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
-
-
-def test_memory_is_flat_however_many_records_there_are():
-    client = changed(Client(name="Acme", udf={"colour": "red"}), 0)
-    changed(client, 1, name="Acme Ltd")
-    record = LogEntry.objects.order_by("-timestamp").values()[0]
-    record.pop("id")
-    # One row with very many records, and very many rows with few: copies of what it wrote.
-    copies = (
-        {**record, "object_pk": str(client.pk if number % 2 else number)} for number in range(6_000)
-    )
-    while some := [LogEntry(**copy) for copy in itertools.islice(copies, 2_000)]:
-        LogEntry.objects.bulk_create(some)
-    (log,) = audit_logs("default", models_wanted=[Client])
-    peaks, told_of = memory_of(log.run())
-    assert told_of == (6_002, 6_002)
-    # A little is what else happens in the process.
-    assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
-    assert max(peaks) < 30_000_000
-
-
-def test_without_auditlog_it_says_what_to_do(settings):
-    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "auditlog"]
-    with pytest.raises(CommandError, match="django-auditlog is not installed"):
+    def test_secret_and_excluded_fields(self):
+        client = Client(name="A", api_token="tok-1", portal_password="pw-1", remarks="hush")
+        changed(client, 0)
+        changed(client, 1, api_token="tok-2", portal_password="pw-2", remarks="hush hush")
         imported()
+        text_of_entries = str(logged("changes", "context", "entity_label"))
+        assert len(logged("id")) == 1
+        for text in ("tok-", "pw-", "hush", "portal_password", "api_token"):
+            assert text not in text_of_entries
+
+    def test_masked_value_is_marked(self):
+        client = changed(Client(name="A", ssn="123-45-6789"), 0)
+        changed(client, 1, ssn="987-65-4321")
+        # As for a field that auditlog masked earlier and does not mask now.
+        changed(client, 2, name="*****asked")
+        imported("past.client")
+        assert [changes.get("ssn") for (changes,) in logged("changes")] == [[None, None]] * 2 + [
+            None
+        ]
+        assert logged("changes")[2] == ({"name": [None, None]},)
+        assert [context.get("masked") for (context,) in logged("context")] == [
+            ["ssn"],
+            ["ssn"],
+            ["name"],
+        ]
+        assert "6789" not in str(logged("changes", "context"))
+
+    def test_links_have_only_names(self, ann):
+        vip, eu = Tag.objects.create(name="vip"), Tag.objects.create(name="eu")
+        client = changed(Client(name="A"), 0)
+        with at(1, user=ann):
+            client.tags.add(vip, eu)
+        with at(2):
+            client.tags.remove(vip)
+        imported("past.client")
+        assert logged("kind", "action", "entity_label", "changes", "user_label")[1:] == [
+            ("event", "Add", "A", {"tags.objects": [None, "vip, eu"]}, "ann"),
+            ("event", "Remove", "A", {"tags.objects": ["vip", None]}, None),
+        ]
+        with registered_as(Client, subject="self", exclude=["tags"]):
+            assert "0 entries written from 3 records" in imported("past.client")
+
+    def test_none_as_text_and_null(self):
+        firm = changed(Firm(code="a", name="x", nick="first", size=1), 0)
+        changed(firm, 1, name="None", nick=None, size=None)
+        changed(firm, 2, name="y", nick="None")  # To auditlog the nick is the same as before.
+        imported("past.firm")
+        assert logged("changes") == [
+            ({"name": [None, "x"], "nick": [None, "first"], "size": [None, "1"]},),
+            ({"name": ["x", "None"], "nick": ["first", None], "size": ["1", None]},),
+            ({"name": ["None", "y"]},),
+        ]
+        assert [context.get("null_or_text") for (context,) in logged("context")] == [
+            None,
+            ["nick"],
+            None,
+        ]
+
+    def test_value_without_text(self):
+        firm = changed(Firm(code="a", name="A", logo=b"\x01\x02"), 0)
+        changed(firm, 1, name="B", logo=b"\x03")
+        # As for a field that has been removed.
+        record = LogEntry.objects.latest("id")
+        record.changes |= {"former": ["1", "2"]}
+        record.save()
+        imported("past.firm")
+        assert logged("changes")[1] == ({"name": ["A", "B"], "logo": [None, None]},)
+        (context,) = logged("context")[1]
+        assert (context["unresolved"], context["unknown"]) == (["logo"], ["former"])
+
+    def test_text_that_is_not_a_value(self, settings):
+        settings.AUDITLOG_USE_FK_STRING_REPRESENTATION = True
+        client = changed(Client(name="Acme"), 0)
+        deal = changed(Deal(client=client, title="d"), 1)
+        deal.delete()
+        imported("past.deal")
+        first = Entry.objects.filter(source="import").order_by("id")[0]
+        assert first.changes == {
+            "client": [None, None],
+            "title": [None, "d"],
+            "stage": [None, "new"],
+        }
+        assert first.context["unresolved"] == ["client"]
+        assert (first.subject_id, first.entity_label) == (None, "d")
+
+
+class TestSubjectsAndLabels:
+    def test_entry_for_each_subject(self):
+        one, other = changed(Client(name="one"), 0), changed(Client(name="other"), 0)
+        deal = changed(Deal(client=one, title="d"), 1)
+        changed(deal, 2, title="e")
+        changed(deal, 3, client=other)
+        changed(deal, 4, client=None)
+        imported("past.deal")
+        found = logged("kind", "subject_id", "entity_label")
+        assert found[:2] == [("create", str(one.pk), "d"), ("update", str(one.pk), "e")]
+        assert sorted(found[2:]) == sorted(
+            [
+                ("update", str(one.pk), "e"),
+                ("update", str(other.pk), "e"),
+                ("update", str(other.pk), "e"),
+            ]
+        )
+
+    def test_subject_over_several_models(self):
+        one = changed(Client(name="one"), 0)
+        with at(1):
+            line = DealLine.objects.create(deal=Deal.objects.create(client=one, title="d"))
+        auditlog.register(DealLine)
+        try:
+            changed(line, 2, quantity=3)
+        finally:
+            auditlog.unregister(DealLine)
+        assert "1 entries written from 1 records" in imported("past.dealline")
+        assert logged("kind", "subject_id", "changes") == [
+            ("update", str(one.pk), {"quantity": ["1", "3"]})
+        ]
+
+    def test_label_of_an_older_row(self):
+        one, other = Client.objects.create(name="one"), Client.objects.create(name="other")
+        deal = Deal.objects.create(client=one, title="first", stage="new")
+        kept = Deal.objects.create(client=one, title="kept")
+        LogEntry.objects.all().delete()
+        changed(deal, 1, stage="won")
+        changed(kept, 1, stage="won")
+        changed(deal, 2, title="second", client=other)
+        with at(3):
+            deal.delete()
+        with registered_as(Deal, subject="client", label="title"):
+            imported("past.deal", batch_size=1)
+        assert logged("kind", "subject_id", "entity_label", entity_id=str(kept.pk)) == [
+            ("update", str(one.pk), "kept")
+        ]
+        found = Entry.objects.filter(source="import", entity_model="past.deal").exclude(
+            entity_id=str(kept.pk)
+        )
+        assert {(entry.kind, entry.subject_id, entry.entity_label) for entry in found} == {
+            ("update", str(one.pk), "first"),
+            ("update", str(one.pk), "second"),
+            ("update", str(other.pk), "second"),
+            ("delete", str(other.pk), "second"),
+        }
+
+    def test_row_of_two_tables(self):
+        branch = changed(Branch(code="B-é", name="Acme", city="Bonn"), 0)
+        changed(branch, 1, name="Acme Ltd", city="Köln")
+        imported("past.branch")
+        assert logged("kind", "entity_id", "entity_label", "subject_id", "changes") == [
+            ("create", "B-é", "Acme Bonn", "B-é", {"name": [None, "Acme"], "city": [None, "Bonn"]}),
+            (
+                "update",
+                "B-é",
+                "Acme Ltd Köln",
+                "B-é",
+                {"name": ["Acme", "Acme Ltd"], "city": ["Bonn", "Köln"]},
+            ),
+        ]
+
+
+class TestRecords:
+    def test_records_become_entries(self, ann):
+        client = changed(Client(name="Acme", rate="10.00"), 0, user=ann)
+        changed(client, 1, name="Acme Ltd", rate="12.50")
+        changed(client, 2, user=ann, status="closed")
+        key = str(client.pk)
+        with at(3, user=ann):
+            client.delete()
+        assert "past.client: 4 entries written from 4 records" in imported("past.client")
+        assert logged("kind", "action", "entity_id", "entity_label", "user_id", "user_label") == [
+            ("create", "Create", key, "Acme", str(ann.pk), "ann"),
+            ("update", "Update", key, "Acme Ltd", None, None),
+            ("update", "Account Closed", key, "Acme Ltd", str(ann.pk), "ann"),
+            ("delete", "Delete", key, "Acme Ltd", str(ann.pk), "ann"),
+        ]
+        first, second, third, last = Entry.objects.filter(source="import").order_by("id")
+        assert first.changes == {
+            "name": [None, "Acme"],
+            "status": [None, "open"],
+            "rate": [None, "10.00"],
+            "ssn": [None, None],
+            "is_vip": [None, "false"],
+            "backwards": [None, ""],
+        }
+        assert second.changes == {"name": ["Acme", "Acme Ltd"], "rate": ["10.00", "12.50"]}
+        assert third.changes == {"status": ["open", "closed"]}
+        assert last.changes == {
+            "name": ["Acme Ltd", None],
+            "status": ["closed", None],
+            "rate": ["12.50", None],
+            "ssn": [None, None],
+            "is_vip": ["false", None],
+            "backwards": ["", None],
+        }
+        assert [one.timestamp for one in (first, second, third, last)] == [
+            START + timedelta(days=days) for days in range(4)
+        ]
+        assert {(one.subject_model, one.subject_id) for one in (first, second, third, last)} == {
+            ("past.client", key)
+        }
+        record = LogEntry.objects.order_by("timestamp")[1]
+        assert second.context == {
+            "imported_from": "django-auditlog",
+            "record": f"auditlog.logentry:{record.pk}",
+        }
+
+    def test_address_and_request_id(self, ann, settings):
+        settings.CUSTOMER_HISTORY = {"IP_ADDRESS_STORAGE": "truncated"}
+        cid = "12345678-1234-4234-8234-123456789abc"
+        token = correlation_id.set(cid)
+        with at(0, user=ann, address="203.0.113.77"):
+            client = Client.objects.create(name="A")
+        correlation_id.set("call 7")
+        with at(1, address="2001:db8:1:2::7"):
+            client.name = "B"
+            client.save()
+        correlation_id.reset(token)
+        LogEntry.objects.filter(cid="call 7").update(additional_data={"ticket": 4})
+        imported("past.client")
+        assert [
+            (address, str(request)) for address, request in logged("ip_address", "request_id")
+        ] == [
+            ("203.0.113.0", cid),
+            ("2001:db8:1::", "None"),
+        ]
+        first, second = (context for (context,) in logged("context"))
+        assert (first["cid"], second["cid"]) == (cid, "call 7")
+        assert (first.get("additional_data"), second["additional_data"]) == (None, {"ticket": 4})
+
+    def test_deleted_user_has_an_email(self, ann):
+        changed(Client(name="A"), 0, user=ann)
+        changed(Client(name="B"), 1)
+        LogEntry.objects.filter(actor=ann).update(actor_email="ann@example.com")
+        ann.delete()
+        imported("past.client")
+        assert logged("user_id", "user_label") == [(None, "ann@example.com"), (None, None)]
+
+    def test_access_record_is_skipped(self):
+        client = changed(Client(name="A"), 0)
+        with at(1):
+            accessed.send(Client, instance=client)
+        assert LogEntry.objects.filter(action=LogEntry.Action.ACCESS).count() == 1
+        assert "1 entries written from 1 records" in imported("past.client")
+
+    def test_records_of_older_auditlog(self):
+        client = changed(Client(name="A"), 0)
+        changed(client, 1, name="B")
+        for record in LogEntry.objects.all():
+            record.changes, record.changes_text = None, json.dumps(record.changes)
+            record.save()
+        imported("past.client")
+        assert logged("changes")[1] == ({"name": ["A", "B"]},)
+
+
+class TestRun:
+    def test_second_and_interrupted_run(self):
+        for number in range(5):
+            client = changed(Client(name=str(number)), number)
+            changed(client, number, name=f"{number} again")  # at the same time
+        (log,) = audit_logs("default", models_wanted=[Client])
+        unfinished = log.run(size=3)
+        assert next(unfinished).entries == 3
+        unfinished.close()
+        assert "7 entries written from 10 records" in imported("past.client", batch_size=4)
+        assert "0 entries written from 10 records" in imported("past.client")
+        with registered_as(Client, subject="self", only=["name"]):
+            assert "0 entries written from 10 records" in imported("past.client")
+        assert len(logged("id")) == 10
+        for key in Client.objects.values_list("pk", flat=True):
+            assert [kind for (kind,) in logged("kind", entity_id=str(key))] == ["create", "update"]
+
+    def test_dry_run_writes_nothing(self):
+        changed(Client(name="A"), 0)
+        assert "past.client: 1 entries would be written from 1 records" in imported(
+            "past.client", dry_run=True
+        )
+        assert logged("id") == []
+
+    def test_no_baseline_after_import(self):
+        changed(Client(name="A"), 0)
+        imported("past.client")
+        out = io.StringIO()
+        call_command("history_baseline", "past.client", stdout=out, stderr=io.StringIO())
+        assert "past.client: 0 of 1 rows got" in out.getvalue()
+
+    def test_pages_of_equal_times(self):
+        client = changed(Client(name="0"), 0)
+        for number in range(1, 60):
+            changed(client, 0, name=str(number))
+        (log,) = audit_logs("default", models_wanted=[Client])
+        assert [page.rows for page in log.run(size=20)] == [20, 40, 60]
+        entries = Entry.objects.of_entity(Client, client.pk).order_by("id")
+        assert [one.changes["name"][1] for one in entries] == [str(number) for number in range(60)]
+
+    @pytest.mark.slow
+    def test_memory_stays_constant(self):
+        client = changed(Client(name="Acme", udf={"colour": "red"}), 0)
+        changed(client, 1, name="Acme Ltd")
+        record = LogEntry.objects.order_by("-timestamp").values()[0]
+        record.pop("id")
+        # Copies of a record: one row with many records, and many rows with few.
+        copies = (
+            {**record, "object_pk": str(client.pk if number % 2 else number)}
+            for number in range(6_000)
+        )
+        while some := [LogEntry(**copy) for copy in itertools.islice(copies, 2_000)]:
+            LogEntry.objects.bulk_create(some)
+        (log,) = audit_logs("default", models_wanted=[Client])
+        peaks, counts = memory_of(log.run())
+        assert counts == (6_002, 6_002)
+        # The margin is for other allocations of the process.
+        assert max(peaks[-4:]) < 2 * max(peaks[:4]) + 2_000_000
+        assert max(peaks) < 30_000_000
+
+    def test_auditlog_is_not_installed(self, settings):
+        settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "auditlog"]
+        with pytest.raises(CommandError, match="django-auditlog is not installed"):
+            imported()

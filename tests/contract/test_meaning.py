@@ -1,4 +1,4 @@
-"""What a change means: names for it, keys of a JSON field, stretches that are not logged."""
+"""Names of changes, keys of JSON fields, and pauses."""
 
 import json
 
@@ -21,7 +21,7 @@ def ticket(customer, log):
 
 
 class TestEvents:
-    def test_a_create_and_a_delete_have_their_names_and_keep_their_kinds(self, customer, log):
+    def test_names_of_create_and_delete(self, customer, log):
         ticket = Ticket.objects.create(customer=customer, status="new")
         ticket.delete()
         assert log.values("kind", "action") == [
@@ -29,7 +29,7 @@ class TestEvents:
             ("delete", "Ticket Discarded"),
         ]
 
-    def test_a_value_names_the_update_whichever_path_made_it(self, ticket, log):
+    def test_value_names_the_update(self, ticket, log):
         ticket.status = "closed"
         ticket.save()
         Ticket.objects.update(status="open")
@@ -43,16 +43,16 @@ class TestEvents:
             ("update", "Update"),
         ]
 
-    def test_a_value_that_stays_names_nothing(self, ticket, log):
+    def test_unchanged_value_is_ignored(self, ticket, log):
         Ticket.objects.update(status="closed")
         Ticket.objects.update(note="still closed")
         assert log.values("action") == [("Ticket Closed",), ("Update",)]
 
-    def test_a_create_with_the_value_has_its_name(self, customer, log):
+    def test_value_names_the_creation(self, customer, log):
         Ticket.objects.create(customer=customer, status="closed")
         assert log.values("kind", "action") == [("create", "Ticket Closed")]
 
-    def test_any_change_of_a_field_and_values_that_are_no_text(self, ticket, user, log):
+    def test_any_change_of_a_field(self, ticket, user, log):
         log.clear()
         Ticket.objects.update(assigned_to=user)
         Ticket.objects.update(assigned_to=None)
@@ -65,17 +65,17 @@ class TestEvents:
             ("Update",),
         ]
 
-    def test_of_several_that_match_the_first_declared_wins(self, ticket, user, log):
+    def test_first_declared_event_wins(self, ticket, user, log):
         log.clear()
         Ticket.objects.update(assigned_to=user, urgent=True, status="closed")
         assert log.only().action == "Ticket Closed"
 
-    def test_the_action_of_the_context_wins_over_all(self, ticket, log):
+    def test_action_of_the_context_wins(self, ticket, log):
         with history.action("Imported"):
             Ticket.objects.update(status="closed")
         assert log.values("kind", "action") == [("update", "Imported")]
 
-    def test_a_changed_password_says_so(self, customer, log):
+    def test_changed_password_is_named(self, customer, log):
         Customer.objects.update(portal_password="hash")
         Customer.objects.update(api_token="t")
         assert log.values("action", "changes") == [
@@ -85,7 +85,7 @@ class TestEvents:
 
 
 def by_key(changes):
-    """Return changes with the JSON texts of the values read."""
+    """Return the changes of the JSON field with parsed values."""
     return {
         name: [None if text is None else json.loads(text) for text in pair]
         for name, pair in changes.items()
@@ -110,14 +110,14 @@ class TestJsonKeys:
             "udf.zone": [["a", {"b": None}], None],
         }
 
-    def test_a_key_that_is_null_is_told_from_one_that_is_not_there(self, customer, log):
+    def test_null_and_missing_key_differ(self, customer, log):
         ticket = Ticket.objects.create(customer=customer, udf={"a": None})
         Ticket.objects.filter(pk=ticket.pk).update(udf={})
         created, updated = log.changes()
         assert created["udf.a"] == [None, "null"]
         assert updated == {"udf.a": ["null", None]}
 
-    def test_an_object_without_keys_is_no_change_and_harms_no_other(self, customer, log):
+    def test_empty_object_is_ignored(self, customer, log):
         ticket = Ticket.objects.create(customer=customer, status="open", udf={})
         tickets = Ticket.objects.filter(pk=ticket.pk)
         tickets.update(udf=None, status="waiting")
@@ -130,18 +130,18 @@ class TestJsonKeys:
         assert (deleted["status"], by_key(deleted)) == (["closed", None], {})
 
     @pytest.mark.parametrize("key", ["it's", 'a "quoted" key', "ü.1", "$[0]", "back\\slash", ""])
-    def test_keys_may_be_anything(self, ticket, log, key):
+    def test_keys_with_any_characters(self, ticket, log, key):
         Ticket.objects.update(udf={key: "v"})
         assert by_key(log.only().changes) == {f"udf.{key}": [None, "v"]}
 
-    def test_another_order_of_the_keys_is_no_change(self, ticket, log):
+    def test_order_of_keys_is_ignored(self, ticket, log):
         Ticket.objects.update(udf={"a": 1, "b": [1, 2]})
         log.clear()
         with connection.cursor() as cursor:
             cursor.execute("""UPDATE crm_ticket SET udf = '{"b": [1,2],  "a": 1}'""")
         assert log.entries() == []
 
-    def test_a_number_and_a_boolean_are_told_apart(self, ticket, log):
+    def test_number_and_boolean_differ(self, ticket, log):
         Ticket.objects.update(udf={"a": 1})
         Ticket.objects.update(udf={"a": True})
         assert [by_key(changes) for changes in log.changes()] == [
@@ -149,7 +149,7 @@ class TestJsonKeys:
             {"udf.a": [1, True]},
         ]
 
-    def test_what_is_no_object_is_logged_as_a_whole(self, ticket, log):
+    def test_other_json_is_logged_whole(self, ticket, log):
         Ticket.objects.update(udf=["a"])
         Ticket.objects.update(udf={"k": 1})
         first, second = log.changes()
@@ -158,7 +158,7 @@ class TestJsonKeys:
 
 
 class TestPause:
-    def test_nothing_is_logged_but_that_it_was_paused(self, customer, log):
+    def test_pause_and_resume_are_logged(self, customer, log):
         ann = NamedUser(id="1", label="ann")
         with (
             history.acting(user=ann, source="integration"),
@@ -168,9 +168,9 @@ class TestPause:
             note = Note.objects.create(customer=customer, text="t")
             note.delete()
         Customer.objects.update(name="logged")
-        told = log.values("kind", "action", "user_label", "source", "context")
+        logged = log.values("kind", "action", "user_label", "source", "context")
         reason = {"reason": "nightly sync check"}
-        assert told == [
+        assert logged == [
             ("event", "History Paused", "ann", "integration", reason),
             ("event", "History Resumed", "ann", "integration", reason),
             ("update", "Update", None, "system", None),
@@ -180,13 +180,13 @@ class TestPause:
         assert paused.subject_id is None
         assert paused.entity_id == resumed.entity_id
 
-    def test_a_pause_ends_with_an_exception_too(self, customer, log):
+    def test_exception_ends_the_pause(self, customer, log):
         with pytest.raises(RuntimeError), history.paused(reason="sync"):
             raise RuntimeError
         Customer.objects.update(name="logged")
         assert log.values("action") == [("History Paused",), ("Update",)]
 
-    def test_a_pause_needs_a_reason(self):
+    def test_pause_needs_a_reason(self):
         with pytest.raises(ValueError, match="reason"), history.paused(reason=" "):
             pass
         assert not Entry.objects.filter(action="History Paused").exists()

@@ -20,7 +20,7 @@ from tests.projects.crm.models import (
 
 
 def run(*statements):
-    """Run SQL past the schema editor, so that no trigger follows it; return the last rows."""
+    """Run SQL without the schema editor, so that no trigger is updated. Return the last rows."""
     with connection.cursor() as cursor:
         for sql in statements:
             cursor.execute(sql)
@@ -28,7 +28,7 @@ def run(*statements):
 
 
 def migrate(*statements):
-    """Run SQL as a migration does, so that the triggers follow it."""
+    """Run SQL as a migration does, so that the triggers are updated."""
     state = ProjectState()
     with connection.schema_editor() as editor:
         for sql in statements:
@@ -38,12 +38,12 @@ def migrate(*statements):
 def skip_unless(*, mariadb, version):
     """Skip the test unless the server is MariaDB or MySQL of at least a version."""
     name = "MariaDB" if mariadb else "MySQL"
-    least = ".".join(map(str, version))
+    minimum = ".".join(map(str, version))
     if connection.vendor != "mysql" or connection.mysql_is_mariadb is not mariadb:
-        pytest.skip(f"a feature of {name} {least}")
+        pytest.skip(f"a feature of {name} {minimum}")
     if connection.mysql_version < version:
         found = ".".join(map(str, connection.mysql_version))
-        pytest.skip(f"a feature of {name} {least}, and the server is {found}")
+        pytest.skip(f"a feature of {name} {minimum}, and the server is {found}")
 
 
 @pytest.mark.django_db
@@ -57,7 +57,7 @@ class TestPostgreSQL18:
 
     @pytest.mark.parametrize("change_table", [run, migrate], ids=["raw SQL", "migration"])
     def test_virtual_column_is_not_logged(self, log, change_table):
-        """A trigger finds no value in a virtual column: the server computes it when it is read."""
+        """The server computes a virtual column when it is read, so a trigger has no value."""
         Code.objects.create(code="a", text="Siren")
         Code.objects.update(text="Bell")
         run("SET CONSTRAINTS ALL IMMEDIATE")
@@ -91,7 +91,7 @@ class TestPostgreSQL18:
             ("create", {"text": [None, "Bell"]}),
         ]
 
-    def test_not_null_that_is_validated_later(self, log):
+    def test_not_null_validated_later(self, log):
         migrate("ALTER TABLE crm_specimen ADD CONSTRAINT has_text NOT NULL text NOT VALID")
         run("ALTER TABLE crm_specimen VALIDATE CONSTRAINT has_text")
         Specimen.objects.create(text="Bell").delete()
@@ -114,8 +114,8 @@ class TestPostgreSQL18:
             ("update", first, first, {"label": ["a", "c"]}),
         ]
 
-    def test_temporal_key(self, log):
-        """Two rows have the same key at different times: they are one entity of the log."""
+    def test_temporal_primary_key(self, log):
+        """Two rows with the same key at different times are one entity of the log."""
         run("CREATE EXTENSION IF NOT EXISTS btree_gist")
         migrate(
             "ALTER TABLE crm_code ADD COLUMN valid daterange NOT NULL DEFAULT '[2026-01-01,)'",
@@ -163,7 +163,7 @@ class TestPostgreSQL18:
             ("delete", {"text": ["Horn", None]}),
         ]
 
-    def test_merge(self, log):
+    def test_merge_statement(self, log):
         run("INSERT INTO crm_code VALUES ('a', 'Siren'), ('b', 'Bell')")
         log.clear()
         rows = run(
@@ -184,7 +184,7 @@ class TestPostgreSQL18:
 
 @pytest.fixture
 def altered():
-    """Change tables as a migration does; each change is taken back after the test."""
+    """Change tables as a migration does, and undo each change after the test."""
     undo = []
 
     def change(*, forwards, backwards):
@@ -202,7 +202,7 @@ class TestMariaDB118:
     def _newer(self, transactional_db):
         skip_unless(mariadb=True, version=(11, 8))
 
-    def test_default_collation_beside_an_older_one(self, log, altered, customer):
+    def test_tables_of_older_collation(self, log, altered, customer):
         """Tables of an older server keep their collation, and new ones have the new default."""
         for table in ("crm_code", "crm_attachment", "django_content_type"):
             convert = f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_"
@@ -224,7 +224,7 @@ class TestMariaDB118:
         assert entries[1].changes == {"text": ["Siren 😀", "siren 😀"]}
         assert entries[2].changes.items() >= attachment.items()
 
-    def test_vector_column(self, log, altered):
+    def test_vector_is_logged_as_bytes(self, log, altered):
         altered(
             forwards="ALTER TABLE crm_code ADD COLUMN embedding VECTOR(2)",
             backwards="ALTER TABLE crm_code DROP COLUMN embedding",
@@ -245,7 +245,7 @@ class TestMariaDB118:
         assert changed == {"embedding": [first, second]}
         assert deleted["embedding"] == [second, None]
 
-    def test_system_versioning(self, log, altered):
+    def test_system_versioned_table(self, log, altered):
         altered(
             forwards="ALTER TABLE crm_code ADD SYSTEM VERSIONING",
             backwards="ALTER TABLE crm_code DROP SYSTEM VERSIONING",
@@ -277,7 +277,7 @@ class TestMySQL84:
         skip_unless(mariadb=False, version=(8, 4))
 
     def test_native_cascade_is_not_logged(self, log, customer):
-        """The server runs no triggers for rows that a foreign key of its own removes."""
+        """The server runs no triggers for rows that its own foreign keys remove."""
         Legacy.objects.create(id=1, customer=customer, text="t")
         LegacyPart.objects.create(id=5, legacy_id=1, text="p")
         log.clear()
@@ -285,7 +285,7 @@ class TestMySQL84:
         assert not LegacyPart.objects.exists()
         assert log.values("kind", "entity_model", "entity_id") == [("delete", "crm.legacy", "1")]
 
-    def test_vector_column(self, log, altered):
+    def test_vector_is_logged_as_bytes(self, log, altered):
         skip_unless(mariadb=False, version=(9, 0))
         altered(
             forwards="ALTER TABLE crm_code ADD COLUMN embedding VECTOR(2)",
@@ -375,7 +375,7 @@ ROLE = "history_test_writer"
 
 
 def migrate_as_role():
-    """Run `migrate` in a process of its own, as the role."""
+    """Run `migrate` in another process, as the role."""
     settings = connection.settings_dict
     url = f"mysql://{ROLE}:pw@{settings['HOST'] or '127.0.0.1'}:{settings['PORT'] or 3306}/{ROLE}"
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""Registrations that require a reason: a write without one is refused, by whatever path."""
+"""Registrations that require a reason: every write without one is refused."""
 
 import pytest
 from django.core.management import call_command
@@ -42,8 +42,8 @@ def entries():
     return Entry.objects.filter(entity_model__in=LABELS).order_by("id")
 
 
-def refused(write, *, kind, model, field=None):
-    """Assert that a write is refused, for that, and that nothing of it is left."""
+def assert_refused(write, *, kind, model, field=None):
+    """Assert that a write is refused with this error and that it logs nothing."""
     before = entries().count()
     with pytest.raises(ReasonRequiredError) as raised, transaction.atomic():
         write()
@@ -70,12 +70,12 @@ def with_executemany(sql, rows):
 
 
 class TestWholeModel:
-    def test_no_path_writes_without_a_reason(self, customer, claim, tag):
+    def test_no_write_without_reason(self, customer, claim, tag):
         other = Tag.objects.create(name="other")
         new = Claim(customer=customer, amount=1)
         changed = Claim.objects.get()
         changed.amount = 11
-        everything = Claim.objects.all()
+        claims = Claim.objects.all()
         raw = "UPDATE crm_claim SET amount = amount + 1"
         writes = {
             "create": [
@@ -86,7 +86,7 @@ class TestWholeModel:
             ],
             "update": [
                 changed.save,
-                lambda: everything.update(amount=F("amount") + 1),
+                lambda: claims.update(amount=F("amount") + 1),
                 lambda: Claim.objects.bulk_update([changed], ["amount"]),
                 lambda: Claim.objects.update_or_create({"amount": 12}, customer=customer),
                 with_cursor(raw),
@@ -94,21 +94,23 @@ class TestWholeModel:
                 with_executemany("UPDATE crm_claim SET amount = %s", [(1,), (2,)]),
             ],
         }
-        for kind, ways in writes.items():
-            for write in ways:
-                refused(write, kind=kind, model="crm.claim")
-        refused(lambda: claim.tags.add(other), kind="add", model="crm.claim", field="tags")
-        refused(lambda: other.claim_set.add(claim), kind="add", model="crm.claim", field="tags")
-        refused(claim.tags.clear, kind="remove", model="crm.claim", field="tags")
+        for kind, group in writes.items():
+            for write in group:
+                assert_refused(write, kind=kind, model="crm.claim")
+        assert_refused(lambda: claim.tags.add(other), kind="add", model="crm.claim", field="tags")
+        assert_refused(
+            lambda: other.claim_set.add(claim), kind="add", model="crm.claim", field="tags"
+        )
+        assert_refused(claim.tags.clear, kind="remove", model="crm.claim", field="tags")
         raw = "DELETE FROM crm_claim_tags"
-        refused(with_cursor(raw), kind="remove", model="crm.claim", field="tags")
+        assert_refused(with_cursor(raw), kind="remove", model="crm.claim", field="tags")
         claim_without_tags(claim)
-        refused(claim.delete, kind="delete", model="crm.claim")
-        refused(everything.delete, kind="delete", model="crm.claim")
-        refused(with_cursor("DELETE FROM crm_claim"), kind="delete", model="crm.claim")
+        assert_refused(claim.delete, kind="delete", model="crm.claim")
+        assert_refused(claims.delete, kind="delete", model="crm.claim")
+        assert_refused(with_cursor("DELETE FROM crm_claim"), kind="delete", model="crm.claim")
         assert Claim.objects.get().amount == 10
 
-    def test_with_a_reason_each_of_them_does_and_bears_it(self, customer, claim, tag, log):
+    def test_each_write_with_reason(self, customer, claim, tag, log):
         with history.acting(reason=" hail "):
             claim.amount = 11
             claim.save()
@@ -121,25 +123,27 @@ class TestWholeModel:
         assert log.values("kind", "context") == [(kind, {"reason": "hail"}) for kind in kinds]
 
     @pytest.mark.parametrize("reason", [None, "", "  "])
-    def test_a_blank_reason_is_none(self, claim, reason):
+    def test_blank_reason_is_refused(self, claim, reason):
         with history.acting(reason="outer"), history.acting(reason=reason, extra={"batch": "7"}):
-            error = refused(
+            error = assert_refused(
                 lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim"
             )
         assert str(error) == (
-            "A reason is required to change crm.claim. Write it inside of"
-            ' `with history.acting(reason="..."):`, or let the request say it: settings'
-            " REASON_HEADER and REASON_FIELD."
+            "A reason is required to change crm.claim. Write inside"
+            ' `with history.acting(reason="..."):`, or send the reason with the request (settings'
+            " REASON_HEADER and REASON_FIELD)."
         )
 
-    def test_the_error_is_ours_and_the_databases_and_keeps_its_cause(self, claim):
-        error = refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
+    def test_error_has_two_base_classes(self, claim):
+        error = assert_refused(
+            lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim"
+        )
         assert isinstance(error, HistoryError)
         assert isinstance(error, IntegrityError)
         assert isinstance(error.__cause__, IntegrityError)
         assert "a reason is required to update crm.claim" in str(error.__cause__)
 
-    def test_what_is_not_logged_needs_no_reason(self, claim, log):
+    def test_fields_that_are_not_logged(self, claim, log):
         claim.save()  # Only the field with `auto_now` differs.
         Claim.objects.update(amount=F("amount"))
         Claim.objects.filter(amount=4711).update(amount=1)
@@ -149,23 +153,23 @@ class TestWholeModel:
         with_cursor("INSERT INTO crm_claim_tags (claim_id, tag_id) SELECT 1, 1 WHERE 1 = 0")()
         assert log.entries() == []
 
-    def test_another_records_cascade_needs_it_too(self, customer, claim, user):
+    def test_cascade_from_another_record(self, customer, claim, user):
         with history.acting(reason="storm"):
             Claim.objects.update(paid_by=user)
-        refused(user.delete, kind="update", model="crm.claim")
-        refused(customer.delete, kind="remove", model="crm.claim", field="tags")
+        assert_refused(user.delete, kind="update", model="crm.claim")
+        assert_refused(customer.delete, kind="remove", model="crm.claim", field="tags")
         with history.acting(reason="moved away"):
             user.delete()
             customer.delete()
-        told = entries().values_list("kind", "context__reason")
-        assert list(told)[-3:] == [
+        written = entries().values_list("kind", "context__reason")
+        assert list(written)[-3:] == [
             ("update", "moved away"),
             ("remove", "moved away"),
             ("delete", "moved away"),
         ]
 
-    def test_a_write_goes_on_after_one_that_was_refused(self, claim, log):
-        refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
+    def test_write_after_a_refused_one(self, claim, log):
+        assert_refused(lambda: Claim.objects.update(amount=1), kind="update", model="crm.claim")
         with history.acting(reason="storm"):
             Claim.objects.update(amount=1)
         assert log.values("changes") == [({"amount": ["10.00", "1.00"]},)]
@@ -177,7 +181,7 @@ def claim_without_tags(claim):
 
 
 class TestFields:
-    def test_only_what_is_named_needs_a_reason(self, customer, credit, log):
+    def test_only_named_fields_and_kinds(self, customer, credit, log):
         Credit.objects.update(note="x", customer=customer)
         credit.friends.add(customer)
         Credit.objects.create(customer=customer, limit=9)
@@ -188,31 +192,31 @@ class TestFields:
             "terms": {"terms": {"days": 31}},
         }
         for field, values in writes.items():
-            refused(
+            assert_refused(
                 lambda values=values: Credit.objects.update(**values),
                 kind="update",
                 model="crm.credit",
                 field=field,
             )
-        refused(credit.delete, kind="delete", model="crm.credit")
+        assert_refused(credit.delete, kind="delete", model="crm.credit")
 
-    def test_links_that_are_named(self, credit, tag):
+    def test_named_links_need_a_reason(self, credit, tag):
         def add():
             credit.tags.add(tag)
 
-        refused(add, kind="add", model="crm.credit", field="tags")
+        assert_refused(add, kind="add", model="crm.credit", field="tags")
         with history.acting(reason="asked for"):
             add()
-        refused(credit.tags.clear, kind="remove", model="crm.credit", field="tags")
+        assert_refused(credit.tags.clear, kind="remove", model="crm.credit", field="tags")
         raw = "UPDATE crm_credit_tags SET tag_id = %s"
         other = Tag.objects.create(name="other").pk
         with pytest.raises(ReasonRequiredError, match=r"crm\.credit\.tags"), transaction.atomic():
             with_cursor(raw, other)()
 
-    def test_a_field_of_a_parents_table(self, customer, log):
+    def test_field_of_a_parent_table(self, customer, log):
         temp = Temp.objects.create(name="Bea", agency="A", customer=customer)
         Temp.objects.update(agency="B")
-        refused(
+        assert_refused(
             lambda: Temp.objects.update(name="Bee"), kind="update", model="crm.temp", field="name"
         )
         with history.acting(reason="misspelt"):
@@ -221,8 +225,8 @@ class TestFields:
         assert log.entries()[-1].context == {"reason": "misspelt"}
 
 
-class TestWhereReasonsComeFrom:
-    def test_a_request_may_say_it(self, settings, customer, claim, user):
+class TestSourcesOfReasons:
+    def test_reason_from_a_request(self, settings, customer, claim, user):
         settings.CUSTOMER_HISTORY = {"REASON_FIELD": "why"}
         client, url = Client(), f"/claims/{claim.pk}/"
         client.force_login(user)
@@ -232,13 +236,13 @@ class TestWhereReasonsComeFrom:
         last = entries().last()
         assert (last.user_label, last.context) == ("ann", {"reason": "assessed"})
 
-    def test_a_pause_has_a_reason_of_its_own(self, claim, log):
+    def test_reason_of_a_pause(self, claim, log):
         with history.paused(reason="nightly import"):
             Claim.objects.update(amount=1)
             Claim.objects.all().delete()
         assert log.values("action") == [("History Paused",), ("History Resumed",)]
 
-    def test_loaded_fixtures_need_one(self, customer, claim, tmp_path):
+    def test_loaddata_needs_a_reason(self, customer, claim, tmp_path):
         path = tmp_path / "claims.json"
         call_command("dumpdata", "crm.claim", output=str(path), verbosity=0)
         text = path.read_text().replace("10.00", "12.00")
@@ -247,13 +251,13 @@ class TestWhereReasonsComeFrom:
         def load():
             call_command("loaddata", str(path), verbosity=0)
 
-        refused(load, kind="update", model="crm.claim")
+        assert_refused(load, kind="update", model="crm.claim")
         with history.acting(reason="a copy of yesterday's"):
             load()
         assert entries().last().context["reason"] == "a copy of yesterday's"
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_data_migrations_name_is_one(self, claim, log):
+    def test_name_of_a_data_migration(self, claim, log):
         with connection.schema_editor(atomic=True) as editor:
             Raise("0042_raise", "crm").apply(ProjectState(), editor)
         assert log.values("changes", "context") == [
@@ -272,7 +276,7 @@ class TestWhereReasonsComeFrom:
 
     @pytest.mark.parametrize("resets", [True, False])  # False, as between tests: DELETE on MariaDB
     @pytest.mark.django_db(transaction=True)
-    def test_flush_empties_these_tables_too(self, claim, resets):
+    def test_flush_needs_no_reason(self, claim, resets):
         call_command("flush", interactive=False, verbosity=0, reset_sequences=resets)
         assert not Claim.objects.exists()
         assert not Entry.objects.exists()
@@ -284,33 +288,35 @@ class Raise(migrations.Migration):
     ]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_truncate_is_a_delete(claim):
-    if connection.vendor != "postgresql":
-        pytest.skip("no trigger is told of TRUNCATE on this database")
-    claim_without_tags(claim)
-    truncate = with_cursor("TRUNCATE crm_claim CASCADE")
-    refused(truncate, kind="delete", model="crm.claim")
-    with history.acting(reason="storm"):
-        truncate()
-    truncate()  # There is nothing left to be removed.
-    assert entries().last().context == {"reason": "storm"}
+class TestPlainSQL:
+    @pytest.mark.django_db(transaction=True)
+    def test_truncate_needs_a_reason(self, claim):
+        if connection.vendor != "postgresql":
+            pytest.skip("no trigger runs for TRUNCATE on this database")
+        claim_without_tags(claim)
+        truncate = with_cursor("TRUNCATE crm_claim CASCADE")
+        assert_refused(truncate, kind="delete", model="crm.claim")
+        with history.acting(reason="storm"):
+            truncate()
+        truncate()  # The table is empty now.
+        assert entries().last().context == {"reason": "storm"}
 
-
-def test_a_program_that_is_not_django_says_it_to_the_database(claim):
-    """What the documents promise to whoever writes with SQL of his own."""
-    said = {
-        "postgresql": """SELECT set_config('customer_history.context',
+    def test_reason_in_plain_sql(self, claim):
+        """As the documentation shows it for programs that write their own SQL."""
+        statements = {
+            "postgresql": """SELECT set_config('customer_history.context',
             '{"source": "integration", "context": {"reason": "by hand"}}', true)""",
-        "mysql": """SET @customer_history_source = 'integration',
+            "mysql": """SET @customer_history_source = 'integration',
             @customer_history_context = '{"reason": "by hand"}'""",
-    }
-    if connection.vendor not in said:
-        pytest.skip("on SQLite only programs that load the package can write at all")
-    with connection.connection.cursor() as cursor:
-        cursor.execute(said[connection.vendor])
-        cursor.execute("UPDATE crm_claim SET amount = 11")
-        if connection.vendor == "mysql":
-            cursor.execute("SET @customer_history_source = NULL, @customer_history_context = NULL")
-    last = entries().last()
-    assert (last.source, last.context) == ("integration", {"reason": "by hand"})
+        }
+        if connection.vendor not in statements:
+            pytest.skip("on SQLite only programs that load the package can write at all")
+        with connection.connection.cursor() as cursor:
+            cursor.execute(statements[connection.vendor])
+            cursor.execute("UPDATE crm_claim SET amount = 11")
+            if connection.vendor == "mysql":
+                cursor.execute(
+                    "SET @customer_history_source = NULL, @customer_history_context = NULL"
+                )
+        last = entries().last()
+        assert (last.source, last.context) == ("integration", {"reason": "by hand"})

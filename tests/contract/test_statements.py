@@ -1,4 +1,4 @@
-"""What capture costs in statements: none on SQLite, none beyond the context elsewhere."""
+"""Statements that capture adds: none, except for the context on MariaDB and MySQL."""
 
 import pytest
 from django.db import connection
@@ -45,94 +45,93 @@ def server_statements():
         return int(cursor.fetchone()[1])
 
 
-@pytest.mark.django_db
-def test_a_write_runs_the_statements_that_it_ran_without_history(customer):
-    with (
-        CaptureQueriesContext(
-            connection,
-        ) as queries,
-        history.acting(user=ANN),
-    ):
-        Customer.objects.filter(pk=customer.pk).update(name="x")
-        Customer.objects.create(name="y")
-    assert len(queries) == 2
+class TestStatementCount:
+    @pytest.mark.django_db
+    def test_no_statements_are_added(self, customer):
+        with (
+            CaptureQueriesContext(
+                connection,
+            ) as queries,
+            history.acting(user=ANN),
+        ):
+            Customer.objects.filter(pk=customer.pk).update(name="x")
+            Customer.objects.create(name="y")
+        assert len(queries) == 2
+
+    @pytest.mark.django_db
+    def test_context_is_sent_once(self, customer):
+        if connection.vendor != "mysql":
+            pytest.skip("only MariaDB and MySQL count the statements of a session")
+        before = server_statements()
+        with history.acting(user=ANN):
+            for number in range(5):
+                Customer.objects.filter(pk=customer.pk).update(name=str(number))
+        # 5 updates, 1 statement with the context, and the one that reads the count
+        assert server_statements() - before == 7
 
 
-@pytest.mark.django_db
-def test_mariadb_gets_the_context_once_and_again_only_when_it_changes(customer):
-    if connection.vendor != "mysql":
-        pytest.skip("counts the statements on the server, as only MariaDB and MySQL tell them")
-    before = server_statements()
-    with history.acting(user=ANN):
-        for number in range(5):
-            Customer.objects.filter(pk=customer.pk).update(name=str(number))
-    # 5 updates, 1 hand-over, and the question itself
-    assert server_statements() - before == 7
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "INSERT INTO a VALUES (1)",
-        "  update a set b = 1",
-        "/* x */ DELETE FROM a",
-        "WITH x AS (SELECT 1) INSERT INTO a SELECT * FROM x",
-        "SELECT 1; UPDATE a SET b = 2",
-        "CALL f()",
-        "MERGE INTO a USING b ON 1=1 WHEN MATCHED THEN DELETE",
-        "REPLACE INTO a VALUES (1)",
-        "DO $$ BEGIN PERFORM f(); END $$",
-        "SELECT f()",
-        'select upper(a), "F" ( a ) from a',
-        "SELECT `f`(a) FROM a",
-        "SELECT audit.count(a) FROM a",
-        "SELECT a FROM a WHERE b IN (SELECT b FROM f(1))",
-        "SET @a = f(1)",
-    ],
-)
-def test_statements_that_may_write(sql):
-    assert may_write(sql)
-
-
-@pytest.mark.parametrize(
-    "sql",
-    [
-        'SELECT "a"."updated_at", "a"."is_deleted" FROM "a" WHERE "a"."id" = %s',
-        "SELECT 1 FROM a FOR UPDATE",
-        "select 1 from a for no key update of a",
-        "SAVEPOINT s1",
-        "RELEASE SAVEPOINT s1",
-        "CREATE INDEX CONCURRENTLY update_index ON a (b)",
-        "CREATE INDEX CONCURRENTLY a_f ON a (f(b))",
-        'CREATE TABLE "a" ("b" numeric(10, 2))',
-        "VACUUM",
-    ],
-)
-def test_statements_that_only_read_or_change_no_row(sql):
-    assert not may_write(sql)
-
-
-@pytest.mark.django_db
-def test_what_a_page_asks_for_does_not_look_like_a_write(customer):
-    invoices = Invoice.objects.filter(customer=OuterRef("pk")).values("pk")
-    found = Customer.objects.annotate(
-        invoice_count=Count("invoices", distinct=True),
-        highest=Max("rate"),
-        named=Lower(Concat("name", Value(" "), Coalesce("ssn", Value("")))),
-        month=TruncMonth("updated_at"),
-        year=ExtractYear("updated_at"),
-        place=Window(RowNumber(), order_by=F("rate").desc()),
-        short=Substr("name", 1, 3),
-        as_text=Cast("rate", CharField(max_length=20)),
-        size=Case(When(rate__gt=10, then=Value("big")), default=Value("small")),
+class TestDetection:
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "INSERT INTO a VALUES (1)",
+            "  update a set b = 1",
+            "/* x */ DELETE FROM a",
+            "WITH x AS (SELECT 1) INSERT INTO a SELECT * FROM x",
+            "SELECT 1; UPDATE a SET b = 2",
+            "CALL f()",
+            "MERGE INTO a USING b ON 1=1 WHEN MATCHED THEN DELETE",
+            "REPLACE INTO a VALUES (1)",
+            "DO $$ BEGIN PERFORM f(); END $$",
+            "SELECT f()",
+            'select upper(a), "F" ( a ) from a',
+            "SELECT `f`(a) FROM a",
+            "SELECT audit.count(a) FROM a",
+            "SELECT a FROM a WHERE b IN (SELECT b FROM f(1))",
+            "SET @a = f(1)",
+        ],
     )
-    found = found.filter(Exists(invoices) | Q(name__in=["Acme", "B"]))
-    with CaptureQueriesContext(connection) as queries:
-        assert [one.named for one in found.order_by("-month")[:5]] == ["acme 123-45-6789"]
-        assert found.count() == 1
-        assert Customer.objects.filter(name__iregex="^a").exists()
-        assert Customer.objects.filter(updated_at__date__gt="2020-01-01").count() == 1
-        assert Customer.objects.aggregate(Sum("rate"), Avg("rate"), StdDev("rate"))
-        assert Customer.objects.select_for_update().get(name="Acme") == customer
-        list(Customer.objects.dates("updated_at", "month"))
-    assert [one["sql"] for one in queries if may_write(one["sql"])] == []
+    def test_statements_that_may_write(self, sql):
+        assert may_write(sql)
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            'SELECT "a"."updated_at", "a"."is_deleted" FROM "a" WHERE "a"."id" = %s',
+            "SELECT 1 FROM a FOR UPDATE",
+            "select 1 from a for no key update of a",
+            "SAVEPOINT s1",
+            "RELEASE SAVEPOINT s1",
+            "CREATE INDEX CONCURRENTLY update_index ON a (b)",
+            "CREATE INDEX CONCURRENTLY a_f ON a (f(b))",
+            'CREATE TABLE "a" ("b" numeric(10, 2))',
+            "VACUUM",
+        ],
+    )
+    def test_statements_that_only_read(self, sql):
+        assert not may_write(sql)
+
+    @pytest.mark.django_db
+    def test_queries_of_a_page_only_read(self, customer):
+        invoices = Invoice.objects.filter(customer=OuterRef("pk")).values("pk")
+        found = Customer.objects.annotate(
+            invoice_count=Count("invoices", distinct=True),
+            highest=Max("rate"),
+            named=Lower(Concat("name", Value(" "), Coalesce("ssn", Value("")))),
+            month=TruncMonth("updated_at"),
+            year=ExtractYear("updated_at"),
+            place=Window(RowNumber(), order_by=F("rate").desc()),
+            short=Substr("name", 1, 3),
+            as_text=Cast("rate", CharField(max_length=20)),
+            size=Case(When(rate__gt=10, then=Value("big")), default=Value("small")),
+        )
+        found = found.filter(Exists(invoices) | Q(name__in=["Acme", "B"]))
+        with CaptureQueriesContext(connection) as queries:
+            assert [one.named for one in found.order_by("-month")[:5]] == ["acme 123-45-6789"]
+            assert found.count() == 1
+            assert Customer.objects.filter(name__iregex="^a").exists()
+            assert Customer.objects.filter(updated_at__date__gt="2020-01-01").count() == 1
+            assert Customer.objects.aggregate(Sum("rate"), Avg("rate"), StdDev("rate"))
+            assert Customer.objects.select_for_update().get(name="Acme") == customer
+            list(Customer.objects.dates("updated_at", "month"))
+        assert [one["sql"] for one in queries if may_write(one["sql"])] == []

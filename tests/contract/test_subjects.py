@@ -1,4 +1,4 @@
-"""A change shows on the tab of the record that it belongs to, and of each such record once."""
+"""A change is shown once on the tab of each record that it belongs to."""
 
 import pytest
 
@@ -23,117 +23,113 @@ def other(customer):
     return Customer.objects.create(name="Other")
 
 
-def test_a_foreign_key_and_a_path_over_several(customer, log):
-    Note.objects.create(customer=customer, text="t")
-    invoice = Invoice.objects.create(customer=customer, number="7")
-    line = InvoiceLine.objects.create(invoice=invoice, product="Siren")
-    line.quantity = 3
-    line.save()
-    assert log.values("entity_model", "subject_model", "subject_id") == [
-        ("crm.note", "crm.customer", str(customer.pk)),
-        ("crm.invoice", "crm.customer", str(customer.pk)),
-        ("crm.invoiceline", "crm.customer", str(customer.pk)),
-        ("crm.invoiceline", "crm.customer", str(customer.pk)),
-    ]
+class TestMoves:
+    def test_row_moves_to_other_subject(self, customer, other, log):
+        note = Note.objects.create(customer=customer, text="t")
+        invoice = Invoice.objects.create(customer=customer, number="1")
+        line = InvoiceLine.objects.create(
+            invoice=Invoice.objects.create(customer=other, number="2"), product="p"
+        )
+        log.clear()
+        note.customer = other
+        note.save()
+        line.invoice = invoice
+        line.save()
+        assert log.values("entity_model", "subject_id") == [
+            ("crm.note", str(other.pk)),
+            ("crm.note", str(customer.pk)),
+            ("crm.invoiceline", str(customer.pk)),
+            ("crm.invoiceline", str(other.pk)),
+        ]
+        assert len({entry.id for entry in log.entries()}) == 4
+
+    def test_row_gets_or_loses_a_subject(self, customer, log):
+        invoice = Invoice.objects.create(number="1")
+        log.clear()
+        Invoice.objects.filter(pk=invoice.pk).update(customer=customer)
+        Invoice.objects.filter(pk=invoice.pk).update(customer=None)
+        assert log.values("subject_id", "changes") == [
+            (str(customer.pk), {"customer": [None, str(customer.pk)]}),
+            (str(customer.pk), {"customer": [str(customer.pk), None]}),
+        ]
+
+    def test_move_within_one_subject(self, customer, log):
+        first, second = (Invoice.objects.create(customer=customer, number=n) for n in "12")
+        line = InvoiceLine.objects.create(invoice=first, product="p")
+        log.clear()
+        line.invoice = second
+        line.save()
+        assert log.values("subject_id") == [(str(customer.pk),)]
 
 
-def test_no_subject_means_logged_on_nobodys_tab(log):
-    Tag.objects.create(name="vip")
-    assert log.values("subject_model", "subject_id") == [(None, None)]
+class TestPaths:
+    def test_paths_of_foreign_keys(self, customer, log):
+        Note.objects.create(customer=customer, text="t")
+        invoice = Invoice.objects.create(customer=customer, number="7")
+        line = InvoiceLine.objects.create(invoice=invoice, product="Siren")
+        line.quantity = 3
+        line.save()
+        assert log.values("entity_model", "subject_model", "subject_id") == [
+            ("crm.note", "crm.customer", str(customer.pk)),
+            ("crm.invoice", "crm.customer", str(customer.pk)),
+            ("crm.invoiceline", "crm.customer", str(customer.pk)),
+            ("crm.invoiceline", "crm.customer", str(customer.pk)),
+        ]
+
+    def test_model_without_subject(self, log):
+        Tag.objects.create(name="vip")
+        assert log.values("subject_model", "subject_id") == [(None, None)]
+
+    def test_path_that_ends_at_null(self, log):
+        invoice = Invoice.objects.create(number="none")
+        InvoiceLine.objects.create(invoice=invoice, product="Siren")
+        assert log.values("subject_model", "subject_id") == [(None, None), (None, None)]
+
+    def test_several_subjects_once_each(self, customer, other, log):
+        referral = Referral.objects.create(seller=customer, buyer=other)
+        alone = Referral.objects.create(seller=customer, buyer=customer)
+        unsold = Referral.objects.create(seller=customer)
+        assert log.values("entity_id", "subject_id") == [
+            (str(referral.pk), str(customer.pk)),
+            (str(referral.pk), str(other.pk)),
+            (str(alone.pk), str(customer.pk)),
+            (str(unsold.pk), str(customer.pk)),
+        ]
+        log.clear()
+        Referral.objects.filter(pk=referral.pk).update(seller=other, buyer=customer)
+        assert sorted(log.values("subject_id")) == sorted([(str(customer.pk),), (str(other.pk),)])
+
+    def test_generic_foreign_key(self, customer, other, log):
+        attachment = Attachment.objects.create(content_object=customer, name="plan.pdf")
+        attachment.content_object = other
+        attachment.save()
+        Attachment.objects.create(content_object=Tag.objects.create(name="t"), name="none.pdf")
+        logged = log.values("entity_model", "kind", "subject_model", "subject_id")
+        assert logged == [
+            ("crm.attachment", "create", "crm.customer", str(customer.pk)),
+            ("crm.attachment", "update", "crm.customer", str(other.pk)),
+            ("crm.attachment", "update", "crm.customer", str(customer.pk)),
+            ("crm.tag", "create", None, None),
+            ("crm.attachment", "create", None, None),
+        ]
+
+    def test_subject_with_uuid_key(self, log):
+        account = Account.objects.create(label="A")
+        Specimen.objects.create(account=account, char="c")
+        assert log.values("subject_model", "subject_id") == [
+            ("crm.account", str(account.pk)),
+            ("crm.account", str(account.pk)),
+        ]
 
 
-def test_a_path_that_ends_at_null_leaves_the_entry_without_a_subject(log):
-    invoice = Invoice.objects.create(number="none")
-    InvoiceLine.objects.create(invoice=invoice, product="Siren")
-    assert log.values("subject_model", "subject_id") == [(None, None), (None, None)]
-
-
-def test_a_row_that_moves_is_on_both_tabs_once_each(customer, other, log):
-    note = Note.objects.create(customer=customer, text="t")
-    invoice = Invoice.objects.create(customer=customer, number="1")
-    line = InvoiceLine.objects.create(
-        invoice=Invoice.objects.create(customer=other, number="2"), product="p"
-    )
-    log.clear()
-    note.customer = other
-    note.save()
-    line.invoice = invoice
-    line.save()
-    assert log.values("entity_model", "subject_id") == [
-        ("crm.note", str(other.pk)),
-        ("crm.note", str(customer.pk)),
-        ("crm.invoiceline", str(customer.pk)),
-        ("crm.invoiceline", str(other.pk)),
-    ]
-    assert len({entry.id for entry in log.entries()}) == 4
-
-
-def test_a_row_that_gets_or_loses_its_customer_is_on_that_tab_once(customer, log):
-    invoice = Invoice.objects.create(number="1")
-    log.clear()
-    Invoice.objects.filter(pk=invoice.pk).update(customer=customer)
-    Invoice.objects.filter(pk=invoice.pk).update(customer=None)
-    assert log.values("subject_id", "changes") == [
-        (str(customer.pk), {"customer": [None, str(customer.pk)]}),
-        (str(customer.pk), {"customer": [str(customer.pk), None]}),
-    ]
-
-
-def test_a_line_that_moves_between_invoices_of_one_customer_is_told_once(customer, log):
-    first, second = (Invoice.objects.create(customer=customer, number=n) for n in "12")
-    line = InvoiceLine.objects.create(invoice=first, product="p")
-    log.clear()
-    line.invoice = second
-    line.save()
-    assert log.values("subject_id") == [(str(customer.pk),)]
-
-
-def test_several_subjects_each_once(customer, other, log):
-    referral = Referral.objects.create(seller=customer, buyer=other)
-    alone = Referral.objects.create(seller=customer, buyer=customer)
-    unsold = Referral.objects.create(seller=customer)
-    assert log.values("entity_id", "subject_id") == [
-        (str(referral.pk), str(customer.pk)),
-        (str(referral.pk), str(other.pk)),
-        (str(alone.pk), str(customer.pk)),
-        (str(unsold.pk), str(customer.pk)),
-    ]
-    log.clear()
-    Referral.objects.filter(pk=referral.pk).update(seller=other, buyer=customer)
-    assert sorted(log.values("subject_id")) == sorted([(str(customer.pk),), (str(other.pk),)])
-
-
-def test_a_generic_foreign_key(customer, other, log):
-    attachment = Attachment.objects.create(content_object=customer, name="plan.pdf")
-    attachment.content_object = other
-    attachment.save()
-    Attachment.objects.create(content_object=Tag.objects.create(name="t"), name="none.pdf")
-    told = log.values("entity_model", "kind", "subject_model", "subject_id")
-    assert told == [
-        ("crm.attachment", "create", "crm.customer", str(customer.pk)),
-        ("crm.attachment", "update", "crm.customer", str(other.pk)),
-        ("crm.attachment", "update", "crm.customer", str(customer.pk)),
-        ("crm.tag", "create", None, None),
-        ("crm.attachment", "create", None, None),
-    ]
-
-
-def test_a_subject_whose_key_is_a_uuid(log):
-    account = Account.objects.create(label="A")
-    Specimen.objects.create(account=account, char="c")
-    assert log.values("subject_model", "subject_id") == [
-        ("crm.account", str(account.pk)),
-        ("crm.account", str(account.pk)),
-    ]
-
-
-def test_the_entries_of_a_record_newest_first_also_when_it_is_gone(customer):
-    Customer.objects.filter(pk=customer.pk).update(name="Renamed")
-    assert [entry.action for entry in history.entries_for(customer)] == ["Update", "Create"]
-    key = customer.pk
-    customer.delete()
-    assert [entry.action for entry in history.entries_for(Customer, key)] == [
-        "Delete",
-        "Update",
-        "Create",
-    ]
+class TestEntriesOfRecord:
+    def test_newest_first_after_deletion(self, customer):
+        Customer.objects.filter(pk=customer.pk).update(name="Renamed")
+        assert [entry.action for entry in history.entries_for(customer)] == ["Update", "Create"]
+        key = customer.pk
+        customer.delete()
+        assert [entry.action for entry in history.entries_for(Customer, key)] == [
+            "Delete",
+            "Update",
+            "Create",
+        ]

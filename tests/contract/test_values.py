@@ -61,132 +61,133 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
-def test_a_value_is_its_canonical_text_on_create_update_and_delete(log, name, value, text):
-    specimen = Specimen.objects.create(**{name: value})
-    Specimen.objects.filter(pk=specimen.pk).update(**{name: None})
-    Specimen.objects.filter(pk=specimen.pk).update(**{name: value})
-    specimen.delete()
-    assert log.changes() == [
-        {name: [None, text]},
-        {name: [text, None]},
-        {name: [None, text]},
-        {name: [text, None]},
-    ]
+class TestDifferences:
+    def test_number_and_text_differ_in_json(self, log):
+        specimen = Specimen.objects.create(json=[1])
+        for value in (["1"], "1", 1, True, "true"):
+            Specimen.objects.filter(pk=specimen.pk).update(json=value)
+        assert [json.loads(changes["json"][1]) for changes in log.changes()] == [
+            [1], ["1"], "1", 1, True, "true",
+        ]  # fmt: skip
+
+    def test_null_and_empty_text_differ(self, log):
+        specimen = Specimen.objects.create(char="x")
+        Specimen.objects.filter(pk=specimen.pk).update(char="")
+        Specimen.objects.filter(pk=specimen.pk).update(char=None)
+        assert log.changes()[1:] == [{"char": ["x", ""]}, {"char": ["", None]}]
+
+    def test_decimal_places_are_ignored(self, customer, log):
+        Customer.objects.filter(pk=customer.pk).update(rate=Decimal("39.990"))
+        assert log.entries() == []
 
 
-@pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
-def test_python_writes_the_same_text_and_reads_the_value_back(name, value, text):
-    form = value_type_of(Specimen._meta.get_field(name), use_tz=True)
-    assert encode(value) == text
-    assert decode(text, form) == value
+class TestSecrets:
+    def test_secret_value_is_not_logged(self, customer, log):
+        Customer.objects.filter(pk=customer.pk).update(
+            api_token="tok-123", portal_password="pw-456"
+        )
+        Customer.objects.filter(pk=customer.pk).update(api_token="tok-789")
+        customer.delete()
+        assert log.changes()[:2] == [
+            {"api_token": [None, None], "portal_password": [None, None]},
+            {"api_token": [None, None]},
+        ]
+        assert log.changes()[2]["portal_password"] == [None, None]
+        text = str(log.values("changes", "entity_label", "context"))
+        assert not any(secret in text for secret in ("tok-", "pw-", "s3cret"))
+
+    def test_keys_of_secret_json(self, customer, log):
+        one = Pass.objects.create(customer=customer, code="tok-1", answers={"maiden name": "Doe"})
+        Pass.objects.update(answers={"maiden name": "Roe"})
+        changed = {"answers.maiden name": (None, "Roe")}
+        history.record("Asked", subject=customer, entity=one, changes=changed)
+        one.delete()
+        hidden = {"answers": [None, None]}
+        created, updated, recorded, deleted = log.changes()
+        assert created == deleted | {"customer": [None, str(customer.pk)]}
+        assert created == {"code": [None, None], **hidden, "customer": [None, str(customer.pk)]}
+        assert updated == hidden
+        assert recorded == {"answers.maiden name": [None, None]}
+
+    def test_foreign_key_to_secret_field(self, customer, log):
+        one, other = (
+            Pass.objects.create(customer=customer, code=code) for code in ("tok-1", "tok-2")
+        )
+        log.clear()
+        entrance = Entrance.objects.create(held=one, gate="north")
+        Entrance.objects.update(held=other)
+        Entrance.objects.update(gate="south")
+        history.record(
+            "Opened", subject=customer, entity=entrance, changes={"held": (None, "tok-2")}
+        )
+        entrance.delete()
+        hidden = {"held": [None, None]}
+        assert log.values("action", "changes", "subject_id") == [
+            ("Create", {**hidden, "gate": [None, "north"]}, str(customer.pk)),
+            ("Held changed", hidden, str(customer.pk)),
+            ("Update", {"gate": ["north", "south"]}, str(customer.pk)),
+            ("Opened", hidden, str(customer.pk)),
+            ("Delete", {**hidden, "gate": ["south", None]}, str(customer.pk)),
+        ]
+
+    def test_password_is_always_secret(self, django_user_model, log):
+        user = django_user_model.objects.create_user("bob", password="open sesame")
+        user.set_password("another")
+        user.save()
+        assert log.changes()[1] == {"password": [None, None]}
 
 
-@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e20, -2.5e-10, 100.0, 1.7976931348623157e308])
-def test_floats_come_back_exactly(log, value):
-    Specimen.objects.create(float=value)
-    (old, new) = log.only().changes["float"]
-    assert old is None
-    assert float(new) == value
+class TestText:
+    @pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
+    def test_canonical_text_in_the_log(self, log, name, value, text):
+        specimen = Specimen.objects.create(**{name: value})
+        Specimen.objects.filter(pk=specimen.pk).update(**{name: None})
+        Specimen.objects.filter(pk=specimen.pk).update(**{name: value})
+        specimen.delete()
+        assert log.changes() == [
+            {name: [None, text]},
+            {name: [text, None]},
+            {name: [None, text]},
+            {name: [text, None]},
+        ]
 
+    @pytest.mark.parametrize(("name", "value", "text"), EXAMPLES, ids=lambda one: str(one)[:20])
+    def test_canonical_text_in_python(self, name, value, text):
+        value_type = value_type_of(Specimen._meta.get_field(name), use_tz=True)
+        assert encode(value) == text
+        assert decode(text, value_type) == value
 
-@pytest.mark.parametrize(
-    "value", [{"a": [1, None, "é"], "b": {"c": 1.5}}, [], {}, "text", 0, False]
-)
-def test_json_comes_back_equal(log, value):
-    specimen = Specimen.objects.create(json=value)
-    Specimen.objects.filter(pk=specimen.pk).update(json=["other"])
-    created, updated = log.changes()
-    assert json.loads(created["json"][1]) == value
-    assert json.loads(updated["json"][0]) == value
+    @pytest.mark.parametrize("value", [0.1, 1 / 3, 1e20, -2.5e-10, 100.0, 1.7976931348623157e308])
+    def test_floats_come_back_exactly(self, log, value):
+        Specimen.objects.create(float=value)
+        (old, new) = log.only().changes["float"]
+        assert old is None
+        assert float(new) == value
 
+    @pytest.mark.parametrize(
+        "value", [{"a": [1, None, "é"], "b": {"c": 1.5}}, [], {}, "text", 0, False]
+    )
+    def test_json_comes_back_equal(self, log, value):
+        specimen = Specimen.objects.create(json=value)
+        Specimen.objects.filter(pk=specimen.pk).update(json=["other"])
+        created, updated = log.changes()
+        assert json.loads(created["json"][1]) == value
+        assert json.loads(updated["json"][0]) == value
 
-def test_a_number_and_its_text_are_told_apart_in_json(log):
-    specimen = Specimen.objects.create(json=[1])
-    for value in (["1"], "1", 1, True, "true"):
-        Specimen.objects.filter(pk=specimen.pk).update(json=value)
-    assert [json.loads(changes["json"][1]) for changes in log.changes()] == [
-        [1], ["1"], "1", 1, True, "true",
-    ]  # fmt: skip
+    def test_column_with_another_name(self, log):
+        specimen = Specimen.objects.create()
+        account = Account.objects.create(label="A", kept="K")
+        Specimen.objects.filter(pk=specimen.pk).update(account=account)
+        assert log.changes()[1] == {"label": [None, "A"], "kept": [None, "K"]}
+        assert log.changes()[2] == {"account": [None, str(account.pk)]}
 
-
-def test_null_and_the_empty_text_are_told_apart(log):
-    specimen = Specimen.objects.create(char="x")
-    Specimen.objects.filter(pk=specimen.pk).update(char="")
-    Specimen.objects.filter(pk=specimen.pk).update(char=None)
-    assert log.changes()[1:] == [{"char": ["x", ""]}, {"char": ["", None]}]
-
-
-def test_a_decimal_with_other_places_is_no_change(customer, log):
-    Customer.objects.filter(pk=customer.pk).update(rate=Decimal("39.990"))
-    assert log.entries() == []
-
-
-def test_a_secret_value_is_nowhere_in_the_log_only_that_it_changed(customer, log):
-    Customer.objects.filter(pk=customer.pk).update(api_token="tok-123", portal_password="pw-456")
-    Customer.objects.filter(pk=customer.pk).update(api_token="tok-789")
-    customer.delete()
-    assert log.changes()[:2] == [
-        {"api_token": [None, None], "portal_password": [None, None]},
-        {"api_token": [None, None]},
-    ]
-    assert log.changes()[2]["portal_password"] == [None, None]
-    text = str(log.values("changes", "entity_label", "context"))
-    assert not any(secret in text for secret in ("tok-", "pw-", "s3cret"))
-
-
-def test_of_secret_json_not_even_the_keys_are_logged(customer, log):
-    one = Pass.objects.create(customer=customer, code="tok-1", answers={"maiden name": "Doe"})
-    Pass.objects.update(answers={"maiden name": "Roe"})
-    asked = {"answers.maiden name": (None, "Roe")}
-    history.record("Asked", subject=customer, entity=one, changes=asked)
-    one.delete()
-    unknown = {"answers": [None, None]}
-    created, updated, recorded, deleted = log.changes()
-    assert created == deleted | {"customer": [None, str(customer.pk)]}
-    assert created == {"code": [None, None], **unknown, "customer": [None, str(customer.pk)]}
-    assert updated == unknown
-    assert recorded == {"answers.maiden name": [None, None]}
-
-
-def test_what_a_foreign_key_holds_of_a_secret_field_is_as_secret(customer, log):
-    one, other = (Pass.objects.create(customer=customer, code=code) for code in ("tok-1", "tok-2"))
-    log.clear()
-    entrance = Entrance.objects.create(held=one, gate="north")
-    Entrance.objects.update(held=other)
-    Entrance.objects.update(gate="south")
-    history.record("Opened", subject=customer, entity=entrance, changes={"held": (None, "tok-2")})
-    entrance.delete()
-    unknown = {"held": [None, None]}
-    assert log.values("action", "changes", "subject_id") == [
-        ("Create", {**unknown, "gate": [None, "north"]}, str(customer.pk)),
-        ("Held changed", unknown, str(customer.pk)),
-        ("Update", {"gate": ["north", "south"]}, str(customer.pk)),
-        ("Opened", unknown, str(customer.pk)),
-        ("Delete", {**unknown, "gate": ["south", None]}, str(customer.pk)),
-    ]
-
-
-def test_a_users_password_is_secret_without_a_word(django_user_model, log):
-    user = django_user_model.objects.create_user("bob", password="open sesame")
-    user.set_password("another")
-    user.save()
-    assert log.changes()[1] == {"password": [None, None]}
-
-
-def test_a_column_with_another_name_goes_by_the_name_of_its_field(log):
-    specimen = Specimen.objects.create()
-    account = Account.objects.create(label="A", kept="K")
-    Specimen.objects.filter(pk=specimen.pk).update(account=account)
-    assert log.changes()[1] == {"label": [None, "A"], "kept": [None, "K"]}
-    assert log.changes()[2] == {"account": [None, str(account.pk)]}
-
-
-def test_a_file_is_its_name(log):
-    dealer = Dealer.objects.create(name="D")
-    contract = Contract.objects.create(dealer=dealer, scan="scans/plan.pdf")
-    Contract.objects.filter(pk=contract.pk).update(scan="scans/new plan.pdf", photo="photos/a.png")
-    assert log.changes()[-1] == {
-        "scan": ["scans/plan.pdf", "scans/new plan.pdf"],
-        "photo": ["", "photos/a.png"],
-    }
+    def test_file_is_logged_as_its_name(self, log):
+        dealer = Dealer.objects.create(name="D")
+        contract = Contract.objects.create(dealer=dealer, scan="scans/plan.pdf")
+        Contract.objects.filter(pk=contract.pk).update(
+            scan="scans/new plan.pdf", photo="photos/a.png"
+        )
+        assert log.changes()[-1] == {
+            "scan": ["scans/plan.pdf", "scans/new plan.pdf"],
+            "photo": ["", "photos/a.png"],
+        }

@@ -1,4 +1,4 @@
-"""Fixtures for what runs in another process: a database that it can reach too."""
+"""Fixtures for workers in other processes: a database that they can reach."""
 
 import os
 
@@ -8,7 +8,7 @@ from django.db import connection, connections
 
 @pytest.fixture
 def shared_database(transactional_db, tmp_path):
-    """Return the URL of the test database; SQLite's moves from memory to a file for the test."""
+    """Return the URL of the test database. On SQLite, a copy in a file replaces it."""
     if connection.vendor != "sqlite":
         server = os.environ["DATABASE_URL"].rpartition("/")[0]
         yield f"{server}/{connection.settings_dict['NAME']}"

@@ -1,4 +1,4 @@
-"""Consumers, of Channels and of nobody: each connection bears its own user."""
+"""Consumers of Channels and plain ASGI: entries get the user of their own connection."""
 
 import asyncio
 
@@ -59,7 +59,7 @@ class InTheBackground(AsyncConsumer):
 
 
 async def plain(scope, receive, send):
-    """A consumer of no framework."""
+    """A plain ASGI consumer."""
     await receive()
     await send({"type": "websocket.accept"})
     while (event := await receive())["type"] == "websocket.receive":
@@ -67,28 +67,30 @@ async def plain(scope, receive, send):
         await send({"type": "websocket.send", "text": "done"})
 
 
-def watched(consumer):
+def with_history(consumer):
     return HistoryConsumerMiddleware(consumer)
 
 
 application = AuthMiddlewareStack(
     URLRouter(
         [
-            path("async/", watched(Asynchronous.as_asgi())),
-            path("sync/", watched(Synchronous.as_asgi())),
-            path("plain/", watched(plain)),
+            path("async/", with_history(Asynchronous.as_asgi())),
+            path("sync/", with_history(Synchronous.as_asgi())),
+            path("plain/", with_history(plain)),
         ]
     )
 )
 
 
 def connection_of(user, url, **headers):
-    given = [(name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()]
-    given += [] if user is None else headers_of(user)
+    raw_headers = [
+        (name.replace("_", "-").encode(), text.encode()) for name, text in headers.items()
+    ]
+    raw_headers += [] if user is None else headers_of(user)
     scope = {
         "type": "websocket",
         "path": f"/{url}",
-        "headers": given,
+        "headers": raw_headers,
         "client": ("203.0.113.9", 4711),
     }
     return ApplicationCommunicator(application, scope)
@@ -104,7 +106,7 @@ async def disconnect(connection):
     await connection.wait(10)
 
 
-async def say(connection, *texts):
+async def send_texts(connection, *texts):
     for text in texts:
         await connection.send_input({"type": "websocket.receive", "text": text})
         assert (await connection.receive_output(10))["text"] == "done"
@@ -137,119 +139,113 @@ def headers_of(user):
     return [(b"cookie", f"{configured.SESSION_COOKIE_NAME}={cookie}".encode())]
 
 
-def told(log, *names):
+def logged(log, *names):
     entries = [one for one in log.entries() if one.entity_model == "crm.customer"]
     return [(one.changes["name"][1], *(getattr(one, name) for name in names)) for one in entries]
 
 
-@pytest.mark.parametrize("url", ["async/", "sync/", "plain/"])
-def test_a_consumer_bears_its_connection(user, customer, log, url):
-    connection = connection_of(user, url)
-    log.clear()
+class TestConnection:
+    @pytest.mark.parametrize("url", ["async/", "sync/", "plain/"])
+    def test_context_of_the_connection(self, user, customer, log, url):
+        connection = connection_of(user, url)
+        log.clear()
 
-    @async_to_sync
-    async def talk():
-        await connect(connection)
-        await say(connection, "x")
-        await disconnect(connection)
-        await Customer.objects.aupdate(name="afterwards")
+        @async_to_sync
+        async def talk():
+            await connect(connection)
+            await send_texts(connection, "x")
+            await disconnect(connection)
+            await Customer.objects.aupdate(name="afterwards")
 
-    talk()
-    *during, after = told(log, "user_label", "source", "ip_address")
-    assert {one[1:] for one in during} == {("ann", "web", "203.0.113.9")}
-    assert after == ("afterwards", None, "system", None)
-    requests = {one.request_id for one in log.entries() if one.user_label == "ann"}
-    assert len(requests) == 1
-    assert None not in requests
+        talk()
+        *during, after = logged(log, "user_label", "source", "ip_address")
+        assert {one[1:] for one in during} == {("ann", "web", "203.0.113.9")}
+        assert after == ("afterwards", None, "system", None)
+        requests = {one.request_id for one in log.entries() if one.user_label == "ann"}
+        assert len(requests) == 1
+        assert None not in requests
 
+    def test_concurrent_connections(self, django_user_model, user, customer, log):
+        other = django_user_model.objects.create_user("bob")
+        connections = [connection_of(one, "async/") for one in (user, other, None)]
+        log.clear()
 
-def test_connections_at_once_do_not_mix(django_user_model, user, customer, log):
-    other = django_user_model.objects.create_user("bob")
-    connections = [connection_of(one, "async/") for one in (user, other, None)]
-    log.clear()
-
-    @async_to_sync
-    async def talk():
-        for one in connections:
-            await connect(one)
-        await asyncio.gather(
-            *(
-                say(one, *(f"{name}{turn}" for turn in range(5)))
-                for one, name in zip(connections, "abn", strict=True)
+        @async_to_sync
+        async def talk():
+            for one in connections:
+                await connect(one)
+            await asyncio.gather(
+                *(
+                    send_texts(one, *(f"{name}{turn}" for turn in range(5)))
+                    for one, name in zip(connections, "abn", strict=True)
+                )
             )
-        )
-        for one in connections:
-            await disconnect(one)
+            for one in connections:
+                await disconnect(one)
 
-    talk()
-    found = {(name[0], label) for name, label in told(log, "user_label")}
-    assert found == {("a", "ann"), ("b", "bob"), ("n", None)}
-    assert len(told(log)) == 30
+        talk()
+        found = {(name[0], label) for name, label in logged(log, "user_label")}
+        assert found == {("a", "ann"), ("b", "bob"), ("n", None)}
+        assert len(logged(log)) == 30
 
+    def test_login_and_logout(self, user, customer, log):
+        connection = connection_of(None, "async/")
 
-def test_a_user_who_comes_and_goes_half_way(user, customer, log):
-    connection = connection_of(None, "async/")
+        @async_to_sync
+        async def talk():
+            await connect(connection)
+            await send_texts(connection, "a", "log in", "b", "log out", "c")
+            await disconnect(connection)
 
-    @async_to_sync
-    async def talk():
-        await connect(connection)
-        await say(connection, "a", "log in", "b", "log out", "c")
-        await disconnect(connection)
+        talk()
+        labels = [label for _name, label in logged(log, "user_label")]
+        assert labels == [None, None, "ann", "ann", None, None]
 
-    talk()
-    labels = [label for _name, label in told(log, "user_label")]
-    assert labels == [None, None, "ann", "ann", None, None]
+    def test_failed_consumer(self, user, customer, log):
+        connection = connection_of(user, "async/")
+        log.clear()
 
+        @async_to_sync
+        async def talk():
+            await connect(connection)
+            await connection.send_input({"type": "websocket.receive", "text": "fail"})
+            with pytest.raises(RuntimeError):
+                await connection.wait(10)
+            await Customer.objects.aupdate(name="afterwards")
 
-def test_a_consumer_that_fails_leaves_nothing_behind(user, customer, log):
-    connection = connection_of(user, "async/")
-    log.clear()
+        talk()
+        assert logged(log, "user_label") == [("before the failure", "ann"), ("afterwards", None)]
 
-    @async_to_sync
-    async def talk():
-        await connect(connection)
-        await connection.send_input({"type": "websocket.receive", "text": "fail"})
-        with pytest.raises(RuntimeError):
-            await connection.wait(10)
-        await Customer.objects.aupdate(name="afterwards")
+    def test_canceled_consumer(self, user, customer, log):
+        connection = connection_of(user, "plain/")
+        log.clear()
 
-    talk()
-    assert told(log, "user_label") == [("before the failure", "ann"), ("afterwards", None)]
+        @async_to_sync
+        async def talk():
+            await connect(connection)
+            await send_texts(connection, "x")
+            connection.future.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await connection.future
+            await Customer.objects.aupdate(name="afterwards")
 
+        talk()
+        assert logged(log, "user_label") == [("x", "ann"), ("afterwards", None)]
 
-def test_a_consumer_that_is_cancelled_leaves_nothing_behind(user, customer, log):
-    connection = connection_of(user, "plain/")
-    log.clear()
+    def test_proxies_and_similar_headers(self, settings, user, customer, log):
+        settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["203.0.113.0/24"]}
+        connection = connection_of(user, "async/", x_forwarded_for="198.51.100.1")
+        connection.scope["headers"].insert(0, (b"x_forwarded_for", b"6.6.6.6"))
+        log.clear()
 
-    @async_to_sync
-    async def talk():
-        await connect(connection)
-        await say(connection, "x")
-        connection.future.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await connection.future
-        await Customer.objects.aupdate(name="afterwards")
+        @async_to_sync
+        async def talk():
+            await connect(connection)
+            await send_texts(connection, "x")
+            await disconnect(connection)
 
-    talk()
-    assert told(log, "user_label") == [("x", "ann"), ("afterwards", None)]
-
-
-def test_the_address_behind_a_proxy_and_a_header_that_only_looks_like_its(
-    settings, user, customer, log
-):
-    settings.CUSTOMER_HISTORY = {"TRUSTED_PROXIES": ["203.0.113.0/24"]}
-    connection = connection_of(user, "async/", x_forwarded_for="198.51.100.1")
-    connection.scope["headers"].insert(0, (b"x_forwarded_for", b"6.6.6.6"))
-    log.clear()
-
-    @async_to_sync
-    async def talk():
-        await connect(connection)
-        await say(connection, "x")
-        await disconnect(connection)
-
-    talk()
-    assert {address for _name, address in told(log, "ip_address")} == {"198.51.100.1"}
+        talk()
+        assert {address for _name, address in logged(log, "ip_address")} == {"198.51.100.1"}
 
 
 class Page(AsyncHttpConsumer):
@@ -258,37 +254,37 @@ class Page(AsyncHttpConsumer):
         await self.send_response(200, b"done")
 
 
-def test_a_consumer_of_http_bears_its_request(user, customer, log):
-    pages, headers = AuthMiddlewareStack(watched(Page.as_asgi())), headers_of(user)
-    log.clear()
+class TestHttp:
+    def test_user_of_http_consumer(self, user, customer, log):
+        pages, headers = AuthMiddlewareStack(with_history(Page.as_asgi())), headers_of(user)
+        log.clear()
 
-    @async_to_sync
-    async def ask():
-        for body in (b"1", b"2"):
-            assert await post_to(pages, "/", headers, body) == 200
-        await Customer.objects.aupdate(name="afterwards")
+        @async_to_sync
+        async def visit():
+            for body in (b"1", b"2"):
+                assert await post_to(pages, "/", headers, body) == 200
+            await Customer.objects.aupdate(name="afterwards")
 
-    ask()
-    assert told(log, "user_label", "source", "ip_address") == [
-        ("POST 1", "ann", "web", "203.0.113.9"),
-        ("POST 2", "ann", "web", "203.0.113.9"),
-        ("afterwards", None, "system", None),
-    ]
-    first, second, _ = [one.request_id for one in log.entries() if "name" in one.changes]
-    assert None not in {first, second}
-    assert first != second
+        visit()
+        assert logged(log, "user_label", "source", "ip_address") == [
+            ("POST 1", "ann", "web", "203.0.113.9"),
+            ("POST 2", "ann", "web", "203.0.113.9"),
+            ("afterwards", None, "system", None),
+        ]
+        first, second, _ = [one.request_id for one in log.entries() if "name" in one.changes]
+        assert None not in {first, second}
+        assert first != second
 
+    def test_django_application(self, user, customer, log):
+        pages, headers = with_history(get_asgi_application()), headers_of(user)
+        log.clear()
 
-def test_djangos_own_application_within_it_has_its_own_middleware(user, customer, log):
-    pages, headers = watched(get_asgi_application()), headers_of(user)
-    log.clear()
+        @async_to_sync
+        async def post():
+            assert await post_to(pages, f"/customers/{customer.pk}/", headers, b"name=x") < 400
 
-    @async_to_sync
-    async def post():
-        assert await post_to(pages, f"/customers/{customer.pk}/", headers, b"name=x") < 400
-
-    post()
-    assert told(log, "user_label", "source") == [("x", "ann", "web")]
+        post()
+        assert logged(log, "user_label", "source") == [("x", "ann", "web")]
 
 
 class Background(AsyncConsumer):
@@ -300,48 +296,51 @@ class Background(AsyncConsumer):
             await Customer.objects.aupdate(name=message["name"])
 
 
-def test_a_worker_in_the_background_bears_nothing_of_the_command_that_runs_it(customer, log):
-    @async_to_sync
-    async def run():
-        layer = InMemoryChannelLayer()
-        channels = ProtocolTypeRouter(
-            {"channel": ChannelNameRouter({"renaming": watched(Background.as_asgi())})}
+class TestWorker:
+    def test_background_worker(self, customer, log):
+        @async_to_sync
+        async def run():
+            layer = InMemoryChannelLayer()
+            channels = ProtocolTypeRouter(
+                {"channel": ChannelNameRouter({"renaming": with_history(Background.as_asgi())})}
+            )
+            with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
+                worker = asyncio.ensure_future(Worker(channels, ["renaming"], layer).handle())
+            for number, kind in enumerate(("rename", "rename.for", "rename")):
+                await layer.send("renaming", {"type": kind, "name": f"{number}"})
+                while not await Customer.objects.filter(name=f"{number}").aexists():
+                    await asyncio.sleep(0.01)
+            worker.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await worker
+
+        run()
+        assert logged(log, "user_label", "source", "context") == [
+            ("0", None, "task", {"task": "renaming"}),
+            ("1", "bob", "workflow", {"task": "renaming"}),
+            ("2", None, "task", {"task": "renaming"}),
+        ]
+        first, _second, third = [one.request_id for one in log.entries()]
+        assert (first, third) == (
+            None,
+            None,
+        )  # Messages of different senders have no common request.
+
+    def test_block_in_a_consumer(self, customer, log):
+        worker = ApplicationCommunicator(
+            with_history(InTheBackground.as_asgi()), {"type": "channel", "channel": "renaming"}
         )
-        with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
-            worker = asyncio.ensure_future(Worker(channels, ["renaming"], layer).handle())
-        for number, kind in enumerate(("rename", "rename.for", "rename")):
-            await layer.send("renaming", {"type": kind, "name": f"{number}"})
-            while not await Customer.objects.filter(name=f"{number}").aexists():
+
+        @async_to_sync
+        async def send():
+            await worker.send_input({"type": "test.rename", "name": "x"})
+            while not await Customer.objects.filter(name="x").aexists():
                 await asyncio.sleep(0.01)
-        worker.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await worker
+            await Customer.objects.aupdate(name="afterwards")
+            await worker.wait()
 
-    run()
-    assert told(log, "user_label", "source", "context") == [
-        ("0", None, "task", {"task": "renaming"}),
-        ("1", "bob", "workflow", {"task": "renaming"}),
-        ("2", None, "task", {"task": "renaming"}),
-    ]
-    first, _second, third = [one.request_id for one in log.entries()]
-    assert (first, third) == (None, None)  # Of messages that nobody knows to belong together.
-
-
-def test_a_consumer_in_the_background_says_who_acts_itself(customer, log):
-    worker = ApplicationCommunicator(
-        watched(InTheBackground.as_asgi()), {"type": "channel", "channel": "renaming"}
-    )
-
-    @async_to_sync
-    async def send():
-        await worker.send_input({"type": "test.rename", "name": "x"})
-        while not await Customer.objects.filter(name="x").aexists():
-            await asyncio.sleep(0.01)
-        await Customer.objects.aupdate(name="afterwards")
-        await worker.wait()
-
-    send()
-    assert told(log, "user_label", "source") == [
-        ("x", "bob", "task"),
-        ("afterwards", None, "system"),
-    ]
+        send()
+        assert logged(log, "user_label", "source") == [
+            ("x", "bob", "task"),
+            ("afterwards", None, "system"),
+        ]

@@ -1,4 +1,4 @@
-"""django-hijack and django-impersonate, as they are released, through real requests."""
+"""The releases of django-hijack and django-impersonate, through real requests."""
 
 import pytest
 from django.conf import settings as configured
@@ -31,13 +31,13 @@ def client(people):
     return client
 
 
-def told(log, model="crm.customer"):
-    """Return who acted, and who really did, for each entry of the model."""
+def logged(log, model="crm.customer"):
+    """Return the labels of user and impersonator for each entry of the model."""
     found = []
     for entry in log.entries():
         if entry.entity_model == model:
-            really = (entry.context or {}).get("impersonator")
-            found.append((entry.user_label, really and really["label"]))
+            impersonator = (entry.context or {}).get("impersonator")
+            found.append((entry.user_label, impersonator and impersonator["label"]))
     return found
 
 
@@ -51,7 +51,7 @@ class TestHijack:
     def acquire(self, client, user):
         return client.post("/hijack/acquire/", {"user_pk": user.pk})
 
-    def test_from_the_beginning_to_the_end(self, client, people, customer, log):
+    def test_from_start_to_end(self, client, people, customer, log):
         url = f"/customers/{customer.pk}/"
         client.post(url, {"name": "1"})
         self.acquire(client, people["bob"])
@@ -59,11 +59,11 @@ class TestHijack:
         client.patch(f"/api{url}", {"name": "3"}, content_type="application/json")
         client.post("/hijack/release/")
         client.post(url, {"name": "4"})
-        assert told(log) == [("ann", None), ("bob", "ann"), ("bob", "ann"), ("ann", None)]
+        assert logged(log) == [("ann", None), ("bob", "ann"), ("bob", "ann"), ("ann", None)]
         (hijacked, *_) = [one for one in log.entries() if one.changes.get("name") == ["1", "2"]]
         assert hijacked.context["impersonator"] == {"id": str(people["ann"].pk), "label": "ann"}
 
-    def test_one_who_is_hijacked_hijacks_another(self, client, people, customer, log):
+    def test_chain_of_hijacks(self, client, people, customer, log):
         url = f"/customers/{customer.pk}/"
         self.acquire(client, people["bob"])
         self.acquire(client, people["cleo"])
@@ -72,9 +72,9 @@ class TestHijack:
         client.post(url, {"name": "2"})
         client.post("/hijack/release/")
         client.post(url, {"name": "3"})
-        assert told(log) == [("cleo", "ann"), ("bob", "ann"), ("ann", None)]
+        assert logged(log) == [("cleo", "ann"), ("bob", "ann"), ("ann", None)]
 
-    def test_what_the_log_in_itself_writes(self, client, people, log):
+    def test_writes_of_the_login(self, client, people, log):
         def note(**kwargs):
             Tag.objects.create(name="t")
 
@@ -86,14 +86,14 @@ class TestHijack:
         finally:
             user_logged_in.disconnect(note)
             hijack_started.disconnect(note)
-        assert told(log, "crm.tag") == [("bob", "ann"), ("bob", "ann"), ("ann", None)]
+        assert logged(log, "crm.tag") == [("bob", "ann"), ("bob", "ann"), ("ann", None)]
 
-    def test_a_hijacker_who_is_gone_is_still_a_key(self, client, people, customer, log):
+    def test_deleted_hijacker(self, client, people, customer, log):
         self.acquire(client, people["bob"])
         key = str(people["ann"].pk)
         people["ann"].delete()
         client.post(f"/customers/{customer.pk}/", {"name": "1"})
-        assert told(log) == [("bob", key)]
+        assert logged(log) == [("bob", key)]
 
 
 class TestImpersonate:
@@ -110,7 +110,7 @@ class TestImpersonate:
         settings.MIDDLEWARE = [*BEFORE, *orders[request.param]]
 
     @pytest.mark.usefixtures("_in_either_order")
-    def test_from_the_beginning_to_the_end(self, client, people, customer, log):
+    def test_from_start_to_end(self, client, people, customer, log):
         url = f"/customers/{customer.pk}/"
         client.post(url, {"name": "1"})
         client.get(f"/impersonate/{people['bob'].pk}/")
@@ -118,7 +118,7 @@ class TestImpersonate:
         client.patch(f"/api{url}", {"name": "3"}, content_type="application/json")
         client.get("/impersonate/stop/")
         client.post(url, {"name": "4"})
-        assert told(log) == [("ann", None), ("bob", "ann"), ("bob", "ann"), ("ann", None)]
+        assert logged(log) == [("ann", None), ("bob", "ann"), ("bob", "ann"), ("ann", None)]
 
 
 class TestShown:

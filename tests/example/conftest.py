@@ -1,7 +1,7 @@
-"""The demo, run as a person runs it: once to fill it, once more to serve it.
+"""The demo, run twice as a user runs it: first to fill the database, then to serve the site.
 
-It has a database of its own: a file on SQLite, and on the server of `DATABASE_URL` a database
-that is made for it and dropped in the end.
+It uses its own database: a SQLite file, or a database on the server of `DATABASE_URL` that is
+created for it and dropped at the end.
 """
 
 import os
@@ -21,7 +21,7 @@ import pytest
 from demo.browser import Browser
 
 CUSTOMERS = 30
-"""A few more than the story has, so that some come as those of a large demo do."""
+"""A few more than the story has, so that some are imported and added over the API."""
 
 MANAGE = Path(__file__).parents[2] / "example_project" / "manage.py"
 
@@ -85,14 +85,14 @@ def first_run(environment):
 
 @pytest.fixture(scope="session")
 def second_run(environment, first_run):
-    """Run the demo again, which serves the site until the tests are done."""
+    """Run the demo again, and serve the site until the tests are done."""
     with serving(environment) as served:
         yield served
 
 
 @contextmanager
 def serving(environment):
-    """Run the demo, which is there already, until the block ends; give its site and output."""
+    """Serve the existing demo until the block ends, and yield its URL and output."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -114,12 +114,12 @@ def first_page(second_run):
 
 @pytest.fixture(scope="session")
 def people(second_run):
-    """Return a function that gives somebody's browser, logged in once for all tests."""
+    """Return a function that returns a user's browser, logged in once for all tests."""
     browsers = {}
 
     def browser_of(name):
         if name not in browsers:
-            browsers[name] = Browser(second_run.site, address="192.0.2.1")
+            browsers[name] = Browser(second_run.site, ip_address="192.0.2.1")
             browsers[name].log_in(name, "demo")
         return browsers[name]
 

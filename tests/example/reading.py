@@ -1,22 +1,32 @@
-"""The History tab as a reader sees it: one line for each field of each entry, from the HTML."""
+"""The History tab as a reader sees it: the changes, read from the HTML of a page."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 _WITHOUT_END = {"br", "hr", "img", "input", "link", "meta"}
-_SAID_TWICE = {
+_REPEATED = {
     f"customer-history-{name}"
-    for name in ("button", "excerpt", "hidden", "hint", "less", "more", "note", "number", "reason")
+    for name in (
+        "button",
+        "excerpt",
+        "mask-hint",
+        "note",
+        "reason",
+        "show-less",
+        "show-more",
+        "value-count",
+        "visually-hidden",
+    )
 }
-"""What repeats or explains the value next to it."""
+"""Elements that repeat or explain the value next to them."""
 
 NO_VALUE = "—"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A field of an entry."""
+class Change:
+    """A change of an entry."""
 
     user: str
     action: str
@@ -25,10 +35,10 @@ class Line:
     old: str
     new: str
     source: str
-    address: str
+    ip_address: str
 
-    def told(self):
-        """Return everything but the address, in the order of the columns."""
+    def without_ip_address(self):
+        """Return all columns except the IP address, in their order."""
         return (
             self.user,
             self.action,
@@ -42,7 +52,7 @@ class Line:
 
 @dataclass(slots=True)
 class Element:
-    """An element of a page: its tag, its attributes, and texts and elements inside."""
+    """An element of a page: its tag, its attributes, and the texts and elements in it."""
 
     tag: str
     attributes: dict
@@ -53,7 +63,7 @@ class Element:
         return set((self.attributes.get("class") or "").split())
 
     def all(self, *, tag=None, name=None):
-        """Yield the elements inside with a tag or a class of the package, in their order."""
+        """Yield the elements in it that have a tag or a class of the package, in their order."""
         for one in self.inside:
             if isinstance(one, Element):
                 if one.tag == tag or f"customer-history-{name}" in one.classes:
@@ -61,14 +71,14 @@ class Element:
                 yield from one.all(tag=tag, name=name)
 
     def text(self):
-        """Return the words, without those that are there twice."""
+        """Return the text, without the texts of repeated elements."""
         return " ".join("".join(self._texts()).split())
 
     def _texts(self):
         for one in self.inside:
             if isinstance(one, str):
                 yield one
-            elif not one.classes & _SAID_TWICE:
+            elif not one.classes & _REPEATED:
                 yield from one._texts()
 
 
@@ -96,50 +106,50 @@ class _Tree(HTMLParser):
         self.open[-1].inside.append(data)
 
 
-def lines_of(page):
-    """Return the lines of the tab on one page."""
+def read_changes(page):
+    """Return the changes that the tab shows on one page."""
     tree = _Tree(page.text).open[0]
-    return [line for entry in tree.all(name="entry") for line in _lines_of_entry(entry)]
+    return [change for entry in tree.all(name="entry") for change in _changes_of(entry)]
 
 
-def columns_of(page):
+def read_columns(page):
     """Return the headings of the tab's columns."""
     (head,) = _Tree(page.text).open[0].all(tag="thead")
     return [cell.text() for cell in head.all(tag="th")]
 
 
 def whole_history(browser, path):
-    """Return the lines of all pages of a tab, newest first, as "Load older" leads to them."""
+    """Return the changes of all pages of a tab, newest first, by following "Load older"."""
     page = browser.open(path)
-    lines = lines_of(page)
+    changes = read_changes(page)
     while "Load older" in page.links:
         page = browser.open(urljoin(page.url, page.link("Load older")))
-        lines += lines_of(page)
-    return lines
+        changes += read_changes(page)
+    return changes
 
 
-def _lines_of_entry(entry):
+def _changes_of(entry):
     shared = {
         "user": _only(entry, "user"),
         "action": _only(entry, "action"),
         "entity": _only(entry, "entity").removesuffix(" View as of"),
         "source": _only(entry, "source"),
-        "address": _only(entry, "address"),
+        "ip_address": _only(entry, "ip-address"),
     }
-    folded = list(entry.all(tag="dt"))
-    if folded:
-        for label, value in zip(folded, entry.all(tag="dd"), strict=True):
+    collapsed = list(entry.all(tag="dt"))
+    if collapsed:
+        for label, value in zip(collapsed, entry.all(tag="dd"), strict=True):
             is_old = "customer-history-old" in value.classes
             old, new = (value.text(), NO_VALUE) if is_old else (NO_VALUE, value.text())
-            yield Line(field=label.text(), old=old, new=new, **shared)
+            yield Change(field=label.text(), old=old, new=new, **shared)
         return
     for row in entry.all(tag="tr"):
         labels = list(row.all(tag="th"))
         if labels:
             old, new = _only(row, "old"), _only(row, "new")
-            yield Line(field=labels[0].text(), old=old, new=new, **shared)
+            yield Change(field=labels[0].text(), old=old, new=new, **shared)
         else:
-            yield Line(field="", old="", new="", **shared)
+            yield Change(field="", old="", new="", **shared)
 
 
 def _only(element, name):

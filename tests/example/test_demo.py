@@ -1,4 +1,4 @@
-"""The example project: what somebody sees who runs the demo and opens the History tab."""
+"""The example project: the History tab of the demo."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from demo.browser import Browser
-from tests.example.reading import Line, columns_of, lines_of, whole_history
+from tests.example.reading import Change, read_changes, read_columns, whole_history
 
 COLUMNS = [
     "Timestamp",
@@ -28,12 +28,12 @@ def tab(manager, first_page):
     return whole_history(manager, first_page)
 
 
-def changes_of(lines, field):
-    return [(line.old, line.new) for line in lines if line.field == field]
+def values_of(changes, field):
+    return [(change.old, change.new) for change in changes if change.field == field]
 
 
 def test_the_tab_has_nine_columns(manager, first_page):
-    assert columns_of(manager.open(first_page)) == COLUMNS
+    assert read_columns(manager.open(first_page)) == COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -60,30 +60,42 @@ def test_the_tab_has_nine_columns(manager, first_page):
     ],
     ids=lambda seen: f"{seen[1]} by {seen[0]}",
 )
-def test_the_tab_tells_who_did_what_from_where(tab, seen):
+def test_the_tab_shows_user_action_values_source_and_ip_address(tab, seen):
     assert seen in [
-        (line.user, line.action, line.field, line.old, line.new, line.source, line.address)
-        for line in tab
+        (
+            change.user,
+            change.action,
+            change.field,
+            change.old,
+            change.new,
+            change.source,
+            change.ip_address,
+        )
+        for change in tab
     ]
 
 
-def test_the_tab_of_an_imported_customer_tells_of_the_import(manager):
+def test_the_tab_of_an_imported_customer_shows_the_import(manager):
     customer = manager.open("/lantern/customers").link("Granite State Pharmacy")
-    lines = whole_history(manager, f"{customer}/history")
-    assert lines[-1].told()[:3] == ("admin", "Customer Created", "Customer Granite State Pharmacy")
-    assert lines[-1].source == "Import"
+    changes = whole_history(manager, f"{customer}/history")
+    assert changes[-1].without_ip_address()[:3] == (
+        "admin",
+        "Customer Created",
+        "Customer Granite State Pharmacy",
+    )
+    assert changes[-1].source == "Import"
 
 
 def test_the_manager_sees_the_ssn_and_nothing_else_that_is_confidential(manager, first_page):
-    lines = whole_history(manager, first_page)
-    assert ("900-12-4417", "900-12-4471") in changes_of(lines, "SSN")
-    assert ("*****6120", "*****9034") in changes_of(lines, "Bank account")
+    changes = whole_history(manager, first_page)
+    assert ("900-12-4417", "900-12-4471") in values_of(changes, "SSN")
+    assert ("*****6120", "*****9034") in values_of(changes, "Bank account")
 
 
 def test_the_clerk_sees_masks(clerk, first_page):
-    lines = whole_history(clerk, first_page)
-    assert ("***-**-4417", "***-**-4471") in changes_of(lines, "SSN")
-    assert ("*****6120", "*****9034") in changes_of(lines, "Bank account")
+    changes = whole_history(clerk, first_page)
+    assert ("***-**-4417", "***-**-4471") in values_of(changes, "SSN")
+    assert ("*****6120", "*****9034") in values_of(changes, "Bank account")
 
 
 def test_the_clerk_sees_masks_over_rest_and_on_the_other_pages(clerk, first_page):
@@ -103,11 +115,11 @@ def test_the_clerk_sees_masks_over_rest_and_on_the_other_pages(clerk, first_page
         assert "002145887" not in text
 
 
-def test_who_edits_a_customer_finds_it_on_the_tab(clerk, manager):
+def test_an_edit_is_the_newest_change_on_the_tab(clerk, manager):
     customer = clerk.open("/lantern/customers").link("Wei-Ling Zhao")
     clerk.submit(f"{customer}/edit", "Save", {"phone": "(978) 555-0199"})
-    newest = lines_of(manager.open(f"{customer}/history"))[0]
-    assert newest == Line(
+    newest = read_changes(manager.open(f"{customer}/history"))[0]
+    assert newest == Change(
         user="clerk",
         action="Update",
         entity="Customer Wei-Ling Zhao",
@@ -115,7 +127,7 @@ def test_who_edits_a_customer_finds_it_on_the_tab(clerk, manager):
         old="(978) 555-0182",
         new="(978) 555-0199",
         source="Web",
-        address="192.0.2.1",
+        ip_address="192.0.2.1",
     )
 
 
@@ -124,14 +136,14 @@ def test_a_deleted_customer_still_has_a_history(people, manager):
     customer = admin.open("/lantern/customers").link("Samuel Okafor")
     key = customer.rpartition("/")[2]
     admin.submit(f"/admin/crm/customer/{key}/delete/", "Yes, I\u2019m sure")
-    newest = lines_of(manager.open(f"{customer}/history"))[0]
-    assert newest.told()[:3] == ("admin", "Delete", "Customer Samuel Okafor")
+    newest = read_changes(manager.open(f"{customer}/history"))[0]
+    assert newest.without_ip_address()[:3] == ("admin", "Delete", "Customer Samuel Okafor")
     with pytest.raises(HTTPError, match="404"):
         people("outsider").open(f"{customer}/history".replace("/lantern/", "/harbor/"))
 
 
 def test_pages_need_a_log_in_and_the_api_a_token(second_run, first_page):
-    stranger = Browser(second_run.site, address="192.0.2.1")
+    stranger = Browser(second_run.site, ip_address="192.0.2.1")
     assert "/log-in?next=" in stranger.open(first_page).url
     for path in ("/api/customers/", "/api/history/"):
         with pytest.raises(HTTPError, match="401"):
@@ -155,5 +167,5 @@ def test_pages_have_a_strict_policy_and_nothing_inline(manager, first_page):
 def test_a_second_run_keeps_the_data(first_run, second_run):
     (entries,) = re.findall(r"Entries in the log: (\d+)\.", first_run)
     assert int(entries) > 58
-    assert "There are customers already; they are kept as they are." in second_run.output
+    assert "The database has customers already. Nothing was added." in second_run.output
     assert f"Entries in the log: {entries}." in second_run.output

@@ -1,4 +1,4 @@
-"""The example project's endpoints of the history keep to their OpenAPI document."""
+"""The endpoints in the example project conform to their OpenAPI document."""
 
 import json
 import subprocess
@@ -49,9 +49,9 @@ def described(environment, second_run):
     return json.loads(done.stdout.partition("DOCUMENT ")[2])
 
 
-def test_the_endpoints_of_the_history_keep_to_the_document(described, second_run):
+def test_the_endpoints_conform_to_the_document(described, second_run):
     key, document = described
-    # The test logs in by token; that a cookie would do as well is not for it to try.
+    # The test authenticates by token; it does not try cookies.
     del document["components"]["securitySchemes"]["cookieAuth"]
     for path in document["paths"].values():
         for operation in path.values():

@@ -1,4 +1,4 @@
-"""The demo around the History tab: its address, checks, profiles and languages."""
+"""The demo around the History tab: its URL, checks, profiles and languages."""
 
 import re
 import subprocess
@@ -11,7 +11,7 @@ from demo.browser import Browser, FormRefusedError
 from tests.example.conftest import MANAGE
 
 
-def test_djangos_checks_have_nothing_to_say(environment):
+def test_djangos_checks_find_nothing(environment):
     command = [sys.executable, MANAGE, "check", "--fail-level", "WARNING"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0
@@ -37,7 +37,7 @@ def test_the_tab_bar_leads_to_the_history_with_an_icon(manager, first_page):
     assert re.search(r'<a class="customer-history-link"[^>]* aria-current="page">', here)
 
 
-def test_files_of_the_tab_come_from_the_companys_own_address(people, first_page):
+def test_files_of_the_tab_have_the_companys_own_url(people, first_page):
     auditor = people("auditor")
     link = auditor.open(f"{first_page}?field=ssn").link("Download CSV")
     assert urlsplit(link).path == first_page
@@ -47,7 +47,7 @@ def test_files_of_the_tab_come_from_the_companys_own_address(people, first_page)
 
 @pytest.fixture
 def in_tokyo(people):
-    """The auditor's browser while the profile says Tokyo; afterwards as it was."""
+    """The auditor's browser, with the time zone of Tokyo in the profile."""
     auditor = people("auditor")
     auditor.submit("/profile", "Save", {"time_zone": "Asia/Tokyo"})
     yield auditor
@@ -71,14 +71,14 @@ def test_other_pages_have_it_too(in_tokyo, manager, first_page):
     assert re.search(r'<time datetime="\S+-0[45]:00"', manager.open(notes).text)
 
 
-def test_what_is_no_time_zone_is_refused(people):
+def test_an_unknown_time_zone_is_an_error(people):
     with pytest.raises(FormRefusedError):
         people("auditor").submit("/profile", "Save", {"time_zone": "Mars/Olympus"})
 
 
 @pytest.fixture
-def speaking(people, first_page):
-    """Return a function that opens the tab in a language; English again afterwards."""
+def open_in_language(people, first_page):
+    """Return a function that opens the tab in a language. English is restored afterwards."""
     auditor = people("auditor")
 
     def open_in(language):
@@ -89,14 +89,16 @@ def speaking(people, first_page):
 
 
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])
-def test_the_page_says_its_language_and_its_direction(speaking, first_page, language, direction):
-    page = speaking(language)
+def test_the_page_says_its_language_and_its_direction(
+    open_in_language, first_page, language, direction
+):
+    page = open_in_language(language)
     assert urlsplit(page.url).path == first_page
     assert f'<html lang="{language}" dir="{direction}">' in page.text
 
 
 def test_a_language_can_be_chosen_before_the_log_in(second_run):
-    stranger = Browser(second_run.site, address="192.0.2.1")
+    stranger = Browser(second_run.site, ip_address="192.0.2.1")
     page = stranger.submit("/log-in", "Choose", {"language": "es"})
     assert '<html lang="es" dir="ltr">' in page.text
     assert urlsplit(page.url).path == "/log-in"

@@ -1,7 +1,7 @@
-"""Every kind of record: what is done in the demo, by real requests, is a line on the tab.
+"""Every kind of record: each action in the demo, done with real requests, is a change on the tab.
 
-Expected are user, action, entity, field, old value, new value and source, as they are read there
-by the auditor, who sees everything.
+Expected are user, action, entity, field, old value, new value and source, as the auditor, who sees
+everything, reads them.
 """
 
 import json
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.example.reading import lines_of
+from tests.example.reading import read_changes
 from tests.example.work import Work
 
 CUSTOMER = "Nadia Brandt"
@@ -18,7 +18,7 @@ CUSTOMER = "Nadia Brandt"
 
 @pytest.fixture(scope="module")
 def customer(manager):
-    """A customer whom only these tests touch; the path of the page."""
+    """The path of a customer that only these tests use."""
     values = {
         "name": CUSTOMER,
         "address": "9 Foundry Lane",
@@ -40,7 +40,7 @@ def customer(manager):
 
 @pytest.fixture(scope="module", autouse=True)
 def custom_field(manager):
-    """A field of the company's own."""
+    """A custom field of the company."""
     manager.submit("/lantern/fields", "Add field", {"name": "Alarm code word", "key": "code_word"})
 
 
@@ -123,15 +123,23 @@ CUSTOMER_EDITS = [
 @pytest.mark.parametrize("edit", CUSTOMER_EDITS, ids=lambda edit: edit[0])
 def test_an_edited_field_of_a_customer(people, customer, edit):
     name, label, old, typed, new = edit
-    # The admin's form has every field: others may not edit what they may not see.
+    # Only the admin's form has every field: users cannot edit fields that they may not see.
     Work(people("admin"), customer).edit(**{name: typed})
-    newest = lines_of(people("auditor").open(f"{customer}/history"))[0]
-    assert newest.told() == ("admin", "Update", f"Customer {CUSTOMER}", label, old, new, "Web")
+    newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
+    assert newest.without_ip_address() == (
+        "admin",
+        "Update",
+        f"Customer {CUSTOMER}",
+        label,
+        old,
+        new,
+        "Web",
+    )
 
 
 CUSTOMER_ENTITY = f"Customer {CUSTOMER}"
 
-DEEDS = {
+ACTIONS = {
     "customer archived": (
         lambda work: work.press("Archive"),
         ("Customer Archived", CUSTOMER_ENTITY, "Archived", "No", "Yes"),
@@ -382,11 +390,12 @@ DEEDS = {
 }
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_what_is_done_is_a_line_on_the_tab(people, clerk, customer, deed):
-    do, (action, entity, field, old, new) = DEEDS[deed]
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_is_a_change_on_the_tab(people, clerk, customer, name):
+    do, (action, entity, field, old, new) = ACTIONS[name]
     do(Work(clerk, customer))
-    seen = [line.told() for line in lines_of(people("auditor").open(f"{customer}/history"))]
+    page = people("auditor").open(f"{customer}/history")
+    seen = [change.without_ip_address() for change in read_changes(page)]
     with_any_number = [
         (user, what, re.sub(r"\d+$", "{}", whom) if entity.endswith("{}") else whom, *rest)
         for user, what, whom, *rest in seen
@@ -412,23 +421,23 @@ def closed_and_reopened(work, ticket):
 def paid(work, invoice):
     """Apply a payment; return the path of its form."""
     page = work.browser.submit(invoice, "Apply payment", {"method": "check"})
-    return next(one for one in page.addresses if "/payments/" in one)
+    return next(one for one in page.urls if "/payments/" in one)
 
 
-def test_a_sale_by_somebody_else_is_told_by_name(people, customer):
+def test_a_sales_representative_is_shown_by_name(people, customer):
     work = Work(people("admin"), customer)
     choices = work.browser.open(f"{customer}/edit").choices("sales_representative")
     work.edit(sales_representative=choices["clerk"])
-    newest = lines_of(people("auditor").open(f"{customer}/history"))[0]
-    assert newest.told()[3:] == ("Sales representative", "—", "clerk", "Web")
+    newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
+    assert newest.without_ip_address()[3:] == ("Sales representative", "—", "clerk", "Web")
 
 
 def newest_entry(people, query):
-    """Return the newest entry over all that fits, from REST, as the administrator reads it."""
+    """Return the newest entry of a query over REST, as the administrator reads it."""
     return json.loads(people("admin").open(f"/api/history/?limit=1&{query}").text)["results"][0]
 
 
-def test_a_field_of_the_companys_own_is_renamed(people, manager):
+def test_a_custom_field_is_renamed(people, manager):
     form = manager.open("/lantern/fields").link("Alarm code word")
     manager.submit(form, "Save", {"name": "Code word"})
     entry = newest_entry(people, "entity=crm.userdefinedfield")
@@ -445,7 +454,7 @@ def test_a_field_of_the_companys_own_is_renamed(people, manager):
     )
 
 
-def test_that_a_field_was_marked_confidential_is_in_the_log(people):
+def test_marking_a_field_confidential_is_logged(people):
     mark = {"model": "crm.customer", "field": "udf.code_word", "label": "Code word", "mask": "full"}
     people("admin").submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
     entry = newest_entry(people, "entity=customer_history.confidentialfield")
@@ -461,18 +470,19 @@ def test_that_a_field_was_marked_confidential_is_in_the_log(people):
 JOBS = "/lantern/jobs"
 
 
-def lines_after(button, manager, reader, path):
-    """Return the lines that a job adds to a tab."""
-    before = {line.told() for line in lines_of(reader.open(path))}
+def changes_after(button, manager, reader, path):
+    """Return the changes that a job adds to a tab."""
+    before = {change.without_ip_address() for change in read_changes(reader.open(path))}
     manager.submit(JOBS, button)
-    return [line.told() for line in lines_of(reader.open(path)) if line.told() not in before]
+    after = [change.without_ip_address() for change in read_changes(reader.open(path))]
+    return [change for change in after if change not in before]
 
 
-def test_an_integration_that_syncs_names_itself(people, manager):
+def test_a_sync_has_the_source_integration(people, manager):
     customer = manager.open("/lantern/customers?q=Harbor").link("Harbor Street Dental")
     path = f"{urlsplit(customer).path}"
     people("admin").submit(f"{path}/edit", "Save", {"monitoring_account": "NS-1"})
-    added = lines_after("Sync monitoring", manager, people("auditor"), f"{path}/history")
+    added = changes_after("Sync monitoring", manager, people("auditor"), f"{path}/history")
     assert added == [
         (
             "manager",
@@ -486,16 +496,16 @@ def test_an_integration_that_syncs_names_itself(people, manager):
     ]
 
 
-def test_a_routine_task_stays_out_of_the_log_and_the_log_says_so(people, manager, customer):
+def test_a_routine_task_pauses_the_history(people, manager, customer):
     admin = people("admin")
-    assert lines_after("Refresh signals", manager, people("auditor"), f"{customer}/history") == []
+    assert changes_after("Refresh signals", manager, people("auditor"), f"{customer}/history") == []
     newest = json.loads(admin.open("/api/history/").text)["results"][:2]
     assert [entry["action"] for entry in newest] == ["History Resumed", "History Paused"]
     assert {entry["user"]["name"] for entry in newest} == {"manager"}
     assert {entry["reason"] for entry in newest} == {"Daily test signals"}
 
 
-def test_a_workflow_acts_in_nobodys_name(people, manager, customer):
+def test_a_workflow_has_no_user(people, manager, customer):
     values = {
         "issued_on": "2026-01-02",
         "due_on": "2026-01-16",
@@ -503,8 +513,8 @@ def test_a_workflow_acts_in_nobodys_name(people, manager, customer):
         "lines-0-unit_price": "10.00",
     }
     manager.submit(f"{customer}/invoices/new", "Generate invoice", values)
-    added = lines_after("Run workflows", manager, people("auditor"), f"{customer}/history")
-    assert ("System", "Invoice Overdue") in {line[:2] for line in added}
-    assert ("System", "Workflow Enrolled") in {line[:2] for line in added}
-    assert ("System", "Reminder Sent") in {line[:2] for line in added}
-    assert {line[-1] for line in added} == {"Workflow"}
+    added = changes_after("Run workflows", manager, people("auditor"), f"{customer}/history")
+    assert ("System", "Invoice Overdue") in {change[:2] for change in added}
+    assert ("System", "Workflow Enrolled") in {change[:2] for change in added}
+    assert ("System", "Reminder Sent") in {change[:2] for change in added}
+    assert {change[-1] for change in added} == {"Workflow"}

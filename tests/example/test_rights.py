@@ -1,4 +1,4 @@
-"""Who may see what in the demo: at the tab, over REST and in exports, each within the company."""
+"""What each user of the demo sees on the tab, over REST and in exports, within the company."""
 
 import csv
 import json
@@ -20,8 +20,8 @@ EVERYTHING = {SSN, ACCOUNT, CARD, MASKED_SSN, MASKED_ACCOUNT, MASKED_CARD}
 
 
 @pytest.fixture(scope="module")
-def addresses(manager, first_page):
-    """The doors to the history of one customer."""
+def urls(manager, first_page):
+    """The URLs of one customer and its history, by the name of the view."""
     key = first_page.split("/")[3]
     subject = f"/api/history/subjects/crm.customer/{key}"
     return {
@@ -34,9 +34,9 @@ def addresses(manager, first_page):
     }
 
 
-def text_at(browser, address):
-    """Return what a door shows, on all of its pages."""
-    page = browser.open(address)
+def text_at(browser, url):
+    """Return the text at a URL, of all its pages."""
+    page = browser.open(url)
     texts = [page.text]
     while "Load older" in page.links:
         page = browser.open(page.link("Load older"))
@@ -44,50 +44,50 @@ def text_at(browser, address):
     return "\n".join(texts)
 
 
-@pytest.mark.parametrize("door", ["tab", "REST", "viewset", "details"])
-@pytest.mark.parametrize("name", SEEN)
-def test_everybody_sees_what_the_rights_say(people, addresses, name, door):
-    text = text_at(people(name), addresses[door])
-    assert {value for value in EVERYTHING if value in text} == SEEN[name]
+@pytest.mark.parametrize("view", ["tab", "REST", "viewset", "details"])
+@pytest.mark.parametrize("user", SEEN)
+def test_each_user_sees_what_the_permissions_allow(people, urls, user, view):
+    text = text_at(people(user), urls[view])
+    assert {value for value in EVERYTHING if value in text} == SEEN[user]
 
 
-def test_the_auditor_exports_everything(people, addresses):
-    rows = list(csv.DictReader(StringIO(people("auditor").open(addresses["export"]).text)))
+def test_the_auditor_exports_everything(people, urls):
+    rows = list(csv.DictReader(StringIO(people("auditor").open(urls["export"]).text)))
     new_values = {row["field"]: row["new_value"] for row in reversed(rows)}
     assert (new_values["SSN"], new_values["Bank account"]) == (SSN, ACCOUNT)
 
 
 @pytest.mark.parametrize("name", ["clerk", "manager"])
-def test_others_export_nothing(people, addresses, name):
+def test_others_cannot_export(people, urls, name):
     with pytest.raises(HTTPError, match="403"):
-        people(name).open(addresses["export"])
+        people(name).open(urls["export"])
 
 
-def test_the_auditor_edits_nothing(people, addresses):
+def test_the_auditor_cannot_edit(people, urls):
     auditor = people("auditor")
-    details = auditor.open(addresses["details"])
+    details = auditor.open(urls["details"])
     assert not {"Archive", "Add"} & {button for form in details.forms for button in form.buttons}
     for page in ("edit", "invoices/new"):
         with pytest.raises(HTTPError, match="403"):
-            auditor.open(f"{addresses['details']}/{page}")
+            auditor.open(f"{urls['details']}/{page}")
 
 
-@pytest.mark.parametrize("door", ["tab", "REST", "viewset", "export", "record", "details"])
-def test_for_another_company_the_customer_does_not_exist(people, addresses, door):
+@pytest.mark.parametrize("view", ["tab", "REST", "viewset", "export", "record", "details"])
+def test_for_another_company_the_customer_does_not_exist(people, urls, view):
     with pytest.raises(HTTPError, match="404"):
-        people("outsider").open(addresses[door])
+        people("outsider").open(urls[view])
 
 
-def test_for_another_company_the_customer_is_not_below_its_own_address_either(people, first_page):
+def test_another_companys_urls_do_not_have_the_customer(people, first_page):
     for path in (first_page, first_page.removesuffix("/history")):
         with pytest.raises(HTTPError, match="404"):
             people("outsider").open(path.replace("/lantern/", "/harbor/"))
 
 
 @pytest.mark.parametrize("kind", ["notes", "tickets", "billing-methods", "files", "portal"])
-def test_no_page_of_a_customer_is_there_for_another_company(people, addresses, kind):
+def test_no_page_of_a_customer_is_there_for_another_company(people, urls, kind):
     with pytest.raises(HTTPError, match="404"):
-        people("outsider").open(f"{addresses['details']}/{kind}")
+        people("outsider").open(f"{urls['details']}/{kind}")
 
 
 def test_the_list_over_all_records_stops_at_the_company(people):
@@ -95,34 +95,34 @@ def test_the_list_over_all_records_stops_at_the_company(people):
     assert {entry["subject"]["label"] for entry in seen} == {"Tidewater Marina"}
 
 
-def test_the_admin_of_another_company_has_none_of_the_customers(people, addresses):
+def test_the_admin_of_another_company_has_none_of_the_customers(people, urls):
     outsider = people("outsider")
     assert "Whitfield" not in outsider.open("/admin/crm/customer/").text
-    key = addresses["details"].rpartition("/")[2]
+    key = urls["details"].rpartition("/")[2]
     moved_on = outsider.open(f"/admin/crm/customer/{key}/change/")
     assert urlsplit(moved_on.url).path == "/admin/"
 
 
-def test_a_field_of_the_companys_own_is_masked_once_an_admin_marks_it(people, addresses):
+def test_a_custom_field_is_masked_after_an_admin_marks_it(people, urls):
     admin, clerk, auditor = people("admin"), people("clerk"), people("auditor")
     admin.submit("/lantern/fields", "Add field", {"name": "Spare key", "key": "spare_key"})
-    admin.submit(f"{addresses['details']}/edit", "Save", {"udf_spare_key": "under the third pot"})
-    for door in ("tab", "details"):
-        assert "under the third pot" in clerk.open(addresses[door]).text
+    admin.submit(f"{urls['details']}/edit", "Save", {"udf_spare_key": "under the third pot"})
+    for view in ("tab", "details"):
+        assert "under the third pot" in clerk.open(urls[view]).text
     mark = {"model": "crm.customer", "field": "udf.spare_key", "label": "Spare key", "mask": "full"}
     admin.submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
-    for door in ("tab", "details", "viewset", "record"):
-        assert "under the third pot" not in clerk.open(addresses[door]).text
-    for door in ("tab", "details", "viewset", "record", "export"):
-        assert "under the third pot" in auditor.open(addresses[door]).text
+    for view in ("tab", "details", "viewset", "record"):
+        assert "under the third pot" not in clerk.open(urls[view]).text
+    for view in ("tab", "details", "viewset", "record", "export"):
+        assert "under the third pot" in auditor.open(urls[view]).text
 
 
-def test_a_password_is_in_no_door_and_neither_is_its_hash(people, addresses):
+def test_neither_a_password_nor_its_hash_is_shown(people, urls):
     admin = people("admin")
     values = {"username": "eleanor.w", "password": "correct-horse"}
-    admin.submit(f"{addresses['details']}/portal", "Create log-in", values)
-    for door in ("tab", "viewset", "export"):
-        text = admin.open(addresses[door]).text
+    admin.submit(f"{urls['details']}/portal", "Create log-in", values)
+    for view in ("tab", "viewset", "export"):
+        text = admin.open(urls[view]).text
         assert "Portal Log-in Created" in text
         assert "correct-horse" not in text
         assert "pbkdf2" not in text

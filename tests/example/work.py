@@ -1,4 +1,4 @@
-"""Work on a customer's pages, as a person does it with forms and buttons."""
+"""Work on a customer's pages, with their forms and buttons."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from demo.browser import Browser
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Somebody's browser at the pages of one customer."""
+    """A user's browser on the pages of one customer."""
 
     browser: Browser
     customer: str
@@ -20,14 +20,14 @@ class Work:
         self.browser.submit(f"{self.customer}/edit", "Save", changes)
 
     def press(self, button, path="", **changes):
-        """Press a button of the customer's page, or of one below."""
+        """Press a button of the customer's page, or of a page of its records."""
         self.browser.submit(f"{self.customer}{path}", button, changes)
 
     def add(self, kind, button, *, files=None, **values):
         """Add a record; return the path of its page."""
         page = self.browser.submit(f"{self.customer}/{kind}", button, values, files=files)
         pattern = re.compile(rf"{re.escape(self.customer)}/{kind}/(\d+)")
-        found = [pattern.match(urlsplit(link).path) for link in page.addresses]
+        found = [pattern.match(urlsplit(link).path) for link in page.urls]
         newest = max((match for match in found if match), key=lambda match: int(match.group(1)))
         return newest.group(0)
 
@@ -40,7 +40,7 @@ class Work:
         self.browser.submit(path, button)
 
     def delete(self, path, button):
-        """Delete a record: the question, then the button."""
+        """Delete a record, on the page that confirms it."""
         self.browser.submit(f"{path}/delete", button)
 
     def invoice(self, description, price, **others):

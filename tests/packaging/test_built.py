@@ -1,8 +1,9 @@
-"""What `python -m build` makes: its contents, and a project that lives on it alone.
+"""What `python -m build` makes: its contents, its page on PyPI, and a project that installs it.
 
-These tests take packages from the registry. They run with `make package`, not with the others.
+These tests download packages. They run with `make package` only.
 """
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -37,13 +38,20 @@ def wheel(built):
 
 
 @pytest.fixture(scope="module")
-def in_the_wheel(wheel):
+def wheel_names(wheel):
     with zipfile.ZipFile(wheel) as file:
         return set(file.namelist())
 
 
 @pytest.fixture(scope="module")
-def in_the_sdist(built):
+def metadata(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        text = file.read(f"{PACKAGE}-{VERSION}.dist-info/METADATA").decode()
+    return HeaderParser().parsestr(text)
+
+
+@pytest.fixture(scope="module")
+def sdist_names(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as file:
         return {str(PurePosixPath(*PurePosixPath(one.name).parts[1:])) for one in file}
@@ -56,10 +64,10 @@ def tracked(folder):
     return set(listed.stdout.splitlines())
 
 
-def test_the_wheel_is_the_package_and_nothing_else(in_the_wheel):
+def test_the_wheel_is_the_package_and_nothing_else(wheel_names):
     metadata = f"{PACKAGE}-{VERSION}.dist-info/"
-    assert {name for name in in_the_wheel if not name.startswith(metadata)} == tracked("src")
-    assert f"{metadata}licenses/LICENSE" in in_the_wheel
+    assert {name for name in wheel_names if not name.startswith(metadata)} == tracked("src")
+    assert f"{metadata}licenses/LICENSE" in wheel_names
 
 
 @pytest.mark.parametrize(
@@ -75,19 +83,16 @@ def test_the_wheel_is_the_package_and_nothing_else(in_the_wheel):
         "templatetags/customer_history.py",
     ],
 )
-def test_the_wheel_has_what_is_not_imported(in_the_wheel, name):
-    assert f"{PACKAGE}/{name}" in in_the_wheel
+def test_the_wheel_has_the_data_files(wheel_names, name):
+    assert f"{PACKAGE}/{name}" in wheel_names
 
 
-def test_each_translation_in_the_wheel_is_compiled(in_the_wheel):
-    sources = {name for name in in_the_wheel if name.endswith(".po")}
-    assert {name.removesuffix(".po") + ".mo" for name in sources} <= in_the_wheel
+def test_each_translation_is_compiled(wheel_names):
+    sources = {name for name in wheel_names if name.endswith(".po")}
+    assert {name.removesuffix(".po") + ".mo" for name in sources} <= wheel_names
 
 
-def test_the_wheel_says_what_it_needs(wheel):
-    with zipfile.ZipFile(wheel) as file:
-        text = file.read(f"{PACKAGE}-{VERSION}.dist-info/METADATA").decode()
-    metadata = HeaderParser().parsestr(text)
+def test_the_metadata_names_what_is_needed(metadata):
     assert metadata["Name"] == "django-customer-history"
     assert metadata["Version"] == VERSION
     assert metadata["License-Expression"] == "MIT"
@@ -96,22 +101,44 @@ def test_the_wheel_says_what_it_needs(wheel):
     needed = metadata.get_all("Requires-Dist")
     assert "django>=5.2" in needed
     assert not [one for one in needed if "celery" in one and "extra ==" not in one]
-    assert "# django-customer-history" in metadata.get_payload()
 
 
-def test_the_source_distribution_builds_and_reads_but_does_not_test(in_the_sdist):
-    assert in_the_sdist >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"}
-    assert in_the_sdist >= {f"src/{name}" for name in tracked("src")}
-    folders = {name.partition("/")[0] for name in in_the_sdist if "/" in name}
+def test_the_metadata_has_the_urls(metadata):
+    urls = dict(one.split(", ") for one in metadata.get_all("Project-URL"))
+    assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    assert all(url.startswith("https://") for url in urls.values())
+
+
+class TestReadme:
+    """PyPI shows the README on a page of its own, where relative links lead nowhere."""
+
+    def test_renders(self, built):
+        command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("PASSED") == 2
+
+    def test_links_and_images_are_absolute(self, metadata):
+        from readme_renderer import markdown  # noqa: PLC0415 - installed by `make package` only
+
+        page = markdown.render(metadata.get_payload())
+        assert re.search(r"<h1[^>]*>django-customer-history<", page)
+        targets = re.findall(r'(?:href|src)="([^"]+)"', page)
+        assert targets
+        assert [one for one in targets if not one.startswith(("https://", "#"))] == []
+
+
+def test_the_sdist_has_the_package_and_no_tests(sdist_names):
+    assert sdist_names >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"}
+    assert sdist_names >= {f"src/{name}" for name in tracked("src")}
+    folders = {name.partition("/")[0] for name in sdist_names if "/" in name}
     assert folders == {"src"}
 
 
-def test_the_tutorial_leads_from_the_wheel_in_an_empty_environment_to_the_first_row(
-    wheel, tmp_path
-):
-    done = Tutorial(tmp_path, wheel=wheel)
-    done.read_the_page()
-    done.shell(WHERE, expect=str(tmp_path / ".venv"))
+def test_the_tutorial_works_with_the_wheel(wheel, tmp_path):
+    tutorial = Tutorial(tmp_path, wheel=wheel)
+    tutorial.read_the_page()
+    tutorial.shell(WHERE, expect=str(tmp_path / ".venv"))
 
 
 WHERE = """

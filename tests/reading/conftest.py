@@ -1,8 +1,19 @@
-"""Fixtures of the tests of reading: a reader, a stranger, and what they are granted."""
+"""Fixtures of the reading tests: users with and without permissions, confidential values."""
+
+import io
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.test import Client
+
+from django_customer_history import history
+from django_customer_history.models import ConfidentialField
+from tests.projects.crm.models import Account, Customer, Invoice, Note, Specimen
+
+SSN = "987-65-4321"
+HIDDEN = ("987-65", "987654321", "4711-secret", "Very Private Ltd", "mauve", "5f4dcc3b")
+"""What only a reader with permission may see of `confidential_customer`, also in parts."""
 
 
 def grant(user, *codenames):
@@ -27,3 +38,34 @@ def stranger(django_user_model):
     client = Client()
     client.force_login(django_user_model.objects.create_user("eve"))
     return client
+
+
+@pytest.fixture
+def confidential_customer(customer, user):
+    """A customer whose history has a confidential value in every place that can hold one."""
+    other = Customer.objects.create(name="Very Private Ltd", ssn=SSN)
+    Customer.objects.filter(pk=customer.pk).update(ssn=SSN, portal_password="5f4dcc3b")
+    Note.objects.create(customer=other, text="moves")
+    Note.objects.filter(text="moves").update(customer=customer)
+    invoice = Invoice.objects.create(customer=other, number="4711-secret")
+    Invoice.objects.filter(pk=invoice.pk).update(customer=customer)
+    invoice.delete()
+    account = Account.objects.create(label="x")
+    Specimen.objects.create(account=account, json={"colour": "mauve", "size": "extra large"})
+    Specimen.objects.update(json={"inner": [{"colour": "mauve"}], "colour": "mauve"})
+    history.record("Credit checked", subject=customer, changes={"ssn": (None, SSN)})
+    with history.acting(user=user, source="api"):
+        customer.tags.create(name="tagged")
+    ConfidentialField.objects.create(model="crm.customer", field="name")
+    ConfidentialField.objects.create(model="crm.invoice", field="number", label="Number")
+    ConfidentialField.objects.create(model="crm.specimen", field="json.colour")
+    ConfidentialField.objects.create(model="crm.specimen", field="json.inner.colour")
+    with history.paused(reason="older than the registration"):
+        older = Customer.objects.create(
+            name="Very Private Ltd", ssn=SSN, portal_password="5f4dcc3b"
+        )
+        Invoice.objects.create(customer=customer, number="4711-secret")
+    call_command("history_baseline", stdout=io.StringIO(), stderr=io.StringIO())
+    older.tags.create(name="tagged too")
+    grant(user, "view_account_history", "export_account_history")
+    return customer

@@ -1,11 +1,11 @@
-"""What the tests of the History tab share: where it is, and what it shows."""
+"""What the tests of the History tab share: its URL, and what it shows."""
 
 from django.utils.html import strip_tags
 
 REVEALING = {"MASK_UNTIL_REVEALED": True}
 
 
-def address(customer):
+def tab_url(customer):
     return f"/customers/{customer.pk}/history/"
 
 
@@ -14,7 +14,7 @@ def shown(answer):
 
 
 def chips(answer):
-    return [(chip.title, chip.text) for chip in answer.context["history"].bar.chips]
+    return [(chip.title, chip.text) for chip in answer.context["history"].filter_bar.chips]
 
 
 def actions(answer):

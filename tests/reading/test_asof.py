@@ -1,4 +1,4 @@
-"""A record as it was, from any entry: put together from the log, under the same masks."""
+"""A record as it was before and after an entry, or at a moment: computed from the log."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from tests.projects.crm.models import (
     Pass,
     Referral,
     Specimen,
+    Stock,
     Tag,
     Ticket,
 )
@@ -37,7 +38,7 @@ def entries(record):
 
 
 def then(entry, reader=EVERYTHING):
-    """Return the fields of the record just before and just after an entry, in words."""
+    """Return the display, or else the state, of each field just before and after an entry."""
     record = record_as_of(reader, entry.id)
     return {
         one.field: tuple(
@@ -48,7 +49,7 @@ def then(entry, reader=EVERYTHING):
     }
 
 
-def test_the_record_before_and_after_a_change(customer):
+def test_before_and_after_a_change(customer):
     customer.rate = "44.99"
     customer.save()
     customer.name, customer.rate = "Acme Ltd", "50.00"
@@ -72,7 +73,7 @@ def test_the_record_before_and_after_a_change(customer):
     assert (record.existed_before, record.exists_after, record.has_unknown) == (True, True, False)
 
 
-def test_a_record_that_goes_and_one_that_comes_again_under_its_key(customer):
+def test_key_is_used_again(customer):
     key = customer.pk
     customer.delete()
     Customer.objects.create(pk=key, name="Another")
@@ -84,7 +85,7 @@ def test_a_record_that_goes_and_one_that_comes_again_under_its_key(customer):
     assert (gone.existed_before, gone.exists_after) == (True, False)
 
 
-def test_links_are_a_list_of_names(customer):
+def test_many_to_many(customer):
     # As numbers their keys are in this order, as text in the other.
     vip, eu = (Tag.objects.create(pk=key, name=name) for key, name in ((9, "vip"), (10, "eu")))
     customer.tags.add(vip)
@@ -96,14 +97,14 @@ def test_links_are_a_list_of_names(customer):
     assert then(third)["tags"] == ("vip, eu", "eu")
 
 
-def test_what_was_set_before_tracking_began_is_unknown_or_known_from_later(db):
+def test_before_tracking_began(db):
     with history.paused(reason="older"):
         older = Customer.objects.create(name="Old", ssn="1")
     Customer.objects.filter(pk=older.pk).update(rate="1.00")
     Customer.objects.filter(pk=older.pk).update(name="New")
     first, _second = entries(older)
     assert then(first) == {
-        "name": ("Old", "Old"),  # The later change tells what was there.
+        "name": ("Old", "Old"),  # From the old value of the later change.
         "status": ("unknown", "unknown"),
         "rate": ("39.99", "1.00"),
         "ssn": ("unknown", "unknown"),
@@ -119,7 +120,7 @@ def test_what_was_set_before_tracking_began_is_unknown_or_known_from_later(db):
     assert then(began)["name"] == ("New", "New")
 
 
-def test_a_snapshot_fills_what_the_log_does_not_know(db):
+def test_snapshot_has_older_values(db):
     with history.paused(reason="older"):
         member = Member.objects.create(name="Eve", ssn="123-45-6789", pin="4711", rate="1.00")
     long_ago = timezone.now() - timedelta(days=1)
@@ -144,7 +145,7 @@ def test_a_snapshot_fills_what_the_log_does_not_know(db):
     assert masked["ssn"] == ("masked", "masked")
 
 
-def test_keys_of_json_are_fields(customer):
+def test_json_keys(customer):
     ticket = Ticket.objects.create(customer=customer, udf={"colour": "red", "size": 1})
     ticket.udf = {"colour": "blue"}
     ticket.save()
@@ -155,16 +156,21 @@ def test_keys_of_json_are_fields(customer):
     assert "udf" not in shown
 
 
-def test_an_entry_on_two_tabs_tells_the_same_on_both(customer):
+def test_two_subjects(customer):
     other = Customer.objects.create(name="Other")
     referral = Referral.objects.create(seller=customer, buyer=other, note="a")
     Referral.objects.update(note="b")
-    told = entries(referral)
-    assert len(told) == 4
-    assert [then(one)["note"] for one in told] == [(None, "a"), (None, "a"), ("a", "b"), ("a", "b")]
+    logged = entries(referral)
+    assert len(logged) == 4
+    assert [then(one)["note"] for one in logged] == [
+        (None, "a"),
+        (None, "a"),
+        ("a", "b"),
+        ("a", "b"),
+    ]
 
 
-def test_an_event_that_changed_no_row_shows_the_row_as_it_was(customer):
+def test_event_without_a_change(customer):
     history.record("Credit checked", subject=customer, changes={"score": (None, 7)})
     customer.name = "Later"
     customer.save()
@@ -173,7 +179,7 @@ def test_an_event_that_changed_no_row_shows_the_row_as_it_was(customer):
     assert "score" not in then(event)
 
 
-def test_the_page_names_both_moments_and_every_state(reader, user, customer):
+def test_page(reader, user, customer):
     with history.paused(reason="older"):
         older = Customer.objects.create(name="Old", ssn="987-65-4321")
     Customer.objects.filter(pk=older.pk).update(rate="44.99")
@@ -185,13 +191,13 @@ def test_the_page_names_both_moments_and_every_state(reader, user, customer):
     assert page["Cache-Control"] == "private, no-store"
     assert "44.99" in text
     assert "39.99" in text
-    assert text.count("before tracking began</em>") == 6
+    assert text.count("before tracking started</em>") == 6
     assert text.count("not stored") == 4
     assert reader.get(f"/customers/{older.pk}/history/{entry.id}/").status_code == 200
     assert reader.get(f"/customers/{customer.pk}/history/{entry.id}/").status_code == 404
 
 
-def test_each_row_of_the_tab_leads_there_but_an_event(reader, customer):
+def test_links_on_the_tab(reader, customer):
     history.record("Credit checked", subject=customer)
     page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
     created, event = Entry.objects.of_entity(Customer, customer.pk).order_by("id")
@@ -199,7 +205,7 @@ def test_each_row_of_the_tab_leads_there_but_an_event(reader, customer):
     assert f"/records/record/{event.id}/" not in page
 
 
-def test_who_may_not_see_the_entry_gets_nothing(stranger, client, customer):
+def test_without_permission(stranger, client, customer):
     (entry,) = entries(customer)
     assert stranger.get(f"/records/record/{entry.id}/").status_code == 404
     assert stranger.get(f"/api/history/entries/{entry.id}/record/").status_code == 404
@@ -207,14 +213,14 @@ def test_who_may_not_see_the_entry_gets_nothing(stranger, client, customer):
     assert client.get(f"/api/history/entries/{entry.id}/record/").status_code == 401
 
 
-def test_over_rest(reader, customer):
+def test_rest(reader, customer):
     Customer.objects.update(rate="44.99")
     _created, changed = entries(customer)
     answer = reader.get(f"/api/history/entries/{changed.id}/record/")
-    told = answer.json()
-    assert told["entry"]["id"] == str(changed.id)
-    assert (told["existed_before"], told["exists_after"]) == (True, True)
-    by_name = {one["field"]: one for one in told["fields"]}
+    record = answer.json()
+    assert record["entry"]["id"] == str(changed.id)
+    assert (record["existed_before"], record["exists_after"]) == (True, True)
+    by_name = {one["field"]: one for one in record["fields"]}
     assert by_name["rate"] == {
         "field": "rate",
         "label": "Rate",
@@ -229,7 +235,7 @@ def test_over_rest(reader, customer):
     assert reader.get(f"/api/history/entries/{changed.id}/record/?x=1").status_code == 400
 
 
-def test_an_entry_about_no_tracked_record_has_none(customer):
+def test_entity_that_is_not_a_record(customer):
     with history.paused(reason="test"):
         pass
     pause = Entry.objects.filter(action="History Paused").get()
@@ -237,7 +243,7 @@ def test_an_entry_about_no_tracked_record_has_none(customer):
         record_as_of(EVERYTHING, pause.id)
 
 
-def test_from_python_a_row_at_a_moment(customer):
+def test_python(customer):
     tag = customer.tags.create(name="vip")
     between = timezone.now()
     Customer.objects.update(rate="44.99", api_token="tok")
@@ -258,7 +264,7 @@ def test_from_python_a_row_at_a_moment(customer):
     assert history.as_of(Customer, datetime(2020, 1, 1, tzinfo=UTC), key=key) is None
 
 
-def test_from_python_what_is_unknown_is_missing_and_null_is_none(customer):
+def test_python_unknown_and_null(customer):
     with history.paused(reason="older"):
         older = Customer.objects.create(name="Old")
     Customer.objects.filter(pk=older.pk).update(rate="1.00")
@@ -270,7 +276,17 @@ def test_from_python_what_is_unknown_is_missing_and_null_is_none(customer):
     assert history.as_of(note, timezone.now()) == {"customer": customer.pk, "text": "t"}
 
 
-def test_imported_history_is_history_too(db):
+def test_python_composite_key(db):
+    stock = Stock.objects.create(warehouse=1, product="p", quantity=3)
+    Stock.objects.update(quantity=4)
+    created, changed = entries(stock)
+    assert history.as_of(stock, created.timestamp) == {"quantity": 3}
+    assert history.as_of(Stock, changed.timestamp, key=(1, "p")) == {"quantity": 4}
+    history.record("Counted", entity=stock)
+    assert Entry.objects.get(action="Counted").entity_id == changed.entity_id
+
+
+def test_imported_history(db):
     start = datetime(2024, 3, 1, tzinfo=UTC)
     with history.paused(reason="before it was installed"):
         client = PastClient(name="Acme")
@@ -286,7 +302,7 @@ def test_imported_history_is_history_too(db):
     assert history.as_of(client, start - timedelta(days=1)) is None
 
 
-def test_a_foreign_key_that_holds_a_secret_is_as_secret_then(customer):
+def test_foreign_key_to_a_secret_field(customer):
     one, other = (Pass.objects.create(customer=customer, code=code) for code in ("tok-1", "tok-2"))
     entrance = Entrance.objects.create(held=one, gate="north")
     Entrance.objects.update(held=other)

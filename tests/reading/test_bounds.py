@@ -1,34 +1,38 @@
-"""What a search or a menu costs has a bound, however long the log is: counted in entries."""
+"""A search or a menu reads a limited number of entries, however long the log is."""
 
 import pytest
 from django.db import connection
 
 from django_customer_history.models import Entry
-from django_customer_history.reading import query as finding
+from django_customer_history.reading import query as entry_query
 from django_customer_history.reading.query import MOST_SEARCHED
+from tests.factories import MOMENT, count_index_reads, entry_key, log_100_000_updates
 from tests.projects.crm.models import Note
-from tests.reading.test_paging import MOMENT, entries_read, fill_at_once, key_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.slow,
+    pytest.mark.urls("tests.reading.urls"),
+]
 
 ENOUGH = 4 * MOST_SEARCHED
-"""To know where the bound lies, and then to look at each entry before it; and some for the rest."""
+"""The search reads the entries once to find its limit, and once more to check each of them."""
 
 
 @pytest.fixture
-def looked_at():
-    """Return what counts the entries that the database has looked at for this connection."""
+def count_read():
+    """Return a function that counts the entries that the database has read for this connection."""
     if connection.vendor == "sqlite":
-        yield from steps_taken()
+        yield from instructions_run()
     else:
-        yield {"postgresql": tuples_read, "mysql": entries_read}[connection.vendor]
+        yield {"postgresql": tuples_read, "mysql": count_index_reads}[connection.vendor]
 
 
 STEPS = 80
-"""Of SQLite's machine, for an entry that is looked at: some more than it takes."""
+"""Instructions of SQLite's virtual machine for reading one entry: an upper limit."""
 
 
-def steps_taken():
+def instructions_run():
     count = 0
 
     def counted():
@@ -52,10 +56,10 @@ def tuples_read():
 
 @pytest.fixture
 def long(customer, reader):
-    """A history of a hundred thousand entries, of which the oldest has a word in it."""
-    fill_at_once(customer)
+    """A history of a hundred thousand entries; only the oldest contains a certain word."""
+    log_100_000_updates(customer)
     Entry.objects.create(
-        id=key_of(0), timestamp=MOMENT, kind="update", action="Update", source="web",
+        id=entry_key(0), timestamp=MOMENT, kind="update", action="Update", source="web",
         subject_model="crm.customer", subject_id=str(customer.pk), entity_model="crm.customer",
         entity_id=str(customer.pk), changes={"name": ["Oldest", "Acme"]},
     )  # fmt: skip
@@ -73,14 +77,12 @@ ADDRESSES = [
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_a_search_goes_on_from_page_to_page_and_each_has_its_bound(
-    address, reader, long, looked_at
-):
+def test_search_continues_on_the_next_page(address, reader, long, count_read):
     link, pages, found = f"{address.format(long.pk)}?q=Oldest", 0, []
     while link:
-        before = looked_at()
+        before = count_read()
         page = reader.get(link).json()
-        assert looked_at() - before < ENOUGH, pages
+        assert count_read() - before < ENOUGH, pages
         found += [entry["kind"] for entry in page["results"]]
         link, pages, last = page["next"], pages + 1, link
     assert found == ["update"]
@@ -91,18 +93,18 @@ def test_a_search_goes_on_from_page_to_page_and_each_has_its_bound(
     assert newer.json()["previous"] is not None
 
 
-def test_a_search_that_finds_enough_looks_no_further(reader, long, looked_at):
+def test_search_stops_when_the_page_is_full(reader, long, count_read):
     for number in range(30):
         Note.objects.create(customer=long, text=f"needle {number}")
-    before = looked_at()
+    before = count_read()
     page = reader.get("/api/history/?q=needle&limit=20").json()
     assert len(page["results"]) == 20
-    assert looked_at() - before < ENOUGH
+    assert count_read() - before < ENOUGH
     second = reader.get(page["next"]).json()
     assert len(second["results"]) == 10
 
 
-def test_the_page_of_a_search_leads_on_where_it_found_nothing_yet(reader, long):
+def test_empty_page_has_a_next_link(reader, long):
     answer = reader.get(f"/customers/{long.pk}/history/?q=Oldest")
     assert answer.context["page"].entries == ()
     assert answer.context["history"].older_link
@@ -113,39 +115,37 @@ def test_the_page_of_a_search_leads_on_where_it_found_nothing_yet(reader, long):
 @pytest.mark.parametrize(
     "query", ["field=nothing", "action=Nothing", "kind=delete", "-kind=update&-kind=create"]
 )
-def test_menus_look_at_the_newest_entries_alone(address, query, reader, long, looked_at):
-    before = looked_at()
+def test_menus_read_the_newest_entries(address, query, reader, long, count_read):
+    before = count_read()
     facets = reader.get(f"{address.format(long.pk)}?{query}").json()
-    assert looked_at() - before < ENOUGH
+    assert count_read() - before < ENOUGH
     assert (facets["complete"], facets["kinds"]) == (False, [])
 
 
 @pytest.mark.parametrize("query", ["source=import", "ip_address=198.51.100.77", "field=name"])
-def test_a_filter_without_an_index_goes_on_from_page_to_page(
-    query, reader, long, looked_at, monkeypatch
-):
-    monkeypatch.setattr(finding, "NEAR", 1_000)
-    monkeypatch.setattr(finding, "FAR", 5_000)
+def test_filter_without_index_continues(query, reader, long, count_read, monkeypatch):
+    monkeypatch.setattr(entry_query, "NEAR", 1_000)
+    monkeypatch.setattr(entry_query, "FAR", 5_000)
     Entry.objects.create(
-        id=key_of(1), timestamp=MOMENT, kind="update", action="Update", source="import",
+        id=entry_key(1), timestamp=MOMENT, kind="update", action="Update", source="import",
         subject_model="crm.customer", subject_id="1", entity_model="crm.customer", entity_id="1",
         ip_address="198.51.100.77", changes={"name": ["Second", "Acme"]},
     )  # fmt: skip
     link, found, pages = f"/api/history/?{query}", [], 0
     while link:
-        before = looked_at()
+        before = count_read()
         page = reader.get(link).json()
         if connection.vendor == "sqlite":
-            # Servers may prefer to read a log as short as this whole; `benchmarks.growth` fails
-            # where they do so with a long one.
-            assert looked_at() - before < 60_000
+            # Servers may read a log as short as this completely; `benchmarks.growth` fails
+            # if they do so with a long one.
+            assert count_read() - before < 60_000
         found += [change["old"] for entry in page["results"] for change in entry["changes"]]
         link, pages = page["next"], pages + 1
     assert "Second" in found
     assert pages == 21
 
 
-def test_menus_of_a_filter_that_an_index_follows_are_whole(reader, user, long):
+def test_menus_are_complete_with_an_index(reader, user, long):
     facets = reader.get("/api/history/facets/?entity=crm.customer:0").json()
     assert (facets["complete"], facets["kinds"]) == (True, [])
     Note.objects.create(customer=long, text="t")

@@ -1,4 +1,4 @@
-"""The dates above the log in the admin: ranges of the key, from its first to its last one."""
+"""The dates above the log in the admin: ranges of the key, from the first one to the last one."""
 
 from datetime import UTC, datetime
 
@@ -12,13 +12,13 @@ from django_customer_history.keys import (
     uuid_at,
 )
 from django_customer_history.models import Entry
-from django_customer_history.tab.calendar import calendar_of
+from django_customer_history.tab.calendar import build_calendar
 from django_customer_history.tab.query import TabQuery
 from tests.reading.conftest import grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
-ADDRESS = "/admin/customer_history/entry/"
+URL = "/admin/customer_history/entry/"
 
 
 @pytest.fixture
@@ -58,61 +58,61 @@ def at(*numbers):
 
 
 def calendar_at(client, query=""):
-    return client.get(f"{ADDRESS}{query}").context["calendar"]
+    return client.get(f"{URL}{query}").context["calendar"]
 
 
-def names(steps):
-    return [step.name for step in steps]
+def names(links):
+    return [link.name for link in links]
 
 
 def today():
     return datetime.now(UTC)
 
 
-def test_it_leads_from_years_over_months_to_a_day_and_back(staff, log):
+def test_links_from_years_to_days_and_back(staff, log):
     log(at(2024, 11, 3, 12), at(2024, 12, 31, 23, 30))
     top = calendar_at(staff)
-    assert (top.back, top.here) == ((), None)
-    assert names(top.parts) == [str(year) for year in range(2024, today().year + 1)]
-    year = calendar_at(staff, top.parts[0].link)
-    assert (names(year.back), year.here) == (["All dates"], "2024")
-    assert names(year.parts) == ["November 2024", "December 2024"]
-    month = calendar_at(staff, year.parts[0].link)
-    assert (names(month.back), month.here) == (["All dates", "2024"], "November 2024")
-    assert names(month.parts) == [f"November {day}" for day in range(3, 31)]
-    answer = staff.get(f"{ADDRESS}{month.parts[0].link}")
+    assert (top.wider, top.current) == ((), None)
+    assert names(top.narrower) == [str(year) for year in range(2024, today().year + 1)]
+    year = calendar_at(staff, top.narrower[0].link)
+    assert (names(year.wider), year.current) == (["All dates"], "2024")
+    assert names(year.narrower) == ["November 2024", "December 2024"]
+    month = calendar_at(staff, year.narrower[0].link)
+    assert (names(month.wider), month.current) == (["All dates", "2024"], "November 2024")
+    assert names(month.narrower) == [f"November {day}" for day in range(3, 31)]
+    answer = staff.get(f"{URL}{month.narrower[0].link}")
     day = answer.context["calendar"]
-    assert (names(day.back), day.here) == (["All dates", "2024", "November 2024"], "November 3")
-    assert day.parts == ()
+    assert (names(day.wider), day.current) == (["All dates", "2024", "November 2024"], "November 3")
+    assert day.narrower == ()
     assert [entry.action for entry in answer.context["page"].entries] == ["Deed of 2024-11-03"]
-    assert day.back[0].link == "?"
+    assert day.wider[0].link == "?"
 
 
-def test_the_days_are_those_of_the_readers_zone(staff, log, settings):
+def test_days_are_in_the_readers_time_zone(staff, log, settings):
     settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": lambda user: "Asia/Tokyo"}
     log(at(2023, 12, 31, 23, 30))
-    assert names(calendar_at(staff).parts)[0] == "2024"
+    assert names(calendar_at(staff).narrower)[0] == "2024"
 
 
-def test_a_single_year_gives_way_to_its_months_and_a_single_month_to_its_days(staff, customer):
+def test_a_single_part_is_replaced_by_its_parts(staff, customer):
     now = today()
-    parts = names(calendar_at(staff, f"?from={now.year}-01-01&to={now.year}-12-31").parts)
+    parts = names(calendar_at(staff, f"?from={now.year}-01-01&to={now.year}-12-31").narrower)
     assert parts == [f"{now:%B} {now.day}"]
-    assert names(calendar_at(staff).parts) == parts
+    assert names(calendar_at(staff).narrower) == parts
 
 
-def test_other_filters_stay_and_other_ranges_are_no_step_of_it(staff, log):
+def test_other_filters_stay(staff, log):
     log(at(2024, 11, 3))
-    assert calendar_at(staff, "?kind=event").parts[0].link == (
+    assert calendar_at(staff, "?kind=event").narrower[0].link == (
         "?kind=event&from=2024-01-01&to=2024-12-31"
     )
     for query in ("?from=2024-11-03", "?from=2024-11-03&to=2024-11-05", "?from=2024-11-03T10:00Z"):
-        assert calendar_at(staff, query).here is None
+        assert calendar_at(staff, query).current is None
 
 
 def test_a_range_outside_of_the_log_has_no_parts(staff, customer):
     calendar = calendar_at(staff, "?from=2019-01-01&to=2019-12-31")
-    assert (calendar.here, calendar.parts) == ("2019", ())
+    assert (calendar.current, calendar.narrower) == ("2019", ())
 
 
 @pytest.mark.parametrize("query", ["?acton=x", "?from=2026-13-45&to=2026-13-45"])
@@ -121,13 +121,13 @@ def test_a_wrong_filter_has_no_calendar(staff, customer, query):
 
 
 def test_an_empty_log_has_no_calendar():
-    assert calendar_of(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
+    assert build_calendar(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
 
 
-def test_nothing_is_counted_and_no_date_is_computed_by_the_database(staff, customer):
+def test_the_database_counts_nothing(staff, customer):
     for query in ("", f"?from={today().year}-01-01&to={today().year}-12-31", "?filter=open"):
         with CaptureQueriesContext(connection) as captured:
-            assert staff.get(f"{ADDRESS}{query}").status_code == 200
+            assert staff.get(f"{URL}{query}").status_code == 200
         statements = " ".join(one["sql"] for one in captured).upper()
         assert "COUNT(" not in statements
         assert "TRUNC" not in statements

@@ -20,9 +20,9 @@ from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
 from django_customer_history.reading.timeline import Timeline
 from tests.extras import needs
+from tests.factories import log_updates
 from tests.projects.crm.models import Account, Customer, Note
 from tests.reading.conftest import grant
-from tests.reading.test_paging import fill
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +89,7 @@ def test_csv_has_a_row_for_each_change(reader, user, customer):
     assert secret[6:8] == ["(not stored)", "(not stored)"]
 
 
+REQUEST = "0190f6a8-0000-7000-8000-000000000001"
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -146,7 +147,7 @@ def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
 
 @needs("xlsxwriter")
 def test_xlsx_goes_on_in_a_further_sheet_where_one_is_full(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.export.formats._ROWS_OF_A_SHEET", 4)
+    monkeypatch.setattr("django_customer_history.export.formats._ROWS_PER_SHEET", 4)
     for number in range(7):
         Note.objects.create(customer=customer, text=f"note {number}")
     content = download(reader, customer, "format=xlsx&field=text").getvalue()
@@ -238,6 +239,7 @@ def test_the_language_and_zone_are_those_of_the_request(reader, customer, settin
     assert json.loads(answer.getvalue()) == listed["results"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "least"),
     [
@@ -251,7 +253,7 @@ def test_memory_stays_flat_however_long_the_history_is(name, least, reader, user
     assert list(start_export(timeline, format_name=name))  # What is needed once is loaded.
     peaks = []
     for more in (2_499, 7_499):
-        fill(customer, more)
+        log_updates(customer, more)
         export = start_export(timeline, format_name=name)
         tracemalloc.start()
         try:
@@ -267,7 +269,7 @@ def test_memory_stays_flat_however_long_the_history_is(name, least, reader, user
 
 class TestCommand:
     def test_it_writes_a_file_and_tells_count_and_digest(self, customer, user, tmp_path, log):
-        fill(customer, 600)
+        log_updates(customer, 600)
         log.clear()
         path, out, err = tmp_path / "history.csv", io.StringIO(), io.StringIO()
         record = f"crm.customer:{customer.pk}"
@@ -292,7 +294,7 @@ class TestCommand:
             def isatty(self):
                 return True
 
-        fill(customer, 600)
+        log_updates(customer, 600)
         out, err = io.StringIO(), Terminal()
         record = f"crm.customer:{customer.pk}"
         call_command("history_export", record, *arguments, stdout=out, stderr=err)
@@ -315,6 +317,15 @@ class TestCommand:
             "crm.customer"
         }
         assert "account" in self.exported("--format", "ndjson")
+
+    def test_its_options_have_hyphens(self, customer):
+        with history.acting(ip_address="203.0.113.9"):
+            Note.objects.create(customer=customer, text="a note")
+        shown = self.exported("--ip-address", "203.0.113.9")
+        assert {row[3] for row in rows(shown.encode())[1:]} == {"Note"}
+        request = str(Entry.objects.get(entity_model="crm.note").request_id or REQUEST)
+        shown = self.exported("--not-ip-address", "203.0.113.9", "--not-request-id", request)
+        assert {row[3] for row in rows(shown.encode())[1:]} >= {"Customer Acme"}
 
     def test_it_has_the_filters_of_rest(self, customer):
         Note.objects.create(customer=customer, text="a note")
@@ -387,7 +398,7 @@ class TestCommand:
         told = " ".join(capsys.readouterr().out.split())
         for usage in (
             "--from DATE", "--not-user USER", "--entity RECORD", "--q TEXT", "--database ALIAS",
-            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request_id UUID",
+            "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request-id UUID",
         ):  # fmt: skip
             assert usage in told
         assert "FILTER" not in told
@@ -425,8 +436,9 @@ def test_facets_name_what_occurs(reader, user, customer):
 def test_facets_cost_the_same_however_long_the_history_is(
     reader, user, customer, django_assert_num_queries
 ):
-    fill(customer, 2_001)
-    with django_assert_num_queries(6):  # session, user, permissions, subject, entries with marks
+    log_updates(customer, 2_001)
+    # Session, user, subject, permissions (2), entries, marks, registrations.
+    with django_assert_num_queries(8):
         found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
     assert found["complete"] is False
     assert [one["value"] for one in found["kinds"]] == ["update"]

@@ -1,4 +1,4 @@
-"""Filters: the same names in every door, each with its contrary, and none ever ignored."""
+"""Filters: the same names everywhere, each with its opposite, and none is ignored."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -41,7 +41,7 @@ def everything(user):
 
 
 @pytest.fixture
-def told(customer, user, log):
+def sample(customer, user, log):
     """Six entries, each unlike the others; their names are the tests' own."""
     with history.acting(user=user, source="web", ip_address="203.0.113.9", request_id=REQUEST):
         Customer.objects.filter(pk=customer.pk).update(rate="44.99")
@@ -68,10 +68,10 @@ def told(customer, user, log):
     }
 
 
-def kept(timeline, told, query):
-    """Return the names of the told entries that fit a query string, oldest first."""
+def kept(timeline, sample, query):
+    """Return the names of the sample entries that match a query string, oldest first."""
     page = timeline.filtered(Filters.read(QueryDict(query))).page(limit=200)
-    names = [told["keys"].get(entry.id) for entry in reversed(page.entries)]
+    names = [sample["keys"].get(entry.id) for entry in reversed(page.entries)]
     return " ".join(name for name in names if name)
 
 
@@ -120,12 +120,14 @@ ALL = "rate text name made event gone"
         ("user={user}&kind=update", "rate"),
     ],
 )
-def test_each_filter_keeps_what_fits_and_its_contrary_the_rest(everything, told, query, expected):
-    given = query.format(user=told["user"].pk, customer=told["customer"].pk, note=told["note"])
-    assert kept(everything, told, given) == expected
+def test_a_filter_keeps_matches_and_its_opposite_the_rest(everything, sample, query, expected):
+    given = query.format(
+        user=sample["user"].pk, customer=sample["customer"].pk, note=sample["note"]
+    )
+    assert kept(everything, sample, given) == expected
 
 
-def test_who_has_no_key_is_somebody_and_is_found_by_name(everything, told, reader, customer):
+def test_a_user_without_a_key_is_found_by_name(everything, sample, reader, customer):
     with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
         history.record("Deployed", subject=customer)
     (deployed,) = everything.filtered(user="name:deploy").page().entries
@@ -133,7 +135,7 @@ def test_who_has_no_key_is_somebody_and_is_found_by_name(everything, told, reade
     assert everything.filtered(user="name:ann").page().entries == ()
     assert "Deployed" not in [one.action for one in everything.filtered(user=None).page().entries]
     others = everything.filtered(not_user="name:deploy").page(limit=200).entries
-    assert {one.id for one in others} >= told["keys"].keys()
+    assert {one.id for one in others} >= sample["keys"].keys()
     assert deployed.id not in {one.id for one in others}
     menu = {one.label: one.value for one in facets(everything).users}
     assert menu["deploy"] == "name:deploy"
@@ -142,7 +144,7 @@ def test_who_has_no_key_is_somebody_and_is_found_by_name(everything, told, reade
     assert re.search(r'<strong dir="auto">deploy</strong>', page)
 
 
-def test_text_is_found_whatever_its_letters_and_however_it_was_written(everything, customer, log):
+def test_text_is_found_in_any_script_and_case(everything, customer, log):
     Customer.objects.filter(pk=customer.pk).update(name='Café "Größe" 100%_')
     history.record("Noted", subject=customer, changes={"what": (None, 'Café "Größe" 100%_')})
     account = Account.objects.create(label="a")
@@ -158,7 +160,7 @@ def test_text_is_found_whatever_its_letters_and_however_it_was_written(everythin
         assert (text, len(page.entries)) == (text, count)
 
 
-def test_a_date_means_the_day_of_the_user(everything, customer, log):
+def test_a_date_is_a_day_of_the_user(everything, customer, log):
     for hour in (4, 5, 28, 29):
         moment = datetime(2026, 3, 10, tzinfo=UTC) + timedelta(hours=hour)
         microseconds = int(moment.timestamp()) * 1_000_000
@@ -167,20 +169,20 @@ def test_a_date_means_the_day_of_the_user(everything, customer, log):
             entity_model="crm.customer", entity_id=str(customer.pk), source="web",
         )  # fmt: skip
 
-    def told(**asked):
-        page = everything.filtered(Filters.of(**asked)).page()
+    def hours(**filters):
+        page = everything.filtered(Filters.of(**filters)).page()
         return [entry.action for entry in page.entries if entry.action.isdigit()]
 
     with timezone.override(ZoneInfo("Etc/GMT+5")):
-        assert told(from_="2026-03-10", to="2026-03-10") == ["28", "5"]
-        assert told(from_=date(2026, 3, 11)) == ["29"]
-        assert told(not_from="2026-03-10") == ["4"]
-        assert told(not_to="2026-03-10") == ["29"]
-        assert told(to="2026-03-10T00:00:00") == ["5", "4"]
-    assert told(from_="2026-03-10", to="2026-03-10") == ["5", "4"]
-    assert told(from_="2026-03-10T04:00:00Z", to="2026-03-10T05:00:00+00:00") == ["5", "4"]
-    assert told(from_="2026-03-10T04:00:00.000001Z", to="2026-03-10T04:59:59.999999Z") == []
-    assert told(from_="0001-01-01", to="9999-12-31") == ["29", "28", "5", "4"]
+        assert hours(from_="2026-03-10", to="2026-03-10") == ["28", "5"]
+        assert hours(from_=date(2026, 3, 11)) == ["29"]
+        assert hours(not_from="2026-03-10") == ["4"]
+        assert hours(not_to="2026-03-10") == ["29"]
+        assert hours(to="2026-03-10T00:00:00") == ["5", "4"]
+    assert hours(from_="2026-03-10", to="2026-03-10") == ["5", "4"]
+    assert hours(from_="2026-03-10T04:00:00Z", to="2026-03-10T05:00:00+00:00") == ["5", "4"]
+    assert hours(from_="2026-03-10T04:00:00.000001Z", to="2026-03-10T04:59:59.999999Z") == []
+    assert hours(from_="0001-01-01", to="9999-12-31") == ["29", "28", "5", "4"]
 
 
 def test_a_range_of_dates_is_a_range_of_the_primary_key(everything):
@@ -189,18 +191,18 @@ def test_a_range_of_dates_is_a_range_of_the_primary_key(everything):
     assert [part.split(".")[1].strip('`"') for part in condition.split()[::4]] == ["id", "id"]
 
 
-def test_in_python_a_filter_takes_records_and_dates(everything, told, user):
+def test_in_python_a_filter_takes_records_and_dates(everything, sample, user):
     assert Filters.of(user=user, not_kind="create", entity=Note) == Filters.of(
         user=str(user.pk), not_kind=["create"], entity=["crm.note"]
     )
     assert Filters.of(user=None) == Filters.of(user="system")
-    timeline = everything.filtered(Filters.of(entity=told["account"], from_=date.today()))  # noqa: DTZ011
-    assert [told["keys"][entry.id] for entry in timeline.page().entries] == ["made"]
+    timeline = everything.filtered(Filters.of(entity=sample["account"], from_=date.today()))  # noqa: DTZ011
+    assert [sample["keys"][entry.id] for entry in timeline.page().entries] == ["made"]
 
 
-def test_in_python_filters_are_keywords_of_the_timeline(everything, told, user):
+def test_in_python_filters_are_keywords_of_the_timeline(everything, sample, user):
     timeline = everything.filtered(user=user, not_kind="create", from_=date.today())  # noqa: DTZ011
-    assert [told["keys"][entry.id] for entry in timeline.page().entries] == ["rate"]
+    assert [sample["keys"][entry.id] for entry in timeline.page().entries] == ["rate"]
     with pytest.raises(InvalidFilterError, match="acton"):
         everything.filtered(acton="Update")
 
@@ -210,14 +212,14 @@ def test_a_timeline_is_filtered_once_so_that_no_filter_is_forgotten(everything):
         everything.filtered(q="siren").filtered(kind="create")
 
 
-def test_in_python_filters_narrow_entries_that_nobody_reads(told, customer):
+def test_in_python_filters_apply_to_stored_entries(sample, customer):
     entries = history.entries_for(customer)
     found = Filters.of(kind=["create", "delete"], entity=Note).applied(entries)
-    assert [told["keys"][entry.id] for entry in found] == ["gone", "text"]
+    assert [sample["keys"][entry.id] for entry in found] == ["gone", "text"]
     assert Filters.of().applied(entries).count() == entries.count()
-    for asked in ({"q": "siren"}, {"not_q": "siren", "kind": "create"}):
+    for filters in ({"q": "siren"}, {"not_q": "siren", "kind": "create"}):
         with pytest.raises(InvalidFilterError, match="Text is searched by a timeline alone"):
-            Filters.of(**asked).applied(entries)
+            Filters.of(**filters).applied(entries)
 
 
 def test_all_that_one_user_changed_over_all_customers(customer, reader, user):
@@ -254,9 +256,7 @@ def test_all_that_one_user_changed_over_all_customers(customer, reader, user):
         ("limit=5&limit=6", "limit", "Given too often."),
     ],
 )
-def test_what_is_unknown_or_malformed_is_a_problem_that_names_it(
-    reader, customer, query, parameter, detail
-):
+def test_an_unknown_or_malformed_filter_is_a_problem(reader, customer, query, parameter, detail):
     for address in ("/api/history/", f"/api/history/subjects/crm.customer/{customer.pk}/"):
         response = reader.get(f"{address}?{query}")
         assert response.status_code == 400
@@ -266,19 +266,19 @@ def test_what_is_unknown_or_malformed_is_a_problem_that_names_it(
         assert detail in error["detail"]
 
 
-@pytest.mark.parametrize("door", ["facets", "export"])
-def test_every_door_refuses_the_same_filters(door, reader, customer):
+@pytest.mark.parametrize("route", ["facets", "export"])
+def test_every_route_refuses_the_same_filters(route, reader, customer):
     address = {
         "facets": "/api/history/facets/",
         "export": "/api/history/export/",
-    }[door]
+    }[route]
     response = reader.get(f"{address}?acton=Update&kind=x")
     assert response.status_code == 400
     assert response["Content-Type"] == "application/problem+json"
     assert {error["parameter"] for error in response.json()["errors"]} == {"acton", "kind"}
 
 
-def test_the_page_has_the_filters_of_rest_and_keeps_them_while_paging(reader, customer, settings):
+def test_the_tab_keeps_filters_while_paging(reader, customer, settings):
     settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
     for text in ("first", "second"):
         Note.objects.create(customer=customer, text=text)
@@ -292,7 +292,7 @@ def test_the_page_has_the_filters_of_rest_and_keeps_them_while_paging(reader, cu
     assert older.context["page"].older is None
 
 
-def test_a_wrong_filter_on_the_page_is_named_on_a_page(reader, stranger, customer):
+def test_the_tab_names_a_wrong_filter(reader, stranger, customer):
     address = f"/customers/{customer.pk}/history/?acton=Update&kind=%3Cb%3E&from=yesterday"
     response = reader.get(address)
     assert response.status_code == 400
@@ -308,7 +308,7 @@ def test_a_wrong_filter_on_the_page_is_named_on_a_page(reader, stranger, custome
     assert stranger.get(address).status_code == 403
 
 
-def test_the_tag_takes_the_filters_of_the_page_and_leaves_the_hosts_own(reader, customer):
+def test_the_tag_ignores_other_parameters(reader, customer):
     Note.objects.create(customer=customer, text="a note")
     Customer.objects.filter(pk=customer.pk).update(rate="44.99")
     address = f"/customers/{customer.pk}/page/"
@@ -319,10 +319,10 @@ def test_the_tag_takes_the_filters_of_the_page_and_leaves_the_hosts_own(reader, 
     assert "a note" not in text
     assert "44.99" in text
     text = reader.get(f"{address}?action=Nothing").content.decode()
-    assert "No change fits these filters." in text
+    assert "No changes match these filters." in text
 
 
-def test_the_tag_names_a_wrong_filter_and_pages_within_good_ones(reader, customer, settings):
+def test_the_tag_names_a_wrong_filter_and_pages(reader, customer, settings):
     address = f"/customers/{customer.pk}/page/"
     response = reader.get(f"{address}?kind=x&kind=create")
     assert response.status_code == 200
@@ -338,7 +338,7 @@ def test_the_tag_names_a_wrong_filter_and_pages_within_good_ones(reader, custome
     assert "entity=crm.note" in link
 
 
-def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user, customer):
+def test_a_confidential_field_is_found_by_name_only(reader, user, customer):
     assert len(reader.get("/api/history/?field=ssn").json()["results"]) == 1
     assert reader.get("/api/history/?q=123-45").json()["results"] == []
     grant(user, "view_confidential_customer_ssn")
@@ -347,7 +347,7 @@ def test_a_confidential_field_is_filtered_by_name_and_not_by_value(reader, user,
     assert reader.get("/api/history/?q=Acme").json()["results"] == []
 
 
-def test_pages_of_a_search_are_whole_though_most_entries_do_not_fit(reader, customer, monkeypatch):
+def test_pages_of_a_search_are_full_if_few_entries_match(reader, customer, monkeypatch):
     monkeypatch.setattr("django_customer_history.reading.query.CHUNK", 3)
     for number in range(10):
         Customer.objects.filter(pk=customer.pk).update(ssn=f"needle {number}")
@@ -363,12 +363,12 @@ def test_pages_of_a_search_are_whole_though_most_entries_do_not_fit(reader, cust
     assert pages == 2
 
 
-def test_every_name_has_a_description_and_a_contrary():
+def test_every_name_has_a_description_and_an_opposite():
     assert set(NAMES) == {f"{sign}{name}" for name in DEFINITIONS for sign in ("", "-")}
     assert all(definition.description for definition in DEFINITIONS.values())
 
 
-def test_several_errors_are_told_at_once():
+def test_all_errors_are_named_at_once():
     with pytest.raises(InvalidFilterError) as raised:
         Filters.read({"acton": "x", "kind": ["x"], "user": "7"})
     assert set(raised.value.errors) == {"acton", "kind"}
@@ -378,7 +378,7 @@ def monrovia(user):
     return "Africa/Monrovia"
 
 
-def test_a_day_in_a_zone_that_was_apart_by_seconds_is_kept(reader, customer, settings):
+def test_a_day_in_a_zone_with_seconds_in_its_offset(reader, customer, settings):
     """Until 1972 Liberia was 44 minutes and 30 seconds behind, which no offset can say."""
     settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.test_filters.monrovia"}
     midnight = datetime(1970, 6, 1, 0, 44, 30, tzinfo=UTC)
@@ -405,7 +405,7 @@ def test_a_day_in_a_zone_that_was_apart_by_seconds_is_kept(reader, customer, set
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
 @pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-12"])
-def test_the_first_and_the_last_day_there_are_bound_something(day, zone, everything):
+def test_the_first_and_the_last_day_are_bounds(day, zone, everything):
     with timezone.override(ZoneInfo(zone)):
         assert everything.filtered(**{"from": day}).page().entries == (
             () if day[0] == "9" else everything.page().entries
@@ -415,7 +415,7 @@ def test_the_first_and_the_last_day_there_are_bound_something(day, zone, everyth
         )
 
 
-def test_filters_that_are_wrong_keep_nothing_silently(everything):
-    wrong = Filters(asked=(("from", ("yesterday",)),))
+def test_wrong_filters_never_match_silently(everything):
+    wrong = Filters(values=(("from", ("yesterday",)),))
     with pytest.raises(InvalidFilterError, match="from: Give a date"):
         wrong.applied(Entry.objects.all())

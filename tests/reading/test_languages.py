@@ -1,4 +1,4 @@
-"""What readers see in their own language: tab, record, admin, REST, files, values."""
+"""The tab, the record, the admin, REST, files and values in the reader's language."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
-from django_customer_history.tab.days import moment_of
+from django_customer_history.tab.days import describe_moment
 from django_customer_history.values.encoding import encode
 from django_customer_history.values.rendering import display
 from django_customer_history.values.types import ValueType
@@ -55,7 +55,7 @@ def staff(reader, user):
 
 @pytest.fixture
 def past(customer):
-    """An entry of another year's day, as an import writes it."""
+    """An entry of an import on an earlier day."""
     return Entry.objects.create(
         id=uuid_at(int(MOMENT.timestamp()) * 1_000_000),
         timestamp=MOMENT, kind="update", action="Update", source="import",
@@ -73,17 +73,17 @@ def shown(answer):
     return " ".join(strip_tags(answer.content.decode()).split())
 
 
-def address(customer):
+def tab_url(customer):
     return f"/customers/{customer.pk}/history/"
 
 
-def bar_of(answer):
-    return answer.context["history"].bar
+def filter_bar(answer):
+    return answer.context["history"].filter_bar
 
 
 class TestTab:
     def test_in_german(self, reader, customer, past):
-        answer = get(reader, address(customer), "de")
+        answer = get(reader, tab_url(customer), "de")
         text = shown(answer)
         assert answer.headers["Content-Language"] == "de"
         assert '<html lang="de">' in answer.content.decode()
@@ -100,13 +100,13 @@ class TestTab:
         assert "Erstellt" in text
         assert "Geändert" in text
         assert "Rate war 39,99 ist jetzt 1.044,50 Import" in text
-        assert 'data-loading="Wird geladen …"' in answer.content.decode()
+        assert 'data-loading="Wird geladen…"' in answer.content.decode()
         assert 'aria-label="5. März 2026, 14:02:11 UTC: Link zu dieser Änderung"' in (
             answer.content.decode()
         )
 
     def test_in_spanish(self, reader, customer, past):
-        answer = get(reader, address(customer), "es")
+        answer = get(reader, tab_url(customer), "es")
         text = shown(answer)
         assert "Historial de Acme" in text
         assert (
@@ -122,10 +122,8 @@ class TestTab:
         assert "Modificación" in text
         assert "Rate era 39,99 ahora es 1 044,50 Importación" in text
 
-    def test_in_a_language_without_a_catalogue_it_is_english_with_djangos_words(
-        self, reader, customer, past
-    ):
-        text = shown(get(reader, address(customer), "fr"))
+    def test_without_a_catalog_it_is_english_with_djangos_words(self, reader, customer, past):
+        text = shown(get(reader, tab_url(customer), "fr"))
         assert "History of Acme" in text
         assert "Jeudi, 5 mars 2026" in text
         assert "Update" in text
@@ -145,7 +143,7 @@ class TestTab:
             entity_model="crm.customer", entity_id=str(customer.pk),
         )  # fmt: skip
         Note.objects.create(customer=customer, text="t")
-        page = get(reader, address(customer), language).content.decode()
+        page = get(reader, tab_url(customer), language).content.decode()
         assert [one for one in words if one not in page] == []
 
     @pytest.mark.parametrize(
@@ -154,8 +152,7 @@ class TestTab:
             (
                 "de",
                 [
-                    "Verborgen. Die Berechtigung crm.view_confidential_customer_ssn macht den Wert"
-                    " sichtbar.",
+                    "Verborgen. Nötige Berechtigung: crm.view_confidential_customer_ssn.",
                     "nicht gespeichert",
                     "leer",
                     "war Nein ist jetzt Ja",
@@ -164,7 +161,7 @@ class TestTab:
             (
                 "es",
                 [
-                    "Oculto. El permiso crm.view_confidential_customer_ssn permite verlo.",
+                    "Oculto. Permiso necesario: crm.view_confidential_customer_ssn.",
                     "no se guarda",
                     "vacío",
                     "era No ahora es Sí",
@@ -176,7 +173,7 @@ class TestTab:
         Customer.objects.filter(pk=customer.pk).update(ssn="999-88-7777", api_token="t", name="")
         ticket = Ticket.objects.create(customer=customer)
         Ticket.objects.filter(pk=ticket.pk).update(urgent=True)
-        text = shown(get(reader, address(customer), language))
+        text = shown(get(reader, tab_url(customer), language))
         assert [one for one in words if one not in text] == []
 
     @pytest.mark.parametrize(
@@ -185,8 +182,8 @@ class TestTab:
             (
                 "de",
                 [
-                    "Keine Änderung entspricht diesen Filtern.",
-                    "Entfernen Sie einen Filter oder wählen Sie einen längeren Zeitraum.",
+                    "Keine Änderungen entsprechen diesen Filtern.",
+                    "Filter entfernen oder längeren Zeitraum wählen.",
                     "Alle Filter zurücksetzen",
                 ],
             ),
@@ -194,21 +191,21 @@ class TestTab:
                 "es",
                 [
                     "Ningún cambio coincide con estos filtros.",
-                    "Quite alguno de los filtros o elija un período más largo.",
+                    "Quite un filtro o elija un período más largo.",
                     "Borrar todos los filtros",
                 ],
             ),
         ],
     )
-    def test_nothing_that_fits(self, reader, customer, language, words):
-        text = shown(get(reader, address(customer) + "?kind=delete", language))
+    def test_no_matches(self, reader, customer, language, words):
+        text = shown(get(reader, tab_url(customer) + "?kind=delete", language))
         assert [one for one in words if one not in text] == []
 
     @pytest.mark.parametrize(
         ("language", "refused"),
         [
-            ("de", "Sie dürfen diesen Verlauf nicht einsehen."),
-            ("es", "No tiene permiso para consultar este historial."),
+            ("de", "Keine Berechtigung zum Ansehen dieses Verlaufs."),
+            ("es", "No tiene permiso para ver este historial."),
         ],
     )
     def test_no_permission(self, customer, django_user_model, language, refused):
@@ -221,7 +218,7 @@ class TestTab:
     @pytest.mark.parametrize(
         ("language", "refused"),
         [
-            ("de", "Sie dürfen diesen Verlauf nicht exportieren."),
+            ("de", "Keine Berechtigung zum Exportieren dieses Verlaufs."),
             ("es", "No tiene permiso para exportar este historial."),
         ],
     )
@@ -229,17 +226,17 @@ class TestTab:
         bob = django_user_model.objects.create_user("bob")
         grant(bob, "view_customer_history")
         client.force_login(bob)
-        answer = get(client, address(customer) + "?format=csv", language)
+        answer = get(client, tab_url(customer) + "?format=csv", language)
         assert answer.status_code == 403
         assert refused in shown(answer)
 
     @pytest.mark.parametrize(
         ("language", "before", "word"),
-        [("de", "vor", "Erstellt"), ("es", "antes", "Creación")],
+        [("de", "Vor und nach", "Erstellt"), ("es", "Antes y después", "Creación")],
     )
     def test_a_record_as_of_an_entry(self, reader, customer, language, before, word):
         entry = Entry.objects.get(entity_model="crm.customer", entity_id=str(customer.pk))
-        text = shown(get(reader, f"{address(customer)}{entry.id}/", language))
+        text = shown(get(reader, f"{tab_url(customer)}{entry.id}/", language))
         assert before in text
         assert word in text
         assert "Create" not in text
@@ -248,8 +245,8 @@ class TestTab:
 class TestFilterBar:
     def test_in_german(self, reader, user, customer):
         query = f"?user={user.pk}&-kind=delete&action=Create&source=command&from=2026-03-05"
-        answer = get(reader, address(customer) + query, "de")
-        chips = [(one.title, one.text) for one in bar_of(answer).chips]
+        answer = get(reader, tab_url(customer) + query, "de")
+        chips = [(one.title, one.text) for one in filter_bar(answer).chips]
         assert chips == [
             ("Von", "5. März 2026"),
             ("Benutzer", str(user.pk)),
@@ -257,22 +254,22 @@ class TestFilterBar:
             ("Quelle", "Befehl"),
             ("Art", "Gelöscht"),
         ]
-        assert [one.title for one in bar_of(answer).menus] == [
+        assert [one.title for one in filter_bar(answer).menus] == [
             "Benutzer", "Aktion", "Datensatz", "Feld", "Quelle",
         ]  # fmt: skip
-        assert [one.name for one in bar_of(answer).presets] == [
+        assert [one.name for one in filter_bar(answer).presets] == [
             "Heute", "Gestern", "Letzte 7 Tage", "Letzte 30 Tage", "Diesen Monat",
             "Letzten Monat", "Letzte 12 Monate",
         ]  # fmt: skip
         text = shown(answer)
         assert "Filter entfernen: Art ist nicht Gelöscht" in text
         assert "Anwenden" in text
-        assert 'placeholder="In Werten suchen"' in answer.content.decode()
+        assert 'placeholder="Werte durchsuchen"' in answer.content.decode()
 
     def test_in_spanish(self, reader, customer):
         query = "?user=system&-kind=delete&action=Create&source=command&to=2026-03-05"
-        answer = get(reader, address(customer) + query, "es")
-        chips = [(one.title, one.text) for one in bar_of(answer).chips]
+        answer = get(reader, tab_url(customer) + query, "es")
+        chips = [(one.title, one.text) for one in filter_bar(answer).chips]
         assert chips == [
             ("Hasta", "5 de marzo de 2026"),
             ("Usuario", "Sistema"),
@@ -280,17 +277,17 @@ class TestFilterBar:
             ("Origen", "Comando"),
             ("Tipo", "Eliminación"),
         ]
-        assert [one.name for one in bar_of(answer).presets] == [
+        assert [one.name for one in filter_bar(answer).presets] == [
             "Hoy", "Ayer", "Últimos 7 días", "Últimos 30 días", "Este mes", "Mes pasado",
             "Últimos 12 meses",
         ]  # fmt: skip
         assert "Quitar el filtro: Tipo no es Eliminación" in shown(answer)
 
-    def test_menus_stand_in_the_order_of_the_readers_words(self, reader, customer):
+    def test_menus_are_sorted_in_the_language(self, reader, customer):
         note = Note.objects.create(customer=customer, text="t")
         Note.objects.filter(pk=note.pk).update(text="u")
         note.delete()
-        menus = bar_of(get(reader, address(customer) + "?filter=open", "de")).menus
+        menus = filter_bar(get(reader, tab_url(customer) + "?filter=open", "de")).menus
         (actions,) = (one for one in menus if one.name == "action")
         assert [(one.label, one.value) for one in actions.options] == [
             ("Erstellt", "Create"),
@@ -302,32 +299,28 @@ class TestFilterBar:
 WRONG = [
     (
         "kind=updte",
-        "Meinten Sie „update“? Geben Sie einen dieser Werte an: create, update, delete, add,"
-        " remove, event.",
-        "¿Quería decir «update»? Indique uno de estos valores: create, update, delete, add,"
-        " remove, event.",
+        "Meinten Sie „update“? Mögliche Werte: create, update, delete, add, remove, event.",
+        "¿Quería decir «update»? Valores posibles: create, update, delete, add, remove, event.",
     ),
     (
         "from=yesterday",
-        "Geben Sie ein Datum an, zum Beispiel 2026-11-23, oder einen Zeitpunkt, zum Beispiel"
-        " 2026-11-23T14:02:11Z.",
+        "Datum wie 2026-11-23 oder Zeitpunkt wie 2026-11-23T14:02:11Z angeben.",
         "Indique una fecha, como 2026-11-23, o un instante, como 2026-11-23T14:02:11Z.",
     ),
     (
         "ip_address=here",
-        "Geben Sie eine IP-Adresse an, zum Beispiel 203.0.113.9 oder 2001:db8::7.",
+        "IP-Adresse angeben, zum Beispiel 203.0.113.9 oder 2001:db8::7.",
         "Indique una dirección IP, como 203.0.113.9 o 2001:db8::7.",
     ),
     (
         "entity=customer",
-        "Geben Sie ein Modell an, zum Beispiel „crm.customer“, oder einen Datensatz:"
-        " „crm.customer:42“.",
+        "Modell wie „crm.customer“ oder Datensatz wie „crm.customer:42“ angeben.",
         "Indique un modelo, como «crm.customer», o un registro: «crm.customer:42».",
     ),
     ("to=2026-01-01&to=2026-01-02", "Zu oft angegeben.", "Indicado demasiadas veces."),
     (
         f"q={'x' * 501}",
-        "Geben Sie einen Wert mit 1 bis 500 Zeichen an.",
+        "Wert mit 1 bis 500 Zeichen angeben.",
         "Indique un valor de 1 a 500 caracteres.",
     ),
     (
@@ -340,11 +333,9 @@ WRONG = [
 
 class TestWrongFilters:
     @pytest.mark.parametrize(("query", "german", "spanish"), WRONG, ids=lambda one: one[:12])
-    def test_are_named_in_the_readers_language_on_the_tab_and_over_rest(
-        self, reader, customer, query, german, spanish
-    ):
+    def test_messages_on_the_tab_and_over_rest(self, reader, customer, query, german, spanish):
         for language, text in (("de", german), ("es", spanish)):
-            page = get(reader, f"{address(customer)}?{query}", language)
+            page = get(reader, f"{tab_url(customer)}?{query}", language)
             assert page.status_code == 400
             assert text in shown(page)
             answer = get(
@@ -353,15 +344,15 @@ class TestWrongFilters:
             assert [one["detail"] for one in answer.json()["errors"]] == [text]
             assert answer.json()["errors"][0]["parameter"] == query.partition("=")[0]
 
-    def test_parameters_that_are_no_filters_are_named_so_too(self, reader, customer):
+    def test_messages_of_other_parameters(self, reader, customer):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/?limit=0&cursor=x"
         answer = get(reader, path, "de").json()
         assert answer["errors"] == [
-            {"parameter": "limit", "detail": "Geben Sie eine ganze Zahl von 1 bis 200 an."},
+            {"parameter": "limit", "detail": "Ganze Zahl von 1 bis 200 angeben."},
             {
                 "parameter": "cursor",
                 "detail": "Der Cursor gehört nicht zu dieser Liste und diesen Filtern."
-                " Beginnen Sie ohne Cursor.",
+                " Bitte ohne Cursor beginnen.",
             },
         ]
         assert (answer["title"], answer["status"]) == ("Bad Request", 400)
@@ -386,13 +377,13 @@ class TestTime:
             ({"days": 1100}, "vor 3 Jahren", "hace 3 años"),
         ],
     )
-    def test_that_has_gone_by(self, length, german, spanish):
-        told = {}
+    def test_relative_time(self, length, german, spanish):
+        relative = {}
         for language in ("de", "es"):
             with translation.override(language):
                 now = MOMENT + timedelta(**length)
-                told[language] = moment_of(MOMENT, zone=UTC, now=now).relative
-        assert told == {"de": german, "es": spanish}
+                relative[language] = describe_moment(MOMENT, zone=UTC, now=now).relative
+        assert relative == {"de": german, "es": spanish}
 
     @pytest.mark.parametrize(
         ("language", "one", "several"),
@@ -402,13 +393,13 @@ class TestTime:
             ("de-at", "vor 1 Tag", "vor 3 Tagen"),
         ],
     )
-    def test_is_told_in_the_variants_of_a_language_too(self, language, one, several):
+    def test_relative_time_in_variants_of_a_language(self, language, one, several):
         with translation.override(language):
-            told = [
-                moment_of(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
+            relative = [
+                describe_moment(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
                 for days in (1, 3)
             ]
-        assert told == [one, several]
+        assert relative == [one, several]
 
     @pytest.mark.parametrize(
         ("duration", "english", "german", "spanish"),
@@ -421,19 +412,17 @@ class TestTime:
             ({"days": -3}, "-3 days, 0:00:00", "-3 Tage, 0:00:00", "-3 días, 0:00:00"),
         ],
     )
-    def test_that_a_duration_takes(self, duration, english, german, spanish):
+    def test_durations(self, duration, english, german, spanish):
         text = encode(timedelta(**duration))
-        told = []
+        texts = []
         for language in ("en", "de", "es"):
             with translation.override(language):
-                told.append(display(text, models.DurationField(), ValueType.DURATION))
-        assert told == [english, german, spanish]
+                texts.append(display(text, models.DurationField(), ValueType.DURATION))
+        assert texts == [english, german, spanish]
 
 
 class TestRest:
-    def test_labels_are_in_the_language_of_the_request_and_codes_in_none(
-        self, reader, customer, past
-    ):
+    def test_labels_are_translated_and_codes_are_not(self, reader, customer, past):
         answer = get(reader, f"/api/history/subjects/crm.customer/{customer.pk}/", "de")
         entry = answer.json()["results"][-1]
         assert (entry["kind"], entry["action"]) == ("update", "Update")
@@ -442,7 +431,7 @@ class TestRest:
         assert (change["old"], change["new"]) == ("39.99", "1044.50")
         assert (change["old_display"], change["new_display"]) == ("39,99", "1.044,50")
 
-    def test_what_it_answers_says_its_language_and_differs_by_it(self, reader, customer, past):
+    def test_answers_name_and_vary_by_language(self, reader, customer, past):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/"
         german, spanish = get(reader, path, "de"), get(reader, path, "es")
         assert german.headers["Content-Language"] == "de"
@@ -474,7 +463,7 @@ class TestRest:
 
 class TestFiles:
     def test_columns_of_a_csv_keep_their_names(self, reader, customer, past):
-        answer = get(reader, address(customer) + "?format=csv", "de")
+        answer = get(reader, tab_url(customer) + "?format=csv", "de")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert list(rows[0]) == [
             "timestamp", "user", "action", "entity", "entity_id", "field", "old_value",
@@ -485,7 +474,7 @@ class TestFiles:
         assert (last["old_value"], last["new_value"]) == ("39.99", "1044.50")
 
     def test_names_in_a_csv_are_those_of_the_page(self, reader, customer, past):
-        answer = get(reader, address(customer) + "?format=csv", "es")
+        answer = get(reader, tab_url(customer) + "?format=csv", "es")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert rows[-1]["source"] == "Importación"
 
@@ -522,10 +511,14 @@ class TestAdmin:
         [
             (
                 "de",
-                "Alles ist verborgen",
-                "Dieses Feld gibt es nicht. Die Felder sind: customer, id, text.",
+                "Alles verbergen",
+                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
             ),
-            ("es", "Todo queda oculto", "No existe ese campo. Los campos son: customer, id, text."),
+            (
+                "es",
+                "Ocultar todo",
+                "Este campo no existe. Campos disponibles: customer, id, text.",
+            ),
         ],
     )
     def test_the_form_of_a_mark(self, staff, language, mask, wrong):
@@ -540,8 +533,8 @@ class TestAdmin:
 
 
 class TestPermissions:
-    def test_names_are_stored_once_in_no_readers_language(self, customer):
-        """Django stores the names of its own so, whoever runs `migrate` and wherever."""
+    def test_names_are_stored_in_english(self, customer):
+        """Like the names of Django's permissions, whatever the language of `migrate` is."""
         Permission.objects.filter(content_type__app_label__in=["crm", "customer_history"]).delete()
         with translation.override("de"):
             call_command("migrate", verbosity=0)
@@ -555,9 +548,7 @@ class TestPermissions:
 
 
 class TestOwnNames:
-    def test_a_projects_own_names_are_looked_up_among_its_own_translations(
-        self, reader, customer, settings, tmp_path
-    ):
+    def test_a_project_translates_its_own_names(self, reader, customer, settings, tmp_path):
         names = Catalog(locale="de")
         names.add("Ticket Closed", "Ticket geschlossen")
         folder = tmp_path / "de" / "LC_MESSAGES"
@@ -566,24 +557,24 @@ class TestOwnNames:
         settings.LOCALE_PATHS = [tmp_path]
         ticket = Ticket.objects.create(customer=customer)
         Ticket.objects.filter(pk=ticket.pk).update(status="closed")
-        text = shown(get(reader, address(customer), "de"))
+        text = shown(get(reader, tab_url(customer), "de"))
         assert "Ticket geschlossen" in text
         assert "Ticket Closed" not in text
 
     def test_events_of_the_package_itself(self, reader, customer):
-        b"".join(reader.get(address(customer) + "?format=csv"))
-        german = shown(get(reader, address(customer), "de"))
+        b"".join(reader.get(tab_url(customer) + "?format=csv"))
+        german = shown(get(reader, tab_url(customer), "de"))
         assert "Verlauf exportiert Verlaufseintrag" in german
         assert "Format war — ist jetzt csv" in german
-        spanish = shown(get(reader, address(customer), "es"))
+        spanish = shown(get(reader, tab_url(customer), "es"))
         assert "Historial exportado Entrada del historial" in spanish
         assert "Formato era — ahora es csv" in spanish
 
-    def test_what_is_no_record_of_any_model_has_a_name_too(self, staff, customer):
+    def test_events_without_a_model_have_names(self, staff, customer):
         with history.paused(reason="sync"):
             pass
         answer = get(staff, "/admin/customer_history/entry/?entity=customer_history.pause", "de")
-        assert [(one.title, one.text) for one in bar_of(answer).chips] == [
+        assert [(one.title, one.text) for one in filter_bar(answer).chips] == [
             ("Datensatz", "Pause des Verlaufs")
         ]
         assert "Verlauf fortgesetzt sync Pause des Verlaufs" in shown(answer)

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from django_customer_history import history
 from django_customer_history.export.streaming import (
-    PIECE,
+    CHUNK_SIZE,
     start_export,
 )
 from django_customer_history.models import (
@@ -20,12 +20,9 @@ from django_customer_history.models import (
 from django_customer_history.reading.facets import DEPTH
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
+from tests.factories import log_updates
 from tests.projects.crm.models import Customer, Invoice, Note, Specimen
-from tests.reading.conftest import grant
-from tests.reading.test_no_leak import HIDDEN, SSN, told
-from tests.reading.test_paging import fill
-
-__all__ = ["told"]
+from tests.reading.conftest import HIDDEN, SSN, grant
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
@@ -67,11 +64,13 @@ def staff(reader, user):
 @pytest.mark.parametrize("method", ["get", "head", "options", "post"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_no_answer_to_any_method_nor_its_headers_nor_the_logs_tell(
-    address, method, staff, told, caplog
+    address, method, staff, confidential_customer, caplog
 ):
     caplog.set_level(logging.INFO)
-    entry = Entry.objects.filter(subject_id=str(told.pk), changes__has_key="ssn").first()
-    answer = getattr(staff, method)(address.format(key=told.pk, entry=entry.id))
+    entry = Entry.objects.filter(
+        subject_id=str(confidential_customer.pk), changes__has_key="ssn"
+    ).first()
+    answer = getattr(staff, method)(address.format(key=confidential_customer.pk, entry=entry.id))
     content = answer.getvalue() if answer.streaming else answer.content
     heard = f"{answer.headers}\n{caplog.text}"
     for hidden in HIDDEN:
@@ -88,7 +87,7 @@ def found(reader, query):
 
 def test_facets_do_not_tell_how_often_a_hidden_value_occurs(reader, user, customer):
     Customer.objects.filter(pk=customer.pk).update(ssn="555-66-7777")
-    fill(customer, DEPTH - 3)
+    log_updates(customer, DEPTH - 3)
     Note.objects.create(customer=customer, text="seen")
     assert Entry.objects.filter(subject_model="crm.customer").count() == DEPTH
     for text in ("555-66", "seen", "no such thing"):
@@ -120,8 +119,8 @@ def test_pieces_of_an_export_have_one_size_whatever_is_left_out(reader, user, cu
     timeline = Timeline.of_subject(user, Customer, customer.pk).filtered(q="needle")
     sizes = [len(piece) for piece in start_export(timeline, format_name="ndjson")]
     assert len(sizes) > 3
-    assert set(sizes[:-1]) == {PIECE}
-    assert sizes[-1] <= PIECE
+    assert set(sizes[:-1]) == {CHUNK_SIZE}
+    assert sizes[-1] <= CHUNK_SIZE
 
 
 @pytest.fixture
@@ -174,9 +173,9 @@ def test_a_key_inside_json_is_no_part_of_a_name_either(reader, user, monkeypatch
     assert "mauve" not in reader.get("/api/history/").content.decode()
 
 
-def test_the_command_tells_nothing_where_it_refuses(told):
+def test_the_command_tells_nothing_where_it_refuses(confidential_customer):
     out, err = io.StringIO(), io.StringIO()
-    record = f"crm.customer:{told.pk}"
+    record = f"crm.customer:{confidential_customer.pk}"
     call_command(
         "history_export", record, "--q", "auve", "--format", "ndjson", stdout=out, stderr=err
     )
@@ -185,7 +184,9 @@ def test_the_command_tells_nothing_where_it_refuses(told):
         assert hidden not in err.getvalue()
 
 
-def test_a_search_that_may_find_nothing_answers_as_one_that_finds_nothing(reader, told):
+def test_a_search_that_may_find_nothing_answers_as_one_that_finds_nothing(
+    reader, confidential_customer
+):
     answers = [
         reader.get("/api/history/", {"q": text}) for text in (SSN, "111-22-3333", "4711-secret")
     ]

@@ -317,7 +317,7 @@ class TestKeys:
                 "/admin/customer_history/confidentialfield/add/",
                 {"model": model, "field": field, "label": "", "mask": "full"},
             )
-            assert "It is the key of its rows" in content(answer)
+            assert "A key cannot be confidential" in content(answer)
         assert not ConfidentialField.objects.exists()
 
     def test_what_a_foreign_key_holds_is_as_confidential_as_where_it_points_to(

@@ -1,4 +1,4 @@
-"""Values that JSON or UTF-8 cannot hold, in every door: one of them breaks no list."""
+"""Values that JSON or UTF-8 cannot represent, in every output: they do not break a list."""
 
 import io
 import json
@@ -26,7 +26,7 @@ ODD = {
     "json.half": [None, '"\\ud83d alone"'],
     "char": [None, "plain text"],
 }
-TOLD = {
+SHOWN = {
     "float": ["-Infinity", "Infinity"],
     "json": ["NaN", {"half \ufffd": ["\ufffd of it", "Infinity"]}],
     "json.deep": [RATHER_DEEP, DEEP],
@@ -55,15 +55,15 @@ def account(reader, user):
 
 
 def strict(text):
-    """Read JSON as other languages do, which know no NaN."""
+    """Read JSON as other languages do, without NaN."""
 
     def refuse(name):
-        raise AssertionError(f"{name} is no JSON")
+        raise AssertionError(f"{name} is not JSON")
 
     return json.loads(text, parse_constant=refuse)
 
 
-def told(entry):
+def shown(entry):
     return {change["field"]: [change["old"], change["new"]] for change in entry["changes"]}
 
 
@@ -76,43 +76,43 @@ def odd_one(entries):
 @pytest.mark.parametrize(
     "address", ["/api/history/", "/api/history/subjects/crm.account/{}/", "/api/history/?q=plain"]
 )
-def test_lists_tell_them(address, reader, account):
+def test_lists(address, reader, account):
     answer = reader.get(address.format(account.pk))
     assert answer.status_code == 200
-    assert told(odd_one(strict(answer.content)["results"])) == TOLD
+    assert shown(odd_one(strict(answer.content)["results"])) == SHOWN
 
 
-def test_one_entry_and_its_record_tell_them(reader, account):
+def test_entry_and_record(reader, account):
     key = Entry.objects.get(kind="update", entity_model="crm.specimen").id
     answer = reader.get(f"/api/history/entries/{key}/")
-    assert told(strict(answer.content)) == TOLD
+    assert shown(strict(answer.content)) == SHOWN
     record = strict(reader.get(f"/api/history/entries/{key}/record/").content)
     after = {field["field"]: field["after"]["value"] for field in record["fields"]}
     assert (after["float"], after["json.half"]) == ("Infinity", "\ufffd alone")
 
 
-def test_ndjson_tells_them_and_is_json(reader, account):
+def test_ndjson(reader, account):
     content = reader.get("/api/history/export/?format=ndjson").getvalue().decode()
-    assert told(odd_one([strict(line) for line in content.splitlines()])) == TOLD
+    assert shown(odd_one([strict(line) for line in content.splitlines()])) == SHOWN
 
 
-def test_csv_tells_them(reader, account):
+def test_csv(reader, account):
     content = reader.get("/api/history/export/?format=csv").getvalue().decode()
     assert ",Float,'-Infinity,Infinity," in content
     assert ",Json: half,,\ufffd alone," in content
 
 
 @needs("xlsxwriter")
-def test_xlsx_tells_them(reader, account):
+def test_xlsx(reader, account):
     content = reader.get("/api/history/export/?format=xlsx").getvalue()
     cells = {cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row}
     assert {"-Infinity", "Infinity", "\ufffd alone"} <= cells
 
 
-def test_the_command_tells_them(account):
+def test_command(account):
     out = io.StringIO()
     call_command("history_export", "--format", "ndjson", stdout=out, stderr=io.StringIO())
-    assert told(odd_one([strict(line) for line in out.getvalue().splitlines()])) == TOLD
+    assert shown(odd_one([strict(line) for line in out.getvalue().splitlines()])) == SHOWN
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_the_command_tells_them(account):
         "/admin/customer_history/entry/{entry}/change/",
     ],
 )
-def test_pages_tell_them(address, reader, user, account):
+def test_pages(address, reader, user, account):
     user.is_staff = True
     user.save()
     entry = Entry.objects.get(kind="update", entity_model="crm.specimen").id
@@ -134,7 +134,7 @@ def test_pages_tell_them(address, reader, user, account):
     assert "\ufffd alone" in answer.content.decode()
 
 
-def test_a_mask_inside_of_them_holds(reader, account):
+def test_masks(reader, account):
     ConfidentialField.objects.create(model="crm.specimen", field="json.deep.key")
     ConfidentialField.objects.create(model="crm.specimen", field="json.half")
     content = reader.get("/api/history/").content

@@ -1,26 +1,37 @@
-"""What the endpoints answer beside pages: heads, problems that tell all, own sources."""
+"""The endpoints apart from pages: HEAD, reveal, problems, the browsable API, own sources."""
 
 import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
+from rest_framework.authtoken.models import Token
+from rest_framework.renderers import JSONRenderer
+from rest_framework.serializers import Serializer
 
 from django_customer_history import history
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
+from django_customer_history.rest_framework.serializers import EntrySerializer
+from django_customer_history.rest_framework.viewsets import HistoryViewSet
 from tests.extras import needs
 from tests.projects.crm.models import Account, Code, Customer, Note, Specimen
 from tests.reading.conftest import grant
 
 pytestmark = pytest.mark.django_db
 
+SSN_PERMISSION = "view_confidential_customer_ssn"
+BOB = NamedUser(id=None, label="bob")
+
 
 @pytest.fixture
 def revealed(reader, user, customer):
     """The address of an entry that may be revealed."""
-    grant(user, "view_confidential_customer_ssn")
+    grant(user, SSN_PERMISSION)
     entry = Entry.objects.get(entity_model="crm.customer")
     return f"/api/history/entries/{entry.id}/reveal/"
 
@@ -28,7 +39,7 @@ def revealed(reader, user, customer):
 @pytest.mark.parametrize(
     "query", ["", "?format=ndjson", pytest.param("?format=xlsx", marks=needs("xlsxwriter"))]
 )
-def test_the_head_of_an_export_is_no_export(query, reader, customer, log):
+def test_the_head_of_an_export_is_not_logged(query, reader, customer, log):
     for address in (
         "/api/history/export/",
         f"/api/history/subjects/crm.customer/{customer.pk}/export/",
@@ -47,26 +58,74 @@ def test_the_head_of_an_export_is_no_export(query, reader, customer, log):
             assert head[name] == whole[name]
 
 
-def test_the_head_of_a_reveal_is_no_look(revealed, reader, log):
-    log.clear()
-    head = reader.head(revealed)
-    assert head.status_code == 200
-    assert head.content == b""
-    assert "ETag" not in head  # It would be made of what only a look may show.
-    assert log.entries() == []
-    assert reader.get(revealed).status_code == 200
-    assert len(log.entries()) == 1
+class TestReveal:
+    def test_is_a_post(self, revealed, reader, log):
+        log.clear()
+        answer = reader.post(revealed)
+        assert answer.status_code == 200
+        assert "ETag" not in answer
+        assert answer["Cache-Control"] == "private, no-store"
+        assert "123-45-6789" in answer.content.decode()
+        assert len(log.entries()) == 1
+
+    @pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete", "trace"])
+    def test_is_nothing_else(self, method, revealed, reader, user, log):
+        log.clear()
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(user)
+        for client in (reader, strict, Client()):
+            answer = getattr(client, method)(revealed)
+            assert answer.status_code == 405
+            assert answer["Allow"] == "POST, OPTIONS"
+            assert answer["Content-Type"] == "application/problem+json"
+            assert answer["Cache-Control"] == "private, no-store"
+        assert log.entries() == []
+
+    def test_needs_the_csrf_token_of_a_session(self, revealed, user, log):
+        log.clear()
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(user)
+        answer = strict.post(revealed)
+        assert answer.status_code == 403
+        assert answer["Content-Type"] == "application/problem+json"
+        assert log.entries() == []
+        strict.cookies["csrftoken"] = "a" * 32
+        assert strict.post(revealed, headers={"X-CSRFToken": "a" * 32}).status_code == 200
+
+    def test_needs_no_csrf_token_with_a_token_of_the_api(self, revealed, user):
+        token = Token.objects.create(user=user).key
+        client = Client(enforce_csrf_checks=True, headers={"Authorization": f"Token {token}"})
+        assert client.post(revealed).status_code == 200
+
+    def test_needs_a_log_in(self, revealed, log):
+        log.clear()
+        answer = Client().post(revealed)
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"]
+        assert log.entries() == []
+
+    def test_is_refused_before_anything_is_logged(self, reader, stranger, customer, log):
+        log.clear()
+        entry = Entry.objects.get(entity_model="crm.customer").id
+        address = f"/api/history/entries/{entry}/reveal/"
+        assert stranger.post(address).status_code == 404
+        assert reader.post(address).status_code == 403
+        for key in ("x", "00000000-0000-0000-0000-000000000000"):
+            answer = reader.post(f"/api/history/entries/{key}/reveal/")
+            assert answer.status_code == 404
+            assert answer.json()["status"] == 404
+        assert log.entries() == []
 
 
 @pytest.mark.parametrize("path", ["export/", "reveal"])
-def test_options_leave_nothing_in_the_log(path, revealed, reader, log):
+def test_options_are_not_logged(path, revealed, reader, log):
     log.clear()
     address = revealed if path == "reveal" else f"/api/history/{path}"
     assert reader.options(address).status_code == 200
     assert log.entries() == []
 
 
-def test_the_head_is_refused_as_the_whole_is(reader, stranger, customer, log):
+def test_head_is_refused_like_get(reader, stranger, customer, log):
     log.clear()
     record = f"/api/history/subjects/crm.customer/{customer.pk}/export/"
     entry = Entry.objects.get(entity_model="crm.customer").id
@@ -75,8 +134,7 @@ def test_the_head_is_refused_as_the_whole_is(reader, stranger, customer, log):
         (reader, "/api/history/subjects/crm.customer/987654/export/", 404),
         (reader, f"{record}?format=pdf", 400),
         (reader, f"{record}?acton=x", 400),
-        (stranger, f"/api/history/entries/{entry}/reveal/", 404),
-        (reader, f"/api/history/entries/{entry}/reveal/", 403),
+        (stranger, f"/api/history/entries/{entry}/", 404),
     ):
         assert client.head(address).status_code == status
         assert client.get(address).status_code == status
@@ -89,24 +147,24 @@ def errors(answer):
     return {error["parameter"]: error["detail"] for error in answer.json()["errors"]}
 
 
-def test_all_mistakes_stand_in_one_problem(reader, customer, log):
+def test_one_problem_names_all_errors(reader, customer, log):
     log.clear()
-    told = errors(reader.get("/api/history/?kind=x&acton=y&limit=0&cursor=z"))
-    assert set(told) == {"kind", "acton", "limit", "cursor"}
-    told = errors(reader.get("/api/history/export/?kind=x&format=pdf&from=1&from=2"))
-    assert set(told) == {"kind", "format", "from"}
-    assert told["format"] == "Give one of: csv, ndjson, xlsx."
-    told = errors(reader.get("/api/history/facets/?kind=x&limit=1"))
-    assert told["limit"].startswith("Unknown filter.")
+    found = errors(reader.get("/api/history/?kind=x&acton=y&limit=0&cursor=z"))
+    assert set(found) == {"kind", "acton", "limit", "cursor"}
+    found = errors(reader.get("/api/history/export/?kind=x&format=pdf&from=1&from=2"))
+    assert set(found) == {"kind", "format", "from"}
+    assert found["format"] == "Give one of: csv, ndjson, xlsx."
+    found = errors(reader.get("/api/history/facets/?kind=x&limit=1"))
+    assert found["limit"].startswith("Unknown filter.")
     assert log.entries() == []
 
 
-def test_a_cursor_of_another_list_is_named_beside_other_mistakes(reader, customer):
+def test_a_foreign_cursor_is_named_with_other_errors(reader, customer):
     Note.objects.create(customer=customer, text="t")
     cursor = reader.get("/api/history/?limit=1").json()["next"].partition("cursor=")[2]
     cursor = cursor.partition("&")[0]
-    told = errors(reader.get(f"/api/history/?kind=create&limit=0&cursor={cursor}"))
-    assert set(told) == {"limit", "cursor"}
+    found = errors(reader.get(f"/api/history/?kind=create&limit=0&cursor={cursor}"))
+    assert set(found) == {"limit", "cursor"}
     assert set(errors(reader.get(f"/api/history/?limit=0&cursor={cursor}"))) == {"limit"}
     twice = errors(reader.get(f"/api/history/?cursor={cursor}&cursor={cursor}"))
     assert twice == {"cursor": "Given too often."}
@@ -115,9 +173,12 @@ def test_a_cursor_of_another_list_is_named_beside_other_mistakes(reader, custome
 @pytest.mark.parametrize("query", ["kind=create", "limit=1", "x="])
 def test_one_entry_takes_no_parameters(query, revealed, reader, log):
     log.clear()
-    for address in (revealed, revealed.removesuffix("reveal/")):
-        told = errors(reader.get(f"{address}?{query}"))
-        assert told == {query.partition("=")[0]: "This endpoint takes no parameters."}
+    answers = [
+        reader.post(f"{revealed}?{query}"),
+        reader.get(f"{revealed.removesuffix('reveal/')}?{query}"),
+    ]
+    for answer in answers:
+        assert errors(answer) == {query.partition("=")[0]: "This endpoint takes no parameters."}
     assert log.entries() == []
 
 
@@ -142,8 +203,8 @@ def test_a_key_may_have_any_character(key, reader, user):
         assert [entry["subject"]["id"] for entry in found] == [key]
     found = reader.get("/api/history/", {"subject": f"crm.code:{key}"}).json()["results"]
     assert [entry["entity"]["id"] for entry in found] == [key]
-    for door in ("facets", "export"):
-        address = reverse(f"customer_history_api:subject-{door}", args=["crm.code", key])
+    for route in ("facets", "export"):
+        address = reverse(f"customer_history_api:subject-{route}", args=["crm.code", key])
         answer = reader.get(address)
         content = answer.getvalue() if answer.streaming else answer.content
         assert answer.status_code == 200
@@ -166,7 +227,7 @@ class TestOwnSources:
         assert [one["kind"] for one in others] == ["create"]
         assert "Did you mean 'kiosk'?" in errors(reader.get("/api/history/?source=kisk"))["source"]
 
-    def test_are_among_the_facets_as_long_as_the_settings_know_them(self, reader, settings):
+    def test_are_facets_while_in_the_settings(self, reader, settings):
         found = reader.get("/api/history/facets/").json()["sources"]
         assert {"value": "kiosk", "label": "Kiosk in the hall"} in found
         settings.CUSTOMER_HISTORY = {}
@@ -179,11 +240,11 @@ def zone_of(user):
     return "Etc/GMT+5" if user.get_username() == "ann" else None
 
 
-class TestTheReadersZone:
-    """A day is the reader's own, and so is the time that is read: at every endpoint."""
+class TestReaderTimeZone:
+    """Days and displayed times are in the time zone of the reader, at every endpoint."""
 
     @pytest.fixture(autouse=True)
-    def told(self, settings, customer):
+    def entries(self, settings, customer):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.test_rest.zone_of"}
         account = Account.objects.create(label="a")
         Specimen.objects.create(account=account, datetime=datetime(2026, 3, 10, 4, tzinfo=UTC))
@@ -197,19 +258,19 @@ class TestTheReadersZone:
 
     @pytest.mark.urls("tests.reading.urls")
     def test_bounds_days(self, reader, user, customer):
-        asked = "from=2026-03-10&to=2026-03-10"
+        query = "from=2026-03-10&to=2026-03-10"
         lists = (
             "/api/history/",
             f"/api/history/subjects/crm.customer/{customer.pk}/",
             f"/host/customers/{customer.pk}/history/",
         )
         for address in lists:
-            found = reader.get(f"{address}?{asked}").json()["results"]
+            found = reader.get(f"{address}?{query}").json()["results"]
             assert [entry["action"] for entry in found] == ["at 28", "at 5"]
-        facets = reader.get(f"/api/history/facets/?{asked}").json()
+        facets = reader.get(f"/api/history/facets/?{query}").json()
         assert [one["value"] for one in facets["actions"]] == ["at 28", "at 5"]
-        told = reader.get(f"/api/history/export/?{asked}").getvalue().decode()
-        assert told.count("at ") == 2
+        content = reader.get(f"/api/history/export/?{query}").getvalue().decode()
+        assert content.count("at ") == 2
         out = io.StringIO()
         bounds = ("--from", "2026-03-10", "--to", "2026-03-10")
         call_command("history_export", "--as", "ann", *bounds, stdout=out, stderr=io.StringIO())
@@ -223,3 +284,106 @@ class TestTheReadersZone:
             moment = next(one for one in shown["changes"] if one["field"] == "datetime")
             assert moment["new"] == "2026-03-10T04:00:00.000000Z"
             assert moment["new_display"] == "March 9, 2026, 11 p.m."
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.urls("tests.reading.urls")
+class TestBrowsableApi:
+    """The project's browsable API shows the endpoints, if the project enables it."""
+
+    @pytest.fixture
+    def paths(self, customer, revealed):
+        subject = f"/api/history/subjects/crm.customer/{customer.pk}/"
+        entry = revealed.removesuffix("reveal/")
+        return [
+            "/api/history/",
+            "/api/history/facets/",
+            subject,
+            f"{subject}facets/",
+            entry,
+            f"{entry}record/",
+            f"/host/old/{customer.pk}/history/",
+        ]
+
+    def test_shows_every_endpoint(self, paths, reader):
+        for path in paths:
+            answer = reader.get(path, headers=BROWSER)
+            assert answer.status_code == 200, path
+            assert answer["Content-Type"] == "text/html; charset=utf-8"
+            assert answer["Cache-Control"] == "private, no-store"
+            assert "ETag" not in answer
+            text = answer.content.decode()
+            assert "<html" in text
+            assert "?format=" not in text
+
+    def test_keeps_masks(self, paths, reader, user):
+        user.user_permissions.remove(Permission.objects.get(codename=SSN_PERMISSION))
+        for path in paths:
+            assert "123-45-6789" not in reader.get(path, headers=BROWSER).content.decode()
+        assert "***-**-6789" in reader.get(paths[2], headers=BROWSER).content.decode()
+
+    def test_reveals_by_a_form_alone(self, revealed, reader, log):
+        log.clear()
+        page = reader.get(revealed, headers=BROWSER)
+        assert page.status_code == 405
+        assert page["Content-Type"] == "text/html; charset=utf-8"
+        assert 'method="POST"' in page.content.decode()
+        assert "123-45-6789" not in page.content.decode()
+        assert log.entries() == []
+        answer = reader.post(revealed, headers=BROWSER)
+        assert answer.status_code == 200
+        assert "123-45-6789" in answer.content.decode()
+        assert len(log.entries()) == 1
+
+    def test_shows_problems(self, reader):
+        answer = reader.get("/api/history/?kind=x", headers=BROWSER)
+        assert answer.status_code == 400
+        assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert "about:blank" in answer.content.decode()
+
+    def test_exports_are_files_for_browsers_too(self, reader):
+        answer = reader.get("/api/history/export/", headers=BROWSER)
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+
+    def test_is_absent_if_the_project_does_not_enable_it(self, reader, settings):
+        renderers = ["rest_framework.renderers.JSONRenderer"]
+        settings.REST_FRAMEWORK = {
+            **settings.REST_FRAMEWORK,
+            "DEFAULT_RENDERER_CLASSES": renderers,
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            # The framework reads this setting once, when the class is made.
+            patch.setattr(HistoryViewSet, "renderer_classes", [JSONRenderer])
+            answer = reader.get("/api/history/", headers=BROWSER)
+        assert answer["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize("query", ["", "?kind=x"])
+def test_an_accept_header_that_nothing_matches_is_a_problem(query, reader):
+    answer = reader.get(f"/api/history/{query}", headers={"Accept": "image/png"})
+    assert answer.status_code == 406
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+class TestShapes:
+    """The serializers describe in OpenAPI what `entry_json` returns."""
+
+    def test_have_the_same_keys(self, reader, customer):
+        Customer.objects.filter(pk=customer.pk).update(ssn="987-65-4321")
+        with history.acting(user=NamedUser(id="7", label="Ann"), impersonator=BOB):
+            Customer.objects.filter(pk=customer.pk).update(ssn="111-22-3333")
+        entry = reader.get("/api/history/").json()["results"][0]
+        self.compare(EntrySerializer(), entry)
+
+    def compare(self, serializer, value):
+        fields = serializer.fields
+        assert list(fields) == list(value)
+        for name, field in fields.items():
+            child = getattr(field, "child", field)
+            if isinstance(child, Serializer):
+                several = value[name] if child is not field else [value[name]]
+                assert several
+                for one in several:
+                    self.compare(child, one)

@@ -1,4 +1,4 @@
-"""The filter bar of the History tab: menus, chips, presets, and what fits nothing."""
+"""The filter bar of the History tab: menus, chips, presets, and filters without matches."""
 
 from zoneinfo import ZoneInfo
 
@@ -7,107 +7,109 @@ from django.utils import timezone
 
 from django_customer_history import history
 from tests.projects.crm.models import Customer, Note
-from tests.reading.tabs import actions, address, chips, shown
+from tests.reading.tabs import actions, chips, shown, tab_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestFilterBar:
-    def test_menus_are_there_when_they_are_asked_for(self, reader, customer):
-        assert b"<form" not in reader.get(address(customer)).content
-        menus = reader.get(address(customer) + "?filter=open").context["history"].bar.menus
+    def test_menus_open_on_request(self, reader, customer):
+        assert b"<form" not in reader.get(tab_url(customer)).content
+        menus = reader.get(tab_url(customer) + "?filter=open").context["history"].filter_bar.menus
         assert [menu.name for menu in menus] == ["user", "action", "entity", "field", "source"]
         options = {menu.name: [one.label for one in menu.options] for menu in menus}
         assert options["action"] == ["Create"]
         assert options["user"] == ["System"]
         assert "Status" in options["field"]
 
-    def test_what_a_form_leaves_empty_asks_for_nothing(self, reader, customer):
-        answer = reader.get(address(customer) + "?q=&from=&to=&user=&filter=")
+    def test_empty_inputs_are_ignored(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?q=&from=&to=&user=&filter=")
         assert answer.status_code == 200
         assert not answer.context["filters"]
 
-    def test_chips_go_one_by_one(self, reader, user, customer):
+    def test_each_chip_removes_its_filter(self, reader, user, customer):
         with history.acting(user=user):
             Note.objects.create(customer=customer, text="t")
         query = f"?user={user.pk}&entity=crm.note&-kind=delete"
-        answer = reader.get(address(customer) + query)
+        answer = reader.get(tab_url(customer) + query)
         assert chips(answer) == [("User", "ann"), ("Entity", "Note"), ("Kind", "Delete")]
         assert actions(answer) == ["Create"]
-        links = [chip.link for chip in answer.context["history"].bar.chips]
+        links = [chip.link for chip in answer.context["history"].filter_bar.chips]
         assert links == [
             "?entity=crm.note&-kind=delete",
             f"?user={user.pk}&-kind=delete",
             f"?user={user.pk}&entity=crm.note",
         ]
         for link in links:
-            assert len(chips(reader.get(address(customer) + link))) == 2
-        cleared = reader.get(address(customer) + answer.context["history"].bar.clear_link)
+            assert len(chips(reader.get(tab_url(customer) + link))) == 2
+        cleared = reader.get(tab_url(customer) + answer.context["history"].filter_bar.clear_link)
         assert chips(cleared) == []
 
-    def test_one_of_several_values_goes_alone(self, reader, customer):
-        answer = reader.get(address(customer) + "?kind=create&kind=delete")
-        assert [chip.link for chip in answer.context["history"].bar.chips] == [
+    def test_a_chip_removes_one_of_several_values(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?kind=create&kind=delete")
+        assert [chip.link for chip in answer.context["history"].filter_bar.chips] == [
             "?kind=delete",
             "?kind=create",
         ]
 
-    def test_a_field_that_does_not_occur_has_its_name_all_the_same(self, reader, customer):
-        answer = reader.get(address(customer) + "?field=assigned_to&field=udf.size&field=nope")
+    def test_a_field_without_entries_has_its_name(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?field=assigned_to&field=udf.size&field=nope")
         assert chips(answer) == [
             ("Field", "Assigned to"),
             ("Field", "Udf: size"),
             ("Field", "nope"),
         ]
 
-    def test_the_form_keeps_filters_that_have_no_input(self, reader, customer):
+    def test_the_form_keeps_filters_without_inputs(self, reader, customer):
         answer = reader.get(
-            address(customer) + "?ip_address=203.0.113.9&-source=api&entity=crm.note:7"
+            tab_url(customer) + "?ip_address=203.0.113.9&-source=api&entity=crm.note:7"
         )
         text = answer.content.decode()
         assert '<input type="hidden" name="ip_address" value="203.0.113.9">' in text
         assert '<input type="hidden" name="-source" value="api">' in text
         assert '<input type="checkbox" name="entity" value="crm.note:7" checked>' in text
 
-    def test_a_moment_stays_as_it_was_written(self, reader, customer):
-        answer = reader.get(address(customer) + "?from=2026-11-23T14:02:11Z")
+    def test_a_date_with_a_time_is_kept(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?from=2026-11-23T14:02:11Z")
         text = answer.content.decode()
         assert '<input type="text" name="from" value="2026-11-23T14:02:11Z">' in text
 
-    def test_presets_are_days_of_the_readers_zone(self, reader, customer, settings):
+    def test_presets_use_the_readers_time_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.tabs.zone_of"}
         today = timezone.now().astimezone(ZoneInfo("Pacific/Auckland")).date()
-        presets = reader.get(address(customer)).context["history"].bar.presets
+        presets = reader.get(tab_url(customer)).context["history"].filter_bar.presets
         assert [one.name for one in presets] == [
             "Today", "Yesterday", "Last 7 days", "Last 30 days",
             "This month", "Last month", "Last 12 months",
         ]  # fmt: skip
-        answer = reader.get(address(customer) + presets[0].link)
+        answer = reader.get(tab_url(customer) + presets[0].link)
         assert presets[0].link == f"?from={today}&to={today}"
         assert actions(answer) == ["Create"]
-        current = [one.name for one in answer.context["history"].bar.presets if one.is_current]
+        current = [
+            one.name for one in answer.context["history"].filter_bar.presets if one.is_current
+        ]
         assert current[0] == "Today"
 
     def test_a_preset_keeps_other_filters(self, reader, customer):
-        answer = reader.get(address(customer) + "?kind=create&before=&from=2026-01-01")
-        links = [one.link for one in answer.context["history"].bar.presets]
+        answer = reader.get(tab_url(customer) + "?kind=create&before=&from=2026-01-01")
+        links = [one.link for one in answer.context["history"].filter_bar.presets]
         assert all(link.startswith("?kind=create&from=") for link in links)
 
-    def test_nothing_matches_is_not_nothing_yet(self, reader, customer):
-        answer = reader.get(address(customer) + "?kind=delete")
-        assert "No change fits these filters." in shown(answer)
+    def test_no_matches_differ_from_no_changes(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?kind=delete")
+        assert "No changes match these filters." in shown(answer)
         assert "Clear all filters" in shown(answer)
-        assert "Nothing has been changed yet." not in shown(answer)
+        assert "No changes yet." not in shown(answer)
 
-    def test_a_customer_without_any_change_is_told_so(self, reader):
+    def test_a_customer_without_changes(self, reader):
         with history.paused(reason="test"):
             quiet = Customer.objects.create(name="Quiet")
-        answer = reader.get(address(quiet))
-        assert "Nothing has been changed yet." in shown(answer)
-        assert "No change fits" not in shown(answer)
+        answer = reader.get(tab_url(quiet))
+        assert "No changes yet." in shown(answer)
+        assert "No changes match" not in shown(answer)
 
-    def test_a_wrong_filter_is_named_with_a_way_back(self, reader, customer):
-        answer = reader.get(address(customer) + "?kind=x")
+    def test_a_wrong_filter_is_named(self, reader, customer):
+        answer = reader.get(tab_url(customer) + "?kind=x")
         assert answer.status_code == 400
         assert "Give one of" in shown(answer)
-        assert "Show everything" in shown(answer)
+        assert "Show all changes" in shown(answer)

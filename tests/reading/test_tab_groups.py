@@ -1,4 +1,4 @@
-"""The History tab by days and groups: times, requests, links, and who acted."""
+"""The History tab by days: times, requests, links, and users."""
 
 import datetime
 from uuid import UUID
@@ -11,36 +11,36 @@ from django_customer_history.exceptions import UnknownTimeZoneError
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer, Note, Ticket
 from tests.reading.conftest import grant
-from tests.reading.tabs import actions, address, shown, zone_of
+from tests.reading.tabs import actions, shown, tab_url, zone_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestTime:
-    def test_is_in_the_zone_that_the_project_names_for_the_reader(self, reader, customer, settings):
+    def test_is_in_the_readers_time_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
-        answer = reader.get(address(customer))
+        answer = reader.get(tab_url(customer))
         assert "Times are in Pacific/Auckland." in shown(answer)
-        (group,) = answer.context["history"].days[0].groups
-        assert group.moment.iso.endswith(("+13:00", "+12:00"))
-        assert group.moment.exact.endswith(("NZDT", "NZST"))
+        (entry,) = answer.context["history"].days[0].entries
+        assert entry.moment.iso.endswith(("+13:00", "+12:00"))
+        assert entry.moment.exact.endswith(("NZDT", "NZST"))
 
-    def test_a_day_of_a_filter_is_one_of_that_zone(self, reader, customer, settings):
+    def test_days_of_filters_are_in_that_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         moment = datetime.datetime(2026, 6, 1, 11, 59, 59, 999999, tzinfo=datetime.UTC)
         query = "?from=2026-06-01&to=2026-06-01"
-        filters = dict(reader.get(address(customer) + query).context["filters"].asked)
+        filters = dict(reader.get(tab_url(customer) + query).context["filters"].values)
         assert datetime.datetime.fromisoformat(filters["to"][0]) == moment
 
-    def test_a_name_that_is_no_zone_is_loud(self, client, customer, settings, django_user_model):
+    def test_an_unknown_time_zone_raises(self, client, customer, settings, django_user_model):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         lost = django_user_model.objects.create_user("lost")
         grant(lost, "view_customer_history")
         client.force_login(lost)
         with pytest.raises(UnknownTimeZoneError, match="Nowhere/Land"):
-            client.get(address(customer))
+            client.get(tab_url(customer))
 
-    def test_days_have_headings_and_times_are_relative_and_exact(self, reader, customer):
+    def test_is_relative_and_exact_below_days(self, reader, customer):
         old = timezone.now() - datetime.timedelta(days=70)
         entry = Entry.objects.get(subject_id=str(customer.pk), subject_model="crm.customer")
         Entry.objects.create(
@@ -49,122 +49,120 @@ class TestTime:
             subject_model="crm.customer", subject_id=str(customer.pk),
             entity_model="crm.customer", entity_id=str(customer.pk),
         )  # fmt: skip
-        answer = reader.get(address(customer))
+        answer = reader.get(tab_url(customer))
         days = answer.context["history"].days
-        assert [len(day.groups) for day in days] == [1, 1]
+        assert [len(day.entries) for day in days] == [1, 1]
         assert days[0].name.startswith("Today · ")
-        assert days[0].groups[0].moment.relative == "just now"
-        assert days[1].groups[0].moment.relative == "2 months ago"
+        assert days[0].entries[0].moment.relative == "just now"
+        assert days[1].entries[0].moment.relative == "2 months ago"
         text = answer.content.decode()
-        assert f'title="{days[1].groups[0].moment.exact}"' in text
-        assert f'datetime="{days[1].groups[0].moment.iso}"' in text
+        assert f'title="{days[1].entries[0].moment.exact}"' in text
+        assert f'datetime="{days[1].entries[0].moment.iso}"' in text
 
 
-def follows(answer):
-    return [group.follows for day in answer.context["history"].days for group in day.groups]
+def tab_entries(answer):
+    return [entry for day in answer.context["history"].days for entry in day.entries]
 
 
-class TestGroups:
-    def test_a_create_is_one_row_that_opens_to_its_values(self, reader, customer):
-        text = reader.get(address(customer)).content.decode()
+def continues_request(answer):
+    return [entry.continues_request for entry in tab_entries(answer)]
+
+
+class TestEntries:
+    def test_a_create_is_one_collapsed_row(self, reader, customer):
+        text = reader.get(tab_url(customer)).content.decode()
         body = text.partition("customer-history-create")[2].partition("</tbody>")[0]
         assert body.count("<tr") == 1
         assert "<dt><bdi>Rate</bdi></dt>" in body
         assert "<summary>" in body
 
-    def test_the_changes_of_a_request_can_be_followed(self, reader, customer):
+    def test_a_link_shows_the_same_request(self, reader, customer):
         with history.acting(source="import"):
             Note.objects.create(customer=customer, text="one")
             Note.objects.create(customer=customer, text="two")
-        days = reader.get(address(customer)).context["history"].days
-        groups = days[0].groups
-        assert [group.follows for group in groups] == [False, True, False]
-        answer = reader.get(address(customer) + groups[0].request_link)
+        page = reader.get(tab_url(customer))
+        assert continues_request(page) == [False, True, False]
+        answer = reader.get(tab_url(customer) + tab_entries(page)[0].request_link)
         assert len(actions(answer)) == 2
 
-    def test_a_request_that_two_pages_share_is_followed_from_one_to_the_other(
-        self, reader, customer, settings
-    ):
+    def test_a_request_continues_on_the_next_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         with history.acting(source="import"):
             for text in ("one", "two", "three"):
                 Note.objects.create(customer=customer, text=text)
-        first = reader.get(address(customer))
-        assert follows(first) == [False, True]
-        second = reader.get(address(customer) + first.context["history"].older_link)
-        assert follows(second) == [True, False]
+        first = reader.get(tab_url(customer))
+        assert continues_request(first) == [False, True]
+        second = reader.get(tab_url(customer) + first.context["history"].older_link)
+        assert continues_request(second) == [True, False]
         assert shown(second).count("same request") == 1
         Note.objects.create(customer=customer, text="of a request of its own")
-        newer = reader.get(address(customer) + second.context["history"].newer_link)
-        assert follows(newer) == [False, True]
-        older = reader.get(address(customer) + newer.context["history"].older_link)
-        assert follows(older) == [True, False]
+        newer = reader.get(tab_url(customer) + second.context["history"].newer_link)
+        assert continues_request(newer) == [False, True]
+        older = reader.get(tab_url(customer) + newer.context["history"].older_link)
+        assert continues_request(older) == [True, False]
 
-    def test_a_page_that_begins_with_another_request_does_not_follow(
-        self, reader, customer, settings
-    ):
+    def test_another_request_does_not_continue(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
         for text in ("one", "two"):
             with history.acting(source="import"):
                 Note.objects.create(customer=customer, text=text)
-        first = reader.get(address(customer))
-        second = reader.get(address(customer) + first.context["history"].older_link)
-        last = reader.get(address(customer) + second.context["history"].older_link)
-        newer = reader.get(address(customer) + last.context["history"].newer_link)
-        assert [follows(one) for one in (first, second, last, newer)] == [[False]] * 4
+        first = reader.get(tab_url(customer))
+        second = reader.get(tab_url(customer) + first.context["history"].older_link)
+        last = reader.get(tab_url(customer) + second.context["history"].older_link)
+        newer = reader.get(tab_url(customer) + last.context["history"].newer_link)
+        assert [continues_request(one) for one in (first, second, last, newer)] == [[False]] * 4
 
-    def test_an_entry_has_a_link_that_shows_it_first_and_highlighted(
-        self, reader, customer, settings
-    ):
+    def test_a_permalink_shows_its_entry_first(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(5):
             Note.objects.create(customer=customer, text=str(number))
         key = Entry.objects.filter(entity_model="crm.note").order_by("id")[1].id
-        answer = reader.get(address(customer) + f"?entry={key}")
-        groups = [group for day in answer.context["history"].days for group in day.groups]
-        assert [group.is_target for group in groups] == [True, False]
-        assert groups[0].link == f"?entry={key}#entry-{key}"
+        answer = reader.get(tab_url(customer) + f"?entry={key}")
+        entries = tab_entries(answer)
+        assert [entry.is_target for entry in entries] == [True, False]
+        assert entries[0].link == f"?entry={key}#entry-{key}"
         assert f'id="entry-{key}"' in answer.content.decode()
-        assert "Show the newest" in shown(answer)
-        newer = reader.get(address(customer) + answer.context["history"].newer_link)
+        assert "Show newest changes" in shown(answer)
+        newer = reader.get(tab_url(customer) + answer.context["history"].newer_link)
         assert len(actions(newer)) == 2
 
     @pytest.mark.parametrize("key", ["x", "01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"])
-    def test_a_link_to_no_entry_says_so(self, reader, customer, key):
-        answer = reader.get(address(customer) + f"?entry={key}")
+    def test_a_permalink_to_no_entry(self, reader, customer, key):
+        answer = reader.get(tab_url(customer) + f"?entry={key}")
         assert answer.status_code == 404
-        assert "This history has no such change." in shown(answer)
+        assert "Change not found." in shown(answer)
 
     def test_an_entry_of_another_customer_is_not_shown(self, reader, customer):
         other = Customer.objects.create(name="Other Ltd")
         key = Entry.objects.get(entity_id=str(other.pk), entity_model="crm.customer").id
-        answer = reader.get(address(customer) + f"?entry={key}")
+        answer = reader.get(tab_url(customer) + f"?entry={key}")
         assert answer.status_code == 404
         assert "Other Ltd" not in shown(answer)
 
-    def test_people_and_programs_are_told_apart(self, reader, user, customer, django_user_model):
+    def test_programs_and_imports_differ_from_people(
+        self, reader, user, customer, django_user_model
+    ):
         bob = django_user_model.objects.create_user("bob")
         for source in ("web", "api", "import"):
             with history.acting(user=user, source=source):
                 Note.objects.create(customer=customer, text=source)
         with history.acting(user=bob, impersonator=user):
             Note.objects.create(customer=customer, text="as bob")
-        answer = reader.get(address(customer))
-        groups = [group for day in answer.context["history"].days for group in day.groups]
-        kinds = [group.person.kind for group in groups]
-        assert kinds == ["person", "import", "program", "person", "system"]
+        answer = reader.get(tab_url(customer))
+        users = [entry.user for entry in tab_entries(answer)]
+        assert [user.kind for user in users] == ["person", "import", "program", "person", "system"]
         assert "ann (as bob)" in shown(answer)
-        told = ["", "through an import", "through a program", "", ""]
-        assert [group.person.means for group in groups] == told
-        assert "ann through an import" in shown(answer)
-        assert "ann through a program" in shown(answer)
+        through = ["", "via an import", "via a program", "", ""]
+        assert [user.through for user in users] == through
+        assert "ann via an import" in shown(answer)
+        assert "ann via a program" in shown(answer)
 
-    def test_an_entity_is_linked_while_it_is_there(self, reader, customer):
+    def test_an_entity_is_linked_until_deleted(self, reader, customer):
         kept, gone = (Ticket.objects.create(customer=customer) for _ in range(2))
-        addresses = [f'href="/tickets/{one.pk}/"' for one in (kept, gone)]
-        text = reader.get(address(customer)).content.decode()
-        assert [text.count(link) for link in addresses] == [1, 1]
+        links = [f'href="/tickets/{one.pk}/"' for one in (kept, gone)]
+        text = reader.get(tab_url(customer)).content.decode()
+        assert [text.count(link) for link in links] == [1, 1]
         gone.delete()
-        text = reader.get(address(customer)).content.decode()
-        assert [text.count(link) for link in addresses] == [1, 0]
+        text = reader.get(tab_url(customer)).content.decode()
+        assert [text.count(link) for link in links] == [1, 0]
         assert text.count("<bdi>Ticket Discarded</bdi>") == 1

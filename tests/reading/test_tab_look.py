@@ -1,4 +1,4 @@
-"""The stylesheet in a real browser: a host's colors win, and a narrow table is still a table."""
+"""The stylesheet in a real browser: the project's colors win, a narrow table is still a table."""
 
 import os
 import shutil
@@ -8,12 +8,16 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 import django_customer_history
+from tests.extras import MISSING
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium was found; name one in the variable CHROMIUM"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason=f"{MISSING}no Chromium; name one in the variable CHROMIUM"
+    ),
+]
 
 PACKAGE = Path(django_customer_history.__file__).parent
 SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="utf-8")
@@ -38,7 +42,7 @@ RECORD = """
 @pytest.fixture
 def page():
     with sync_playwright() as playwright:
-        # Root, as in most containers, cannot have Chromium's sandbox.
+        # Chromium's sandbox does not work for root, which is the user in most containers.
         sandbox = [] if os.geteuid() else ["--no-sandbox"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
         yield browser.new_page(viewport={"width": 390, "height": 600})
@@ -46,13 +50,13 @@ def page():
 
 
 @pytest.mark.parametrize("sheets", ["{own}{packages}", "{packages}{own}"])
-def test_a_variable_is_the_hosts_to_set_before_and_after_the_stylesheet(page, sheets):
+def test_a_variable_can_be_set_before_and_after_the_stylesheet(page, sheets):
     own = "<style>.customer-history { --customer-history-accent: rgb(1, 2, 3) }</style>"
     page.set_content(sheets.format(own=own, packages=f"<style>{SHEET}</style>") + TAB)
     assert page.locator("a").evaluate("link => getComputedStyle(link).color") == "rgb(1, 2, 3)"
 
 
-def test_a_table_that_is_shown_as_cards_has_rows_and_cells(page):
+def test_cards_are_still_rows_and_cells(page):
     page.set_content(f"<style>{SHEET}</style>{TABLE}")
     assert page.locator("table").evaluate("table => getComputedStyle(table).display") == "block"
     row = page.get_by_role("table").get_by_role("row")
@@ -60,7 +64,7 @@ def test_a_table_that_is_shown_as_cards_has_rows_and_cells(page):
     assert row.get_by_role("cell").text_content() == "39.99"
 
 
-def test_a_record_on_a_phone_has_its_values_below_their_field_and_beside_each_other(page):
+def test_a_record_on_a_phone(page):
     page.set_content(f"<style>{SHEET}</style>{RECORD}")
     places = {
         name: page.get_by_text(name, exact=True).bounding_box()

@@ -1,4 +1,4 @@
-"""The History tab in a host's pages and in the admin."""
+"""The History tab in the project's pages and in the admin."""
 
 import re
 
@@ -22,7 +22,7 @@ class TestTags:
         context = Context({"request": request, "customer": customer})
         return Template("{% load customer_history %}" + text).render(context)
 
-    def test_the_link_has_an_icon_a_word_and_no_count(self, reader, user, customer):
+    def test_the_link_has_an_icon_and_a_label(self, reader, user, customer):
         Note.objects.create(customer=customer, text="t")
         link = self.tag("{% history_tab_link customer %}", user, customer)
         assert f'href="/records/crm.customer/{customer.pk}/"' in link
@@ -30,17 +30,15 @@ class TestTags:
         assert strip_tags(link).strip() == "History"
         assert "aria-current" not in link
 
-    def test_the_link_knows_where_it_is(self, reader, user, customer):
+    def test_the_link_to_the_current_page(self, reader, user, customer):
         link = self.tag('{% history_tab_link customer url="/x" %}', user, customer)
         assert 'href="/x" aria-current="page"' in link
 
-    def test_the_link_is_not_for_who_may_not_read(self, stranger, customer, django_user_model):
+    def test_the_link_needs_permission(self, stranger, customer, django_user_model):
         eve = django_user_model.objects.get(username="eve")
         assert self.tag("{% history_tab_link customer %}", eve, customer).strip() == ""
 
-    def test_a_tab_in_a_host_page_exports_and_reveals_at_the_records_address(
-        self, reader, user, customer, settings
-    ):
+    def test_the_tab_exports_at_the_records_url(self, reader, user, customer, settings):
         settings.CUSTOMER_HISTORY = REVEALING
         grant(user, "view_confidential_customer_ssn")
         text = self.tag("{% history_tab customer %}", user, customer, "/x?colour=red&kind=create")
@@ -51,42 +49,42 @@ class TestTags:
         assert "?colour=red&amp;entry=" in text
         assert reader.get(f"{records}?kind=create").status_code == 200
 
-    def test_the_records_address_is_for_subjects_alone(self, reader, customer):
+    def test_the_records_url_is_for_subjects_only(self, reader, customer):
         Invoice.objects.create(customer=customer, number="1")
         assert reader.get("/records/crm.invoice/1/").status_code == 404
         assert reader.get("/records/crm.nothing/1/").status_code == 404
 
 
-class TestRefusal:
-    def test_who_may_not_read_is_told_so_on_the_page(self, stranger, customer):
+class TestNoPermission:
+    def test_the_page_says_that_permission_is_missing(self, stranger, customer):
         answer = stranger.get(f"/customers/{customer.pk}/history/")
         assert answer.status_code == 403
         assert answer["Cache-Control"] == "private, no-store"
-        assert "You may not read this history." in shown(answer)
-        assert "Ask an administrator for the permission to view it." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
+        assert "Ask an administrator for access." in shown(answer)
         assert "Acme" not in answer.content.decode()
         assert answer.context["subject"] is None
 
     @pytest.mark.parametrize("query", ["?kind=nonsense", "?format=csv", "?entry=x", "?print=yes"])
-    def test_nothing_that_is_asked_for_changes_that(self, stranger, customer, query):
+    def test_parameters_do_not_change_that(self, stranger, customer, query):
         answer = stranger.get(f"/customers/{customer.pk}/history/{query}")
         assert answer.status_code == 403
-        assert "You may not read this history." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
 
-    def test_a_look_is_refused_in_the_same_way(self, stranger, customer):
+    def test_revealing_needs_permission_too(self, stranger, customer):
         answer = stranger.post(f"/customers/{customer.pk}/history/", {"reveal": "x"})
         assert answer.status_code == 403
-        assert "You may not read this history." in shown(answer)
+        assert "You do not have permission to view this history." in shown(answer)
 
 
 class TestOverriding:
-    def test_a_block_of_a_template_is_the_hosts_to_replace(
+    def test_the_project_can_replace_a_block_of_a_template(
         self, reader, customer, settings, tmp_path
     ):
         (tmp_path / "customer_history").mkdir()
         (tmp_path / "customer_history" / "entry_head.html").write_text(
             '{% extends "customer_history/entry_head.html" %}'
-            '{% block user %}<td role="cell" rowspan="{{ rows }}">by {{ person.name }}</td>'
+            '{% block user %}<td role="cell" rowspan="{{ rows }}">by {{ tab_user.name }}</td>'
             "{% endblock %}"
         )
         settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
@@ -104,29 +102,29 @@ class TestRecord:
     def back(self, reader, entry):
         return reader.get(f"/records/record/{entry.id}/").context["history_url"]
 
-    def test_leads_back_to_its_entry_on_the_tab(self, reader, customer, entry):
+    def test_links_to_its_entry_on_the_tab(self, reader, customer, entry):
         link = self.back(reader, entry)
         assert link == f"/records/crm.customer/{customer.pk}/?entry={entry.id}#entry-{entry.id}"
         assert f'href="{link}"' in reader.get(f"/records/record/{entry.id}/").content.decode()
-        (group,) = reader.get(link).context["history"].days[0].groups
-        assert group.is_target
+        (entry,) = reader.get(link).context["history"].days[0].entries
+        assert entry.is_target
 
-    def test_leads_to_the_page_that_the_model_names(self, reader, entry, monkeypatch):
+    def test_links_to_the_url_of_the_model(self, reader, entry, monkeypatch):
         monkeypatch.setattr(Customer, "get_history_url", lambda self: "/x?a=b", raising=False)
         assert self.back(reader, entry) == f"/x?a=b&entry={entry.id}#entry-{entry.id}"
 
-    def test_leads_back_also_where_the_record_is_gone(self, reader, customer, entry):
+    def test_links_to_the_tab_of_a_deleted_record(self, reader, customer, entry):
         key = customer.pk
         customer.delete()
         link = f"/records/crm.customer/{key}/?entry={entry.id}#entry-{entry.id}"
         assert self.back(reader, entry) == link
         assert reader.get(link).status_code == 200
 
-    def test_leads_nowhere_where_no_page_is_known(self, reader, customer, entry, settings):
+    def test_has_no_link_without_a_history_page(self, reader, customer, entry, settings):
         settings.ROOT_URLCONF = "tests.urls"
         page = reader.get(f"/customers/{customer.pk}/history/{entry.id}/")
         assert page.context["history_url"] is None
-        assert "Back to the history" not in page.content.decode()
+        assert "Back to history" not in page.content.decode()
 
 
 class TestAdmin:
@@ -139,14 +137,14 @@ class TestAdmin:
     def page(self, customer):
         return f"/admin/crm/customer/{customer.pk}/history/"
 
-    def test_the_tab_stands_in_place_of_djangos_history(self, staff, customer):
+    def test_the_tab_replaces_djangos_history(self, staff, customer):
         Customer.objects.filter(pk=customer.pk).update(rate="1.25")
         answer = staff.get(self.page(customer))
         assert "History of Acme" in shown(answer)
         assert "Rate was 39.99 is now 1.25" in shown(answer)
         assert "This object doesn" not in shown(answer)
 
-    def test_filters_files_and_links_stay_on_that_page(self, staff, customer):
+    def test_filters_and_files_stay_on_that_page(self, staff, customer):
         answer = staff.get(self.page(customer) + "?kind=create")
         assert chips(answer) == [("Kind", "Create")]
         file = staff.get(answer.context["history"].export_link)
@@ -159,14 +157,14 @@ class TestAdmin:
         client.force_login(user)
         assert client.get(self.page(customer)).status_code == 403
 
-    def test_a_deleted_record_has_a_history_and_one_that_never_was_has_none(self, staff, customer):
+    def test_deleted_and_unknown_records(self, staff, customer):
         page = self.page(customer)
         customer.delete()
         assert "History of a deleted record" in shown(staff.get(page))
         assert staff.get("/admin/crm/customer/987654/history/").status_code == 404
         assert staff.get("/admin/crm/customer/x/history/").status_code == 404
 
-    def test_tags_are_added_to_a_page_without_inline_script_or_style(self, staff, customer):
+    def test_no_inline_scripts_or_styles(self, staff, customer):
         customer.tags.add(Tag.objects.create(name="Vip"))
         text = staff.get(self.page(customer)).content.decode()
         tab = text[text.index('<section class="customer-history"') :]

@@ -1,4 +1,4 @@
-"""What leaves the History tab: files and paper."""
+"""The files and the print view of the History tab."""
 
 import csv
 import io
@@ -10,78 +10,78 @@ from django.utils import timezone
 
 from tests.projects.crm.models import Note
 from tests.reading.conftest import grant
-from tests.reading.tabs import actions, address, shown
+from tests.reading.tabs import actions, shown, tab_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
 class TestFile:
-    def test_has_just_what_is_filtered(self, reader, customer):
+    def test_has_the_filtered_changes(self, reader, customer):
         Note.objects.create(customer=customer, text="in the file")
-        page = reader.get(address(customer) + "?entity=crm.note")
+        page = reader.get(tab_url(customer) + "?entity=crm.note")
         link = page.context["history"].export_link
-        assert link == f"{address(customer)}?entity=crm.note&format=csv"
+        assert link == f"{tab_url(customer)}?entity=crm.note&format=csv"
         answer = reader.get(link)
         assert answer["Content-Disposition"].startswith("attachment")
         rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
         assert {row["entity"] for row in rows} == {"Note"}
         assert "in the file" in [row["new_value"] for row in rows]
 
-    def test_says_what_will_be_masked_before_it_starts(self, reader, user, customer):
-        assert "Masked for you: Ssn" in shown(reader.get(address(customer)))
+    def test_masked_fields_are_named_before(self, reader, user, customer):
+        assert "Masked fields: Ssn" in shown(reader.get(tab_url(customer)))
         grant(user, "view_confidential_customer_ssn")
-        assert "Masked for you:" not in shown(reader.get(address(customer)))
+        assert "Masked fields:" not in shown(reader.get(tab_url(customer)))
 
     def test_needs_its_permission(self, client, django_user_model, customer):
         user = django_user_model.objects.create_user("bob")
         grant(user, "view_customer_history")
         client.force_login(user)
-        page = client.get(address(customer))
+        page = client.get(tab_url(customer))
         assert page.context["history"].export_link is None
         assert "Download" not in shown(page)
-        answer = client.get(address(customer) + "?format=csv")
+        answer = client.get(tab_url(customer) + "?format=csv")
         assert answer.status_code == 403
-        assert "You may not export this history." in shown(answer)
+        assert "You do not have permission to export this history." in shown(answer)
         assert "39.99" not in answer.content.decode()
 
     def test_an_unknown_format_is_named(self, reader, customer):
-        answer = reader.get(address(customer) + "?format=pdf")
+        answer = reader.get(tab_url(customer) + "?format=pdf")
         assert answer.status_code == 400
         assert "csv, ndjson, xlsx" in shown(answer)
 
 
-class TestPaper:
-    def test_says_who_printed_it_when_and_under_which_filters(self, reader, customer):
+class TestPrintView:
+    def test_names_user_time_and_filters(self, reader, customer):
         before = timezone.now().replace(microsecond=0)
-        answer = reader.get(address(customer) + "?print=yes&kind=create")
+        answer = reader.get(tab_url(customer) + "?print=yes&kind=create")
         text = answer.content.decode()
-        moment = re.search(r'class="customer-history-now" datetime="([^"]+)"', text)[1]
+        moment = re.search(r'class="customer-history-print-time" datetime="([^"]+)"', text)[1]
         assert before <= datetime.fromisoformat(moment) <= timezone.now()
         written = f"{before:%Y}, {moment[11:19]} UTC"
-        assert re.search(rf"Printed by ann, [^,]+, {written}. Times are in UTC.", shown(answer))
+        assert re.search(rf"Printed by ann on [^,]+, {written}. Times are in UTC.", shown(answer))
         assert "Filters: Kind Create" in shown(answer)
-        assert "No filters." in shown(reader.get(address(customer) + "?print=yes"))
+        assert "No filters." in shown(reader.get(tab_url(customer) + "?print=yes"))
 
     def test_everything_is_open(self, reader, customer):
         Note.objects.create(customer=customer, text="word " * 400)
         Note.objects.update(text="word " * 200 + "new " + "word " * 200)
-        paper = reader.get(address(customer) + "?print=yes").content.decode()
+        paper = reader.get(tab_url(customer) + "?print=yes").content.decode()
         opened = re.findall(r"<details[^>]*>", paper[paper.index("<table") :])
         # A create of two, the values of one inside it, two sides of an update, the customer;
         # and the hint why the SSN is masked, which opens when it is printed.
         assert len([one for one in opened if one.endswith(" open>")]) == 5
         assert [one for one in opened if not one.endswith(" open>")] == [
-            '<details class="customer-history-why">'
+            '<details class="customer-history-mask-details">'
         ]
 
-    def test_has_more_than_a_page_and_says_where_it_is_a_part(self, reader, customer, settings):
+    def test_has_more_than_one_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(4):
             Note.objects.create(customer=customer, text=str(number))
-        first = reader.get(address(customer))
-        assert "This is a part of the history." in shown(first)
-        paper = reader.get(address(customer) + first.context["history"].print_link)
+        first = reader.get(tab_url(customer))
+        assert "Not all changes are shown." in shown(first)
+        paper = reader.get(tab_url(customer) + first.context["history"].print_link)
         assert len(actions(paper)) == 5
-        assert "This is a part of the history." not in shown(paper)
-        older = reader.get(address(customer) + first.context["history"].older_link)
-        assert "This is a part of the history." in shown(older)
+        assert "Not all changes are shown." not in shown(paper)
+        older = reader.get(tab_url(customer) + first.context["history"].older_link)
+        assert "Not all changes are shown." in shown(older)

@@ -1,4 +1,4 @@
-"""Revealing on the History tab: an explicit look, checked, recorded, and shown where it is."""
+"""Revealing on the History tab: permission is checked, and each reveal is logged."""
 
 import re
 
@@ -8,18 +8,18 @@ from django.test import Client
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer, Note
 from tests.reading.conftest import grant
-from tests.reading.tabs import REVEALING, actions, address, get_staff, shown
+from tests.reading.tabs import REVEALING, actions, get_staff, shown, tab_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 
-def looks():
+def reveals():
     return Entry.objects.filter(action="Confidential Values Revealed").count()
 
 
 def revealed(answer):
-    groups = [group for day in answer.context["history"].days for group in day.groups]
-    return [group.entry.id for group in groups if group.is_revealed]
+    entries = [entry for day in answer.context["history"].days for entry in day.entries]
+    return [entry.entry.id for entry in entries if entry.is_revealed]
 
 
 class TestRevealing:
@@ -29,70 +29,66 @@ class TestRevealing:
         Customer.objects.filter(pk=customer.pk).update(ssn="999-88-7777")
         return Entry.objects.filter(kind="update").order_by("-id")[0]
 
-    def test_a_value_is_shown_once_and_the_look_recorded(self, reader, user, customer, waiting):
+    def test_a_value_is_shown_once_and_this_is_logged(self, reader, user, customer, waiting):
         grant(user, "view_confidential_customer_ssn")
-        before = reader.get(address(customer)).content.decode()
+        before = reader.get(tab_url(customer)).content.decode()
         assert "999-88-7777" not in before
         assert f'name="reveal" value="{waiting.id}"' in before
-        assert "The permission" not in before
-        answer = reader.post(address(customer), {"reveal": str(waiting.id)})
+        assert "You need the permission" not in before
+        answer = reader.post(tab_url(customer), {"reveal": str(waiting.id)})
         assert "999-88-7777" in answer.content.decode()
         assert actions(answer)[0] == "Confidential Values Revealed"
         assert answer.context["page"].entries[0].user.label == "ann"
         link = f"?entry={waiting.id}#entry-{waiting.id}"
         assert f'<a href="{link}" title="{waiting.id}">' in answer.content.decode()
-        assert "999-88-7777" not in reader.get(address(customer)).content.decode()
+        assert "999-88-7777" not in reader.get(tab_url(customer)).content.decode()
 
-    def test_who_lacks_the_permission_has_no_button_and_no_way(self, reader, customer, waiting):
-        page = reader.get(address(customer)).content.decode()
+    def test_without_permission_there_is_no_way(self, reader, customer, waiting):
+        page = reader.get(tab_url(customer)).content.decode()
         assert "customer-history-reveal" not in page
-        assert "The permission crm.view_confidential_customer_ssn shows it." in page
-        answer = reader.post(address(customer), {"reveal": str(waiting.id)})
+        assert "Hidden. You need the permission crm.view_confidential_customer_ssn." in page
+        answer = reader.post(tab_url(customer), {"reveal": str(waiting.id)})
         assert answer.status_code == 403
-        assert "This change has no hidden value that you may see." in shown(answer)
+        assert "You cannot reveal any value of this change." in shown(answer)
         assert not Entry.objects.filter(action="Confidential Values Revealed").exists()
 
-    def test_a_value_is_shown_though_the_look_pushes_its_entry_off_the_page(
-        self, reader, user, customer, waiting, settings
-    ):
+    def test_a_value_moved_to_an_older_page(self, reader, user, customer, waiting, settings):
         settings.CUSTOMER_HISTORY = {**REVEALING, "PAGE_SIZE": 3}
         grant(user, "view_confidential_customer_ssn")
         for text in ("one", "two"):
             Note.objects.create(customer=customer, text=text)
-        first = reader.get(address(customer))
+        first = reader.get(tab_url(customer))
         assert first.context["page"].entries[2].id == waiting.id
         answer = reader.post(first.context["history"].reveal_link, {"reveal": str(waiting.id)})
         assert "999-88-7777" in answer.content.decode()
-        assert looks() == 1
+        assert reveals() == 1
         assert revealed(answer) == [waiting.id]
-        assert "Show the newest" in shown(answer)
+        assert "Show newest changes" in shown(answer)
 
-    def test_a_value_of_an_older_page_is_shown_from_the_first(
-        self, reader, user, customer, waiting, settings
-    ):
+    def test_a_value_of_an_older_page(self, reader, user, customer, waiting, settings):
         settings.CUSTOMER_HISTORY = {**REVEALING, "PAGE_SIZE": 3}
         grant(user, "view_confidential_customer_ssn")
         for text in ("one", "two", "three", "four"):
             Note.objects.create(customer=customer, text=text)
-        link = reader.get(address(customer)).context["history"].reveal_link
+        link = reader.get(tab_url(customer)).context["history"].reveal_link
         answer = reader.post(link, {"reveal": str(waiting.id)})
         assert f'id="entry-{waiting.id}"' in answer.content.decode()
         assert "999-88-7777" in answer.content.decode()
-        assert (looks(), revealed(answer)) == (1, [waiting.id])
+        assert (reveals(), revealed(answer)) == (1, [waiting.id])
 
     @pytest.mark.parametrize(
         "refused",
         [("?kind=create", 404), ("?kind=nonsense", 400), ("?before=nonsense", 400)],
     )
-    def test_what_is_refused_is_no_look(self, reader, user, customer, waiting, refused):
+    def test_an_error_reveals_and_logs_nothing(self, reader, user, customer, waiting, refused):
         grant(user, "view_confidential_customer_ssn")
         query, status = refused
-        answer = reader.post(address(customer) + query, {"reveal": str(waiting.id)})
+        answer = reader.post(tab_url(customer) + query, {"reveal": str(waiting.id)})
         assert answer.status_code == status
         assert "999-88-7777" not in answer.content.decode()
-        assert looks() == 0
+        assert reveals() == 0
 
-    def test_needs_the_token_against_forgery(self, user, customer, waiting):
+    def test_needs_the_csrf_token(self, user, customer, waiting):
         grant(user, "view_confidential_customer_ssn")
         client = Client(enforce_csrf_checks=True)
         client.force_login(user)
@@ -107,14 +103,14 @@ class TestRevealing:
         assert "999-88-7777" in answer.content.decode()
 
     @pytest.mark.parametrize("key", ["", "x", "01932f6e-7b7a-7c3e-9d1e-0a1b2c3d4e5f"])
-    def test_no_entry_is_not_found(self, reader, customer, waiting, key):
-        assert reader.post(address(customer), {"reveal": key}).status_code == 404
+    def test_an_unknown_entry_is_not_found(self, reader, customer, waiting, key):
+        assert reader.post(tab_url(customer), {"reveal": key}).status_code == 404
 
     def test_an_entry_of_another_record_is_not_found(self, reader, user, customer, waiting):
         grant(user, "view_confidential_customer_ssn")
         other = Customer.objects.create(name="Other", ssn="111-22-3333")
         key = Entry.objects.get(entity_id=str(other.pk), entity_model="crm.customer").id
-        assert reader.post(address(customer), {"reveal": str(key)}).status_code == 404
+        assert reader.post(tab_url(customer), {"reveal": str(key)}).status_code == 404
 
-    def test_an_anonymous_visitor_is_sent_to_the_log_in(self, customer, waiting):
-        assert Client().post(address(customer), {"reveal": str(waiting.id)}).status_code == 302
+    def test_anonymous_visitors_are_redirected(self, customer, waiting):
+        assert Client().post(tab_url(customer), {"reveal": str(waiting.id)}).status_code == 302

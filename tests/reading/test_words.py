@@ -1,4 +1,4 @@
-"""The host's own words on every way out: names of JSON keys, and how it writes values."""
+"""The project's own labels of JSON keys and formats of values, in every output."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from django.utils import translation
 from django.utils.html import format_html
 
 from django_customer_history import history
-from django_customer_history.access import field_access as confidentiality
+from django_customer_history.access import field_access
 from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.models import (
     ConfidentialField,
@@ -22,7 +22,7 @@ from django_customer_history.registration.registry import (
 )
 from tests.projects.crm.models import Claim, Code, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
-from tests.reading.tabs import address, chips, shown
+from tests.reading.tabs import chips, shown, tab_url
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
@@ -43,86 +43,86 @@ def rest(reader, customer, **query):
 
 class TestNamesOfKeys:
     def test_stand_on_the_tab_in_menus_and_in_chips(self, reader, customer, ticket):
-        answer = reader.get(address(customer) + "?field=udf.code_word&field=udf.colour")
+        answer = reader.get(tab_url(customer) + "?field=udf.code_word&field=udf.colour")
         assert "Alarm code word of annHeron" in shown(answer)
         assert "Udf: colourred" in shown(answer)
-        fields = answer.context["history"].bar.menus[3].options
+        fields = answer.context["history"].filter_bar.menus[3].options
         assert [one.label for one in fields if one.value.startswith("udf.")] == [
             "Alarm code word of ann", "Udf: colour", "Udf: fee",
         ]  # fmt: skip
         assert chips(answer) == [("Field", "Alarm code word of ann"), ("Field", "Udf: colour")]
 
-    def test_stand_in_rest_facets_and_exports(self, reader, customer, ticket):
+    def test_rest_facets_and_exports(self, reader, customer, ticket):
         assert rest(reader, customer)["udf.code_word"]["label"] == "Alarm code word of ann"
         facets = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
         assert {"value": "udf.code_word", "label": "Alarm code word of ann"} in facets["fields"]
-        file = reader.get(address(customer) + "?format=csv&entity=crm.ticket").getvalue().decode()
+        file = reader.get(tab_url(customer) + "?format=csv&entity=crm.ticket").getvalue().decode()
         assert "Alarm code word of ann" in [
             one["field"] for one in csv.DictReader(io.StringIO(file))
         ]
-        file = reader.get(address(customer) + "?format=ndjson&entity=crm.ticket").getvalue()
+        file = reader.get(tab_url(customer) + "?format=ndjson&entity=crm.ticket").getvalue()
         labels = [one["label"] for one in json.loads(file.splitlines()[-1])["changes"]]
         assert "Alarm code word of ann" in labels
 
-    def test_give_way_to_the_label_of_a_mark(self, reader, customer, ticket):
+    def test_label_of_a_mark_wins(self, reader, customer, ticket):
         ConfidentialField.objects.create(
             model="crm.ticket", field="udf.code_word", label="Secret word", mask="full"
         )
         change = rest(reader, customer)["udf.code_word"]
         assert (change["label"], change["new_display"]) == ("Secret word", "*****")
 
-    def test_are_asked_for_once_and_only_where_a_key_is_shown(self, user, monkeypatch):
-        asked = []
+    def test_function_is_called_once(self, user, monkeypatch):
+        calls = []
 
         def labels(reader):
-            asked.append(reader)
+            calls.append(reader)
             return {"a": "First"}
 
         registry = Registry()
         registry.add(registration_of(Ticket, json_keys="udf", key_labels={"udf": labels}))
-        monkeypatch.setattr(confidentiality, "registry", registry)
-        sight = FieldAccess(user, marks=(), using="default")
-        assert sight.rule_of("crm.ticket", "note").label == "Note"
-        assert asked == []
-        found = [sight.rule_of("crm.ticket", f"udf.{key}").label for key in ("a", "b", "c")]
+        monkeypatch.setattr(field_access, "registry", registry)
+        access = FieldAccess(user, marks=(), using="default")
+        assert access.rule_of("crm.ticket", "note").label == "Note"
+        assert calls == []
+        found = [access.rule_of("crm.ticket", f"udf.{key}").label for key in ("a", "b", "c")]
         assert found == ["First", "Udf: b", "Udf: c"]
-        assert asked == [user]
+        assert calls == [user]
 
 
 class TestDisplay:
-    def test_is_what_the_tab_and_rest_show_beside_the_value(self, reader, customer):
+    def test_tab_and_rest(self, reader, customer):
         with history.acting(reason="hail"):
             claim = Claim.objects.create(customer=customer, amount="1299.00")
             Claim.objects.filter(pk=claim.pk).update(amount="1450.5")
-        answer = reader.get(address(customer) + "?kind=update")
+        answer = reader.get(tab_url(customer) + "?kind=update")
         assert "Amount was $1,299.00 is now $1,450.50" in shown(answer)
         change = rest(reader, customer, kind="update")["amount"]
         assert (change["old"], change["old_display"]) == ("1299.00", "$1,299.00")
         assert (change["new"], change["new_display"]) == ("1450.50", "$1,450.50")
 
-    def test_is_in_ndjson_and_csv_keeps_the_number_that_one_can_count_with(self, reader, customer):
+    def test_csv_has_plain_numbers(self, reader, customer):
         with history.acting(reason="hail"):
             Claim.objects.create(customer=customer, amount="1299.00")
         query = "?entity=crm.claim&format="
-        (line,) = reader.get(f"{address(customer)}{query}ndjson").getvalue().splitlines()
+        (line,) = reader.get(f"{tab_url(customer)}{query}ndjson").getvalue().splitlines()
         change = next(one for one in json.loads(line)["changes"] if one["field"] == "amount")
         assert (change["new"], change["new_display"]) == ("1299.00", "$1,299.00")
-        file = reader.get(f"{address(customer)}{query}csv").getvalue().decode()
+        file = reader.get(f"{tab_url(customer)}{query}csv").getvalue().decode()
         values = {one["field"]: one["new_value"] for one in csv.DictReader(io.StringIO(file))}
         assert values["Amount"] == "1299.00"
 
-    def test_holds_for_a_key_of_a_json_field(self, reader, customer, ticket):
+    def test_json_key(self, reader, customer, ticket):
         change = rest(reader, customer)["udf.fee"]
         assert (change["new"], change["new_display"]) == (1299, "$1,299.00")
 
-    def test_is_given_no_null_and_nothing_of_another_type(self, reader, customer, ticket):
+    def test_not_called_for_null_or_other_types(self, reader, customer, ticket):
         entry = Entry.objects.get(entity_model="crm.ticket")
-        told = {
+        displays = {
             field: (change["old_display"], change["new_display"])
             for field, change in rest(reader, customer).items()
             if field.startswith("udf.")
         }
-        assert told["udf.fee"] == (None, "$1,299.00")
+        assert displays["udf.fee"] == (None, "$1,299.00")
         Entry.objects.create(
             timestamp=entry.timestamp, kind="update", action="Update", source="web",
             changes={"amount": ["a lot", "7"]}, subject_model="crm.customer",
@@ -131,7 +131,7 @@ class TestDisplay:
         change = rest(reader, customer, entity="crm.claim")["amount"]
         assert (change["old_display"], change["new_display"]) == ("a lot", "$7.00")
 
-    def test_is_never_given_a_masked_value(self, reader, user, customer):
+    def test_not_called_for_masked_values(self, reader, user, customer):
         ConfidentialField.objects.create(model="crm.claim", field="amount", mask="full")
         with history.acting(reason="hail"):
             Claim.objects.create(customer=customer, amount="1299.00")
@@ -141,16 +141,16 @@ class TestDisplay:
         grant(user, "view_confidential_claim_amount")
         assert rest(reader, customer)["amount"]["new_display"] == "$1,299.00"
 
-    def test_of_html_is_text_all_the_same(self, reader, customer, monkeypatch):
+    def test_html_is_escaped(self, reader, customer, monkeypatch):
         registry = Registry()
-        for one in confidentiality.registry:
+        for one in field_access.registry:
             registry.add(one)
         registry.remove(Claim)
         registry.add(registration_of(Claim, subject="customer", display={"amount": _as_html}))
-        monkeypatch.setattr(confidentiality, "registry", registry)
+        monkeypatch.setattr(field_access, "registry", registry)
         with history.acting(reason="hail"):
             Claim.objects.create(customer=customer, amount="1299.00")
-        text = reader.get(address(customer)).content.decode()
+        text = reader.get(tab_url(customer)).content.decode()
         assert "<b>1299.00</b>" not in text
         assert "&lt;b&gt;1299.00&lt;/b&gt;" in text
 
@@ -168,9 +168,7 @@ class TestNumbers:
             ("es", "1\xa0234\xa0567,50", "0,5"),
         ],
     )
-    def test_are_grouped_as_the_language_groups_amounts(
-        self, reader, user, language, decimal, number
-    ):
+    def test_amounts_have_separators(self, reader, user, language, decimal, number):
         grant(user, "view_entry")
         Specimen.objects.create(decimal="1234567.50", float=0.5, positive=2026, big=1234567)
         with translation.override(language):
@@ -180,9 +178,7 @@ class TestNumbers:
         # It may be a year or a code.
         assert (shown_as["positive"], shown_as["big"]) == ("2026", "1234567")
 
-    def test_whole_ones_are_grouped_where_the_project_says_so_and_keys_never(
-        self, reader, user, settings
-    ):
+    def test_integers_follow_the_settings(self, reader, user, settings):
         settings.USE_THOUSAND_SEPARATOR = True
         grant(user, "view_entry")
         Specimen.objects.create(id=1234567, big=1234567)
@@ -196,6 +192,6 @@ class TestNumbers:
         assert changed["id"] == "7654321"
 
 
-def test_customers_of_the_tests_have_plain_amounts(reader, customer):
+def test_amount_without_display(reader, customer):
     Customer.objects.filter(pk=customer.pk).update(rate="1299.00")
     assert rest(reader, customer, kind="update")["rate"]["new_display"] == "1,299.00"

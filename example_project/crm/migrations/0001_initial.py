@@ -145,7 +145,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", models.CharField(help_text="Such as: household card.", max_length=60)),
+                ("name", models.CharField(help_text="For example: household card.", max_length=60)),
                 (
                     "type",
                     models.CharField(
@@ -157,7 +157,9 @@ class Migration(migrations.Migration):
                 (
                     "account",
                     models.CharField(
-                        help_text="Never a real one: a demo.", max_length=34, verbose_name="number"
+                        help_text="Do not enter a real number in this demo.",
+                        max_length=34,
+                        verbose_name="number",
                     ),
                 ),
                 ("is_default", models.BooleanField(default=False, verbose_name="default")),
@@ -672,7 +674,7 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        help_text="Such as gate_code.",
+                        help_text="For example gate_code.",
                         max_length=30,
                         validators=[
                             django.core.validators.RegexValidator(

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name="time_zone",
             field=models.CharField(
                 blank=True,
-                help_text="Such as Europe/Berlin; without one it is that of the site.",
+                help_text="For example Europe/Berlin. The default is the time zone of the site.",
                 max_length=60,
                 validators=[crm.models.companies.check_time_zone],
             ),

@@ -1,7 +1,7 @@
-"""Companies, their customers, and all that belongs to them.
+"""Companies, their customers, and the records of customers.
 
-Registered for the history in each way that there is: customers and tags by decorator, what
-descends from `CustomerRecord` by inheritance, the rest by calls in `crm.history`.
+They show every way to register a model: customers and tags use the decorator, models based on
+`CustomerRecord` inherit the registration, and the others are registered in `crm.history`.
 """
 
 from crm.models.billing import BillingMethod, FundingEvent, Invoice, InvoiceLine, Payment

@@ -1,4 +1,4 @@
-"""What customers owe and pay, and how; and what funders pay for contracts."""
+"""Invoices, payments and billing methods of customers, and the funding of contracts."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from django_customer_history import masks
 
 
 class Invoice(models.Model):
-    """What a customer owes for some lines."""
+    """An invoice to a customer, with its lines."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -36,12 +36,12 @@ class Invoice(models.Model):
         return self.number
 
     def save(self, *args, **kwargs):
-        """Save with a number; a new invoice gets the next one."""
+        """Save the invoice. A new one gets the next number."""
         self.number = self.number or next_number(Invoice, "INV")
         super().save(*args, **kwargs)
 
     def get_absolute_url(self):
-        """Return the address of the page with lines and payments."""
+        """Return the URL of the page with lines and payments."""
         return reverse("invoice", args=[self.customer.company_id, self.customer_id, self.pk])
 
     @property
@@ -51,12 +51,12 @@ class Invoice(models.Model):
 
     @property
     def balance(self):
-        """Return what is still to be paid."""
+        """Return the amount that is left to pay."""
         return self.total - sum((payment.amount for payment in self.payments.all()), Decimal(0))
 
 
 class InvoiceLine(models.Model):
-    """One position of an invoice."""
+    """A line of an invoice."""
 
     invoice = models.ForeignKey(Invoice, models.CASCADE, related_name="lines")
     description = models.CharField(max_length=100)
@@ -80,7 +80,7 @@ class InvoiceLine(models.Model):
 
 
 class Payment(models.Model):
-    """Money that came in for an invoice."""
+    """A payment for an invoice."""
 
     class Method(models.TextChoices):
         CARD = "card", "Card"
@@ -104,15 +104,17 @@ class Payment(models.Model):
 
 
 class BillingMethod(CustomerRecord):
-    """A card or an account that invoices are charged to."""
+    """A card or a bank account that invoices are charged to."""
 
     class Type(models.TextChoices):
         CARD = "card", "Card"
         ACH = "ach", "Bank account (ACH)"
 
-    name = models.CharField(max_length=60, help_text="Such as: household card.")
+    name = models.CharField(max_length=60, help_text="For example: household card.")
     type = models.CharField(max_length=10, choices=Type, default=Type.CARD)
-    account = models.CharField("number", max_length=34, help_text="Never a real one: a demo.")
+    account = models.CharField(
+        "number", max_length=34, help_text="Do not enter a real number in this demo."
+    )
     is_default = models.BooleanField("default", default=False)
 
     kind = "billing-methods"
@@ -136,7 +138,7 @@ class BillingMethod(CustomerRecord):
 
 
 class FundingEvent(CustomerRecord):
-    """A contract that was handed in to a funder, who buys it or does not."""
+    """A contract that was submitted to a funder."""
 
     class Status(models.TextChoices):
         SUBMITTED = "submitted", "Submitted"

@@ -1,4 +1,4 @@
-"""The dealers that use the CRM, and who works for which."""
+"""The dealers that use the CRM, and their employees."""
 
 from zoneinfo import available_timezones
 
@@ -9,7 +9,7 @@ from django.urls import reverse
 
 
 class Company(models.Model):
-    """An alarm dealer. Its slug is its key, so that URLs are made without a query."""
+    """An alarm dealer. Its slug is the primary key, so that URLs need no query."""
 
     slug = models.SlugField(primary_key=True)
     name = models.CharField(max_length=60)
@@ -23,18 +23,18 @@ class Company(models.Model):
         return self.name
 
     def get_absolute_url(self):
-        """Return the address of the list of customers."""
+        """Return the URL of the list of customers."""
         return reverse("customers", args=[self.pk])
 
 
 def check_time_zone(name):
-    """Refuse what is no time zone."""
+    """Raise `ValidationError` if the time zone does not exist."""
     if name not in available_timezones():
-        raise ValidationError("There is no such time zone. One is called Europe/Berlin.")
+        raise ValidationError("This time zone does not exist. Use a name like Europe/Berlin.")
 
 
 class Employee(models.Model):
-    """The one company that a user works for, and the time zone to read in."""
+    """A user's company and time zone."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
     company = models.ForeignKey(Company, models.CASCADE, related_name="employees")
@@ -42,7 +42,7 @@ class Employee(models.Model):
         max_length=60,
         blank=True,
         validators=[check_time_zone],
-        help_text="Such as Europe/Berlin; without one it is that of the site.",
+        help_text="For example Europe/Berlin. The default is the time zone of the site.",
     )
 
     company_path = "company_id"

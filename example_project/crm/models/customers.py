@@ -1,4 +1,4 @@
-"""Customers, what they are marked with, and how they log in."""
+"""Customers, their tags and custom fields, and their portal log-ins."""
 
 from decimal import Decimal
 
@@ -22,12 +22,12 @@ CONFIDENTIAL = {
     "bank_account": masks.ACCOUNT,
     "card_number": masks.CARD,
 }
-"""The fields of a customer that need a permission of their own, and how they are masked."""
+"""The confidential fields of a customer, with their masks."""
 
 
 @history.register(label="name")
 class Tag(models.Model):
-    """A word that the customers of a company are marked with."""
+    """A tag for customers of a company."""
 
     company = models.ForeignKey(Company, models.CASCADE, related_name="tags")
     name = models.CharField(max_length=40)
@@ -46,13 +46,13 @@ class Tag(models.Model):
 
 @history.register(label="name")
 class UserDefinedField(models.Model):
-    """A field that a company keeps of its customers besides those that every company has."""
+    """A custom field that a company defined for its customers."""
 
     company = models.ForeignKey(Company, models.CASCADE, related_name="user_defined_fields")
     key = models.CharField(
         max_length=30,
         validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters, digits and underscores.")],
-        help_text="Such as gate_code.",
+        help_text="For example gate_code.",
     )
     name = models.CharField(max_length=60)
 
@@ -69,7 +69,7 @@ class UserDefinedField(models.Model):
 
 
 def names_of_fields(reader):
-    """Return what the reader's company calls the fields that it keeps of its customers, by key."""
+    """Return the names of the custom fields of the reader's company, by key."""
     return dict(within_reach(reader, UserDefinedField.objects.all()).values_list("key", "name"))
 
 
@@ -81,7 +81,7 @@ def names_of_fields(reader):
     key_labels={"udf": names_of_fields},
     display={"sale_price": dollars, "monthly_rate": dollars},
     events={
-        # The first that fits: a new customer is not called restored for not being archived.
+        # The first match wins. A new customer is not archived either, but it was not restored.
         "create": "Customer Created",
         "is_archived": {True: "Customer Archived", False: "Customer Restored"},
     },
@@ -148,16 +148,16 @@ class Customer(models.Model):
         return self.name
 
     def get_absolute_url(self):
-        """Return the address of the page with the details."""
+        """Return the URL of the page with the details."""
         return reverse("customer", args=[self.company_id, self.pk])
 
     def get_history_url(self):
-        """Return the address of the History tab; the tags of the package ask for it."""
+        """Return the URL of the History tab, for the template tags of the package."""
         return reverse("customer_history", args=[self.company_id, self.pk])
 
 
 class CustomerRecord(AuditedModel):
-    """What belongs to one customer and has pages of its own, under the word `kind` in the URL."""
+    """A record of a customer with its own pages. `kind` is its name in URLs."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="%(class)ss")
 
@@ -172,14 +172,14 @@ class CustomerRecord(AuditedModel):
         abstract = True
 
     def get_absolute_url(self):
-        """Return the address of the page with the details."""
+        """Return the URL of the page with the details."""
         return reverse(
             "record", args=[self.customer.company_id, self.customer_id, self.kind, self.pk]
         )
 
 
 class PortalLogin(CustomerRecord):
-    """How a customer logs in to the customer portal. The password is kept as a hash."""
+    """A customer's log-in to the customer portal. The password is stored as a hash."""
 
     username = models.CharField(max_length=60, unique=True)
     password = models.CharField(max_length=128)

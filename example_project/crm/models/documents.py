@@ -9,7 +9,7 @@ from crm.models.customers import CustomerRecord
 
 
 class Attachment(models.Model):
-    """A file that belongs to a record, in practice to a customer."""
+    """A file of a record, such as a customer."""
 
     content_type = models.ForeignKey(ContentType, models.CASCADE)
     object_id = models.PositiveBigIntegerField()
@@ -20,7 +20,7 @@ class Attachment(models.Model):
 
     kind = "files"
     company_path = "customer__company_id"
-    company_lookup = "customers__company_id"  # the database knows no `customer` here
+    company_lookup = "customers__company_id"  # `customer` is a property, not a field
     confidential = {}
 
     class Meta:
@@ -34,7 +34,7 @@ class Attachment(models.Model):
         return self.name
 
     def get_absolute_url(self):
-        """Return the address of the page with the details."""
+        """Return the URL of the page with the details."""
         return reverse(
             "record", args=[self.customer.company_id, self.object_id, self.kind, self.pk]
         )
@@ -52,7 +52,7 @@ class Attachment(models.Model):
 
 
 class Envelope(CustomerRecord):
-    """A document that is sent to be signed."""
+    """A document that is sent for signature."""
 
     class Status(models.TextChoices):
         SENT = "sent", "Sent"

@@ -1,4 +1,4 @@
-"""What is said to a customer and done for one."""
+"""Notes, tickets, appointments, work orders, equipment and workflows of customers."""
 
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from crm.numbers import next_number
 
 
 class Note(CustomerRecord):
-    """Something that was said or seen, written down."""
+    """A note."""
 
     text = models.TextField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
@@ -34,7 +34,7 @@ class Note(CustomerRecord):
 
 
 class Ticket(CustomerRecord):
-    """Something to be solved, in the hands of one person."""
+    """A problem to solve, assigned to a user."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -73,7 +73,7 @@ class Ticket(CustomerRecord):
 
 
 class Appointment(CustomerRecord):
-    """A visit at a customer's."""
+    """A visit to a customer."""
 
     class Status(models.TextChoices):
         SCHEDULED = "scheduled", "Scheduled"
@@ -109,7 +109,7 @@ class Appointment(CustomerRecord):
 
 
 class WorkOrder(CustomerRecord):
-    """Work for a customer, which ends on an invoice."""
+    """Work for a customer that is invoiced at the end."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
@@ -145,13 +145,13 @@ class WorkOrder(CustomerRecord):
         return self.number
 
     def save(self, *args, **kwargs):
-        """Save with a number; a new work order gets the next one."""
+        """Save the work order. A new one gets the next number."""
         self.number = self.number or next_number(WorkOrder, "WO")
         super().save(*args, **kwargs)
 
 
 class Equipment(CustomerRecord):
-    """A device of the alarm system, at its place in the house."""
+    """A device of the alarm system, and where it is."""
 
     class Kind(models.TextChoices):
         PANEL = "panel", "Panel"
@@ -185,7 +185,7 @@ class Equipment(CustomerRecord):
 
 
 class Enrolment(CustomerRecord):
-    """A customer on the way through a workflow, step by step."""
+    """A customer's enrollment in a workflow, with the current step."""
 
     class Workflow(models.TextChoices):
         ONBOARDING = "Onboarding"
@@ -220,12 +220,12 @@ class Enrolment(CustomerRecord):
 
     @property
     def next_step(self):
-        """Return the name of the next step, or None at the end."""
+        """Return the name of the next step, or None after the last one."""
         steps = self.STEPS[self.workflow]
         place = steps.index(self.step) + 1
         return steps[place] if place < len(steps) else None
 
     def save(self, *args, **kwargs):
-        """Save; who is enrolled begins with the first step."""
+        """Save the enrollment. A new one starts with the first step."""
         self.step = self.step or self.STEPS[self.workflow][0]
         super().save(*args, **kwargs)

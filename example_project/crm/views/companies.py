@@ -1,4 +1,4 @@
-"""Pages of a company that are about no customer: where one begins, fields, and jobs."""
+"""Pages of a company: the home page, custom fields, and jobs."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
@@ -12,7 +12,7 @@ from crm.views.pages import CompanyPage
 
 
 def home(request):
-    """Lead to the user's own company; who works for none, and may see all, to the first one."""
+    """Redirect to the user's company, or a superuser without one to the first company."""
     company = Company.objects.filter(pk=company_key_of(request.user) or "").first()
     if company is None and request.user.is_superuser:
         company = Company.objects.first()
@@ -22,16 +22,16 @@ def home(request):
 
 
 class Fields(CompanyPage):
-    """The fields that the company has defined itself."""
+    """The custom fields of the company."""
 
     tab = "fields"
 
     def get(self, request):
-        """Show them."""
+        """Show the fields."""
         return self._page(self._form(None))
 
     def post(self, request):
-        """Add one."""
+        """Add a field."""
         self.require("add", UserDefinedField)
         form = self._form(request.POST)
         if not form.is_valid():
@@ -53,7 +53,7 @@ class Fields(CompanyPage):
 
 
 class FieldEdit(CompanyPage):
-    """The form of a field; its key stays, as values are kept under it."""
+    """The form of a field. The key cannot be changed, because values are stored under it."""
 
     tab = "fields"
 
@@ -62,7 +62,7 @@ class FieldEdit(CompanyPage):
         return self._edited(field_pk, None)
 
     def post(self, request, field_pk):
-        """Save the field, or show what is wrong."""
+        """Save the field, or show the errors."""
         return self._edited(field_pk, request.POST)
 
     def _edited(self, pk, data):
@@ -77,7 +77,7 @@ class FieldEdit(CompanyPage):
 
 
 class Jobs(CompanyPage):
-    """What runs on its own every night, with a button to run it now."""
+    """The nightly jobs, with buttons to run them now."""
 
     tab = "jobs"
 

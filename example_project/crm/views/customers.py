@@ -21,12 +21,12 @@ CONFIDENTIAL = ("ssn", "bank_account", "card_number")
 
 
 class CustomerList(CompanyPage):
-    """The customers that fit search and status."""
+    """The customers that match the search and the status."""
 
     tab = "customers"
 
     def get(self, request):
-        """Show a page of them."""
+        """Show a page of customers."""
         self.require("view", Customer)
         form = CustomerFilterForm(request.GET)
         found = form.filtered(self.company.customers.prefetch_related("tags"))
@@ -41,7 +41,7 @@ class CustomerDetails(CustomerPage):
     tab = "Details"
 
     def get(self, request):
-        """Show them, as far as the user may see them."""
+        """Show the details that the user may see."""
         kept_from_user = hidden(request.user, Customer)
         groups = {"contract": CONTRACT, "sale": SALE, "confidential": CONFIDENTIAL}
         return self.page(
@@ -67,7 +67,7 @@ class CustomerCreate(CompanyPage):
         return self._edited(None)
 
     def post(self, request):
-        """Add the customer, or show what is wrong."""
+        """Add the customer, or show the errors."""
         return self._edited(request.POST)
 
     def _edited(self, data):
@@ -88,7 +88,7 @@ class CustomerEdit(CustomerPage):
         return self._edited(None)
 
     def post(self, request):
-        """Save the customer, or show what is wrong."""
+        """Save the customer, or show the errors."""
         return self._edited(request.POST)
 
     def _edited(self, data):
@@ -103,12 +103,12 @@ class CustomerEdit(CustomerPage):
 
 
 class CustomerArchive(CustomerPage):
-    """Putting a customer away, out of the list but not out of the records; and back."""
+    """Archive or restore a customer."""
 
     is_archived = True
 
     def post(self, request):
-        """Do it. The registration knows what it is called."""
+        """Save the change. The registration has the name of the action."""
         self.require("change", Customer)
         self.customer.is_archived = self.is_archived
         self.customer.save()
@@ -117,10 +117,10 @@ class CustomerArchive(CustomerPage):
 
 
 class CustomerTags(CustomerPage):
-    """Adding a tag, a new one if need be."""
+    """Add a tag to a customer. A new tag is created."""
 
     def post(self, request):
-        """Add it."""
+        """Add the tag."""
         self.require("change", Customer)
         form = TagForm(request.POST)
         if form.is_valid():
@@ -132,10 +132,10 @@ class CustomerTags(CustomerPage):
 
 
 class CustomerTagRemoval(CustomerPage):
-    """Taking a tag off."""
+    """Remove a tag from a customer."""
 
     def post(self, request, tag_pk):
-        """Take it off."""
+        """Remove the tag."""
         self.require("change", Customer)
         with history.action("Tag Removed"):
             self.customer.tags.remove(tag_pk)
@@ -144,13 +144,13 @@ class CustomerTagRemoval(CustomerPage):
 
 
 class CustomerHistory(CompanyPage, HistoryView):
-    """The History tab inside the pages of the CRM, also of a customer who is gone."""
+    """The History tab in the pages of the CRM, also for deleted customers."""
 
     tab = "History"
     model = Customer
 
     def setup(self, request, *args, pk, **kwargs):
-        """Find the customer; 404 for one who is not and was not one of the company's."""
+        """Find the customer. A customer who never belonged to the company is a 404."""
         super().setup(request, *args, pk=pk, **kwargs)
         self.customer = Customer.objects.filter(pk=pk).first()
         company = _last_company(pk) if self.customer is None else self.customer.company_id
@@ -158,18 +158,18 @@ class CustomerHistory(CompanyPage, HistoryView):
             raise Http404
 
     def dispatch(self, request, *args, **kwargs):
-        """Ask whether customers may be seen at all."""
+        """Check that the user may view customers."""
         self.require("view", Customer)
         return super().dispatch(request, *args, **kwargs)
 
     def get_template_names(self):
-        """Return the template: without the customer there are no other tabs."""
+        """Return the template. A deleted customer has no other tabs."""
         if self.customer is None:
             return ["crm/deleted_customer_history.html"]
         return ["crm/customer_history.html"]
 
     def get_context_data(self, **kwargs):
-        """Return what the tab needs, and what all pages of a customer do."""
+        """Return the context of the tab and of all pages of a customer."""
         return {
             **super().get_context_data(**kwargs),
             **self.shared_context(),
@@ -179,7 +179,7 @@ class CustomerHistory(CompanyPage, HistoryView):
 
 
 def _last_company(pk):
-    """Return the company of a customer who is gone: only the log still knows."""
+    """Return the company of a deleted customer, from the log."""
     last = history.entries_for(Customer, pk).of_entity(Customer, pk).first()
     if last is None or last.kind != "delete":
         return None

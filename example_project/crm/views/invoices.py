@@ -15,12 +15,12 @@ class InvoicesPage(CustomerPage):
     tab = "Billing"
 
     def dispatch(self, request, *args, **kwargs):
-        """Ask whether invoices may be seen."""
+        """Check that the user may view invoices."""
         self.require("view", Invoice)
         return super().dispatch(request, *args, **kwargs)
 
     def shared_context(self):
-        """Return what all templates get."""
+        """Return the context of all templates."""
         return {
             **super().shared_context(),
             "tab_types": [one for one in RECORD_TYPES if one.tab == self.tab],
@@ -28,7 +28,7 @@ class InvoicesPage(CustomerPage):
         }
 
     def invoice(self, pk):
-        """Return one of the customer's."""
+        """Return an invoice of the customer."""
         return get_object_or_404(self.customer.invoices, pk=pk)
 
 
@@ -36,7 +36,7 @@ class InvoiceList(InvoicesPage):
     """The invoices of a customer."""
 
     def get(self, request):
-        """Show them."""
+        """Show the invoices."""
         invoices = self.customer.invoices.prefetch_related("lines", "payments")
         return self.page("crm/invoices.html", invoices=invoices)
 
@@ -49,7 +49,7 @@ class InvoiceCreate(InvoicesPage):
         return self._generated(None)
 
     def post(self, request):
-        """Generate the invoice, or show what is wrong."""
+        """Generate the invoice, or show the errors."""
         return self._generated(request.POST)
 
     def _generated(self, data):
@@ -70,7 +70,7 @@ class InvoiceEdit(InvoicesPage):
         return self._edited(self.invoice(invoice_pk), None)
 
     def post(self, request, invoice_pk):
-        """Save the invoice, or show what is wrong."""
+        """Save the invoice, or show the errors."""
         return self._edited(self.invoice(invoice_pk), request.POST)
 
     def _edited(self, invoice, data):
@@ -92,7 +92,7 @@ class PaymentEdit(InvoicesPage):
         return self._edited(invoice_pk, payment_pk, None)
 
     def post(self, request, invoice_pk, payment_pk):
-        """Save the payment, or show what is wrong."""
+        """Save the payment, or show the errors."""
         return self._edited(invoice_pk, payment_pk, request.POST)
 
     def _edited(self, invoice_pk, payment_pk, data):
@@ -110,7 +110,7 @@ class InvoiceDetails(InvoicesPage):
     """An invoice with its lines and payments."""
 
     def get(self, request, invoice_pk):
-        """Show it."""
+        """Show the invoice."""
         invoice = self.invoice(invoice_pk)
         return self._shown(invoice, PaymentForm(initial={"amount": invoice.balance}))
 

@@ -1,7 +1,7 @@
-"""What all pages share: they belong to a company, most of them to one of its customers.
+"""Base classes of the pages: pages of a company, and pages of one of its customers.
 
-A company that is not the user's own, and what belongs to it, is a 404. What the user may not do
-within the company is a 403. The middleware sends who is not logged in to the log-in.
+Pages of another company are a 404. Pages of the user's company without permission are a 403. The
+middleware redirects anonymous visitors to the login.
 """
 
 from django.contrib import messages
@@ -20,24 +20,24 @@ class CompanyPage(View):
     tab = ""
 
     def setup(self, request, *args, company, **kwargs):
-        """Find the company; 404 for the users of others."""
+        """Find the company. Another company than the user's is a 404."""
         super().setup(request, *args, **kwargs)
         if not request.user.is_superuser and company != company_key_of(request.user):
             raise Http404
         self.company = get_object_or_404(Company, pk=company)
 
     def dispatch(self, request, *args, **kwargs):
-        """Drop the company from the arguments: it is an attribute."""
+        """Remove the company from the arguments: it is an attribute."""
         kwargs.pop("company", None)
         return super().dispatch(request, *args, **kwargs)
 
     def require(self, verb, model):
-        """Answer with 403 unless the user may `view`, `add`, `change` or `delete` such records."""
+        """Raise `PermissionDenied` unless the user may do it: `view`, `add`, `change`, `delete`."""
         if not self.may(verb, model):
             raise PermissionDenied
 
     def may(self, verb, model):
-        """Return whether the user may `view`, `add`, `change` or `delete` such records."""
+        """Return whether the user may `view`, `add`, `change` or `delete` records of the model."""
         meta = model._meta
         return self.request.user.has_perm(f"{meta.app_label}.{verb}_{meta.model_name}")
 
@@ -46,7 +46,7 @@ class CompanyPage(View):
         return render(self.request, template, {**self.shared_context(), **context})
 
     def shared_context(self):
-        """Return what all templates get."""
+        """Return the context of all templates."""
         return {"company": self.company, "tab": self.tab}
 
     def say(self, text):
@@ -58,18 +58,18 @@ class CustomerPage(CompanyPage):
     """A page of one customer of the company."""
 
     def setup(self, request, *args, pk, **kwargs):
-        """Find the customer; 404 for one of another company."""
+        """Find the customer. A customer of another company is a 404."""
         super().setup(request, *args, **kwargs)
         self.customer = get_object_or_404(Customer, pk=pk, company=self.company)
 
     def dispatch(self, request, *args, **kwargs):
-        """Drop the key from the arguments, and ask whether customers may be seen at all."""
+        """Remove the key from the arguments, and check that the user may view customers."""
         kwargs.pop("pk", None)
         self.require("view", Customer)
         return super().dispatch(request, *args, **kwargs)
 
     def shared_context(self):
-        """Return what all templates get."""
+        """Return the context of all templates."""
         return {
             **super().shared_context(),
             "customer": self.customer,

@@ -1,4 +1,4 @@
-"""The page on which users say in which time zone they read."""
+"""The page where users choose their time zone."""
 
 from zoneinfo import available_timezones
 
@@ -11,14 +11,14 @@ from crm.models import Employee
 
 
 class Profile(View):
-    """The profile of the user; who works for no company has none."""
+    """The profile of the user. A user without a company has none."""
 
     def get(self, request):
         """Show the form."""
         return self._edited(None)
 
     def post(self, request):
-        """Save the profile, or show what is wrong."""
+        """Save the profile, or show the errors."""
         return self._edited(self.request.POST)
 
     def _edited(self, data):

@@ -1,4 +1,4 @@
-"""The pages of all kinds of records, made from the table in `crm.records`."""
+"""The pages of all kinds of records, from the table in `crm.records`."""
 
 from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404, redirect
@@ -23,7 +23,7 @@ class RecordsPage(CustomerPage):
         super().setup(request, *args, **kwargs)
 
     def dispatch(self, request, *args, **kwargs):
-        """Drop the kind from the arguments, and ask whether such records may be seen."""
+        """Remove the kind from the arguments, and check that the user may view its records."""
         kwargs.pop("kind", None)
         self.require("view", self.type.model)
         return super().dispatch(request, *args, **kwargs)
@@ -33,11 +33,11 @@ class RecordsPage(CustomerPage):
         return getattr(self.customer, self.type.related)
 
     def record(self, pk):
-        """Return one of them, with the customer at hand."""
+        """Return a record, with its customer set."""
         return get_object_or_404(self.records().all(), pk=pk)
 
     def form(self, form_class, **options):
-        """Return a form, with what was sent if anything was."""
+        """Return a form, with the data of a POST request."""
         return form_class(
             self.request.POST or None,
             self.request.FILES or None,
@@ -47,7 +47,7 @@ class RecordsPage(CustomerPage):
         )
 
     def shared_context(self):
-        """Return what all templates get."""
+        """Return the context of all templates."""
         model = self.type.model
         return {
             **super().shared_context(),
@@ -62,11 +62,11 @@ class RecordList(RecordsPage):
     """The records of one kind, with a form to add one."""
 
     def get(self, request):
-        """Show them."""
+        """Show the records."""
         return self._page(self.form(self.type.add_form))
 
     def post(self, request):
-        """Add one."""
+        """Add a record."""
         self.require("add", self.type.model)
         form = self.form(self.type.add_form)
         if not form.is_valid():
@@ -89,10 +89,10 @@ class RecordList(RecordsPage):
 
 
 class RecordDetails(RecordsPage):
-    """One record, with the buttons that it has now."""
+    """One record, with its buttons."""
 
     def get(self, request, record_pk):
-        """Show it."""
+        """Show the record."""
         record = self.record(record_pk)
         kept_from_user = hidden(request.user, self.type.model)
         return self.page(
@@ -111,7 +111,7 @@ class RecordEdit(RecordsPage):
         return self._edited(record_pk)
 
     def post(self, request, record_pk):
-        """Save the record, or show what is wrong."""
+        """Save the record, or show the errors."""
         return self._edited(record_pk)
 
     def _edited(self, record_pk):
@@ -129,14 +129,14 @@ class RecordEdit(RecordsPage):
 
 
 class RecordStep(RecordsPage):
-    """A button of a record: it moves the record on, or asks for something first."""
+    """A button of a record: it changes the record, or shows a form first."""
 
     def get(self, request, record_pk, step):
-        """Show the form of a step that asks for something."""
+        """Show the form of the button."""
         return self._taken(record_pk, step)
 
     def post(self, request, record_pk, step):
-        """Move the record on."""
+        """Change the record."""
         return self._taken(record_pk, step)
 
     def _taken(self, record_pk, path):
@@ -159,31 +159,31 @@ class RecordStep(RecordsPage):
 
 
 class RecordDelete(RecordsPage):
-    """The question whether to delete a record."""
+    """The page that confirms a deletion."""
 
     def dispatch(self, request, *args, **kwargs):
-        """Ask whether such records are deleted at all, and whether by this user."""
+        """Check that records of this kind are deleted, and that the user may delete them."""
         if self.type.deletes is None:
             raise Http404
         self.require("delete", self.type.model)
         return super().dispatch(request, *args, **kwargs)
 
     def get(self, request, record_pk):
-        """Ask."""
+        """Show the page."""
         return self.page("crm/confirm_delete.html", record=self.record(record_pk))
 
     def post(self, request, record_pk):
-        """Delete it."""
+        """Delete the record."""
         self.record(record_pk).delete()
         self.say(f"{self.type.deletes}: done.")
         return redirect("records", self.company.pk, self.customer.pk, self.type.kind)
 
 
 class FileDownload(CustomerPage):
-    """A file, sent as a download and never shown in the site's own name."""
+    """A file, sent as a download, so that the browser never shows it as a page of the site."""
 
     def get(self, request, record_pk):
-        """Send it; 404 where the record is there but the file itself is not."""
+        """Send the file. A file that is missing on disk is a 404."""
         self.require("view", Attachment)
         attachment = get_object_or_404(self.customer.files.all(), pk=record_pk)
         try:

@@ -1,4 +1,4 @@
-"""Which records are out of a reader's reach, as backends for single objects say; asked in bulk."""
+"""Which records one reader may know of, as backends for object permissions say."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,65 +18,69 @@ from django_customer_history.access.permissions import (
 from django_customer_history.access.records import records_of
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import key_text
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectAccess:
-    """The answers of the backends about the subjects of entries, each asked once."""
+    """The answers of the permission backends about the subjects of entries.
 
-    _vetoes: dict[tuple[str, str], bool] = field(default_factory=dict)
+    Backends are asked once about each subject. One instance serves one reader.
+    """
 
-    def within(self, entries: Sequence[Entry], *, reader: Reader, using: str) -> list[Entry]:
-        """Return the entries whose subject the reader may know of; it is always the same reader."""
-        asked: dict[str, set[str]] = defaultdict(set)
+    _is_denied: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def visible(self, entries: Sequence[Entry], *, reader: Reader, using: str) -> list[Entry]:
+        """Return the entries whose subject the reader may know of."""
+        unknown: dict[str, set[str]] = defaultdict(set)
         for entry in entries:
-            if entry.subject_model and entry.subject_id and _place(entry) not in self._vetoes:
-                asked[entry.subject_model].add(entry.subject_id)
-        near = entries[0] if entries else None
-        subjects = records_of({(label, "pk"): keys for label, keys in asked.items()}, near=near)
-        for label, keys in asked.items():
-            found = {encode(one.pk) or "": one for one in subjects.get((label, "pk"), ())}
-            if gone := keys - found.keys():
-                found |= deleted_records(label, gone, using=using)
+            if entry.subject_model and entry.subject_id and _subject(entry) not in self._is_denied:
+                unknown[entry.subject_model].add(entry.subject_id)
+        existing = records_of(
+            {(label, "pk"): keys for label, keys in unknown.items()},
+            entry=entries[0] if entries else None,
+        )
+        for label, keys in unknown.items():
+            records = {key_text(record): record for record in existing.get((label, "pk"), ())}
+            if deleted := keys - records.keys():
+                records |= deleted_records(label, deleted, using=using)
             for key in keys:
-                is_out = key in found and is_denied(reader, found[key])
-                self._vetoes[label, key] = is_out
-        return [entry for entry in entries if not self._vetoes.get(_place(entry))]
+                self._is_denied[label, key] = key in records and is_denied(reader, records[key])
+        return [entry for entry in entries if not self._is_denied.get(_subject(entry))]
 
 
-def _place(entry: Entry) -> tuple[str, str]:
+def _subject(entry: Entry) -> tuple[str, str]:
     return entry.subject_model or "", entry.subject_id or ""
 
 
-def subject_of(
+def readable_subject(
     reader: Reader,
     model: type[models.Model],
     key: Any,
     *,
-    known: models.Model | None,
+    subject: models.Model | None,
     using: str | None,
 ) -> tuple[str, models.Model | None]:
-    """Return a subject's key as the log writes it, and its record; None: it is gone.
+    """Return a subject's key as the log writes it, and its record, or None if it is deleted.
 
-    `known` is the record, where it is loaded already. Raises `PermissionDenied` for a reader who
-    may not read its history, `NotFoundError` for one for whom it does not exist, and for what
-    can be no key of the model.
+    `key` may be text from a URL. `subject` is the record, if the caller has just loaded it.
+    Raises `PermissionDenied` if the reader may not read its history. Raises `NotFoundError` if
+    the record does not exist for this reader, or the key is not a valid one of the model.
     """
-    text = _canonical(model, key)
-    # The base manager: a host's own may hide archived records.
-    subject = known or model._base_manager.using(using).filter(pk=text).first()
-    if subject is None and _is_departed_out_of_reach(reader, model, text, using):
+    text = _canonical_key(model, key)
+    # The base manager: the project's own managers may hide archived records.
+    record = subject or model._base_manager.using(using).filter(pk=text).first()
+    if record is None and _is_denied_deleted_record(reader, model, text, using):
         raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
-    if not may_read(reader, model, subject=subject):
+    if not may_read(reader, model, subject=record):
         raise PermissionDenied
-    return text, subject
+    return text, record
 
 
-def _canonical(model: type[models.Model], key: Any) -> str:
+def _canonical_key(model: type[models.Model], key: Any) -> str:
     """Return a key as the log writes it: 7 for 007, a UUID in lower case."""
     try:
-        text = encode(model._meta.pk.to_python(key))
+        text = key_text(model._meta.pk.to_python(key))
     except (ValidationError, ValueError, TypeError) as error:
         raise NotFoundError(f"There is no such {model._meta.verbose_name}.") from error
     if not text or "\x00" in text:
@@ -84,12 +88,12 @@ def _canonical(model: type[models.Model], key: Any) -> str:
     return text
 
 
-def _is_departed_out_of_reach(
+def _is_denied_deleted_record(
     reader: Reader, model: type[models.Model], key: str, using: str | None
 ) -> bool:
-    """Return whether a backend vetoes a record that is gone, by what the log knew of it last."""
+    """Return whether a backend denies access to a deleted record, by its last known values."""
     if not has_object_permissions():
         return False
     entries = Entry.objects.using(using)
-    found = deleted_records(model._meta.label_lower, [key], using=entries.db)
-    return any(is_denied(reader, record) for record in found.values())
+    records = deleted_records(model._meta.label_lower, [key], using=entries.db)
+    return any(is_denied(reader, record) for record in records.values())

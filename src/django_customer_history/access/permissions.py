@@ -1,18 +1,18 @@
 """Who may read and export what: permissions for each subject model and confidential field.
 
-Backends for object permissions are asked with the subject's object. They are in play where
-`AUTHENTICATION_BACKENDS` has a backend whose `has_perm` is not Django's own. Then
+Object permissions are checked if `AUTHENTICATION_BACKENDS` has a backend whose `has_perm` is not
+Django's own. Such backends are asked about the subject's object:
 
-* a backend that grants `view_<model>_history` for the object lets its history be read;
-* a backend that raises `PermissionDenied`, Django's way to say no for good, when it is asked
-  for `view_<model>` or `view_<model>_history` of the object, puts the object out of reach,
-  whatever permission the reader holds for the model: 404, and no list shows its entries;
-* a reader who may not read the history, and holds `view_<model>` neither for the model nor for
-  the object, gets 404, so that not even its existence is told. With `view_<model>` it is 403.
+* A backend that grants `view_<model>_history` for the object allows to read its history.
+* A backend that raises `PermissionDenied` for `view_<model>` or `view_<model>_history` of the
+  object denies access to it, even if the reader has the permission for the whole model: its page
+  is a 404, and no list shows its entries. (Django asks no further backend after that exception.)
+* A reader who may not read the history gets 404 unless they have `view_<model>`, for the model or
+  for the object: the answer does not disclose whether the record exists. With it, they get 403.
 
-The list over all records holds what permissions for whole models open; a reader who is granted
-single objects alone reads them one by one. A record that is deleted needs the permission of the
-model; whether it is vetoed is asked with a stand-in, made of what the log knew last.
+The list over all records shows the models that the reader has the permission for. A reader who
+has permissions for single objects only reads these one by one. The history of a deleted record
+needs the permission for the model; backends are asked with an instance rebuilt from the log.
 """
 
 import hashlib
@@ -22,12 +22,13 @@ from typing import Any, Protocol, cast
 from django.apps import apps
 from django.contrib import auth
 from django.contrib.auth.backends import BaseBackend, ModelBackend
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db import connections, models, router
 from django.utils import translation
 
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import ConfidentialField
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import (
     Registration,
     registry,
@@ -38,37 +39,38 @@ VIEW_EVERY_CONFIDENTIAL_VALUE = "customer_history.view_confidential"
 EXPORT_EVERYTHING = "customer_history.export_entry"
 
 _LONGEST_CODENAME = 100
-_ANSWERS_OF_DJANGO = (BaseBackend.has_perm, ModelBackend.has_perm)
+_DJANGOS_OWN_CHECKS = (BaseBackend.has_perm, ModelBackend.has_perm)
 
 
 class Reader(Protocol):
-    """A user as far as reading goes."""
+    """What the history needs to know of the user who reads it; every Django user has it."""
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Return whether the user has a permission, globally or for one object."""
+        """Return whether the user has a permission: for all objects, or for `obj`."""
 
 
 def may_read(reader: Reader, model: type[models.Model], *, subject: Any = None) -> bool:
-    """Return whether a user may read the history of a subject, or of all of its model.
+    """Return whether a user may read the history of one subject, or of a whole model.
 
-    The permission may be held for the whole model or, as backends for object permissions
-    answer it, for that one record. Raises `NotFoundError` where for this reader the record
-    does not exist.
+    `subject` is the record; without it, or if it is deleted, only the permission for the model
+    counts. Raises `NotFoundError` if the record does not exist for this reader.
     """
     if subject is not None and is_denied(reader, subject):
         raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
-    if reader.has_perm(VIEW_EVERYTHING) or _holds(reader, view_permission(model), subject):
+    if reader.has_perm(VIEW_EVERYTHING) or _has_permission(reader, view_permission(model), subject):
         return True
     if subject is not None and has_object_permissions():
         permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
-        if not _holds(reader, permission, subject):
+        if not _has_permission(reader, permission, subject):
             raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
     return False
 
 
 def may_export(reader: Reader, model: type[models.Model], *, subject: Any = None) -> bool:
-    """Return whether a user may export the history of a subject, or of all of its model."""
-    return reader.has_perm(EXPORT_EVERYTHING) or _holds(reader, export_permission(model), subject)
+    """Return whether a user may export the history of one subject, or of a whole model."""
+    return reader.has_perm(EXPORT_EVERYTHING) or _has_permission(
+        reader, export_permission(model), subject
+    )
 
 
 def readable_models(reader: Reader) -> list[str] | None:
@@ -99,14 +101,14 @@ def subject_models() -> list[type[models.Model]]:
 
 
 def has_object_permissions() -> bool:
-    """Return whether the project has a backend that may answer for single objects."""
+    """Return whether the project has a backend with object permissions."""
     return any(_answers_for_objects(backend) for backend in auth.get_backends())
 
 
 def is_denied(reader: Reader, subject: models.Model) -> bool:
-    """Return whether a backend says for good that the reader may not see an object."""
+    """Return whether a backend denies access to an object by raising `PermissionDenied`."""
     if getattr(reader, "is_superuser", False):
-        return False  # Django asks no backend about them either.
+        return False  # Django does not ask backends about superusers either.
     for backend in auth.get_backends():
         if not _answers_for_objects(backend):
             continue
@@ -132,7 +134,8 @@ def export_permission(model: type[models.Model]) -> str:
 def confidential_permission(model: type[models.Model], field: str) -> str:
     """Return the name of the permission to see a confidential field unmasked.
 
-    The key of a JSON field has two underscores for its dots, which no field's name can have.
+    `field` is a field or a key of a JSON field, `udf.color`. Dots become two underscores, which
+    the name of a field cannot contain. A name longer than Django allows ends in a digest.
     """
     codename = f"view_confidential_{model._meta.model_name}_{field.replace('.', '__')}"
     if len(codename) > _LONGEST_CODENAME:
@@ -142,12 +145,12 @@ def confidential_permission(model: type[models.Model], field: str) -> str:
 
 
 def may_see(reader: Reader, permission: str) -> bool:
-    """Return whether a user may see what a permission for confidential values protects."""
+    """Return whether a user has a permission for confidential values, or that for all of them."""
     return reader.has_perm(VIEW_EVERY_CONFIDENTIAL_VALUE) or reader.has_perm(permission)
 
 
 def create_permissions(using: str) -> None:
-    """Create the permissions that registrations and marks call for, in one database."""
+    """Create the missing permissions for all registrations and marks, in one database."""
     permission_model = apps.get_model("auth", "Permission")
     if not router.allow_migrate_model(using, permission_model):
         return
@@ -160,48 +163,48 @@ def create_permissions(using: str) -> None:
 
 
 def create_permission_of(mark: ConfidentialField, *, using: str) -> None:
-    """Create the permission to see what was just marked confidential."""
+    """Create the permission to see the field that was just marked as confidential."""
     registration = registry.find(mark.model)
     if registration is None:
         return
     if router.allow_migrate_model(using, apps.get_model("auth", "Permission")):
-        named = _confidential(registration.model, mark.field, mark.label)
-        _create(using, registration.model, dict([named]))
+        codename, name = _confidential(registration.model, mark.field, mark.label)
+        _create(using, registration.model, {codename: name})
 
 
 def _has_marks(using: str) -> bool:
-    # Permissions are created after every `migrate`, also after one of other apps alone.
+    # Permissions are created after every `migrate`, even if it did not migrate this app.
     tables = connections[using].introspection.table_names()
     return ConfidentialField._meta.db_table in tables
 
 
-def _holds(reader: Reader, permission: str, subject: Any) -> bool:
+def _has_permission(reader: Reader, permission: str, subject: Any) -> bool:
     return reader.has_perm(permission) or (
         subject is not None and reader.has_perm(permission, subject)
     )
 
 
 def _answers_for_objects(backend: object) -> bool:
-    asked = getattr(type(backend), "has_perm", None)
-    return asked is not None and asked not in _ANSWERS_OF_DJANGO
+    check = getattr(type(backend), "has_perm", None)
+    return check is not None and check not in _DJANGOS_OWN_CHECKS
 
 
-def _create(using: str, model: type[models.Model], named: dict[str, str]) -> None:
+def _create(using: str, model: type[models.Model], names: dict[str, str]) -> None:
     content_types = apps.get_model("contenttypes", "ContentType")._default_manager
     content_type = content_types.db_manager(using).get_for_model(model, for_concrete_model=False)
     permission_model = apps.get_model("auth", "Permission")
     manager = permission_model._default_manager.using(using)
-    present = set(manager.filter(content_type=content_type).values_list("codename", flat=True))
+    existing = set(manager.filter(content_type=content_type).values_list("codename", flat=True))
     manager.bulk_create(
         permission_model(codename=codename, name=name[:255], content_type=content_type)
-        for codename, name in named.items()
-        if codename not in present
+        for codename, name in names.items()
+        if codename not in existing
     )
 
 
 def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator[tuple[str, str]]:
     model = registration.model
-    # As Django does for its own: stored once, in no reader's language.
+    # Like Django's own permissions: the name is stored once, without translation.
     with translation.override(None):
         name = str(model._meta.verbose_name)
         if registration.is_subject:
@@ -213,16 +216,13 @@ def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator
 
 def _confidential(model: type[models.Model], field: str, label: str) -> tuple[str, str]:
     with translation.override(None):
-        shown = label or _verbose_name(model, field)
-        text = f"Can see the {shown} of {model._meta.verbose_name} unmasked"
-    return _codename(confidential_permission(model, field)), text
+        field_label = label or _verbose_name(model, field)
+        name = f"Can see the {field_label} of {model._meta.verbose_name} unmasked"
+    return _codename(confidential_permission(model, field)), name
 
 
 def _verbose_name(model: type[models.Model], field: str) -> str:
-    try:
-        return str(getattr(model._meta.get_field(field), "verbose_name", field))
-    except FieldDoesNotExist:
-        return field
+    return str(getattr(field_of(model, field), "verbose_name", field))
 
 
 def _codename(permission: str) -> str:

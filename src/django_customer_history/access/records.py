@@ -1,4 +1,4 @@
-"""Records loaded by their keys, also those that a project's own managers hide."""
+"""Records loaded by their keys, including those that a project's own managers hide."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,27 +7,27 @@ from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from django_customer_history.access.field_access import field_of
 from django_customer_history.models import Entry
+from django_customer_history.registration.fields import field_of, label_text
 from django_customer_history.registration.registry import label_of, registry
 
 KeysByModel = Mapping[tuple[str, str], Iterable[str]]
-"""The keys of records, by the label of the model and the attribute that holds the key."""
+"""Keys of records, by the label of the model and the attribute that holds the key."""
 
 
-def records_of(wanted: KeysByModel, *, near: Entry | None) -> dict[tuple[str, str], list[Any]]:
-    """Return the records with the wanted keys, with one statement for each model.
+def records_of(keys: KeysByModel, *, entry: Entry | None) -> dict[tuple[str, str], list[Any]]:
+    """Return the records with these keys, with one statement for each model.
 
-    `near` is an entry that names them: routers get it as the hint `instance`, so that the
-    records come from the database that belongs to the log. Unknown models and keys that do not
-    fit the model are left out.
+    `entry` is an entry that refers to them: database routers get it as the hint `instance`, so
+    that the records come from the database that belongs to the log. Unknown models, and keys
+    that are not valid for the model, are left out.
     """
-    found = {}
-    for (label, key), values in wanted.items():
-        records = _queryset(label, key, values, near)
-        if records is not None:
-            found[label, key] = list(records)
-    return found
+    records = {}
+    for (label, attribute), values in keys.items():
+        queryset = _queryset(label, attribute, values, entry)
+        if queryset is not None:
+            records[label, attribute] = list(queryset)
+    return records
 
 
 def current_label(record: models.Model) -> str:
@@ -35,24 +35,23 @@ def current_label(record: models.Model) -> str:
     registration = registry.find(label_of(type(record)))
     if registration is None or not registration.label:
         return str(record)
-    texts = (getattr(record, name, None) for name in registration.label)
-    return " ".join(str(text) for text in texts if text not in (None, ""))
+    return label_text(record, registration.label, text=str)
 
 
 def _queryset(
-    label: str, key: str, values: Iterable[str], near: Entry | None
+    label: str, attribute: str, values: Iterable[str], entry: Entry | None
 ) -> "models.QuerySet[models.Model] | None":
     try:
         model = apps.get_model(label)
     except LookupError:
         return None
-    field = model._meta.pk if key == "pk" else field_of(model, key)
-    fitting = [value for value in values if _is_key(field, value)]
-    if not fitting:
+    field = model._meta.pk if attribute == "pk" else field_of(model, attribute)
+    valid = [value for value in values if _is_valid(field, value)]
+    if not valid:
         return None
-    # The base manager, as a project's default manager may hide archived records.
-    manager = model._base_manager.db_manager(hints={"instance": near} if near else {})
-    records: models.QuerySet[models.Model] = manager.filter(**{f"{key}__in": fitting})
+    # The base manager: the project's default manager may hide archived records.
+    manager = model._base_manager.db_manager(hints={"instance": entry} if entry else {})
+    records: models.QuerySet[models.Model] = manager.filter(**{f"{attribute}__in": valid})
     related = _related_for_label(model)
     return records.select_related(*related) if related else records
 
@@ -70,7 +69,7 @@ def _related_for_label(model: type[models.Model]) -> list[str]:
     return [name for name in related if name in registration.label]
 
 
-def _is_key(field: Any, value: str) -> bool:
+def _is_valid(field: Any, value: str) -> bool:
     try:
         field.to_python(value)
     except (ValidationError, ValueError):

@@ -1,6 +1,7 @@
-"""What a cursor of the driver runs past Django's `execute_wrappers`: calls, copies, statements.
+"""Follow what a cursor of the driver runs without Django: procedures, COPY, statements.
 
-Drivers let their connections make cursors of another class; so the class follows them.
+Django's `execute_wrappers` do not see these calls. Drivers let a connection choose the class of
+its cursors, so a subclass of that class sees them.
 """
 
 import functools
@@ -12,46 +13,45 @@ from weakref import WeakKeyDictionary
 from django_customer_history.backends.statements import may_write
 
 Frame = Callable[[Any], AbstractContextManager[None]]
-"""What a call of a cursor is to run in."""
+"""Returns the context manager in which a call of a cursor runs."""
+Listener = Callable[[Any], None]
+"""Gets each statement before a cursor runs it."""
 
-_CLASS_OF_CURSORS = ("cursor_factory", "cursorclass")
-"""Where psycopg, and where the drivers of MariaDB and MySQL, keep it on a connection."""
+_CURSOR_CLASS_ATTRIBUTES = ("cursor_factory", "cursorclass")
+"""Where psycopg, and where the drivers of MariaDB and MySQL, keep the class of the cursors."""
 
-Framing = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""What makes of a cursor's method one that is followed."""
-
-Telling = Callable[[Any], None]
-"""What is to be told of each statement before a cursor runs it."""
+_Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Wraps a method of a cursor."""
 
 _frames: WeakKeyDictionary[Any, Frame] = WeakKeyDictionary()
-_told: WeakKeyDictionary[Any, Telling] = WeakKeyDictionary()
+_listeners: WeakKeyDictionary[Any, Listener] = WeakKeyDictionary()
 
 
-def patch_driver_cursors(connection: Any, frame: Frame, *, before: Telling | None = None) -> None:
-    """Let what a driver's connection calls and copies run inside of `frame`.
+def patch_driver_cursors(connection: Any, frame: Frame, *, before: Listener | None = None) -> None:
+    """Run what the cursors of a driver's connection call and copy inside of `frame`.
 
-    `before` is told of everything else that its cursors run, be it through Django or not.
+    `before` gets everything else that its cursors run, through Django or not.
     """
     _frames[connection] = frame
     if before is not None:
-        _told[connection] = before
-    framed = _FRAMED if before is None else {**_FRAMED, "execute": _executing}
-    for name in _CLASS_OF_CURSORS:
+        _listeners[connection] = before
+    wrappers = _WRAPPERS if before is None else {**_WRAPPERS, "execute": _executing}
+    for name in _CURSOR_CLASS_ATTRIBUTES:
         if (cursor_class := getattr(connection, name, None)) is not None:
-            setattr(connection, name, _following(cursor_class, tuple(framed.items())))
+            setattr(connection, name, _following(cursor_class, tuple(wrappers.items())))
 
 
 class _Following:
-    """A cursor whose calls are followed."""
+    """A cursor whose calls run in a frame."""
 
 
 @functools.cache
-def _following(cursor_class: type, framed: tuple[tuple[str, Framing], ...]) -> type:
+def _following(cursor_class: type, wrappers: tuple[tuple[str, _Wrapper], ...]) -> type:
     if issubclass(cursor_class, _Following):
         return cursor_class
     methods = {
-        name: framing(getattr(cursor_class, name))
-        for name, framing in framed
+        name: wrapper(getattr(cursor_class, name))
+        for name, wrapper in wrappers
         if hasattr(cursor_class, name)
     }
     return type(cursor_class.__name__, (_Following, cursor_class), methods)
@@ -60,7 +60,7 @@ def _following(cursor_class: type, framed: tuple[tuple[str, Framing], ...]) -> t
 def _executing(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def framed(cursor: Any, statement: Any, *args: Any, **kwargs: Any) -> Any:
-        _told[cursor.connection](statement)
+        _listeners[cursor.connection](statement)
         return method(cursor, statement, *args, **kwargs)
 
     return framed
@@ -89,10 +89,10 @@ def _copying(method: Callable[..., Any]) -> Callable[..., Any]:
     return framed
 
 
-_FRAMED: dict[str, Framing] = {
+_WRAPPERS: dict[str, _Wrapper] = {
     "callproc": _calling,
     "copy": _copying,
     "copy_expert": _calling,
     "copy_from": _calling,
 }
-"""Methods of cursors that may write: those of all drivers, of psycopg 3 and of psycopg 2."""
+"""Methods of cursors that may write: of all drivers, of psycopg 3 and of psycopg 2."""

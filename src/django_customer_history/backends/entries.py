@@ -13,6 +13,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
     TrackedTable,
 )
+from django_customer_history.backends.templates import all_of, call, case, fill
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     Kind,
@@ -39,7 +40,24 @@ LOG_COLUMNS: Sequence[str] = (
 
 LABEL_LENGTH = 255
 REASON_REQUIRED = "customer history: a reason is required to {} {}"
-"""What the database says; `capture.refusals` makes the error of it that Python sees."""
+"""The message of the database's error; `errors.translate_error` makes an exception of it."""
+
+
+_FOR_CONTENT_TYPE = """
+CASE WHEN EXISTS (
+  SELECT 1 FROM {content_types}
+  WHERE id = {key} AND app_label = {app_label} AND model = {model}
+) THEN {subject} END
+"""
+_OR_FROM_LOG = """
+CASE WHEN {parent} IS NOT NULL THEN {subject}
+ELSE (
+  SELECT subject_id FROM {log}
+  WHERE entity_model = {entity_model} AND entity_id = {entity_id}
+    AND subject_model = {subject_model}
+  ORDER BY id DESC LIMIT 1
+) END
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +68,12 @@ class Candidate:
     id: str
     """SQL of the subject's key as text, or of NULL."""
     condition: str | None = None
-    """SQL that must hold for it to differ from the candidates before it at all."""
-    is_sure: bool = False
-    """Whether it is never NULL."""
+    """SQL that is false if this candidate certainly equals one before it; None: not known."""
+    is_never_null: bool = False
 
 
 class Entries(Expressions):
-    """The statements of a trigger that write what it has to say, one for each subject."""
+    """The statements of a trigger that write its entries, one for each subject."""
 
     @abstractmethod
     def changes(self, table: TrackedTable, event: Event) -> str:
@@ -72,22 +89,22 @@ class Entries(Expressions):
         event: Event,
         condition: str | None,
     ) -> str:
-        """Return the statement that writes an entry in a trigger, if the condition holds."""
+        """Return the statement of a trigger that writes an entry if the condition holds."""
 
     @abstractmethod
-    def refuse(self, message: str, *, condition: str | None) -> str:
-        """Return the statement that fails the write, if it has no reason and it must have one.
+    def require_reason(self, message: str, *, condition: str | None) -> str:
+        """Return the statement that refuses a write without a reason.
 
-        `condition` is the SQL that must hold besides; None: nothing.
+        `condition` is SQL that must hold as well; None: every write needs a reason.
         """
 
     def is_required(self, table: TrackedTable, column: str) -> bool:
-        """Return whether it is sure that no row has NULL in a column when the trigger runs."""
+        """Return whether no row can have NULL in a column when the trigger runs."""
         return False
 
     @abstractmethod
     def clock(self, number: int) -> Mapping[str, str]:
-        """Return the SQL of `id` and `timestamp` of the trigger's entry with that number."""
+        """Return the SQL of `id` and `timestamp` of one of the trigger's entries, from 0 on."""
 
     def entries(self, table: TrackedTable, event: Event, *, log: str) -> list[str]:
         """Return the statements that write the entries of one event: one for each subject."""
@@ -107,19 +124,19 @@ class Entries(Expressions):
             for number, (values, condition) in enumerate(written)
         ]
 
-    def refusals(self, table: TrackedTable, event: Event) -> list[str]:
-        """Return the statements that fail a write which has no reason and needs one."""
+    def reason_checks(self, table: TrackedTable, event: Event) -> list[str]:
+        """Return the statements that refuse a write without a reason where it needs one."""
         parts = _parts(table, event)
         return [
-            self.refuse(
+            self.require_reason(
                 REASON_REQUIRED.format(
-                    self._kind(table, demand.event),
-                    ".".join(name for name in (table.entity_model, demand.field) if name),
+                    self._kind(table, rule.event),
+                    ".".join(name for name in (table.entity_model, rule.field) if name),
                 ),
-                condition=self._change_of(demand.column),
+                condition=self._change_of(rule.column),
             )
-            for demand in table.reason_rules
-            if demand.event in parts
+            for rule in table.reason_rules
+            if rule.event in parts
         ]
 
     def _change_of(self, column: TrackedColumn | None) -> str | None:
@@ -131,14 +148,14 @@ class Entries(Expressions):
     def entry_values(
         self, table: TrackedTable, event: Event, *, log: str
     ) -> list[tuple[dict[str, str], str | None]]:
-        """Return the columns of each entry of an event, its clock left out, and its condition."""
+        """Return the columns of each entry of an event, without its clock, and its condition."""
         rows = {"insert": ("NEW",), "update": ("NEW", "OLD"), "delete": ("OLD",)}[event]
         kind = self._kind(table, event)
         common = {
             "kind": self.literal(kind),
             "action": self._action(table, event, kind),
             "entity_model": self.literal(table.entity_model),
-            # The key that the row had, should this very update change it.
+            # An UPDATE may change the key itself: the entry is about the key the row had before.
             "entity_id": self.key(table, rows[-1]),
             "entity_label": self._label(table, rows[0]),
             "changes": self.changes(table, event),
@@ -165,25 +182,25 @@ class Entries(Expressions):
         return kinds[event]
 
     def _action(self, table: TrackedTable, event: Event, kind: Kind) -> str:
-        """Return the SQL of the action: the context's, else what it means, else the kind's."""
-        whens = "".join(
-            f" WHEN {self._means(meaning)} THEN {self.literal(meaning.action)}"
-            for meaning in table.action_rules
-            if meaning.event == event
-        )
+        """Return the SQL of the action: the context's, else that of a rule, else the kind's."""
+        whens = [
+            (self._matches(rule), self.literal(rule.action))
+            for rule in table.action_rules
+            if rule.event == event
+        ]
         default = self.literal(DEFAULT_ACTIONS[kind])
-        named = f"CASE{whens} ELSE {default} END" if whens else default
-        return f"COALESCE({self.context('action')}, {named})"
+        named = case(whens, otherwise=default) if whens else default
+        return call("COALESCE", [self.context("action"), named])
 
-    def _means(self, meaning: ActionRule) -> str:
-        if (column := meaning.column) is None:
+    def _matches(self, rule: ActionRule) -> str:
+        if (column := rule.column) is None:
             return "1 = 1"
         new, old = (self.value(row, column) for row in ("NEW", "OLD"))
         tests = []
-        if meaning.event == "update":
+        if rule.event == "update":
             tests.append(self.differs(old, new, value_type=column.value_type))
-        if meaning.value is not None:
-            tests.append(f"{self.text(new, column)} = {self.literal(meaning.value)}")
+        if rule.value is not None:
+            tests.append(f"{self.text(new, column)} = {self.literal(rule.value)}")
         return " AND ".join(tests)
 
     def key(self, table: TrackedTable, row: str) -> str:
@@ -204,7 +221,7 @@ class Entries(Expressions):
     def _label_cell(self, table: TrackedTable, row: str, part: TrackedColumn) -> str:
         if (relation := table.relation) is None:
             return self.value(row, part)
-        return self.step(
+        return self.lookup(
             self.cell(row, relation.source.column.name),
             table=relation.owner.table,
             key=relation.owner.key,
@@ -226,7 +243,7 @@ class Entries(Expressions):
                 model=path.model,
                 id=self._subject(path, row, log=log if rows == ("OLD",) else None),
                 condition=moved if number else None,
-                is_sure=not path.steps
+                is_never_null=not path.joins
                 and path.only_for is None
                 and self.is_required(table, path.column),
             )
@@ -234,89 +251,93 @@ class Entries(Expressions):
         ]
 
     def _subject(self, path: SubjectPath, row: str, *, log: str | None) -> str:
-        """Return the SQL of the subject's key; with `log`, found there where parents are gone."""
+        """Return the SQL of the subject's key.
+
+        With `log`, the key comes from the log if the row's parent is deleted already.
+        """
         value = self.cell(row, path.column)
-        for step in path.steps:
-            value = self.step(
+        for join in path.joins:
+            value = self.lookup(
                 value,
-                table=step.table,
-                key=step.key,
-                key_type=step.key_type,
-                column=step.column,
+                table=join.table,
+                key=join.key,
+                key_type=join.key_type,
+                column=join.column,
             )
         column = Column(name=path.column, type="")
         text = self.text(value, TrackedColumn(column=column, field="", value_type=path.value_type))
-        if log is not None and path.steps and path.steps[0].entity_model:
-            text = self._unless_gone(text, path, row, log=log)
+        if log is not None and path.joins and path.joins[0].entity_model:
+            text = self._or_from_log(text, path, row, log=log)
         if (test := path.only_for) is None:
             return text
-        content_type = self.cell(row, test.column)
-        table = self.quote(test.table)
-        return (
-            f"CASE WHEN EXISTS (SELECT 1 FROM {table} WHERE id = {self.number(content_type)}"
-            f" AND app_label = {self.literal(test.app_label)}"
-            f" AND model = {self.literal(test.model)}) THEN {text} END"
+        return fill(
+            _FOR_CONTENT_TYPE,
+            content_types=self.table(test.table),
+            key=self.number(self.cell(row, test.column)),
+            app_label=self.literal(test.app_label),
+            model=self.literal(test.model),
+            subject=text,
         )
 
-    def _unless_gone(self, text: str, path: SubjectPath, row: str, *, log: str) -> str:
-        """Return the SQL of a subject, as it was last logged where the row's parent is gone.
+    def _or_from_log(self, text: str, path: SubjectPath, row: str, *, log: str) -> str:
+        """Return the SQL of a subject; the last logged one if the row's parent is deleted.
 
-        A cascade of the database's own removes the parent before its children.
+        `ON DELETE CASCADE` in the database deletes a parent before its children.
         """
-        parent, cell = path.steps[0], self.cell(row, path.column)
-        exists = self.step(
+        parent, cell = path.joins[0], self.cell(row, path.column)
+        exists = self.lookup(
             cell, table=parent.table, key=parent.key, key_type=parent.key_type, column=parent.key
         )
         column = Column(name=path.column, type="")
         key = self.text(
             cell, TrackedColumn(column=column, field="", value_type=parent.key_value_type)
         )
-        return (
-            f"CASE WHEN {exists} IS NOT NULL THEN {text} ELSE"
-            f" (SELECT subject_id FROM {self.quote(log)}"
-            f" WHERE entity_model = {self.literal(parent.entity_model)}"
-            f" AND entity_id = {self.in_log(key)}"
-            f" AND subject_model = {self.literal(path.model)} ORDER BY id DESC LIMIT 1) END"
+        return fill(
+            _OR_FROM_LOG,
+            parent=exists,
+            subject=text,
+            log=self.table(log),
+            entity_model=self.literal(parent.entity_model),
+            entity_id=self.in_log(key),
+            subject_model=self.literal(path.model),
         )
 
     def _subjects(self, candidates: Sequence[Candidate]) -> list[tuple[dict[str, str], str | None]]:
-        """Return subject columns and condition for each statement: each subject once.
+        """Return subject columns and condition for each statement, so that no subject comes twice.
 
-        The first statement takes the first subject that there is, or none; each further
-        one writes only where its candidate exists and was not served before.
+        The first statement takes the first subject that exists, or none. Each further statement
+        writes only if its candidate exists and is not the subject of an earlier statement.
         """
         if not candidates:
             return [({"subject_model": "NULL", "subject_id": "NULL"}, None)]
-        whens = " ".join(
-            f"WHEN {one.id} IS NOT NULL THEN {self.literal(one.model)}" for one in candidates
-        )
-        is_first = candidates[0].is_sure
+        whens = [(f"{one.id} IS NOT NULL", self.literal(one.model)) for one in candidates]
+        is_certain = candidates[0].is_never_null
         first = {
-            "subject_model": self.literal(candidates[0].model) if is_first else f"CASE {whens} END",
-            "subject_id": _coalesce([one.id for one in candidates[: 1 if is_first else None]]),
+            "subject_model": (self.literal(candidates[0].model) if is_certain else case(whens)),
+            "subject_id": _coalesce([one.id for one in candidates[: 1 if is_certain else None]]),
         }
         statements: list[tuple[dict[str, str], str | None]] = [(first, None)]
         for number, one in enumerate(candidates[1:], start=1):
             before = candidates[:number]
             tests = [one.condition] if one.condition else []
-            if not one.is_sure:
+            if not one.is_never_null:
                 tests.append(f"{one.id} IS NOT NULL")
-            if not any(other.is_sure for other in before):
+            if not any(other.is_never_null for other in before):
                 tests.append(f"{_coalesce([other.id for other in before])} IS NOT NULL")
             tests += [
                 self.differs(one.id, other.id) for other in before if other.model == one.model
             ]
             subject = {"subject_model": self.literal(one.model), "subject_id": one.id}
-            statements.append((subject, " AND ".join(tests) or None))
+            statements.append((subject, all_of(tests) or None))
         return statements
 
 
 def _parts(table: TrackedTable, event: Event) -> tuple[Event, ...]:
-    """Return what an event is, as far as the log is concerned."""
+    """Return the events of the log that an event of the database is."""
     if table.relation is not None and event == "update":
         return "delete", "insert"
     return ("delete",) if event == "truncate" else (event,)
 
 
 def _coalesce(expressions: Sequence[str]) -> str:
-    return expressions[0] if len(expressions) == 1 else f"COALESCE({', '.join(expressions)})"
+    return expressions[0] if len(expressions) == 1 else call("COALESCE", expressions)

@@ -1,18 +1,36 @@
-"""Entries of rows that stand in a table already, with the very SQL that its triggers have."""
+"""Entries about rows that are in a table already, made with the same SQL as in its triggers."""
 
 from collections.abc import Sequence
 
 from django_customer_history.backends.base import Backend
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.tables import TrackedTable
+from django_customer_history.backends.templates import fill, lines
 
 NEW = "NEW"
-TOLD: Sequence[str] = ("subject_model", "subject_id", "entity_id", "entity_label", "changes")
+ROW_COLUMNS: Sequence[str] = (
+    "subject_model",
+    "subject_id",
+    "entity_id",
+    "entity_label",
+    "changes",
+)
 """The columns of an entry that come from the row."""
 
+_INSERT = """
+INSERT INTO {log} ({columns})
+SELECT
+  {values}
+{rows}
+WHERE {condition}
+"""
 
-def place(backend: Backend, table: TrackedTable) -> str:
-    """Return the SQL of a text that no other row of the table has: its key, or the link."""
+
+def row_key(backend: Backend, table: TrackedTable) -> str:
+    """Return the SQL of a text that identifies a row of the table.
+
+    It is the key of the row. For a many-to-many table it is both keys with a blank between them.
+    """
     key = backend.key(table, NEW)
     if (relation := table.relation) is not None:
         target = backend.text(backend.cell(NEW, relation.target.column.name), relation.target)
@@ -20,43 +38,51 @@ def place(backend: Backend, table: TrackedTable) -> str:
     return backend.in_log(f"({key})")
 
 
-def places(backend: Backend, table: TrackedTable, *, rows: str) -> str:
-    """Return the query for the places of the rows for which the condition `rows` holds."""
-    return f"SELECT {place(backend, table)} {backend.existing_rows_source(table.name, rows)}"
+def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
+    """Return the query for the `row_key` of each row for which the condition `rows` holds."""
+    return f"SELECT {row_key(backend, table)} {backend.existing_rows_source(table.name, rows)}"
 
 
-def writing(
+def insert_statements(
     backend: Backend, table: TrackedTable, *, log: str, action: str, rows: str, condition: str
 ) -> list[str]:
     """Return the statements that write an entry of the kind `event` for each row and subject.
 
-    `condition` is SQL over places and is kept as it is.
+    `condition` is SQL over `row_key` and is used unchanged.
     """
     columns = ", ".join(backend.quote(column) for column in LOG_COLUMNS)
     statements = []
-    for number, (values, test) in enumerate(backend.entry_values(table, "insert", log=log)):
-        told = {**backend.clock(number), **values}
-        told |= {"kind": backend.literal("event"), "action": backend.literal(action)}
-        expressions = ",\n    ".join(told[column] for column in LOG_COLUMNS)
+    for number, (row_values, test) in enumerate(backend.entry_values(table, "insert", log=log)):
+        values = {**backend.clock(number), **row_values}
+        values |= {"kind": backend.literal("event"), "action": backend.literal(action)}
         statements.append(
-            f"INSERT INTO {backend.quote(log)} ({columns})\n  SELECT {expressions}\n"
-            f"  {backend.existing_rows_source(table.name, rows)}\n  WHERE {_both(condition, test)}"
+            fill(
+                _INSERT,
+                log=backend.quote(log),
+                columns=columns,
+                values=lines(values[column] for column in LOG_COLUMNS),
+                rows=backend.existing_rows_source(table.name, rows),
+                condition=_both(condition, test),
+            )
         )
     return statements
 
 
-def reading(
+def select_queries(
     backend: Backend,
     table: TrackedTable,
     *,
     log: str,
     rows: str,
     condition: str,
-    besides: Sequence[str] = (),
+    extra_columns: Sequence[str] = (),
 ) -> list[str]:
-    """Return the queries for the columns `TOLD` of such entries, and `besides` further SQL."""
+    """Return the queries for the columns `ROW_COLUMNS` of such entries, one for each subject path.
+
+    The SQL of `extra_columns` follows these columns.
+    """
     return [
-        f"SELECT {', '.join([*(values[column] for column in TOLD), *besides])}"
+        f"SELECT {', '.join([*(values[column] for column in ROW_COLUMNS), *extra_columns])}"
         f" {backend.existing_rows_source(table.name, rows)} WHERE {_both(condition, test)}"
         for values, test in backend.entry_values(table, "insert", log=log)
     ]

@@ -9,32 +9,34 @@ from django_customer_history.backends.tables import (
     InheritanceJoin,
     TrackedColumn,
 )
+from django_customer_history.backends.templates import call
 from django_customer_history.values.types import ValueType
 
 T = TypeVar("T")
 
-_MOST_ARGUMENTS = 90
-"""Of one call: functions of PostgreSQL take up to 100, those of SQLite 127 and once 100."""
+_MAX_ARGUMENTS = 90
+"""Arguments of one call: functions of PostgreSQL take up to 100, those of SQLite 127 or 100."""
 
 
 def in_calls(arguments: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield arguments in parts, each of which a function of any database takes at once."""
-    for start in range(0, len(arguments), _MOST_ARGUMENTS):
-        yield arguments[start : start + _MOST_ARGUMENTS]
+    """Yield the arguments in parts that are small enough for one call on every database."""
+    for start in range(0, len(arguments), _MAX_ARGUMENTS):
+        yield arguments[start : start + _MAX_ARGUMENTS]
 
 
 Member = tuple[str, str, str]
-"""A member of a JSON object: text, the SQL of a value, text. It has its comma in front.
+"""A member of a JSON object: the text before its value, the SQL of the value, the text after it.
 
-The texts are the same for each row. A member that may be missing is SQL as a whole: NULL then.
+The first text begins with a comma; both texts are the same for each row. A member that may be
+missing has no texts: it is SQL as a whole, which is NULL where the member is missing.
 """
 
 
 def object_by_pattern(members: Sequence[Member], *, function: str, rest: str) -> str:
     """Return the SQL of the text of a JSON object.
 
-    `function` is like `printf()`, with NULL as no text; `rest` makes of {0} what follows its first
-    character.
+    `function` is like `printf()` and writes nothing for NULL. `rest` is a pattern for the SQL of
+    a text without its first character; `{0}` stands for the text.
     """
     parts, text = [], ""
     for before, value, after in members:
@@ -50,23 +52,22 @@ def _by_pattern(parts: Sequence[tuple[str, str]], function: str) -> str:
     calls = []
     for some in in_calls(parts):
         pattern = "".join(text.replace("%", "%%") + ("%s" if sql else "") for text, sql in some)
-        values = "".join(f",\n    {sql}" for _, sql in some if sql)
-        calls.append(f"{function}({quoted(pattern)}{values})")
+        calls.append(call(function, [quoted(pattern), *(sql for _, sql in some if sql)]))
     return " || ".join(calls)
 
 
 def around(event: Event) -> tuple[str, str]:
-    """Return what stands around the one value of a member of a creation or a deletion."""
+    """Return the JSON before and after the one value of a member of a creation or a deletion."""
     return ("[", ",null]") if event == "delete" else ("[null,", "]")
 
 
 def quoted(text: str) -> str:
-    """Return the SQL of a text, in the standard's way."""
+    """Return the SQL of a text, as the SQL standard writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
 class Expressions(ABC):
-    """Pieces of SQL that an entry is made of; every method returns SQL."""
+    """The pieces of SQL that an entry consists of; every method returns SQL."""
 
     @abstractmethod
     def context(self, name: str) -> str:
@@ -76,21 +77,25 @@ class Expressions(ABC):
     def quote(self, name: str) -> str:
         """Return a quoted identifier."""
 
+    def table(self, name: str) -> str:
+        """Return the name of a table as a trigger writes it: quoted, with its schema if known."""
+        return self.quote(name)
+
     @abstractmethod
     def cell(self, row: str, column: str) -> str:
         """Return the SQL of a column of the row `NEW` or `OLD`."""
 
     @abstractmethod
     def text(self, value: str, column: TrackedColumn) -> str:
-        """Return the SQL that makes canonical text of a value."""
+        """Return the SQL of the canonical text of a value."""
 
     @abstractmethod
-    def step(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
-        """Return the SQL of the column of the row of `table` whose key is `value`."""
+    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+        """Return the SQL of `column` in the row of `table` whose `key` is `value`."""
 
     @abstractmethod
     def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
-        """Return the SQL that tells two texts or cells apart, NULL included."""
+        """Return the SQL of whether two texts or cells differ; NULL equals NULL."""
 
     @abstractmethod
     def pair(self, old: str, new: str) -> str:
@@ -98,15 +103,15 @@ class Expressions(ABC):
 
     @abstractmethod
     def concatenate(self, parts: Sequence[str]) -> str:
-        """Return the SQL that joins texts none of which is NULL."""
+        """Return the SQL that joins texts; none of them is NULL."""
 
     @abstractmethod
     def join_words(self, parts: Sequence[str]) -> str:
-        """Return the SQL that joins texts by a blank, leaving NULLs out."""
+        """Return the SQL that joins texts with blanks and leaves NULLs out."""
 
     @abstractmethod
     def json_string(self, text: str) -> str:
-        """Return the SQL of a text as a JSON string, quotes included."""
+        """Return the SQL of a text as a JSON string, with its quotes."""
 
     def literal(self, text: str) -> str:
         """Return a quoted text."""
@@ -121,10 +126,10 @@ class Expressions(ABC):
         return value
 
     def value(self, row: str, column: TrackedColumn) -> str:
-        """Return the SQL of a column's value, from the counterpart where it stands there."""
+        """Return the SQL of a column's value; an inherited column is read from its own table."""
         if (via := column.via) is None:
             return self.cell(row, column.column.name)
-        return self.step(
+        return self.lookup(
             self.cell(row, via.link),
             table=via.table,
             key=via.key,
@@ -133,8 +138,8 @@ class Expressions(ABC):
         )
 
     def has_inherited_row(self, inheritance_join: InheritanceJoin) -> str:
-        """Return the SQL that tells whether the row has its counterpart."""
-        found = self.step(
+        """Return the SQL of whether the row has its other part, in the table of the join."""
+        found = self.lookup(
             self.cell("OLD", inheritance_join.link),
             table=inheritance_join.table,
             key=inheritance_join.key,

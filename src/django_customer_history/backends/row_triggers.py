@@ -1,4 +1,4 @@
-"""What databases share whose triggers fire for each row and can only name columns one by one."""
+"""What databases share whose triggers run for each row and name the columns one by one."""
 
 import json
 from abc import abstractmethod
@@ -14,10 +14,10 @@ from django_customer_history.backends.tables import (
 
 
 class RowTriggerBackend(Backend):
-    """A database whose triggers can only name columns, one by one."""
+    """A database whose triggers run for each row and must name each column."""
 
     before_member = ""
-    """What stands in the text of each member of an object, so that `object_of` can join them."""
+    """The text before each member of an object, if `object_of` only joins the members."""
 
     def changes(self, table: TrackedTable, event: Event) -> str:
         """Return the SQL of a JSON object of the changed fields, built as text."""
@@ -31,38 +31,38 @@ class RowTriggerBackend(Backend):
         return self.object_of(self.pieces(table, event))
 
     def pieces(self, table: TrackedTable, event: Event) -> list[tuple[str, str]]:
-        """Return for each column the SQL of a condition and of the member that it adds."""
+        """Return, for each column, the SQL of a condition and of the member that it then adds."""
         columns = self._changeable(table) if event == "update" else table.columns
         return [self.piece(column, event) for column in columns]
 
     def any_change(self, table: TrackedTable) -> str:
-        """Return the SQL that tells whether an UPDATE changed any logged column."""
+        """Return the SQL of whether an UPDATE changed any logged column."""
         if table.relation is not None:
             columns = [table.relation.source, table.relation.target]
         else:
             columns = self._changeable(table)
-        change = " OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
+        change = "\n  OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
         if table.part_of is not None:
-            change = f"({change}) AND {self.has_inherited_row(table.part_of)}"
+            change = f"({change})\n  AND {self.has_inherited_row(table.part_of)}"
         return change
 
     def _changeable(self, table: TrackedTable) -> list[TrackedColumn]:
-        # The columns of a parent's table change there, and are logged there.
+        # Columns of a parent's table change in that table, and its own trigger logs them.
         return [column for column in (*table.key, *table.columns) if column.via is None]
 
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
         """Return the SQL of a JSON object from pairs of a condition and a member's text.
 
-        A member that is NULL is left out.
+        The object does not contain members that are NULL.
         """
 
     @abstractmethod
     def members_by_key(self, field: str, old: str, new: str) -> str:
         """Return the SQL of a member `"field.key":[old, new]` for each key that differs.
 
-        `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. Where one of
-        them holds no object, it is one member for the field as a whole. No member: NULL.
+        `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. If one of them
+        is not an object, the result is one member for the whole field. NULL: nothing differs.
         """
 
     def _differs_in(self, column: TrackedColumn) -> str:
@@ -71,13 +71,13 @@ class RowTriggerBackend(Backend):
 
     @abstractmethod
     def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
-        """Return the SQL of a member of which only the text is not known beforehand.
+        """Return the SQL of a member with one value: `head`, the value as JSON, `tail`.
 
-        Most members of a creation and a deletion are such, and it is less than a pair to build.
+        Most members of a creation or a deletion have one value, and `pair` would cost more.
         """
 
     def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
-        """Return the SQL that tells whether a column has changed, and of its member."""
+        """Return the SQL of whether a column has changed, and of its member."""
         old, new = (self.value(row, column) for row in ("OLD", "NEW"))
         condition = {
             "insert": f"{new} IS NOT NULL",

@@ -1,4 +1,4 @@
-"""Tells the SQL that may write from the SQL that only reads."""
+"""Whether a statement of SQL may write, or only reads."""
 
 import re
 from functools import lru_cache
@@ -9,14 +9,19 @@ _WRITING = re.compile(
     r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|CALL|DO|EXECUTE|COPY|LOAD)\b",
     re.IGNORECASE,
 )
-_ASKING = re.compile(r"\bSELECT\b|^\s*(?:SET|VALUES)\b", re.IGNORECASE)
-"""What may call a function. Others change the schema, and some not in a transaction."""
-_CALLED = re.compile(r"((?<![\w$.])[\w$.]++(?<=\w)|[`\"]) *+\(")
-"""What stands before a bracket: the name of a function, where it is no word of SQL.
+_CALLING = re.compile(r"\bSELECT\b|^\s*(?:SET|VALUES)\b", re.IGNORECASE)
+"""Statements that may call a function that writes.
 
-Nothing is looked at twice: without that, a text of 4,000 characters takes a millisecond and more.
+Other statements change the schema. They must pass as reads, as some of them cannot run in a
+transaction.
 """
-_WORDS_OF_SQL = """
+_CALLED = re.compile(r"((?<![\w$.])[\w$.]++(?<=\w)|[`\"]) *+\(")
+"""The word before a bracket: the name of a function, unless it is a keyword of SQL.
+
+The quantifiers are possessive, so no character is read twice. Otherwise a text of 4,000
+characters would take more than a millisecond.
+"""
+_SQL_KEYWORDS = """
     all and any array as between bigint bit by case char character check cross cte datetime
     decimal distinct else end except exists filter float from full group having in index
     inner int integer intersect interval is join key lateral left like limit not null numeric
@@ -52,37 +57,37 @@ _READING_FUNCTIONS = """
     unhex unix_timestamp unnest upper uuid var_pop var_samp variance version
     websearch_to_tsquery week weekday word_similarity year
 """
-"""Functions of the databases that Django and its like write into a query, and that only read."""
-_READING = frozenset([*_WORDS_OF_SQL.split(), *_READING_FUNCTIONS.split()])
-_LONGEST_REMEMBERED = 8_000
-"""Characters: longer texts would fill the memory, and are seldom the same again."""
+"""Functions that only read, and that Django or packages for it use in queries."""
+_READING = frozenset([*_SQL_KEYWORDS.split(), *_READING_FUNCTIONS.split()])
+_MAX_CACHED_LENGTH = 8_000
+"""In characters. Longer texts would fill the cache, and rarely come twice."""
 _READING_PREFIXES = ("django_", "st_")
-"""Django's own functions on SQLite; those that are for geometry, on every database."""
+"""Django's own functions on SQLite, and the geometry functions of every database."""
 
 
 def may_write(sql: object) -> bool:
     """Return whether a statement, or one of several in a text, may write to a table.
 
-    A function that is not known may write. A column that is called like a verb, and a function
-    of a database that only reads and is not listed here, make a read look like a write, which
-    costs a moment; never the other way round.
+    An unknown function may write. A column named like a verb, or a reading function that is not
+    listed here, makes a read look like a write, which only costs time. A write never looks like
+    a read.
     """
     if not isinstance(sql, str):
         return True
     if sql.startswith(_COMMON_WRITES):
         return True
-    return _is_writing(sql) if len(sql) > _LONGEST_REMEMBERED else _is_writing_remembered(sql)
+    return _is_writing(sql) if len(sql) > _MAX_CACHED_LENGTH else _is_writing_cached(sql)
 
 
 def _is_writing(sql: str) -> bool:
     if _WRITING.search(_LOCKING.sub("", sql)) is not None:
         return True
-    if _ASKING.search(sql) is None:
+    if _CALLING.search(sql) is None:
         return False
     return any(_is_unknown(name.lower()) for name in _CALLED.findall(sql))
 
 
-_is_writing_remembered = lru_cache(maxsize=1024)(_is_writing)
+_is_writing_cached = lru_cache(maxsize=1024)(_is_writing)
 
 
 def _is_unknown(name: str) -> bool:

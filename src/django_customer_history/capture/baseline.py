@@ -1,11 +1,11 @@
-"""First entries: what rows held that are older than their registration.
+"""Baselines: the first entry of each row that is older than its registration.
 
-A row without an entry of its creation gets one that lists what it holds. Fields of which an
-entry tells already are left out: what they held before stands there. What is listed has not
-changed since tracking began, so that "when was this set?" has an answer: before that.
+A row without an entry of its creation gets an entry that lists its values. It does not list a
+field that has an entry already, as that entry has the value before. A listed value has not
+changed since tracking began, so "When was this set?" has an answer: before that.
 
-Each batch locks its rows, looks at what the log knows of them and writes, so no change can come
-between. Batches are transactions of their own: a run that was cut short goes on where it was.
+Each batch locks its rows, reads what the log knows about them, and writes, so that no change can
+come between. Each batch is a transaction: a run that was interrupted continues where it stopped.
 """
 
 from collections import defaultdict
@@ -17,26 +17,26 @@ from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
-from django_customer_history.backends import (
-    backend_of,
-)
-from django_customer_history.backends import (
-    existing_rows as baseline,
-)
+from django_customer_history.backends import backend_of
 from django_customer_history.backends.base import Backend
+from django_customer_history.backends.existing_rows import (
+    insert_statements,
+    row_key,
+    row_keys_query,
+)
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.batches import (
     BATCH,
     Progress,
 )
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     record_baselines,
 )
 from django_customer_history.capture.existing_rows import (
     VALUE,
-    asked,
     existing_rows,
+    fetch_rows,
     for_django,
     keys_to_split,
 )
@@ -60,16 +60,16 @@ from django_customer_history.registration.registry import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """The first entries of the rows, or the links, of one table."""
+    """The first entries of the rows of one table; a many-to-many table has links as its rows."""
 
     table: TrackedTable
     model: type[models.Model]
-    """The model of the rows: a registered one, or that of the links of a relation."""
+    """The model of the rows: a registered model, or the `through` of a many-to-many field."""
     connection: BaseDatabaseWrapper
 
     @property
     def name(self) -> str:
-        """What to call it: `crm.customer`, or `crm.customer.tags` for links."""
+        """The name for people: `crm.customer`, or `crm.customer.tags` for links."""
         relation = self.table.relation
         label = self.table.entity_model
         return label if relation is None else f"{label}.{relation.field}"
@@ -79,7 +79,7 @@ class Baseline:
         return self._rows().count()
 
     def run(self, *, is_dry_run: bool = False, size: int = BATCH) -> Iterator[Progress]:
-        """Write the first entries that are missing, and tell after each batch how far it is."""
+        """Write the missing first entries; yield the progress after each batch."""
         rows = entries = 0
         for keys in self._batches(size):
             rows += len(keys)
@@ -87,7 +87,7 @@ class Baseline:
             yield Progress(rows=rows, entries=entries)
 
     def _rows(self) -> "models.QuerySet[models.Model]":
-        # Not through a manager: a host's own may hide some rows.
+        # Not through the model's manager, which may hide some rows.
         return models.QuerySet(self.model, using=self.connection.alias)
 
     def _batches(self, size: int) -> Iterator[list[Any]]:
@@ -98,54 +98,53 @@ class Baseline:
             keys = list(rows.filter(pk__gt=keys[-1])[:size])
 
     def _missing(self, keys: Sequence[Any]) -> int:
-        missing, partly = self._unknown(keys)
-        return len(missing) + len(_keys(self._told(keys, partly)))
+        missing, partly = self._unlogged(keys)
+        return len(missing) + len(_keys(self._contents(keys, partly)))
 
     def _written(self, keys: Sequence[Any]) -> int:
         with transaction.atomic(using=self.connection.alias), acting(extra={BASELINE_KEY: True}):
             self._lock(keys)
-            missing, partly = self._unknown(keys)
-            told = self._told(keys, partly)
+            missing, partly = self._unlogged(keys)
+            contents = self._contents(keys, partly)
             if missing and keys_to_split(self.connection, self.table):
-                told += self._told(keys, {place: set() for place in missing})
+                contents += self._contents(keys, {row: set() for row in missing})
             elif missing:
                 self._write(keys, missing)
-            record_baselines(told, using=self.connection.alias)
-        return len(missing) + len(_keys(told) - set(missing))
+            record_baselines(contents, using=self.connection.alias)
+        return len(missing) + len(_keys(contents) - set(missing))
 
     def _lock(self, keys: Sequence[Any]) -> None:
         if self.connection.features.has_select_for_update:
             rows = self._rows().filter(pk__in=keys).order_by("pk")
             list(rows.select_for_update().values_list("pk", flat=True))
             return
-        # One writer at a time: a write that changes nothing makes this connection the one.
+        # This database has one writer at a time. A write that changes nothing makes this
+        # connection the writer.
         with self.connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM {self._backend.quote(log_table())} WHERE 1 = 0")
 
-    def _unknown(self, keys: Sequence[Any]) -> tuple[list[str], dict[str, set[str]]]:
-        """Return the places of which the log knows nothing, and those it knows in part.
+    def _unlogged(self, keys: Sequence[Any]) -> tuple[list[str], dict[str, set[str]]]:
+        """Return the row keys without an entry, and those with entries but without a start.
 
-        Known in part is a row whose entries do not tell how it began: with it come the fields
-        that they tell of.
+        The latter come with the fields that their entries have.
         """
         rows, values = self._among(keys)
-        query = baseline.places(self._backend, self.table, rows=rows)
-        found = asked(self.connection, query, values)
-        places = {place for (place,) in found}
+        query = row_keys_query(self._backend, self.table, rows=rows)
+        row_keys = {key for (key,) in fetch_rows(self.connection, query, values)}
         if (relation := self.table.relation) is not None:
-            return sorted(places - self._known_links(places, relation.field)), {}
-        entries = self._entries(places)
-        begun = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
+            return sorted(row_keys - self._logged_links(row_keys, relation.field)), {}
+        entries = self._entries(row_keys)
+        started = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
         partly: dict[str, set[str]] = defaultdict(set)
-        others = entries.filter(kind__in=("update", "delete"), entity_id__in=places - begun)
+        others = entries.filter(kind__in=("update", "delete"), entity_id__in=row_keys - started)
         for key, changes in others.values_list("entity_id", "changes").iterator():
             partly[key].update(changes)
-        return sorted(places - begun - partly.keys()), partly
+        return sorted(row_keys - started - partly.keys()), partly
 
-    def _known_links(self, places: set[str], field: str) -> set[str]:
-        entries = self._entries({place.rpartition(" ")[0] for place in places})
-        told = entries.filter(Q(kind__in=("add", "remove")) | _HAS_START)
-        pairs = told.filter(changes__has_key=field).values_list("entity_id", "changes")
+    def _logged_links(self, row_keys: set[str], field: str) -> set[str]:
+        entries = self._entries({key.rpartition(" ")[0] for key in row_keys})
+        of_links = entries.filter(Q(kind__in=("add", "remove")) | _HAS_START)
+        pairs = of_links.filter(changes__has_key=field).values_list("entity_id", "changes")
         return {
             f"{key} {target}"
             for key, changes in pairs.iterator()
@@ -157,43 +156,44 @@ class Baseline:
         entries = Entry.objects.using(self.connection.alias)
         return entries.filter(entity_model=self.table.entity_model, entity_id__in=list(keys))
 
-    def _write(self, keys: Sequence[Any], places: Sequence[str]) -> None:
+    def _write(self, keys: Sequence[Any], row_keys: Sequence[str]) -> None:
         rows, values = self._among(keys)
-        statements = baseline.writing(
+        statements = insert_statements(
             self._backend,
             self.table,
             log=log_table(),
             action=BASELINE,
             rows=rows,
-            condition=self._at(places),
+            condition=self._is_one_of(row_keys),
         )
         with self.connection.cursor() as cursor:
             for sql in statements:
-                cursor.execute(for_django(sql), [*values, *places])
+                cursor.execute(for_django(sql), [*values, *row_keys])
 
-    def _told(self, keys: Sequence[Any], known: Mapping[str, set[str]]) -> list[EventContent]:
-        """Return what rows hold, at some places, but for the fields that are known there."""
-        if not known:
+    def _contents(self, keys: Sequence[Any], logged: Mapping[str, set[str]]) -> list[EntryContent]:
+        """Return the values of some rows, without the fields that are logged for each row key."""
+        if not logged:
             return []
         rows, values = self._among(keys)
-        told = []
+        contents = []
         for row in existing_rows(
             self.connection,
             self.table,
             rows=rows,
-            condition=self._at(known),
-            values=[*values, *known],
+            condition=self._is_one_of(logged),
+            values=[*values, *logged],
         ):
-            rest = {name: pair for name, pair in row.changes.items() if name not in known[row.key]}
-            if rest or not known[row.key]:
+            known = logged[row.key]
+            rest = {name: pair for name, pair in row.changes.items() if name not in known}
+            if rest or not known:
                 entity = (self.table.entity_model, row.key)
-                told.append(
-                    EventContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
+                contents.append(
+                    EntryContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
                 )
-        return told
+        return contents
 
     def _among(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
-        """Return the SQL that keeps the rows with certain keys, and its values."""
+        """Return the condition for the rows with certain primary keys, and its values."""
         fields = self.model._meta.pk_fields
         columns = [self._backend.quote(str(field.column)) for field in fields]
         rows = [key if len(fields) > 1 else (key,) for key in keys]
@@ -207,9 +207,9 @@ class Baseline:
         one = " AND ".join(f"{column} = {VALUE}" for column in columns)
         return " OR ".join(f"({one})" for _ in rows), values
 
-    def _at(self, places: Collection[str]) -> str:
-        wanted = ", ".join(VALUE for _ in places)
-        return f"{baseline.place(self._backend, self.table)} IN ({wanted})"
+    def _is_one_of(self, row_keys: Collection[str]) -> str:
+        wanted = ", ".join(VALUE for _ in row_keys)
+        return f"{row_key(self._backend, self.table)} IN ({wanted})"
 
     @property
     def _backend(self) -> Backend:
@@ -221,21 +221,21 @@ def baselines(
 ) -> list[Baseline]:
     """Return the baselines of one database: of all registered models, or of some.
 
-    Raises `CaptureError` where triggers are missing, as changes after the first entry would
-    then go unrecorded.
+    Raises `CaptureError` if triggers are missing or stale, as changes after the first entry would
+    not be recorded then.
     """
     connection = connections[using]
     wrong = compare_triggers(connection)
     if wrong.missing or wrong.stale:
         raise CaptureError(
-            f"In the database {using!r} the triggers that keep the history are not as they should"
-            f" be: {'; '.join(wrong.problems())}. Run migrate first."
+            f"History triggers in the database {using!r} are {'; '.join(wrong.problems())}."
+            f" Run migrate first."
         )
     found = []
     for table in tracked_tables(registry, connection):
         registration = registry.find(table.entity_model)
         if table.part_of is not None or registration is None:
-            continue  # The fields of a parent are told with those of the row itself.
+            continue  # The entry of the child row has the fields of the parent's table too.
         if models_wanted is None or registration.model in models_wanted:
             model = _model_of(table, registration)
             found.append(Baseline(table=table, model=model, connection=connection))
@@ -250,8 +250,8 @@ def _model_of(table: TrackedTable, registration: Registration) -> type[models.Mo
     return through
 
 
-def _keys(told: Iterable[EventContent]) -> set[str]:
-    return {one.entity[1] for one in told}
+def _keys(contents: Iterable[EntryContent]) -> set[str]:
+    return {one.entity[1] for one in contents}
 
 
 _HAS_START = Q(kind="create") | Q(kind="event", context__has_key=BASELINE_KEY)

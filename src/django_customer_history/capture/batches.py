@@ -1,30 +1,30 @@
-"""Work on very many rows in batches: how many at once, and how far it is."""
+"""Batch jobs over many rows: the size of a batch, and the progress."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 BATCH = 500
-"""Rows that are worked on at once, by default and at most."""
+"""Rows in one batch, by default and at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a work is: rows looked at, and entries that were, or would be, written for them."""
+    """Progress of a job: rows read, and entries written for them (or counted by a dry run)."""
 
     rows: int = 0
     entries: int = 0
 
 
-class Work(Protocol):
-    """What is to be done for one model or table."""
+class BatchJob(Protocol):
+    """A job for one model or table."""
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """The name to show, such as the label of the model."""
 
     def total(self) -> int:
-        """Return the number of rows."""
+        """Return the number of rows to read."""
 
     def run(self, *, is_dry_run: bool = False, size: int = BATCH) -> Iterator[Progress]:
-        """Do what is missing, and tell after each batch how far it is."""
+        """Write the entries that are missing, and yield the progress after each batch."""

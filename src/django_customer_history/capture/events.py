@@ -1,4 +1,4 @@
-"""The one way into the log from Python: events that change no row."""
+"""Entries written from Python: events, accesses to the log, baselines and imports."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,13 +11,14 @@ from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, models, router, transaction
 from django.utils import timezone
 
+from django_customer_history.context.arguments import checked_action
 from django_customer_history.context.current import (
     acting,
     current,
     pausing,
 )
 from django_customer_history.context.resolved import ResolvedContext
-from django_customer_history.exceptions import NotRegisteredError
+from django_customer_history.exceptions import InvalidContextError
 from django_customer_history.keys import (
     datetime_of,
     next_microsecond,
@@ -28,8 +29,9 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
+from django_customer_history.registration.fields import label_text, secret_fields
 from django_customer_history.registration.registry import registry
-from django_customer_history.values.encoding import encode
+from django_customer_history.values.encoding import encode, key_text
 
 if TYPE_CHECKING:
     from django_customer_history.models import Entry
@@ -47,26 +49,28 @@ def record(
     changes: Changes | None = None,
     using: str | None = None,
 ) -> "Entry":
-    """Write an entry for something that happened without any row being changed.
+    """Write an entry of the kind "event" for something that changed no row.
 
-    `entity` is what it happened to, by default the subject; `changes` maps names to a pair of
-    old and new value. Values of fields that are registered as secret are not kept. The entry
-    is part of the transaction that is open on the subject's database, or on `using`.
+    - `action`: what happened, in 1 to 100 characters, such as "Envelope Signed".
+    - `subject`: the record whose History tab shows the entry.
+    - `entity`: the record that it happened to; by default the subject. Its model is registered.
+    - `changes`: names to pairs of old and new value. Values of secret fields are not kept.
+    - `using`: the database; by default that of the entity. The entry belongs to the transaction
+      that is open there.
 
-    Raises `ValueError` without subject and entity, `TypeError` for a value that has no text
-    and `NotRegisteredError` for an entity whose model is not registered.
+    Raises `InvalidContextError` for a wrong action, a record that is not saved, or changes that
+    are not pairs; `ValueError` without subject and entity; `TypeError` for a value that has no
+    text; and `NotRegisteredError` if the model of the entity is not registered.
     """
     entity = subject if entity is None else entity
     if entity is None:
-        raise ValueError("An event needs a subject, an entity, or both.")
-    if type(entity) not in registry:
-        raise NotRegisteredError(
-            f"{type(entity)._meta.label} has no history. Register it with history.register()."
-        )
+        raise ValueError("history.record() needs a subject, an entity, or both.")
+    place = _record("entity" if entity is not subject else "subject", entity)
+    registry.of(type(entity))
     return _write(
-        action,
-        subject=None if subject is None else (subject._meta.label_lower, encode(subject.pk) or ""),
-        entity=(entity._meta.label_lower, encode(entity.pk) or ""),
+        checked_action(action),
+        subject=None if subject is None else _record("subject", subject),
+        entity=place,
         label=_label(entity),
         changes=_texts(entity, changes or {}),
         using=using or router.db_for_write(type(entity), instance=entity),
@@ -81,9 +85,10 @@ def record_access(
     changes: Changes,
     using: str,
 ) -> "Entry":
-    """Write an entry for a look into the log itself, at one entry or at many.
+    """Write an entry for an access to the log itself, such as an export.
 
-    `subject` is the label and key of the record whose history was looked at; None: of all.
+    `subject` is the record whose history was read; None: all records. `entry` is the one entry
+    that was read; None: several.
     """
     return _write(
         action,
@@ -96,14 +101,18 @@ def record_access(
 
 @contextmanager
 def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Log nothing that is written in the block, but that it was paused, by whom and why.
+    """Log nothing that is written in the block, except who paused the history and why.
 
-    The log of the database `using` gets one entry before and, unless the block fails, one
-    after it, with the number of rows that its statements wrote; rows that the database itself
-    changed in their wake are not counted. Raises `ValueError` without a reason.
+    The log of the database `using` gets one entry before the block and, unless the block fails,
+    one after it with the number of rows that the statements of the block wrote. Rows that the
+    database changed by itself, such as by cascades, are not counted.
+
+    Raises `ValueError` without a reason.
     """
-    if not reason.strip():
-        raise ValueError("A pause of the history needs a reason.")
+    if not isinstance(reason, str) or not reason.strip():
+        raise ValueError(
+            f"history.paused() needs a reason as text, not {reason!r}. Say why nothing is logged."
+        )
     pause = ("customer_history.pause", str(time_ordered_uuid()))
     with acting(reason=reason):
         _write("History Paused", entity=pause, using=using)
@@ -114,8 +123,8 @@ def paused(*, reason: str, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventContent:
-    """What an event tells of a row, as texts of the log."""
+class EntryContent:
+    """The content of an entry: which records it is about and what changed, as texts of the log."""
 
     entity: Record
     subject: Record | None = None
@@ -123,57 +132,57 @@ class EventContent:
     changes: Mapping[str, list[str | None]] = field(default_factory=dict)
 
 
-def record_baselines(told: Iterable[EventContent], *, using: str) -> None:
-    """Write entries for what rows held when their tracking began; the context marks them."""
+def record_baselines(contents: Iterable[EntryContent], *, using: str) -> None:
+    """Write baseline entries: what rows held when tracking began. The context marks them."""
     log = apps.get_model("customer_history", "Entry")
-    log._default_manager.using(using).bulk_create([_made(BASELINE, one) for one in told])
+    log._default_manager.using(using).bulk_create([_event(BASELINE, one) for one in contents])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedEntry:
-    """Something that another package recorded, to be an entry at the time when it happened."""
+    """An entry made from a record of another package, at the time when it happened."""
 
     moment: int
     """Microseconds since 1970, UTC."""
     record: str
-    """What names the record of the other package that it was made from, and its part of it."""
-    rank: int = 0
-    """What comes first among the entries of one moment: 0 to 3."""
+    """The name of the record of the other package, and of the part that the entry is made from."""
+    order: int = 0
+    """The order among the entries of one moment: 0 to 3."""
     kind: Kind
     action: str
-    told: EventContent
+    content: EntryContent
     resolved: ResolvedContext
 
     @property
     def key(self) -> UUID:
-        """The key of the entry: the same whenever the same record is imported."""
+        """The key of the entry: the same each time the same record is imported."""
         digest = hashlib.sha256(self.record.encode()).digest()
-        return uuid_at(self.moment, tail=self.rank << 60 | int.from_bytes(digest[:8]) >> 4)
+        return uuid_at(self.moment, tail=self.order << 60 | int.from_bytes(digest[:8]) >> 4)
 
 
 def missing_entries(
     imported_entries: Iterable[ImportedEntry], *, using: str
 ) -> list[ImportedEntry]:
-    """Return those of which there is no entry yet."""
-    wanted = {past.key: past for past in imported_entries}
+    """Return the imported entries that are not in the log yet."""
+    wanted = {entry.key: entry for entry in imported_entries}
     log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
     known = set(log.filter(id__in=list(wanted)).values_list("id", flat=True))
-    return [past for key, past in wanted.items() if key not in known]
+    return [entry for key, entry in wanted.items() if key not in known]
 
 
 def record_imported(imported_entries: Iterable[ImportedEntry], *, using: str) -> int:
-    """Write entries of the source "import" for what is not in the log yet; return how many.
+    """Write the imported entries that are not in the log yet; return how many.
 
-    All of them are written, or none.
+    Either all of them are written or none.
     """
     with transaction.atomic(using=using):
         missing = missing_entries(imported_entries, using=using)
         log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
-        log.bulk_create([_remembered(past) for past in missing])
+        log.bulk_create([_from_import(entry) for entry in missing])
     return len(missing)
 
 
-def note(
+def record_about_history(
     action: str,
     *,
     about: tuple[str, str],
@@ -193,20 +202,28 @@ def _write(
     label: str | None = None,
     changes: Mapping[str, list[str | None]] | None = None,
 ) -> "Entry":
-    told = EventContent(entity=entity, subject=subject, label=label, changes=changes or {})
-    entry = _made(action, told)
+    content = EntryContent(entity=entity, subject=subject, label=label, changes=changes or {})
+    entry = _event(action, content)
     entry.save(using=using, force_insert=True)
     return entry
 
 
-def _made(action: str, told: EventContent) -> "Entry":
-    moment, who = next_microsecond(), current().resolve()
-    return _entry(uuid_at(moment), moment, kind="event", action=action, told=told, who=who)
+def _event(action: str, content: EntryContent) -> "Entry":
+    moment, resolved = next_microsecond(), current().resolve()
+    return _entry(
+        uuid_at(moment), moment, kind="event", action=action, content=content, resolved=resolved
+    )
 
 
-def _remembered(past: ImportedEntry) -> "Entry":
-    who, told = past.resolved, past.told
-    return _entry(past.key, past.moment, kind=past.kind, action=past.action, told=told, who=who)
+def _from_import(entry: ImportedEntry) -> "Entry":
+    return _entry(
+        entry.key,
+        entry.moment,
+        kind=entry.kind,
+        action=entry.action,
+        content=entry.content,
+        resolved=entry.resolved,
+    )
 
 
 def _entry(
@@ -215,49 +232,77 @@ def _entry(
     *,
     kind: Kind,
     action: str,
-    told: EventContent,
-    who: ResolvedContext,
+    content: EntryContent,
+    resolved: ResolvedContext,
 ) -> "Entry":
-    subject_model, subject_id = told.subject or (None, None)
-    entity_model, entity_id = told.entity
+    subject_model, subject_id = content.subject or (None, None)
+    entity_model, entity_id = content.entity
     entry: Entry = apps.get_model("customer_history", "Entry")(
         id=key,
-        timestamp=_stored(microsecond),
+        timestamp=_timestamp(microsecond),
         kind=kind,
         action=action,
         subject_model=subject_model,
         subject_id=subject_id,
         entity_model=entity_model,
         entity_id=entity_id,
-        entity_label=told.label,
-        changes=told.changes,
-        user_id=who.user_id,
-        user_label=who.user_label,
-        source=who.source,
-        ip_address=who.ip_address,
-        request_id=who.request_id,
-        context=who.context,
+        entity_label=content.label,
+        changes=content.changes,
+        user_id=resolved.user_id,
+        user_label=resolved.user_label,
+        source=resolved.source,
+        ip_address=resolved.ip_address,
+        request_id=resolved.request_id,
+        context=resolved.context,
     )
     return entry
 
 
-def _stored(microsecond: int) -> Any:
+def _timestamp(microsecond: int) -> Any:
     moment = datetime_of(microsecond)
     return moment if timezone.is_aware(timezone.now()) else moment.replace(tzinfo=None)
 
 
+def _record(argument: str, given: Any) -> Record:
+    """Return the label and the key of a record that was given as an argument."""
+    if not isinstance(given, models.Model):
+        raise InvalidContextError(
+            f"{argument}={given!r} is not a record. Give an instance of a model."
+        )
+    # A generated key, such as a UUID by default, is there before the row is.
+    is_generated = given._state.adding and given._meta.pk.has_default()
+    parts = given.pk if isinstance(given.pk, tuple) else (given.pk,)
+    if is_generated or None in parts:
+        raise InvalidContextError(
+            f"{argument}={given!r} is not saved, so it has no key. Save it first."
+        )
+    return given._meta.label_lower, key_text(given)
+
+
 def _label(entity: models.Model) -> str | None:
-    names = registry.of(type(entity)).label
-    texts = [encode(getattr(entity, name, None)) for name in names]
-    return " ".join(text for text in texts if text)[:255] or None
+    label = label_text(entity, registry.of(type(entity)).label, text=encode)
+    return label[:255] or None
 
 
 def _texts(entity: models.Model, changes: Changes) -> dict[str, list[str | None]]:
-    registration = registry.of(type(entity))
-    fields = entity._meta.fields
-    secret = {field.name for field in fields if registry.keeps_secret(registration, field)}
+    secret = {field.name for field in secret_fields(registry.of(type(entity)))}
     # A key of a JSON field is as secret as the field.
     return {
         name: [None, None] if name.partition(".")[0] in secret else [encode(old), encode(new)]
-        for name, (old, new) in changes.items()
+        for name, (old, new) in _pairs(changes)
     }
+
+
+def _pairs(changes: Changes) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    if not isinstance(changes, Mapping):
+        raise InvalidContextError(f"changes={changes!r} is not a dict. {_CHANGES_EXPECTED}")
+    for name, pair in changes.items():
+        if not isinstance(name, str) or not isinstance(pair, tuple | list) or len(pair) != _PAIR:
+            raise InvalidContextError(
+                f"changes[{name!r}] is {pair!r}, which is not a pair. {_CHANGES_EXPECTED}"
+            )
+        yield name, (pair[0], pair[1])
+
+
+_PAIR = 2
+_CHANGES_EXPECTED = 'Give names with pairs of old and new value, such as {"score": (None, 7)}.'

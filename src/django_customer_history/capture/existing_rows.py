@@ -1,4 +1,7 @@
-"""What the triggers would say of rows that stand in a table, read by their own SQL."""
+"""Rows that are in a table already, as the triggers of the table would log them.
+
+The same SQL as in the triggers reads them.
+"""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -7,12 +10,8 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends import (
-    backend_of,
-)
-from django_customer_history.backends import (
-    existing_rows as baseline,
-)
+from django_customer_history.backends import backend_of, features_of
+from django_customer_history.backends.existing_rows import NEW, select_queries
 from django_customer_history.backends.tables import (
     Column,
     TrackedColumn,
@@ -22,21 +21,22 @@ from django_customer_history.capture.triggers import log_table
 from django_customer_history.values.types import ValueType
 
 VALUE = "\0"
-"""Where a value goes into SQL that has percent signs of its own."""
+"""The placeholder of a value in SQL that may contain percent signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExistingRow:
-    """A row as an entry would tell of it, for one of its subjects or for none."""
+    """A row as an entry would log it, for one of its subjects or for none."""
 
     subject: tuple[str, str] | None
+    """The model label and the key."""
     key: str
     label: str | None
     changes: dict[str, list[str | None]]
-    way: int = 0
-    """Which of the ways to a subject led to this one."""
-    besides: tuple[Any, ...] = ()
-    """The values of further columns, as texts."""
+    path_number: int = 0
+    """The position of the path that leads to the subject, among the paths of the table."""
+    extra_values: tuple[Any, ...] = ()
+    """The texts of the extra columns."""
 
 
 def existing_rows(
@@ -46,28 +46,29 @@ def existing_rows(
     rows: str,
     condition: str = "1 = 1",
     values: Sequence[Any],
-    besides: Iterable[tuple[str, ValueType]] = (),
+    extra_columns: Iterable[tuple[str, ValueType]] = (),
 ) -> Iterator[ExistingRow]:
     """Yield the rows for which `rows` and `condition` hold, once for each subject.
 
-    `values` go where `VALUE` stands in the two; `besides` are columns to return, with forms.
+    `values` replace the placeholders `VALUE` in the two. `extra_columns` are names and types of
+    further columns to return.
     """
     backend = backend_of(connection)
     whole_fields = keys_to_split(connection, table)
     columns = [replace(column, by_key=False) for column in table.columns]
     readable = replace(table, columns=tuple(columns)) if whole_fields else table
-    more = [
+    extra = [
         backend.text(
-            backend.cell(baseline.NEW, name),
+            backend.cell(NEW, name),
             TrackedColumn(column=Column(name=name, type=""), field=name, value_type=value_type),
         )
-        for name, value_type in besides
+        for name, value_type in extra_columns
     ]
-    queries = baseline.reading(
-        backend, readable, log=log_table(), rows=rows, condition=condition, besides=more
+    queries = select_queries(
+        backend, readable, log=log_table(), rows=rows, condition=condition, extra_columns=extra
     )
-    for way, sql in enumerate(queries):
-        for model, subject, key, label, text, *others in asked(connection, sql, values):
+    for number, sql in enumerate(queries):
+        for model, subject, key, label, text, *others in fetch_rows(connection, sql, values):
             changes = json.loads(text) if isinstance(text, str | bytes) else text
             for field in whole_fields:
                 changes |= split(field, changes.pop(field, [None, None])[1])
@@ -76,36 +77,36 @@ def existing_rows(
                 key=key,
                 label=label,
                 changes=changes,
-                way=way,
-                besides=tuple(others),
+                path_number=number,
+                extra_values=tuple(others),
             )
 
 
-def asked(
+def fetch_rows(
     connection: BaseDatabaseWrapper, sql: str, values: Sequence[Any]
 ) -> list[tuple[Any, ...]]:
-    """Return the rows of a query with `VALUE` in the place of each value."""
+    """Return the rows of a query in which `VALUE` is the placeholder of each value."""
     with connection.cursor() as cursor:
         cursor.execute(for_django(sql), list(values))
         return list(cursor.fetchall())
 
 
 def for_django(sql: str) -> str:
-    """Return SQL as Django takes it together with values."""
+    """Return SQL with Django's placeholders instead of `VALUE`."""
     return sql.replace("%", "%%").replace(VALUE, "%s")
 
 
 def keys_to_split(connection: BaseDatabaseWrapper, table: TrackedTable) -> list[str]:
-    """Return the JSON fields that are logged key by key, where only a trigger's SQL can do so."""
-    if backend_of(connection).splits_json_outside_triggers:
+    """Return the JSON fields to split by key in Python, because a query cannot do it."""
+    if features_of(connection).splits_json_outside_triggers:
         return []
     return [column.field for column in table.columns if column.by_key]
 
 
 def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) -> TrackedTable:
-    """Return a table with columns of the same names that keeps former states of the rows.
+    """Return a table of snapshots of the rows as a tracked table.
 
-    It has the columns of parents too. Secret ones are left out.
+    Its columns have the same names, and include those of parents. It has no secret columns.
     """
 
     def kept(several: Iterable[TrackedColumn]) -> tuple[TrackedColumn, ...]:
@@ -130,7 +131,7 @@ def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) ->
 
 
 def split(field: str, text: str | None) -> dict[str, list[str | None]]:
-    """Return what a JSON text says, key by key, as the changes of a creation."""
+    """Return the changes of a creation, key by key, from the text of a JSON field."""
     value = None if text is None else json.loads(text)
     if value is None:
         return {}

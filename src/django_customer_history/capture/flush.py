@@ -1,4 +1,4 @@
-"""The guards of the log and `flush`: what Django empties on purpose, it may empty."""
+"""Let Django empty the log: `manage.py flush` and `TransactionTestCase` do it on purpose."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,27 +19,25 @@ from django_customer_history.context.current import acting
 def patch_flush(connection: BaseDatabaseWrapper) -> None:
     """Let `manage.py flush` and `TransactionTestCase` empty the log with the other tables.
 
-    The guards are lifted for the very statements of `flush`, and stand again after them.
+    The append-only triggers are off for the statements of `flush` only.
     """
     operations: Any = connection.ops
-    if connection.vendor not in SUPPORTED_VENDORS or hasattr(operations, "_flush_before_guards"):
+    if connection.vendor not in SUPPORTED_VENDORS or hasattr(operations, "_unpatched_sql_flush"):
         return
-    operations._flush_before_guards = operations.sql_flush
-    # Rows whose removal needs a reason have one.
+    operations._unpatched_sql_flush = operations.sql_flush
+    # Some rows may need a reason to be deleted.
     operations.execute_sql_flush = acting(reason="flush")(operations.execute_sql_flush)
 
     def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
-        statements = operations._flush_before_guards(style, tables, **options)
+        statements = operations._unpatched_sql_flush(style, tables, **options)
         log = log_table()
         if log not in tables:
             return list(statements)
         backend = backend_of(connection)
-        existing_rows_source = {(one.table, one.name) for one in backend.installed(connection)}
-        lifted = [
-            one
-            for one in append_only_triggers(connection)
-            if (one.table, one.name) in existing_rows_source
+        installed = {(one.table, one.name) for one in backend.installed(connection)}
+        to_disable = [
+            one for one in append_only_triggers(connection) if (one.table, one.name) in installed
         ]
-        return backend.flush(statements, log=log, append_only_triggers=lifted)
+        return backend.flush(statements, log=log, append_only_triggers=to_disable)
 
     operations.sql_flush = sql_flush

@@ -1,7 +1,7 @@
-"""From the registry to tracked tables: what to log, by the columns that are there now.
+"""From the registry to tracked tables: what to log, for the columns that exist now.
 
-The columns come from the database, not from the models: in the middle of a migration, or in a
-rolling deploy, the two differ, and nothing may go unrecorded then.
+The columns come from the database and not from the models. In the middle of a migration, or of a
+rolling deploy, the two differ, and every change must be recorded then too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,10 +27,10 @@ from django_customer_history.backends.tables import (
 )
 from django_customer_history.capture.rules import (
     action_rules,
-    is_logged,
     link_reason_rules,
     reason_rules,
 )
+from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
@@ -52,7 +52,7 @@ Columns = Mapping[str, Sequence[Column]]
 
 
 def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[TrackedTable]:
-    """Return what to track in one database, for each table that exists there."""
+    """Return the tables to track in one database, of those that exist there."""
     planned = [
         registration
         for registration in registry
@@ -65,7 +65,7 @@ def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[
     tables: dict[tuple[str, str], TrackedTable] = {}
     for registration in planned:
         for table in planner.tables(registration):
-            # A table is tracked once for itself, and once for each child that is registered.
+            # A table is tracked once for itself, and once for each registered child model.
             child = "" if table.part_of is None else table.part_of.table
             tables.setdefault((table.name, child), table)
     return list(tables.values())
@@ -105,7 +105,7 @@ class _Planner:
     columns: Columns
 
     def table_of(self, model: type[models.Model]) -> str:
-        """Return the name of a model's table: the former one while only that is there."""
+        """Return the name of a model's table: the former name if only that table exists."""
         name = model._meta.db_table
         if name in self.columns:
             return name
@@ -142,7 +142,7 @@ class _Planner:
         return TrackedTable(
             name=self.table_of(registration.model),
             entity_model=meta.label_lower,
-            key=tuple(self._known(field) for field in meta.pk_fields),
+            key=tuple(self._known_column(field) for field in meta.pk_fields),
             columns=tuple(tracked),
             hidden=tuple(hidden),
             layout=tuple(self.columns[self.table_of(registration.model)]),
@@ -159,7 +159,7 @@ class _Planner:
         return TrackedTable(
             name=self.table_of(parent),
             entity_model=registration.model._meta.label_lower,
-            key=(self._known(parent._meta.pk),),
+            key=(self._known_column(parent._meta.pk),),
             columns=tuple(tracked),
             hidden=tuple(hidden),
             only_listed=registration.only is not None,
@@ -188,11 +188,11 @@ class _Planner:
     def _inheritance_join(
         self, model: type[models.Model], other: type[models.Model]
     ) -> InheritanceJoin:
-        """Return the way from a row to its part in the table of a parent, or of a child."""
+        """Return how to find the part of a row in the table of a parent, or of a child."""
         is_parent = other in model._meta.get_parent_list()
         child, parent = (model, other) if is_parent else (other, model)
-        link = _stored_in(cast("AnyField", child._meta.get_ancestor_link(parent)))
-        key = _stored_in(parent._meta.pk)
+        link = _column_of(cast("AnyField", child._meta.get_ancestor_link(parent)))
+        key = _column_of(parent._meta.pk)
         return InheritanceJoin(
             table=self.table_of(other),
             key=key if is_parent else link,
@@ -202,16 +202,16 @@ class _Planner:
 
     def _relation_table(self, registration: Registration, field: Any) -> TrackedTable:
         through = field.remote_field.through._meta
-        source = self._known(through.get_field(field.m2m_field_name()))
-        target = self._known(through.get_field(field.m2m_reverse_field_name()))
+        source = self._known_column(through.get_field(field.m2m_field_name()))
+        target = self._known_column(through.get_field(field.m2m_reverse_field_name()))
         own = registration.model._meta
         first = Join(
             table=self.table_of(registration.model),
-            key=_stored_in(own.pk),
+            key=_column_of(own.pk),
             key_type=self._key_type(own.pk),
             column="",
             entity_model=own.label_lower,
-            key_value_type=self._known(own.pk).value_type,
+            key_value_type=self._known_column(own.pk).value_type,
         )
         return TrackedTable(
             name=through.db_table,
@@ -220,8 +220,8 @@ class _Planner:
             columns=(),
             layout=tuple(self.columns[through.db_table]),
             subjects=tuple(
-                _reached_through(
-                    path, first, source.column.name, is_self=path.column == _stored_in(own.pk)
+                _path_of_link(
+                    path, first, source.column.name, is_self=path.column == _column_of(own.pk)
                 )
                 for path in self._paths(registration, registration.model)
                 if path.only_for is None
@@ -234,58 +234,58 @@ class _Planner:
     def _paths(
         self, registration: Registration, model: type[models.Model]
     ) -> Iterator[SubjectPath]:
-        """Yield the ways to the subjects from the table of the model, or from that of a parent."""
+        """Yield the paths to the subjects, from the table of the model or of a parent."""
         meta = registration.model._meta
         if registration.is_subject and len(meta.pk_fields) == 1:
             yield SubjectPath(
                 model=meta.label_lower,
-                column=_stored_in(model._meta.pk),
-                value_type=self._known(meta.pk).value_type,
+                column=_column_of(model._meta.pk),
+                value_type=self._known_column(meta.pk).value_type,
             )
         for route in passable_routes(registration, self.registry):
             path = self._generic_path(route) if route.generic else self._path(route)
             home = route.generic.model if route.generic else route.foreign_keys[0].model
             if home is not model:
-                path = self._seen_from(path, home, model)
-            if all(self._has(step.table, step.key, step.column) for step in path.steps) and (
+                path = self._path_from(path, home, model)
+            if all(self._has(join.table, join.key, join.column) for join in path.joins) and (
                 self._has(self.table_of(model), path.column)
             ):
                 yield path
 
-    def _seen_from(
+    def _path_from(
         self, path: SubjectPath, home: type[models.Model], model: type[models.Model]
     ) -> SubjectPath:
         to_home = self._inheritance_join(model, home)
-        hop = Join(
+        first = Join(
             table=to_home.table,
             key=to_home.key,
             key_type=to_home.key_type,
             column=path.column,
         )
-        return replace(path, column=to_home.link, steps=(hop, *path.steps))
+        return replace(path, column=to_home.link, joins=(first, *path.joins))
 
     def _path(self, route: Route) -> SubjectPath:
-        steps = []
+        joins = []
         for number, foreign_key in enumerate(route.foreign_keys):
             target = foreign_key.target_field
             following = route.foreign_keys[number + 1 : number + 2]
             onward = following[0] if following else route.target._meta.pk
             if following or target != onward:
-                steps.append(
+                joins.append(
                     Join(
                         table=self.table_of(target.model),
-                        key=_stored_in(target),
+                        key=_column_of(target),
                         key_type=self._key_type(target),
-                        column=_stored_in(onward),
+                        column=_column_of(onward),
                         entity_model=target.model._meta.label_lower if target.primary_key else "",
-                        key_value_type=self._known(target).value_type,
+                        key_value_type=self._known_column(target).value_type,
                     )
                 )
         return SubjectPath(
             model=route.target._meta.label_lower,
-            column=_stored_in(route.foreign_keys[0]),
-            value_type=self._known(route.target._meta.pk).value_type,
-            steps=tuple(steps),
+            column=_column_of(route.foreign_keys[0]),
+            value_type=self._known_column(route.target._meta.pk).value_type,
+            joins=tuple(joins),
         )
 
     def _generic_path(self, route: Route) -> SubjectPath:
@@ -295,7 +295,7 @@ class _Planner:
         return SubjectPath(
             model=target.label_lower,
             column=meta.get_field(generic.fk_field).column,
-            value_type=self._known(meta.get_field(generic.fk_field)).value_type,
+            value_type=self._known_column(meta.get_field(generic.fk_field)).value_type,
             only_for=ContentTypeTest(
                 table=content_type._meta.db_table,
                 column=meta.get_field(generic.ct_field).column,
@@ -311,17 +311,17 @@ class _Planner:
         fields = [by_name[name] for name in registration.label if name in by_name]
         return tuple(
             replace(
-                self._known(field),
+                self._known_column(field),
                 via=None if field.model is model else self._inheritance_join(model, field.model),
             )
             for field in fields
-            if self._has(self.table_of(field.model), _stored_in(field))
+            if self._has(self.table_of(field.model), _column_of(field))
             and not self.registry.keeps_secret(registration, field)
         )
 
-    def _known(self, field: AnyField) -> TrackedColumn:
+    def _known_column(self, field: AnyField) -> TrackedColumn:
         """Return a column that the model knows, with the type that the database has for it."""
-        name, table = _stored_in(field), self.table_of(field.model)
+        name, table = _column_of(field), self.table_of(field.model)
         named = {column.name: column for column in self.columns.get(table, ())}
         fallback = Column(name=name, type=field.db_type(self.connection) or "")
         return self._column(named.get(name, fallback), field, None)
@@ -335,13 +335,13 @@ class _Planner:
             hint = value_type_of(field, use_tz=settings.USE_TZ)
         if field is not None and registration is not None:
             secret = self.registry.keeps_secret(registration, field)
-            # The keys of what is secret tell of it, too.
+            # The keys of a secret value would reveal something about it.
             by_key = field.name in registration.json_keys and not secret
         return TrackedColumn(
             column=column,
             field=column.name if field is None else field.name,
             value_type=backend_of(self.connection).value_type(column, hint),
-            places=0 if field is None else decimal_places_of(field),
+            decimal_places=0 if field is None else decimal_places_of(field),
             secret=secret,
             by_key=by_key,
         )
@@ -354,14 +354,13 @@ class _Planner:
         return table in self.columns and names.issuperset(columns)
 
 
-def _stored_in(field: AnyField) -> str:
+def _column_of(field: AnyField) -> str:
     return str(field.column)
 
 
-def _reached_through(path: SubjectPath, first: Join, column: str, *, is_self: bool) -> SubjectPath:
-    """Return the path of a row as seen from the table behind one of its relations."""
-    if is_self and not path.steps:
-        steps = path.steps
-    else:
-        steps = (replace(first, column=path.column), *path.steps)
-    return SubjectPath(model=path.model, column=column, value_type=path.value_type, steps=steps)
+def _path_of_link(path: SubjectPath, first: Join, column: str, *, is_self: bool) -> SubjectPath:
+    """Return the path of a row, starting from a many-to-many table of the row."""
+    joins = path.joins
+    if joins or not is_self:
+        joins = (replace(first, column=path.column), *joins)
+    return SubjectPath(model=path.model, column=column, value_type=path.value_type, joins=joins)

@@ -1,7 +1,7 @@
-"""That a model is registered, how, and since when, is itself in the log.
+"""Entries about registrations: which models are tracked, with which options and since when.
 
-After each `migrate` the registrations are set against those that the log knows, and what
-differs becomes an entry: "History Started", "History Changed", "History Stopped".
+After each `migrate` the registrations are compared with those in the log. Each difference
+becomes an entry: "History Started", "History Changed" or "History Stopped".
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Max, Min
 
-from django_customer_history.capture.events import note
+from django_customer_history.capture.events import record_about_history
 from django_customer_history.context.current import acting
 from django_customer_history.keys import (
     datetime_of,
@@ -21,8 +21,8 @@ from django_customer_history.keys import (
 )
 from django_customer_history.masks import as_mask
 from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
-    ROW_KINDS,
     Registration,
     registry,
 )
@@ -34,16 +34,16 @@ _STARTED, _CHANGED, _STOPPED = "History Started", "History Changed", "History St
 
 
 FormerLabels = Mapping[str, frozenset[str]]
-"""The fields that rows of a model were once named after, by the model's label."""
+"""Fields that were once in the option `label` of a model, by the model's label."""
 
 
 def changed_registrations(entries: EntryQuerySet) -> EntryQuerySet:
-    """Return the entries that tell what registrations once were."""
+    """Return the entries with former options of registrations."""
     return entries.filter(entity_model=KIND, action__in=(_CHANGED, _STOPPED))
 
 
 def former_labels(changed: Iterable[Entry]) -> FormerLabels:
-    """Return after which fields rows were once named, from such entries."""
+    """Return the former label fields of each model from entries of `changed_registrations`."""
     found: dict[str, frozenset[str]] = {}
     for entry in changed:
         old = entry.changes.get("label", [None])[0]
@@ -54,15 +54,15 @@ def former_labels(changed: Iterable[Entry]) -> FormerLabels:
 
 
 _SINCE = "triggers_since"
-"""The member of such an entry's context that says when its triggers began to be put in place."""
+"""The member of the entry's context with the time when the triggers began to be installed."""
 _MOMENT = timedelta(milliseconds=50)
-"""So long before or after a row changes another package may write it down."""
+"""How long before or after the change of a row another package may record it."""
 
 
 def log_registrations(using: str, *, since: datetime | None = None) -> None:
-    """Write an entry for each registration of a database's models that is not what it was.
+    """Write an entry for each registration that differs from the one in the log.
 
-    `since` is when the triggers began to be put in their places, by default now.
+    `since` is the time when the triggers began to be installed, by default now.
     """
     began = datetime.now(UTC) if since is None else since
     with acting(extra={_SINCE: began.isoformat()}):
@@ -83,7 +83,7 @@ def _log_registrations(using: str) -> None:
         }
         if changes:
             action = _CHANGED if before else _STARTED
-            note(
+            record_about_history(
                 action if after else _STOPPED,
                 about=(KIND, label),
                 changes=changes,
@@ -92,48 +92,49 @@ def _log_registrations(using: str) -> None:
 
 
 def tracked_times(label: str, *, using: str) -> list[tuple[datetime, datetime | None]]:
-    """Return since when, and until when, a model was tracked; None: it still is.
+    """Return the times from which and until which a model was tracked; None: it still is.
 
-    While triggers are being put in place, or away, what they wrote tells whether they were.
+    Installing and removing triggers takes time. The entries that triggers wrote in that time
+    show when they were active.
     """
     times: list[tuple[datetime, datetime | None]] = []
     entries = apps.get_model("customer_history", "Entry")._default_manager.using(using)
-    marks = entries.filter(
+    starts_and_stops = entries.filter(
         entity_model=KIND, entity_id=label, action__in=(_STARTED, _STOPPED)
     ).order_by("id")
-    for mark in marks:
-        is_open = bool(times) and times[-1][1] is None
-        if mark.action == _STARTED and not is_open:
-            times.append((_start(label, mark, using), None))
-        elif mark.action == _STOPPED and is_open:
-            times[-1] = (times[-1][0], _end(label, mark, using))
+    for entry in starts_and_stops:
+        is_tracked = bool(times) and times[-1][1] is None
+        if entry.action == _STARTED and not is_tracked:
+            times.append((_start(label, entry, using), None))
+        elif entry.action == _STOPPED and is_tracked:
+            times[-1] = (times[-1][0], _end(label, entry, using))
     return times
 
 
-def _start(label: str, mark: Any, using: str) -> datetime:
-    first, _last = _told_about(label, mark, using)
-    return _aware(mark.timestamp) if first is None else max(_began(mark), first - _MOMENT)
+def _start(label: str, entry: Any, using: str) -> datetime:
+    first, _last = _captured_times(label, entry, using)
+    return _aware(entry.timestamp) if first is None else max(_since(entry), first - _MOMENT)
 
 
-def _end(label: str, mark: Any, using: str) -> datetime:
-    _first, last = _told_about(label, mark, using)
-    return _began(mark) if last is None else last + _MOMENT
+def _end(label: str, entry: Any, using: str) -> datetime:
+    _first, last = _captured_times(label, entry, using)
+    return _since(entry) if last is None else last + _MOMENT
 
 
-def _told_about(label: str, mark: Any, using: str) -> tuple[datetime | None, datetime | None]:
-    """Return the first and the last time of what triggers wrote of a model before a mark."""
+def _captured_times(label: str, entry: Any, using: str) -> tuple[datetime | None, datetime | None]:
+    """Return the first and the last time of entries by triggers while they were changed."""
     log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
-    # By key: there is an index for it.
-    around = log.filter(id__gte=lowest_uuid_at(_began(mark)), id__lte=mark.id)
+    # By key, because there is an index for it.
+    around = log.filter(id__gte=lowest_uuid_at(_since(entry)), id__lte=entry.id)
     entries = around.filter(entity_model=label, kind__in=ROW_KINDS).exclude(source="import")
     times = entries.aggregate(first=Min("timestamp"), last=Max("timestamp"))
     first, last = times["first"], times["last"]
     return None if first is None else _aware(first), None if last is None else _aware(last)
 
 
-def _began(mark: Any) -> datetime:
-    since = (mark.context or {}).get(_SINCE)
-    return datetime.fromisoformat(since) if since else _aware(mark.timestamp)
+def _since(entry: Any) -> datetime:
+    since = (entry.context or {}).get(_SINCE)
+    return datetime.fromisoformat(since) if since else _aware(entry.timestamp)
 
 
 def _aware(moment: datetime) -> datetime:
@@ -141,7 +142,7 @@ def _aware(moment: datetime) -> datetime:
 
 
 def _known(using: str) -> dict[str, dict[str, str]]:
-    """Return the options of each model as the log last knew them."""
+    """Return the options of each model by the last entry about it."""
     known: dict[str, dict[str, str]] = {}
     entries = apps.get_model("customer_history", "Entry")._default_manager.using(using)
     for entry in entries.filter(entity_model=KIND).order_by("id"):
@@ -157,7 +158,7 @@ def _known(using: str) -> dict[str, dict[str, str]]:
 def _options(registration: Registration) -> Mapping[str, str]:
     """Return the options that differ from the defaults, as JSON text in a fixed order.
 
-    `key_labels` and `display` are not among them: they change no entry and hide nothing.
+    `key_labels` and `display` are left out: they change no entry and hide nothing.
     """
     options: dict[str, object] = {
         "subject": list(registration.subject),

@@ -1,4 +1,4 @@
-"""Tables that a migration is about to rename are tracked under their former names until then."""
+"""Table names during `migrate`: a table to be renamed is tracked under its old name until then."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,9 +11,10 @@ Plan = Iterable[tuple[Migration, bool]]
 
 
 def former_tables(plan: Plan, apps: Any, registry: Registry) -> Mapping[str, frozenset[str]]:
-    """Return, for tables of registered models, the names that they bear during a plan.
+    """Return the names that the tables of registered models have during a migration plan.
 
-    `apps` are the models before the plan is carried out.
+    `apps` are the models before the plan runs. The result maps the name in the models to all
+    names, and leaves out tables that no migration of the plan renames.
     """
     names: dict[tuple[str, str], set[str]] = {}
     for migration, _is_backwards in plan:
@@ -33,7 +34,7 @@ def former_tables(plan: Plan, apps: Any, registry: Registry) -> Mapping[str, fro
 
 
 def _join(names: dict[tuple[str, str], set[str]], app_label: str, one: str, other: str) -> None:
-    """Let two names of a model share one set: all the names that it ever had."""
+    """Let two names of a model share one set with all its names."""
     keys = (app_label, one.lower()), (app_label, other.lower())
     together = {one.lower(), other.lower()}.union(*(names.get(key, set()) for key in keys))
     for name in together:

@@ -1,8 +1,6 @@
-"""What the options of a registration say about the changes of one table."""
+"""From the options of a registration to the rules for the changes of one table."""
 
 from collections.abc import Iterable, Iterator, Mapping
-
-from django.utils.text import capfirst
 
 from django_customer_history.backends.tables import (
     ActionRule,
@@ -10,12 +8,13 @@ from django_customer_history.backends.tables import (
     ReasonRule,
     TrackedColumn,
 )
+from django_customer_history.registration.actions import named_actions
+from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
 )
 from django_customer_history.registration.subject_paths import relations
-from django_customer_history.values.encoding import AnyField
 
 _EVENTS_OF_KINDS: Mapping[str, Event] = {
     "create": "insert",
@@ -26,7 +25,7 @@ _EVENTS_OF_LINKS: Mapping[str, Event] = {"add": "insert", "remove": "delete"}
 
 
 def logged_names(registration: Registration, registry: Registry) -> list[str]:
-    """Return the names of the model's fields whose changes are logged, the key left out."""
+    """Return the names of the model's fields whose changes are logged, without the key."""
     meta = registration.model._meta
     return [
         *(
@@ -38,38 +37,25 @@ def logged_names(registration: Registration, registry: Registry) -> list[str]:
     ]
 
 
-def is_logged(registration: Registration, field: "AnyField | None") -> bool:
-    """Return whether changes of a column are logged; None: of one that no field knows."""
-    if field is None:
-        return registration.only is None
-    return registration.tracks(field.name, auto_now=bool(getattr(field, "auto_now", False)))
-
-
 def action_rules(
     registration: Registration, columns: Iterable[TrackedColumn]
 ) -> Iterator[ActionRule]:
-    """Yield what changes of a table are called, the names that win first."""
+    """Yield the actions of the changes of a table; the first rule that matches wins."""
     by_field = {column.field: column for column in columns}
-    for named in registration.events:
-        column = by_field.get(named.field)
-        if column is not None:
-            yield ActionRule(event="update", action=named.action, column=column, value=named.value)
-            if named.value is not None:
-                yield ActionRule(
-                    event="insert", action=named.action, column=column, value=named.value
-                )
-        elif named.field in _EVENTS_OF_KINDS:
-            yield ActionRule(event=_EVENTS_OF_KINDS[named.field], action=named.action)
-    for column in by_field.values():
-        if column.secret:
-            words = column.field.replace("_", " ")
-            yield ActionRule(event="update", action=f"{capfirst(words)} changed", column=column)
+    secret = {name for name, column in by_field.items() if column.secret}
+    for named in named_actions(registration, fields=by_field, secret=secret):
+        yield ActionRule(
+            event=_EVENTS_OF_KINDS[named.kind],
+            action=named.action,
+            column=None if named.field is None else by_field[named.field],
+            value=named.value,
+        )
 
 
 def reason_rules(
     registration: Registration, columns: Iterable[TrackedColumn]
 ) -> Iterator[ReasonRule]:
-    """Yield which changes of a table need a reason."""
+    """Yield the changes of a table that need a reason."""
     by_field = {column.field: column for column in columns}
     kinds = registration.reason_required & _EVENTS_OF_KINDS.keys() - by_field.keys()
     for name in sorted(kinds):
@@ -79,7 +65,7 @@ def reason_rules(
 
 
 def link_reason_rules(registration: Registration, field: str) -> Iterator[ReasonRule]:
-    """Yield which changes of the links of a many-to-many field need a reason."""
+    """Yield the changes of a many-to-many field that need a reason."""
     for kind, event in _EVENTS_OF_LINKS.items():
         if not registration.reason_required.isdisjoint({kind, field}):
             yield ReasonRule(event=event, field=field)

@@ -1,8 +1,8 @@
-"""Triggers follow the schema: each change of a table by Django's schema editor is framed.
+"""Triggers follow the schema: Django's schema editor updates them with each change of a table.
 
-Before it the triggers that would stand in its way are removed, after it, also after a failed
-one, those of the tables concerned are brought up to what the columns are then. So a data
-migration between two changes of the schema is recorded, and nothing is asked of migrations.
+Before the change it removes the triggers that would block it. After the change, also after a
+failed one, it synchronizes the triggers of the affected tables with the new columns. So data
+migrations between two schema changes are recorded, and migrations need no extra operation.
 """
 
 import re
@@ -28,83 +28,85 @@ _CHANGE_OF_A_TABLE = re.compile(
 
 
 def patch_schema_editors() -> None:
-    """Let the schema editors of all databases of the settings take the triggers along."""
+    """Let the schema editors of all databases in the settings keep the triggers in step."""
     for alias in connections:
         backend: Any = type(connections[alias])
         editor = backend.SchemaEditorClass
-        if connections[alias].vendor in SUPPORTED_VENDORS and not issubclass(editor, Following):
-            backend.SchemaEditorClass = type(editor.__name__, (Following, editor), {})
+        if connections[alias].vendor in SUPPORTED_VENDORS and not issubclass(
+            editor, TriggerSchemaEditor
+        ):
+            backend.SchemaEditorClass = type(editor.__name__, (TriggerSchemaEditor, editor), {})
 
 
-class Following(BaseDatabaseSchemaEditor):
-    """The part of a schema editor that takes triggers along."""
+class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
+    """The part of a schema editor that keeps triggers in step with the schema."""
 
-    _frames = 0
+    _depth = 0
 
     def create_model(self, model: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().create_model(model)
 
     def delete_model(self, model: Any, *args: Any, **kwargs: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().delete_model(model, *args, **kwargs)
 
     def alter_db_table(self, model: Any, old_db_table: str, new_db_table: str) -> None:
-        with self._triggers_follow(old_db_table, new_db_table):
+        with self._synchronized_triggers(old_db_table, new_db_table):
             super().alter_db_table(model, old_db_table, new_db_table)
 
     def add_field(self, model: Any, field: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().add_field(model, field)
 
     def remove_field(self, model: Any, field: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().remove_field(model, field)
 
     def alter_field(self, model: Any, *args: Any, **kwargs: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().alter_field(model, *args, **kwargs)
 
     def alter_unique_together(self, model: Any, *args: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().alter_unique_together(model, *args)
 
     def add_constraint(self, model: Any, constraint: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().add_constraint(model, constraint)
 
     def remove_constraint(self, model: Any, constraint: Any) -> None:
-        with self._triggers_follow(model._meta.db_table):
+        with self._synchronized_triggers(model._meta.db_table):
             super().remove_constraint(model, constraint)
 
     def execute(self, sql: Any, params: Any = ()) -> Any:
-        if self._frames or not _CHANGE_OF_A_TABLE.match(str(sql)):
+        if self._depth or not _CHANGE_OF_A_TABLE.match(str(sql)):
             return super().execute(sql, params)
-        # SQL of a migration's own: which tables it concerns is not known.
-        with self._triggers_follow():
+        # SQL that a migration wrote itself: the affected tables are unknown.
+        with self._synchronized_triggers():
             return super().execute(sql, params)
 
     @contextmanager
-    def _triggers_follow(self, *tables: str) -> Iterator[None]:
-        """Keep the triggers on and around the tables right; without tables, all triggers."""
-        if self.collect_sql or self._frames:
+    def _synchronized_triggers(self, *tables: str) -> Iterator[None]:
+        """Synchronize the triggers on and around the tables; without tables, all triggers."""
+        if self.collect_sql or self._depth:
             yield
             return
-        self._frames += 1
+        self._depth += 1
         try:
-            concerned = self._suspend(tables)
+            affected = self._suspend(tables)
             yield
         except BaseException:
             if self._can_still_run():
                 synchronize_triggers(self.connection)
             raise
         else:
-            synchronize_triggers(self.connection, tables=concerned)
+            synchronize_triggers(self.connection, tables=affected)
         finally:
-            self._frames -= 1
+            self._depth -= 1
 
     def _suspend(self, tables: Collection[str]) -> Collection[str] | None:
-        """Remove the triggers that are in the way; return the tables to look after, None: all."""
+        """Remove the triggers that block the change; return the affected tables, None for all."""
         backend = backend_of(self.connection)
         names = [backend.quote(table) for table in tables]
         around = [
@@ -112,13 +114,13 @@ class Following(BaseDatabaseSchemaEditor):
             for trigger in backend.installed(self.connection)
             if not tables or trigger.table in tables or any(name in trigger.body for name in names)
         ]
-        if backend.triggers_block_changes:
+        if backend.features.triggers_block_changes:
             remove(self.connection, around)
         return {*tables, *(trigger.table for trigger in around)} if tables else None
 
     def _can_still_run(self) -> bool:
-        # Where the whole transaction is lost, its rollback brings the triggers back.
+        # If the whole transaction is lost, its rollback restores the triggers.
         is_lost = self.connection.in_atomic_block and (
-            backend_of(self.connection).error_ends_transaction
+            backend_of(self.connection).features.error_ends_transaction
         )
         return not (is_lost or self.connection.needs_rollback)

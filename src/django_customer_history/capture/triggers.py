@@ -1,4 +1,4 @@
-"""The triggers as they should be, set against those in the database, and the difference mended."""
+"""Compare the triggers in a database with those that should be there, and fix the difference."""
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,14 +9,13 @@ from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends import backend_of
+from django_customer_history import conf
+from django_customer_history.backends import backend_of, features_of
 from django_customer_history.backends.tables import (
     InstalledTrigger,
-    TrackedTable,
     Trigger,
 )
 from django_customer_history.capture.plan import tracked_tables
-from django_customer_history.conf import append_only_triggers_enabled
 from django_customer_history.exceptions import CaptureError
 from django_customer_history.registration.registry import registry
 
@@ -27,7 +26,7 @@ class TriggerState:
 
     missing: tuple[Trigger, ...] = ()
     stale: tuple[Trigger, ...] = ()
-    """Triggers that stand in the database with another text than they should have."""
+    """Triggers that are installed for an older definition."""
     orphaned: tuple[InstalledTrigger, ...] = ()
     good: tuple[Trigger, ...] = ()
 
@@ -35,15 +34,15 @@ class TriggerState:
         return bool(self.missing or self.stale or self.orphaned)
 
     def problems(self) -> list[str]:
-        """Return one line for each thing that is wrong, empty where all is well."""
+        """Return one line for each state that is wrong, with the tables; empty: all is well."""
         tables: dict[str, Iterable[str]] = {
             "missing": (one.table for one in self.missing),
             "stale": (one.table for one in self.stale),
             "orphaned": (one.table for one in self.orphaned),
         }
         return [
-            f"{word} on {', '.join(listed)}"
-            for word, names in tables.items()
+            f"{state} on {', '.join(listed)}"
+            for state, names in tables.items()
             if (listed := sorted(set(names)))
         ]
 
@@ -58,7 +57,7 @@ def compare_triggers(
 ) -> TriggerState:
     """Compare the triggers that are installed with those that should be.
 
-    With `tables`, only triggers on these tables, and those that read them, are looked at.
+    With `tables`, compare only the triggers on these tables and the triggers that read them.
     """
     backend, log = backend_of(connection), log_table()
     has_log = log in backend.columns(connection, [log])
@@ -83,9 +82,9 @@ def compare_triggers(
 def synchronize_triggers(
     connection: BaseDatabaseWrapper, *, tables: Collection[str] | None = None
 ) -> TriggerState:
-    """Install what is missing, replace what is stale, remove what is superfluous.
+    """Install missing triggers, replace stale ones, remove orphaned ones.
 
-    Returns what was found before. Raises `CaptureError` where the database refuses.
+    Returns the state before. Raises `CaptureError` if the database refuses.
     """
     if not router.allow_migrate(connection.alias, "customer_history", model_name="entry"):
         return TriggerState()
@@ -102,12 +101,15 @@ def synchronize_triggers(
 
 def append_only_triggers(connection: BaseDatabaseWrapper) -> Sequence[Trigger]:
     """Return the triggers that refuse to change or remove entries, as they should be."""
-    backend, log = backend_of(connection), log_table()
-    return backend.append_only_triggers(log, backend.partitions(connection, log))
+    backend, log, partitions = backend_of(connection), log_table(), []
+    if backend.partitioning is not None:
+        partitions = [*backend.partitioning.partition_names(connection, log)]
+    named = backend.with_schemas(connection, {log, *partitions})
+    return named.append_only_triggers(log, partitions)
 
 
 def prepare_log(connection: BaseDatabaseWrapper) -> None:
-    """Give the table of the log, newly made, what Django's migrations have no word for."""
+    """Finish the new table of the log with SQL that Django's migrations cannot express."""
     _run(connection, backend_of(connection).prepare_log(log_table()), log_table())
 
 
@@ -129,27 +131,18 @@ def remove(connection: BaseDatabaseWrapper, triggers: Iterable[InstalledTrigger]
 def _wanted(
     connection: BaseDatabaseWrapper, log: str, tables: Collection[str] | None
 ) -> list[Trigger]:
-    backend = backend_of(connection)
-    tracked = tracked_tables(registry, connection)
-    triggers = [*backend.foundations()]
-    triggers += [
-        trigger
-        for table in tracked
-        if tables is None or _touches(table, tables)
-        for trigger in backend.triggers(table, log=log)
+    tracked = [
+        table
+        for table in tracked_tables(registry, connection)
+        if tables is None or table.name in tables or not table.read_tables().isdisjoint(tables)
     ]
-    if append_only_triggers_enabled() and (tables is None or log in tables):
+    names = {log}.union(*({table.name, *table.read_tables()} for table in tracked))
+    backend = backend_of(connection).with_schemas(connection, names)
+    triggers = [*backend.shared_functions()]
+    triggers += [trigger for table in tracked for trigger in backend.triggers(table, log=log)]
+    if conf.append_only_triggers() and (tables is None or log in tables):
         triggers += append_only_triggers(connection)
     return triggers
-
-
-def _touches(table: TrackedTable, tables: Collection[str]) -> bool:
-    counterparts = [*table.inherited, *([table.part_of] if table.part_of else [])]
-    read = {
-        *(step.table for path in table.subjects for step in path.steps),
-        *(inheritance_join.table for inheritance_join in counterparts),
-    }
-    return table.name in tables or not read.isdisjoint(tables)
 
 
 def _orphaned(
@@ -164,7 +157,7 @@ def _orphaned(
 
 
 def _all_or_nothing(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
-    if backend_of(connection).ddl_is_transactional:
+    if features_of(connection).ddl_is_transactional:
         return transaction.atomic(using=connection.alias)
     return nullcontext()
 
@@ -176,9 +169,9 @@ def _run(connection: BaseDatabaseWrapper, statements: Iterable[str], table: str)
                 cursor.execute(statement)
     except DatabaseError as error:
         raise CaptureError(
-            f"The triggers that keep the history of table {table!r} could not be installed in "
-            f"the database {connection.alias!r}: {error}. Its role needs the TRIGGER privilege "
-            f"on {table!r} (PostgreSQL: GRANT TRIGGER ON, and CREATE on the schema; MariaDB and "
-            f"MySQL: GRANT TRIGGER, and log_bin_trust_function_creators=1 where a binary log is "
-            f"kept). Grant it, then run migrate again."
+            f"The history triggers of table {table!r} could not be installed in the database "
+            f"{connection.alias!r}: {error}. The database role needs the TRIGGER privilege on "
+            f"{table!r}. PostgreSQL: GRANT TRIGGER ON the table, and CREATE ON the schema. "
+            f"MariaDB and MySQL: GRANT TRIGGER, and log_bin_trust_function_creators=1 if the "
+            f"server writes a binary log. Grant it, then run migrate again."
         ) from error

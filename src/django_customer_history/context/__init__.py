@@ -1,1 +1,1 @@
-"""Who acts, from where and why; how that reaches threads, tasks and commands."""
+"""The context: who acts, from where and why, and how it reaches threads, tasks and commands."""

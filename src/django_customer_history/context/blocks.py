@@ -1,4 +1,4 @@
-"""Blocks of code: `with`, `async with`, or a decorator of plain and asynchronous functions."""
+"""Blocks: `with`, `async with`, or a decorator of functions and coroutine functions."""
 
 import functools
 import inspect
@@ -17,21 +17,21 @@ AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 _Entered = tuple[tuple[object, AbstractContextManager[Any]], ...]
 
 _entered: ContextVar[_Entered] = ContextVar("customer_history_blocks", default=())
-"""The blocks that this thread or task is inside of, and what each of them began there."""
+"""The blocks that this thread or task is in, with the context manager that each one opened."""
 
 
 class ContextBlock(AbstractContextManager[Value]):
-    """What is in force inside of a block, begun anew each time it is entered.
+    """A context manager that opens a new one from a factory each time it is entered.
 
-    One block may be entered by several threads and tasks at once: each ends what it began. The
-    decorators of `contextlib` end before the body of a coroutine function has begun.
+    Several threads and tasks can be in one block at once; each closes what it opened. Decorators
+    of `contextlib` would not do: they end before the body of a coroutine function starts.
     """
 
-    def __init__(self, begin: Callable[[], AbstractContextManager[Value]]) -> None:
-        self._begin = begin
+    def __init__(self, factory: Callable[[], AbstractContextManager[Value]]) -> None:
+        self._factory = factory
 
     def __enter__(self) -> Value:
-        manager = self._begin()
+        manager = self._factory()
         value = manager.__enter__()
         _entered.set((*_entered.get(), (self, manager)))
         return value
@@ -42,7 +42,7 @@ class ContextBlock(AbstractContextManager[Value]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return self._taken_out().__exit__(kind, error, traceback)
+        return self._pop().__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Value:
         return self.__enter__()
@@ -55,33 +55,33 @@ class ContextBlock(AbstractContextManager[Value]):
     ) -> bool | None:
         return self.__exit__(kind, error, traceback)
 
-    def _taken_out(self) -> AbstractContextManager[Value]:
-        """Return what this block began last, here; blocks may end in any order."""
+    def _pop(self) -> AbstractContextManager[Value]:
+        """Return what this block opened last in this thread or task; blocks end in any order."""
         entered = _entered.get()
         for place in reversed(range(len(entered))):
             block, manager = entered[place]
             if block is self:
                 _entered.set((*entered[:place], *entered[place + 1 :]))
                 return manager
-        raise InvalidContextError("A block has to end in the thread or task that it began in.")
+        raise InvalidContextError("A block must end in the thread or task in which it began.")
 
     def __call__(self, function: AnyFunction) -> AnyFunction:
         """Decorate a function: each call is a block of its own.
 
-        Raises `InvalidContextError` for a generator function, whose body runs bit by bit and
-        outside of any block around the call.
+        Raises `InvalidContextError` for a generator function: its body runs step by step, after
+        the call has returned.
         """
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise InvalidContextError(
-                f"{function.__qualname__} is a generator: write the block inside of it, around"
-                " what it writes."
+                f"{function.__qualname__} is a generator function, which a block cannot decorate."
+                " Use a with statement inside it."
             )
         if inspect.iscoroutinefunction(function):
             return cast("AnyFunction", self._asynchronous(function))
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with self._begin():
+            with self._factory():
                 return function(*args, **kwargs)
 
         return cast("AnyFunction", run)
@@ -89,7 +89,7 @@ class ContextBlock(AbstractContextManager[Value]):
     def _asynchronous(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         async def run(*args: Any, **kwargs: Any) -> Any:
-            with self._begin():
+            with self._factory():
                 return await function(*args, **kwargs)
 
         return run

@@ -1,6 +1,6 @@
-"""Management commands and migrations: what they write says which one it was.
+"""Management commands and migrations: their entries name the command or migration.
 
-Django has no signal for either, so the two methods that run them are framed once.
+Django has no signal for either, so the methods that run them are patched once.
 """
 
 import functools
@@ -20,40 +20,39 @@ from django_customer_history.context.current import (
 from django_customer_history.context.resolved import NamedUser
 
 _SOURCES: Mapping[str, str] = {"migrate": "migration"}
-_COMMANDS_OF_OTHERS = frozenset({"test"})
-"""Commands that only run what has a context of its own."""
+_COMMANDS_WITHOUT_CONTEXT = frozenset({"test"})
+"""Commands that only run code with a context of its own."""
 
 
 @functools.cache
 def patch_commands() -> None:
-    """Let every command and every migration put itself into the context; once in a process."""
-    _frame(BaseCommand, "execute", _context_of_command)
-    _frame(Migration, "apply", _context_of_migration)
-    _frame(Migration, "unapply", _context_of_migration)
+    """Run every command and every migration in its context; once in a process."""
+    _patch(BaseCommand, "execute", _context_of_command)
+    _patch(Migration, "apply", _context_of_migration)
+    _patch(Migration, "unapply", _context_of_migration)
 
 
-def _frame(
+def _patch(
     owner: type, method: str, context_of: Callable[[Any], AbstractContextManager[Any]]
 ) -> None:
     run: Callable[..., Any] = getattr(owner, method)
 
     @functools.wraps(run)
-    def framed(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def run_in_context(self: Any, *args: Any, **kwargs: Any) -> Any:
         with context_of(self):
             return run(self, *args, **kwargs)
 
-    setattr(owner, method, framed)
+    setattr(owner, method, run_in_context)
 
 
 def _context_of_command(command: BaseCommand) -> AbstractContextManager[Any]:
     name = type(command).__module__.rpartition(".")[2]
-    if name in _COMMANDS_OF_OTHERS:
+    if name in _COMMANDS_WITHOUT_CONTEXT:
         return nullcontext()
     outer = current()
     if outer.provider is not None or outer.source is not UNSET:
-        return acting(
-            extra={"command": name}
-        )  # A request or a task calls it, and stays who causes it.
+        # A request or a task runs the command, and keeps its user and source.
+        return acting(extra={"command": name})
     user = _shell_user() if outer.user is UNSET else outer.user
     return acting(user=user, source=_SOURCES.get(name, "command"), extra={"command": name})
 
@@ -68,4 +67,4 @@ def _shell_user() -> NamedUser | None:
     try:
         return NamedUser(id=None, label=getpass.getuser())
     except (KeyError, ImportError, OSError):
-        return None  # A container's user may have no name.
+        return None  # The user of a container may have no name.

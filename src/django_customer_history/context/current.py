@@ -1,11 +1,11 @@
-"""Who acts, through what and why, for a stretch of code.
+"""The context in force: who acts, from where and why.
 
-One context variable holds one immutable `Context`; it is set and reset, never altered. So it
-follows threads of asgiref, tasks of asyncio and nested blocks without a word from anyone.
+One context variable holds one immutable `Context`. It is set and reset, never changed, so it
+follows nested blocks, asyncio tasks and the threads of asgiref by itself.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -14,27 +14,21 @@ from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID
 
-from django.db import models
-
 from django_customer_history import conf
+from django_customer_history.context.arguments import checked_action, checked_context
 from django_customer_history.context.blocks import (
     AnyFunction,
     ContextBlock,
-)
-from django_customer_history.context.ip_addresses import (
-    parse_address,
-    stored_address,
 )
 from django_customer_history.context.resolved import (
     NamedUser,
     ResolvedContext,
 )
-from django_customer_history.exceptions import InvalidContextError
 from django_customer_history.keys import time_ordered_uuid
 
 
 class Unset(Enum):
-    """The type of `UNSET`: a value that was not given, as None means "nobody" or "none"."""
+    """The type of `UNSET`: a value that was not given. None is a value: "nobody" or "none"."""
 
     UNSET = "unset"
 
@@ -43,7 +37,7 @@ UNSET: Final = Unset.UNSET
 
 
 class _Sources(Mapping[str, str]):
-    """The sources of the package and those of the settings, as they are at each access."""
+    """The sources of the package and of the settings, read at each access."""
 
     def __getitem__(self, code: str) -> str:
         return str(conf.sources()[code])
@@ -56,44 +50,41 @@ class _Sources(Mapping[str, str]):
 
 
 SOURCES: Mapping[str, str] = _Sources()
-"""The closed list of sources: code to name, in the language of whoever reads it."""
-
-
-LONGEST_ACTION = 100
+"""All sources: code to name, in the language of the reader."""
 
 
 class ContextProvider(Protocol):
-    """Someone who knows who acts only when a write happens, such as a request."""
+    """Knows the values of a context only when a write happens, such as a request."""
 
     def user(self) -> NamedUser | None:
-        """Return who acts right now."""
+        """Return the user at this moment; None for System."""
 
     def impersonator(self) -> NamedUser | None:
-        """Return who acts as that user, if it is another."""
+        """Return the real user behind an impersonated one, or None."""
 
     def source(self) -> str:
         """Return the code of the source."""
 
     def reason(self) -> str | None:
-        """Return why it is done, where that was said."""
+        """Return the reason, or None."""
 
     def ip_address(self) -> str | None:
-        """Return from where, as much of it as the log keeps."""
+        """Return the IP address as the log keeps it, or None."""
 
 
 @dataclass(slots=True)
 class Pause:
-    """A stretch of code whose changes are not logged; it counts the rows they wrote."""
+    """A block whose changes are not logged; `rows` counts the rows that it wrote."""
 
     rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What entries written now will bear.
+    """The values that entries get in a block: user, source, reason and so on.
 
-    What is `UNSET` is asked of `provider` when a write happens; without one the user is nobody
-    (System) and the source is "system".
+    A value that is `UNSET` comes from `provider` when a write happens. Without a provider the
+    user is None (System) and the source is "system".
     """
 
     user: NamedUser | Unset | None = UNSET
@@ -106,18 +97,19 @@ class Context:
     extra: Mapping[str, Any] = field(default_factory=dict)
     provider: ContextProvider | None = None
     pause: Pause | None = None
-    _known: dict[object, ResolvedContext] = field(default_factory=dict, compare=False, repr=False)
+    _cache: dict[object, ResolvedContext] = field(default_factory=dict, compare=False, repr=False)
+    """Resolved contexts by their lazy values."""
 
     def resolve(self) -> ResolvedContext:
-        """Return the context with the lazy parts resolved, as it is at this moment."""
-        # Without an origin there is nobody to ask: the answer is the same each time.
-        asked = None if self.provider is None else self._asked()
-        known = self._known.get(asked)
-        if known is None:
-            known = self._known[asked] = self._attribute(*(asked or self._asked()))
-        return known
+        """Return the context with its lazy values resolved at this moment."""
+        # Without a provider the values are the same each time.
+        lazy = None if self.provider is None else self._lazy_values()
+        resolved = self._cache.get(lazy)
+        if resolved is None:
+            resolved = self._cache[lazy] = self._resolved(*(lazy or self._lazy_values()))
+        return resolved
 
-    def _asked(self) -> tuple[NamedUser | None, NamedUser | None, str, str | None]:
+    def _lazy_values(self) -> tuple[NamedUser | None, NamedUser | None, str, str | None]:
         provider, user, impersonator = self.provider, self.user, self.impersonator
         source, reason = self.source, self.reason
         if user is UNSET:
@@ -130,7 +122,7 @@ class Context:
             reason = None if provider is None else provider.reason()
         return user, impersonator, source, reason
 
-    def _attribute(
+    def _resolved(
         self,
         user: NamedUser | None,
         impersonator: NamedUser | None,
@@ -156,15 +148,15 @@ class Context:
         )
 
 
-_NOBODY = Context()
-_current: ContextVar[Context] = ContextVar("customer_history_context", default=_NOBODY)
+_EMPTY = Context()
+_current: ContextVar[Context] = ContextVar("customer_history_context", default=_EMPTY)
 
 
 def current() -> Context:
-    """Return the context in force, which never changes: blocks put others in its place.
+    """Return the context in force. It never changes; a block puts another one in its place.
 
-    Outside of any block and request nobody acts, and the source is "system". What an entry
-    written now would bear, `current().resolve()` tells.
+    Outside of blocks and requests the user is None (System) and the source is "system".
+    `current().resolve()` returns the values that an entry written now gets.
     """
     return _current.get()
 
@@ -179,65 +171,65 @@ def acting(
     impersonator: Any = UNSET,
     extra: Mapping[str, Any] | None = None,
 ) -> ContextBlock[Context]:
-    """Set the context of everything that is written in the block or in the decorated function.
+    """Set the context of all entries written in the block or in the decorated function.
 
     - `user`: a user of the project, a `NamedUser`, or None for System.
     - `source`: the code of a source, such as "workflow".
     - `ip_address`: text of an IPv4 or IPv6 address, or None. `IP_ADDRESS_STORAGE` decides how
       much of it is kept.
     - `request_id`: a UUID, or its text. The outermost block makes one if none is given.
-    - `reason`: why; a blank text is no reason.
+    - `reason`: text that says why. Blank text counts as None.
     - `impersonator`: the real user behind `user`.
     - `extra`: further values for the entry's `context`, which JSON can represent.
 
-    Blocks nest: the inner value wins, other values are inherited, and the outer context is back
-    when the block ends, also after an exception. The block decorates functions and coroutine
-    functions.
+    Blocks nest: the inner value wins, and the other values are inherited. When a block ends, also
+    by an exception, the outer context is in force again. A block can be a `with` or `async with`
+    statement, or the decorator of a function or coroutine function.
 
-    Raises `InvalidContextError`, when it is called, for a value that cannot be recorded, and
-    `TypeError` for any other argument.
+    Raises `InvalidContextError` at the call for a value that cannot be recorded, and `TypeError`
+    for an unknown argument.
     """
-    given = {
+    arguments = {
         "user": user,
         "source": source,
         "ip_address": ip_address,
         "request_id": request_id,
         "reason": reason,
         "impersonator": impersonator,
+        "extra": UNSET if extra is None else extra,
     }
-    checked = {name: _CHECKS[name](value) for name, value in given.items() if value is not UNSET}
-    return ContextBlock(partial(_acting, checked, _checked_extra(extra or {})))
+    given = {name: value for name, value in arguments.items() if value is not UNSET}
+    return ContextBlock(partial(_acting, checked_context(given)))
 
 
-def beginning(*, provider: ContextProvider | None = None) -> ContextBlock[Context]:
-    """Let a block begin anew, as a request does: nothing is inherited but a pause."""
-    return ContextBlock(partial(_beginning, provider))
+def new_context(*, provider: ContextProvider | None = None) -> ContextBlock[Context]:
+    """Start a block with a new context, as a request does. It inherits only a pause."""
+    return ContextBlock(partial(_new_context, provider))
 
 
 def action(name: str) -> ContextBlock[Context]:
-    """Let the entries written in the block be called `name`, such as "Invoice Generated".
+    """Name the action of all entries written in the block, such as "Invoice Generated".
 
-    Their kind stays what physically happened. It goes before the names that registrations give
-    by `events`, and an inner block before an outer one. It decorates functions, too.
+    Their kind stays what physically happened. The name wins over names from `events` in
+    registrations, and an inner block wins over an outer one. The block can also decorate a
+    function or coroutine function.
 
-    Raises `InvalidContextError` for a name of less than 1 or more than 100 characters.
+    Raises `InvalidContextError` at the call for blank text or more than 100 characters.
     """
-    if not name or len(name) > LONGEST_ACTION:
-        raise InvalidContextError(f"An action needs a name of 1 to {LONGEST_ACTION} characters.")
-    return ContextBlock(partial(_named, name))
+    return ContextBlock(partial(_named, checked_action(name)))
 
 
 @contextmanager
 def pausing() -> Iterator[Pause]:
-    """Let nothing that is written in the block be logged; `recording.paused` says so itself."""
+    """Log nothing in the block. `history.paused` also writes entries about the pause itself."""
     pause = Pause()
-    with in_force(replace(_current.get(), pause=pause, _known={})):
+    with use_context(replace(_current.get(), pause=pause, _cache={})):
         yield pause
 
 
 @contextmanager
-def in_force(context: Context) -> Iterator[Context]:
-    """Put a context in force for a block, such as one that was in force before."""
+def use_context(context: Context) -> Iterator[Context]:
+    """Put an existing context in force for a block."""
     token = _current.set(context)
     try:
         yield context
@@ -246,66 +238,27 @@ def in_force(context: Context) -> Iterator[Context]:
 
 
 def bind_context(function: AnyFunction) -> AnyFunction:
-    """Return the function such that it runs in the context in force now, in whatever thread.
+    """Return the function bound to the context in force now; it can run in another thread.
 
-    A thread begins with nobody: a pool's thread outlives the request that started it::
+    A thread starts without a context, because a thread of a pool outlives a request::
 
         executor.submit(history.bind_context(work), ...)
     """
-    return ContextBlock(partial(in_force, _current.get()))(function)
+    return ContextBlock(partial(use_context, _current.get()))(function)
 
 
-def as_named_user(user: Any) -> NamedUser | None:
-    """Return the key and the name of a user; None for None and for anonymous users.
-
-    A user is an instance of the project's user model, or an object of another library that has
-    `is_authenticated` as users do. Raises `InvalidContextError` for anything else, and for a user
-    that was never saved.
-    """
-    if user is None or isinstance(user, NamedUser):
-        return user
-    if not hasattr(user, "is_authenticated"):
-        raise InvalidContextError(
-            f"{user!r} is not a user. Give a user, a NamedUser, or None for System."
-        )
-    if not user.is_authenticated:
-        return None
-    key = getattr(user, "pk", None)
-    if key is None and isinstance(user, models.Model):
-        raise InvalidContextError(f"The user {user!r} was never saved. Save it first.")
-    return NamedUser(id=None if key is None else str(key), label=name_of(user))
-
-
-def name_of(user: Any) -> str:
-    """Return what a user is called: its user name, or for other objects their text."""
-    username = getattr(user, "get_username", None)
-    return str(user if username is None else username())
-
-
-def known_source(source: str) -> str:
-    """Return the code of a source, or raise `InvalidContextError` for an unknown one."""
-    if source not in conf.sources():
-        raise InvalidContextError(
-            f"Unknown source {source!r}. Give one of: {', '.join(SOURCES)}; or add it to"
-            f' {conf.SETTING}["SOURCES"].'
-        )
-    return source
-
-
-def _acting(
-    checked: Mapping[str, Any], extra: Mapping[str, Any]
-) -> AbstractContextManager[Context]:
+def _acting(given: Mapping[str, Any]) -> AbstractContextManager[Context]:
     outer = _current.get()
-    changed: dict[str, Any] = {"_known": {}, "request_id": outer.request_id, **checked}
+    changed: dict[str, Any] = {"request_id": outer.request_id, **given, "_cache": {}}
     if changed["request_id"] is None:
         changed["request_id"] = time_ordered_uuid()
-    if extra:
-        changed["extra"] = {**outer.extra, **extra}
-    return in_force(replace(outer, **changed))
+    if "extra" in given:
+        changed["extra"] = {**outer.extra, **given["extra"]}
+    return use_context(replace(outer, **changed))
 
 
-def _beginning(provider: ContextProvider | None) -> AbstractContextManager[Context]:
-    return in_force(
+def _new_context(provider: ContextProvider | None) -> AbstractContextManager[Context]:
+    return use_context(
         Context(
             provider=provider,
             request_id=time_ordered_uuid(),
@@ -315,63 +268,4 @@ def _beginning(provider: ContextProvider | None) -> AbstractContextManager[Conte
 
 
 def _named(name: str) -> AbstractContextManager[Context]:
-    return in_force(replace(_current.get(), action=name, _known={}))
-
-
-def _checked_ip_address(text: str | None) -> str | None:
-    if text is None:
-        return None
-    address = parse_address(text)
-    if address is None:
-        raise InvalidContextError(f"{text!r} is not an IP address. Give one, or None.")
-    return stored_address(address)
-
-
-def _checked_reason(reason: Any) -> str | None:
-    # A blank reason says nothing.
-    return None if reason is None else str(reason).strip() or None
-
-
-def _checked_request_id(request_id: Any) -> UUID:
-    if isinstance(request_id, UUID):
-        return request_id
-    try:
-        return UUID(request_id)
-    except (TypeError, ValueError, AttributeError):
-        raise InvalidContextError(
-            f"request_id={request_id!r} is not a UUID. Give one, or leave it out."
-        ) from None
-
-
-def _checked_extra(extra: Mapping[str, Any]) -> Mapping[str, Any]:
-    if not isinstance(extra, Mapping) or not all(isinstance(name, str) for name in extra):
-        raise InvalidContextError(
-            f"extra={extra!r} is not a dict with text as keys. Give one, such as"
-            ' {"ticket": "T-1043"}.'
-        )
-    if reserved := sorted(_RESERVED.intersection(extra)):
-        raise InvalidContextError(
-            f"extra has the reserved name {reserved[0]!r}. Use the argument of acting() with that"
-            " name."
-        )
-    try:
-        json.dumps(extra)
-    except (TypeError, ValueError) as error:
-        raise InvalidContextError(
-            f"extra={extra!r} cannot be stored as JSON: {error}. Give text, numbers, lists or dicts."
-        ) from None
-    return dict(extra)
-
-
-_RESERVED = frozenset({"reason", "impersonator"})
-"""Members of an entry's `context` that have an argument of their own."""
-
-_CHECKS: Mapping[str, Callable[[Any], Any]] = {
-    "user": as_named_user,
-    "source": known_source,
-    "ip_address": _checked_ip_address,
-    "request_id": _checked_request_id,
-    "reason": _checked_reason,
-    "impersonator": as_named_user,
-}
-"""Each argument of `acting` to the function that checks it and returns the value to keep."""
+    return use_context(replace(_current.get(), action=name, _cache={}))

@@ -1,4 +1,4 @@
-"""The context on its way to a task: packed where it is sent, taken over where it runs."""
+"""Propagation of the context to tasks: packed by the sender, restored by the worker."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +16,7 @@ from django_customer_history.context.current import (
     acting,
     bind_context,
     current,
-    in_force,
+    use_context,
 )
 from django_customer_history.context.resolved import (
     NamedUser,
@@ -25,11 +25,11 @@ from django_customer_history.context.resolved import (
 from django_customer_history.keys import time_ordered_uuid
 
 KEY = "customer_history"
-"""The name under which the packed context travels."""
+"""The name of the header or argument with the packed context."""
 
 
 def pack_context() -> dict[str, Any] | None:
-    """Return the context in force as values that JSON can carry; None where nobody acts."""
+    """Return the context in force as values for JSON; None if no context is set."""
     resolved = _resolve()
     if resolved == ResolvedContext():
         return None
@@ -43,16 +43,16 @@ def pack_context() -> dict[str, Any] | None:
 
 
 def restore_context(given: Mapping[str, Any] | None, *, task: str) -> ContextBlock[Context]:
-    """Let a task begin with what its sender packed, and with nothing of what ran before it.
+    """Run a task in the context that its sender packed, and in no other.
 
-    Its entries have the user, the address and the request of the sender; their source is
-    "task", and their context names the task and the source that it was sent from.
+    Its entries have the sender's user, IP address and request ID. Their source is "task", and
+    their context names the task and the source of the sender (`sent_from`).
     """
     return ContextBlock(partial(_restored, given or {}, task))
 
 
 def continue_context(*, task: str) -> ContextBlock[Context]:
-    """Let a task that runs at once, in the middle of its sender, keep the sender's context."""
+    """Run a task that is called directly by its sender in the sender's context."""
     return acting(source="task", extra={"task": task, "sent_from": _first_source()})
 
 
@@ -60,7 +60,7 @@ def _resolve() -> ResolvedContext:
     try:
         return current().resolve()
     except SynchronousOnlyOperation:
-        # In an asynchronous view, and nobody has asked for its user so far.
+        # An asynchronous view whose user was not loaded yet: load it in another thread.
         with ThreadPoolExecutor(max_workers=1) as pool:
             return pool.submit(bind_context(_resolve_in_thread)).result()
 
@@ -82,9 +82,9 @@ def _restored(given: Mapping[str, Any], task: str) -> AbstractContextManager[Con
     reason, impersonator = extra.pop("reason", None), extra.pop("impersonator", None)
     if given:
         extra.setdefault("sent_from", given["source"])
-    return in_force(
+    return use_context(
         Context(
-            user=_user_value(*given.get("user", (None, None))),
+            user=_named_user(*given.get("user", (None, None))),
             impersonator=None if impersonator is None else NamedUser(**impersonator),
             source="task",
             reason=reason,
@@ -97,5 +97,5 @@ def _restored(given: Mapping[str, Any], task: str) -> AbstractContextManager[Con
     )
 
 
-def _user_value(key: str | None, label: str | None) -> NamedUser | None:
+def _named_user(key: str | None, label: str | None) -> NamedUser | None:
     return None if label is None else NamedUser(id=key, label=label)

@@ -1,4 +1,4 @@
-"""A request as the origin of what is written while it is answered."""
+"""A request as the provider of the context of everything written while it is answered."""
 
 import sys
 from collections.abc import Iterator
@@ -12,73 +12,74 @@ from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from django_customer_history import conf
-from django_customer_history.context.current import (
+from django_customer_history.context.arguments import (
     as_named_user,
-    known_source,
-    name_of,
+    checked_source,
+    user_label,
 )
 from django_customer_history.context.ip_addresses import client_address
 from django_customer_history.context.resolved import NamedUser
 
 
 class RequestContextProvider:
-    """A request, asked for user and source at the moment of a write."""
+    """Reads the values of a context from a request when a write happens."""
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
-        self._user_value: tuple[Any, NamedUser | None] = (None, None)
-        self._impersonator: tuple[Any, NamedUser | None] = (None, None)
-        self._is_asking = False
+        self._named_user: tuple[Any, NamedUser | None] = (None, None)
+        self._named_impersonator: tuple[Any, NamedUser | None] = (None, None)
+        self._is_looking_up = False
 
     def user(self) -> NamedUser | None:
-        """Return the user of the request as it is now; None for nobody."""
-        user = self._user()
-        if (user is not self._user_value[0] or self._user_value[1] is None) and not self._is_asking:
-            with self._asking():
-                self._user_value = (user, _user_of(user))
-        return self._user_value[1] if user is self._user_value[0] else None
+        """Return the user of the request at this moment; None for an anonymous one."""
+        user = self._request_user()
+        is_known = user is self._named_user[0] and self._named_user[1] is not None
+        if not is_known and not self._is_looking_up:
+            with self._lookup():
+                self._named_user = (user, _named_user_of(user))
+        return self._named_user[1] if user is self._named_user[0] else None
 
     def impersonator(self) -> NamedUser | None:
-        """Return the user who acts as the request's user, by the function of the settings."""
-        find, user = conf.impersonator_resolver(), self._user()
+        """Return the user who impersonates the request's user, by IMPERSONATOR_RESOLVER."""
+        find, user = conf.impersonator_resolver(), self._request_user()
         if find is None:
             return None
-        # Only a name is kept: it may be in the course of the request that somebody takes over.
-        is_known = user is self._impersonator[0] and self._impersonator[1] is not None
-        if not is_known and not self._is_asking:
-            with self._asking():
-                self._impersonator = (user, as_named_user(find(self._request)))
-        return self._impersonator[1] if user is self._impersonator[0] else None
+        # None is not remembered: the impersonation may begin in the middle of the request.
+        is_known = user is self._named_impersonator[0] and self._named_impersonator[1] is not None
+        if not is_known and not self._is_looking_up:
+            with self._lookup():
+                self._named_impersonator = (user, as_named_user(find(self._request)))
+        return self._named_impersonator[1] if user is self._named_impersonator[0] else None
 
     def source(self) -> str:
-        """Return the source that the project's own function says, else the view that answers."""
+        """Return the source by SOURCE_RESOLVER, else by the view that answers the request."""
         choose = conf.source_resolver()
         chosen = None if choose is None else choose(self._request)
-        return self._source_by_view() if chosen is None else known_source(chosen)
+        return self._source_by_view() if chosen is None else checked_source(chosen)
 
     def reason(self) -> str | None:
-        """Return what the header or the form field of the settings says, if it says anything."""
+        """Return the reason in REASON_HEADER or REASON_FIELD of the request, or None."""
         header, field = conf.reason_header(), conf.reason_field()
-        given = _as_sent(self._request.headers.get(header)) if header else None
+        given = _decoded(self._request.headers.get(header)) if header else None
         if not given and field:
             given = self._form_value(field)
         return given.strip() or None if given else None
 
     def ip_address(self) -> str | None:
-        """Return as much of the client's address as the log keeps; None where it is not known."""
+        """Return the client's IP address as the log keeps it; None if it is unknown."""
         return client_address(self._request.META)
 
-    def _user(self) -> Any:
+    def _request_user(self) -> Any:
         return getattr(self._request, "user", None)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        # What finding a user out writes itself is nobody's.
-        self._is_asking = True
+    def _lookup(self) -> Iterator[None]:
+        # Loading the user may write, too, such as a session. Those writes have no user.
+        self._is_looking_up = True
         try:
             yield
         finally:
-            self._is_asking = False
+            self._is_looking_up = False
 
     def _source_by_view(self) -> str:
         match = self._request.resolver_match
@@ -94,19 +95,19 @@ class RequestContextProvider:
         try:
             return self._request.POST.get(field)
         except (MultiPartParserError, UnreadablePostError, SuspiciousOperation, BadRequest):
-            return None  # A form that cannot be read says nothing; the view finds out itself.
+            return None  # The form cannot be read; the view gets the same error.
 
 
-def _user_of(user: Any) -> NamedUser | None:
-    # Whom an authentication makes up for one request has a name and no key.
-    is_made_up = isinstance(user, models.Model) and user.pk is None
-    if is_made_up and getattr(user, "is_authenticated", True):
-        return NamedUser(id=None, label=name_of(user))
+def _named_user_of(user: Any) -> NamedUser | None:
+    # An authentication may create a user object for one request: it has a name but no key.
+    is_unsaved = isinstance(user, models.Model) and user.pk is None
+    if is_unsaved and getattr(user, "is_authenticated", True):
+        return NamedUser(id=None, label=user_label(user))
     return as_named_user(user)
 
 
-def _as_sent(text: str | None) -> str | None:
-    # Servers read headers as Latin-1 (PEP 3333); whoever sends other letters sends UTF-8.
+def _decoded(text: str | None) -> str | None:
+    # Servers decode headers as Latin-1 (PEP 3333); clients send other letters as UTF-8.
     try:
         return None if text is None else text.encode("latin-1").decode()
     except UnicodeError:
@@ -114,7 +115,7 @@ def _as_sent(text: str | None) -> str | None:
 
 
 def _is_api_view(view: object) -> bool:
-    # A project without the framework never imported it; so there is nothing to ask for.
+    # Not imported here: a project may not use Django REST framework at all.
     framework = sys.modules.get("rest_framework.views")
     view_class = getattr(view, "cls", None) or getattr(view, "view_class", None)
     return (

@@ -1,4 +1,4 @@
-"""The values of a context, as entries get them."""
+"""The values of a context as entries get them."""
 
 import json
 from dataclasses import dataclass
@@ -6,23 +6,26 @@ from typing import Any
 from uuid import UUID
 
 REASON_KEYS = ("reason", "migration")
-"""Members of an entry's `context` each of which says why it was written."""
+"""Members of an entry's `context` that count as a reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedUser:
-    """Who acts: the key of a user (or of an API key, a robot) and the name it has now.
+    """The user of an entry: a key and the name at that time.
 
-    Without a key it is someone whom the project has no record of, such as a shell's user.
+    It can also be an API key or a robot. Without `id` it is somebody who has no record in the
+    project, such as the user of a shell.
     """
 
     id: str | None
+    """The key as text, or None."""
     label: str
+    """The name to show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedContext:
-    """A context with every lazy part resolved: what an entry bears besides its change."""
+    """A context with its lazy values resolved: the columns of an entry apart from its change."""
 
     user_id: str | None = None
     user_label: str | None = None
@@ -31,9 +34,9 @@ class ResolvedContext:
     request_id: UUID | None = None
     action: str | None = None
     detail: str | None = None
-    """Canonical JSON text of the entry's `context` column, or None."""
+    """The entry's `context` column as canonical JSON text, or None."""
     paused: bool = False
-    """Whether triggers shall log nothing."""
+    """Whether triggers log nothing."""
 
     @property
     def context(self) -> dict[str, Any] | None:
@@ -42,11 +45,11 @@ class ResolvedContext:
 
     @property
     def has_reason(self) -> bool:
-        """Whether it is said why: by a reason, or by a data migration's name."""
+        """Whether there is a reason; the name of a data migration counts as one."""
         return any(name in (self.context or {}) for name in REASON_KEYS)
 
     def as_json(self) -> str:
-        """Return the attribution as one JSON object, without what is None."""
+        """Return the context as one JSON object, without values that are None."""
         values = {
             "user_id": self.user_id,
             "user_label": self.user_label,

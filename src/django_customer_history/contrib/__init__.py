@@ -1,1 +1,1 @@
-"""Doors to other packages, one module for each; none is imported before it is needed."""
+"""Integrations with other packages, one module each; none is imported before it is needed."""

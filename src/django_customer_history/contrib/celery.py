@@ -1,4 +1,4 @@
-"""Celery: the entries of a task bear the user, address and request of whoever sent it."""
+"""Celery: entries of a task get the user, IP address and request ID of its sender."""
 
 import functools
 from collections.abc import Mapping, MutableMapping
@@ -17,41 +17,41 @@ from django_customer_history.context.propagation import (
 _BLOCK = "customer_history_block"
 
 _packed: ContextVar[Mapping[str, Any] | None] = ContextVar("customer_history_packed", default=None)
-"""The context of the task that is being sent."""
+"""The packed context of the task that is being sent."""
 
 
 @functools.cache
-def follow_tasks() -> None:
-    """Let every task that is sent carry the context, and every task that runs take it over."""
-    # Celery logs what a receiver of its signals raises and sends the task as if nothing were
-    # wrong. What is wrong with a context is to be told to whoever sends; so it is packed before.
+def patch_celery() -> None:
+    """Send the context with every task, and restore it where the task runs; once in a process."""
+    # Celery logs errors of signal receivers and sends the task all the same. The sender must see
+    # an error in its context, so the context is packed before the signal.
     send = Celery.send_task
 
     @functools.wraps(send)
-    def framed(app: Any, *args: Any, **kwargs: Any) -> Any:
+    def send_with_context(app: Any, *args: Any, **kwargs: Any) -> Any:
         token = _packed.set(pack_context())
         try:
             return send(app, *args, **kwargs)
         finally:
             _packed.reset(token)
 
-    Celery.send_task = framed
+    Celery.send_task = send_with_context
     for signal, receiver in (
-        (signals.before_task_publish, _sent),
-        (signals.task_prerun, _began),
-        (signals.task_postrun, _ended),
+        (signals.before_task_publish, _publish),
+        (signals.task_prerun, _start),
+        (signals.task_postrun, _end),
     ):
         signal.connect(receiver, weak=False, dispatch_uid=KEY)
 
 
-def _sent(*, headers: MutableMapping[str, Any] | None = None, **_kwargs: Any) -> None:
-    # A retry, too, is sent from the task that it repeats, so from the same context.
+def _publish(*, headers: MutableMapping[str, Any] | None = None, **_kwargs: Any) -> None:
+    # A retry is sent by the task that it repeats, so it has the same context.
     context = _packed.get()
     if headers is not None and context is not None:
         headers[KEY] = context
 
 
-def _began(*, task: Task, **_kwargs: Any) -> None:
+def _start(*, task: Task, **_kwargs: Any) -> None:
     request = task.request
     if request.is_eager:
         block = continue_context(task=task.name)
@@ -61,8 +61,8 @@ def _began(*, task: Task, **_kwargs: Any) -> None:
     setattr(request, _BLOCK, block)
 
 
-def _ended(*, task: Task, **_kwargs: Any) -> None:
-    # Sent however the task ended, before its request is forgotten.
+def _end(*, task: Task, **_kwargs: Any) -> None:
+    # Celery sends this signal however the task ended, before it discards the request.
     block = task.request.__dict__.pop(_BLOCK, None)
     if block is not None:
         block.__exit__(None, None, None)

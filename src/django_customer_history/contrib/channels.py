@@ -1,6 +1,6 @@
-"""Consumers: what one writes bears the user and the address of its connection.
+"""Channels: entries of a consumer get the user and the IP address of its connection.
 
-Works for Channels and for any other ASGI application; nothing of Channels is imported.
+It works for Channels and for any other ASGI application; Channels is not imported.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -11,8 +11,8 @@ from django.http import HttpRequest
 
 from django_customer_history.context.current import (
     Context,
-    beginning,
-    in_force,
+    new_context,
+    use_context,
 )
 from django_customer_history.context.requests import RequestContextProvider
 
@@ -21,27 +21,26 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 class HistoryConsumerMiddleware:
-    """Put a connection into the context of all that is written while it is open.
+    """Set the context of everything that is written while a connection is open.
 
-    To be placed around a consumer: `HistoryConsumerMiddleware(Consumer.as_asgi())`. Its scope
-    is then asked for the user at each write, so that one who logs in half-way is followed. It is
-    for WebSockets and for consumers of HTTP, which Django's own middleware never sees. What a
-    consumer of a channel in the background writes is a task's, called like the channel. Other
-    scopes pass through.
+    Put it around a consumer: `HistoryConsumerMiddleware(Consumer.as_asgi())`. It reads the user
+    from the scope at each write, so a log-in during the connection counts. It is for WebSockets
+    and for HTTP consumers, which Django's middleware does not see. A consumer of a background
+    channel is a task with the name of the channel. Other scopes pass through.
     """
 
     def __init__(self, application: Application) -> None:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        """Run the application with the connection's context in force."""
-        begin = _BEGINNINGS.get(scope["type"], nullcontext)
-        with begin(scope):
+        """Run the application in the context of the connection."""
+        open_context = _CONTEXTS.get(scope["type"], nullcontext)
+        with open_context(scope):
             await self.application(scope, receive, send)
 
 
 class _ConnectionRequest(HttpRequest):
-    """The handshake of a connection, for whoever is asked about a request."""
+    """The handshake of a connection as a request, for the resolvers of the project."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
@@ -51,7 +50,7 @@ class _ConnectionRequest(HttpRequest):
         self.META = {**_headers(scope), "REMOTE_ADDR": (scope.get("client") or ("",))[0]}
 
     @property
-    def user(self) -> Any:  # type: ignore[override]  # Who it is may change with the scope.
+    def user(self) -> Any:  # type: ignore[override]  # It may change with the scope.
         return self.scope.get("user")
 
     @property
@@ -59,29 +58,29 @@ class _ConnectionRequest(HttpRequest):
         return self.scope.get("session")
 
 
-def _begin_connection(scope: Scope) -> AbstractContextManager[Any]:
-    return beginning(provider=RequestContextProvider(_ConnectionRequest(scope)))
+def _connection_context(scope: Scope) -> AbstractContextManager[Any]:
+    return new_context(provider=RequestContextProvider(_ConnectionRequest(scope)))
 
 
-def _begin_background(scope: Scope) -> AbstractContextManager[Any]:
-    # One consumer takes all messages of a channel, whoever sent them: they are no one request.
-    return in_force(Context(source="task", extra={"task": scope["channel"]}))
+def _background_context(scope: Scope) -> AbstractContextManager[Any]:
+    # One consumer gets the messages of all senders, so there is no common request ID.
+    return use_context(Context(source="task", extra={"task": scope["channel"]}))
 
 
-_BEGINNINGS: Mapping[str, Callable[[Scope], AbstractContextManager[Any]]] = {
-    "http": _begin_connection,
-    "websocket": _begin_connection,
-    "channel": _begin_background,
+_CONTEXTS: Mapping[str, Callable[[Scope], AbstractContextManager[Any]]] = {
+    "http": _connection_context,
+    "websocket": _connection_context,
+    "channel": _background_context,
 }
-"""What is in force while a consumer works, by the type of its scope."""
+"""The context of a consumer by the type of its scope."""
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:
-    """Return the headers as a server of WSGI would name them; those given twice are joined."""
+    """Return the headers with their WSGI names; repeated headers are joined."""
     found: dict[str, str] = {}
     for name, value in scope.get("headers", ()):
         if b"_" in name:
-            continue  # It would pass for the header with a dash, which a proxy watches over.
+            continue  # It would get the name of the header with a dash, which proxies control.
         key = "HTTP_" + name.decode("latin1").upper().replace("-", "_")
         text = value.decode("latin1")
         found[key] = f"{found[key]},{text}" if key in found else text

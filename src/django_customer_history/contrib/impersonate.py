@@ -1,7 +1,7 @@
-"""django-impersonate: who really sits there while acting as another user.
+"""django-impersonate: the real user while somebody acts as another user.
 
 CUSTOMER_HISTORY = {
-"IMPERSONATOR_RESOLVER": "django_customer_history.contrib.impersonate.impersonator",
+    "IMPERSONATOR_RESOLVER": "django_customer_history.contrib.impersonate.impersonator",
 }
 """
 

@@ -1,4 +1,4 @@
-"""Walks over the records of another package: entity by entity, oldest first, in bounded memory."""
+"""The base of imports from other packages: entity by entity, oldest first, in bounded memory."""
 
 import json
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ from django_customer_history.capture.batches import (
     Progress,
 )
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
     missing_entries,
@@ -49,26 +49,26 @@ from django_customer_history.registration.registry import (
 )
 
 _ENTITIES = 100
-"""Entities whose state is held at once."""
+"""How many entities are read, and their states kept in memory, at once."""
 
 Row = tuple[Any, ...]
 Changes = dict[str, list[str | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
-    """The order in which records are read: by entity, then by time, then by key."""
+class RecordReader:
+    """Reads the records of another package in pages, ordered by entity, time and key."""
 
     records: "models.QuerySet[Any]"
     entity: str
-    """The field that names the entity."""
+    """The field with the key of the entity."""
     time: str
     key: str
     columns: tuple[str, ...]
-    """What is read of each record, after these three."""
+    """The fields to read of each record, after entity, time and key."""
 
     def groups(self, size: int) -> Iterator[Iterator[list[Row]]]:
-        """Yield the pages of some entities at a time; none of them is in two groups."""
+        """Yield groups of pages. All records of one entity are in one group."""
         named = self.records.order_by(self.entity).values_list(self.entity, flat=True).distinct()
         entities = list(named[:_ENTITIES])
         while entities:
@@ -77,7 +77,7 @@ class Walk:
             entities = list(named.filter(**{f"{self.entity}__gt": entities[-1]})[:_ENTITIES])
 
     def pages(self, size: int, **bounds: Any) -> Iterator[list[Row]]:
-        """Yield the records within some bounds, so many at a time."""
+        """Yield the records within `bounds`, which are look-ups of a queryset, in pages."""
         order = (self.entity, self.time, self.key)
         rows = self.records.filter(**bounds).order_by(*order).values_list(*order, *self.columns)
         page = list(rows[:size])
@@ -96,8 +96,8 @@ def _after(order: Sequence[str], place: dict[str, Any]) -> Q:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """Where the entries of one model go, and which are there already by other means."""
+class ImportTarget:
+    """Writes the imported entries of one model, and knows what triggers recorded already."""
 
     registration: Registration
     using: str
@@ -112,21 +112,21 @@ class Target:
         return tracked_times(self.label, using=self.using)
 
     def is_tracked_at(self, moment: datetime) -> bool:
-        """Return whether triggers wrote down themselves what happened at a moment."""
+        """Return whether triggers recorded the changes of this moment."""
         aware = _aware(moment)
         return any(
             _aware(start) <= aware and (end is None or aware < _aware(end))
             for start, end in self._tracked
         )
 
-    def written(self, imported_entries: list[ImportedEntry], *, is_dry_run: bool) -> int:
-        """Write what is not in the log yet and return how many entries that are."""
+    def write(self, imported_entries: list[ImportedEntry], *, is_dry_run: bool) -> int:
+        """Write the entries that are not in the log yet, or only count them; return how many."""
         if is_dry_run:
             return len(missing_entries(imported_entries, using=self.using))
         return record_imported(imported_entries, using=self.using)
 
     def action(self, kind: Kind, changes: Changes) -> str:
-        """Return what the registration calls a change, or what its kind is called."""
+        """Return the action of a change by the registration, else by its kind."""
         for event in self.registration.events:
             if event.field == kind:
                 return event.action
@@ -139,8 +139,8 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(ABC):
-    """The records of one registered model, on their way into the log."""
+class RecordImport(ABC):
+    """Imports the records of one registered model."""
 
     registration: Registration
     using: str
@@ -152,39 +152,42 @@ class Import(ABC):
 
     def total(self) -> int:
         """Return the number of records."""
-        return self.walk.records.count()
+        return self.reader.records.count()
 
     def run(self, *, is_dry_run: bool = False, size: int = BATCH) -> Iterator[Progress]:
-        """Write the entries that are missing, and tell after each batch how far it is."""
+        """Write the entries that are missing, and yield the progress after each batch."""
         rows = entries = 0
-        for group in self.walk.groups(size):
-            last: dict[Any, Any] = {}
+        for group in self.reader.groups(size):
+            states: dict[Any, Any] = {}
             for page in group:
-                imported_entries = list(self.imported_entries(page, last))
+                imported_entries = list(self.imported_entries(page, states))
                 rows += len(page)
-                entries += self.target.written(imported_entries, is_dry_run=is_dry_run)
+                entries += self.target.write(imported_entries, is_dry_run=is_dry_run)
                 yield Progress(rows=rows, entries=entries)
 
     @cached_property
-    def target(self) -> Target:
-        """Where the entries go."""
-        return Target(registration=self.registration, using=self.using)
+    def target(self) -> ImportTarget:
+        """The target of the entries."""
+        return ImportTarget(registration=self.registration, using=self.using)
 
     @cached_property
     @abstractmethod
-    def walk(self) -> Walk:
-        """The records, in their order."""
+    def reader(self) -> RecordReader:
+        """The reader of the records."""
 
     @abstractmethod
     def imported_entries(
-        self, page: Sequence[Row], last: dict[Any, Any]
+        self, page: Sequence[Row], states: dict[Any, Any]
     ) -> Iterator[ImportedEntry]:
-        """Yield the entries of a page; `last` is what came of the entities before it."""
+        """Yield the entries of a page.
+
+        `states` maps each entity to its state after the pages before; the method updates it.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportedRecord:
-    """What all entries of one record of the other package have in common."""
+    """The values that all entries of one record of the other package share."""
 
     moment: int
     record: str
@@ -193,25 +196,24 @@ class ImportedRecord:
     ip_address: str | None = None
     request_id: UUID | None = None
 
-    def past(
-        self, part: str, *, rank: int, kind: Kind, action: str, told: EventContent
+    def entry(
+        self, part: str, *, order: int, kind: Kind, action: str, content: EntryContent
     ) -> ImportedEntry:
         """Return the entry of one part of the record, such as "update".
 
-        The part is named by what happened, so that it has the same key whatever else of the
-        record is, or is no longer, of interest.
+        The part is named by what happened. So its entry has the same key in each run, also if
+        other parts of the record are no longer imported.
         """
         context = dict(self.context)
         if action == BASELINE:
-            # EventContent without an action that anybody took: what was there already.
             context[BASELINE_KEY] = True
         return ImportedEntry(
             moment=self.moment,
             record=f"{self.record}/{part}",
-            rank=rank,
+            order=order,
             kind=kind,
             action=action,
-            told=told,
+            content=content,
             resolved=ResolvedContext(
                 user_id=None if self.user is None else self.user.id,
                 user_label=None if self.user is None else self.user.label,
@@ -224,43 +226,46 @@ class ImportedRecord:
 
 
 def own_table(registration: Registration, *, using: str) -> TrackedTable:
-    """Return what is tracked of the rows of a model.
+    """Return the tracked table of a model.
 
-    Raises `ImportSourceError` where they have no table.
+    Raises `ImportSourceError` if the database has no such table.
     """
     label = registration.model._meta.label_lower
     for table in tracked_tables(registry, connections[using]):
         if table.entity_model == label and table.relation is None and table.part_of is None:
             return table
-    raise ImportSourceError(f"In the database {using!r} there is no table of {label}.")
+    raise ImportSourceError(
+        f"Database {using!r} has no table for {label}. Run migrate, or give another --database."
+    )
 
 
-def told_to_each(
-    told: EventContent, *, now: dict[int, Record], before: dict[int, Record]
-) -> Iterator[tuple[str, EventContent]]:
-    """Yield what is told on the tab of each subject, that of before included, and its place.
+def content_per_subject(
+    content: EntryContent, *, now: dict[int, Record], before: dict[int, Record]
+) -> Iterator[tuple[str, EntryContent]]:
+    """Yield the content for each distinct subject, with the name of its path.
 
-    Subjects are given by the way that leads to them.
+    `now` and `before` map the numbers of the subject paths to the subjects after and before the
+    change. Without any subject the content is yielded once.
     """
-    places = {str(way): subject for way, subject in now.items()}
-    places |= {f"{way} before": subject for way, subject in before.items()}
+    paths = {str(number): subject for number, subject in now.items()}
+    paths |= {f"{number} before": subject for number, subject in before.items()}
     seen: set[Record] = set()
-    for place, subject in places.items():
+    for path, subject in paths.items():
         if subject not in seen:
             seen.add(subject)
-            yield place, replace(told, subject=subject)
+            yield path, replace(content, subject=subject)
     if not seen:
-        yield "0", told
+        yield "0", content
 
 
-def after(moment: datetime, former: int | None) -> int:
-    """Return the microseconds of a record; those of one moment keep their order."""
+def ordered_microseconds(moment: datetime, previous: int | None) -> int:
+    """Return the time of a record in microseconds, later than that of the previous record."""
     microsecond = microseconds_of(moment)
-    return microsecond if former is None else max(microsecond, former + 1)
+    return microsecond if previous is None else max(microsecond, previous + 1)
 
 
-def kept_address(text: str | None) -> str | None:
-    """Return as much of an address as the settings let the log keep."""
+def stored_ip_address(text: str | None) -> str | None:
+    """Return an IP address as the log keeps it; None if the text is not an address."""
     address = parse_address(text)
     return None if address is None else stored_address(address)
 
@@ -268,14 +273,14 @@ def kept_address(text: str | None) -> str | None:
 def users_by_key(
     user_model: type[models.Model], keys: set[Any], *, using: str
 ) -> dict[Any, NamedUser]:
-    """Return the users that still exist, by key; what can be no key is nobody's."""
-    found = {key for key in keys if key is not None and _is_key(user_model, key)}
-    users: Any = user_model._base_manager.using(using).filter(pk__in=found)
+    """Return the users that still exist, by key. Values that cannot be keys are left out."""
+    valid = {key for key in keys if key is not None and _is_key(user_model, key)}
+    users: Any = user_model._base_manager.using(using).filter(pk__in=valid)
     return {user.pk: NamedUser(id=str(user.pk), label=str(user.get_username())) for user in users}
 
 
 def user_of(key: Any, known: dict[Any, NamedUser]) -> NamedUser | None:
-    """Return who acted; one who is gone has a key for a name."""
+    """Return the user with a key. A deleted user has the key as name."""
     return None if key is None else known.get(key, NamedUser(id=str(key), label=str(key)))
 
 

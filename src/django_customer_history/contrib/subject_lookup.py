@@ -1,4 +1,4 @@
-"""The subjects of rows of which only values are known: the ways that triggers go in SQL."""
+"""Find the subjects of imported rows in Python, by the paths that triggers follow in SQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ from django_customer_history.registration.subject_paths import (
 from django_customer_history.values.encoding import encode
 
 Row = tuple[str, Mapping[str, str | None]]
-"""The key of a row, and texts of the log by the name of the field."""
+"""The key of a row, and its values as texts of the log by field."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubjectLookup:
-    """The ways from a model to its subjects."""
+    """Follows the subject paths of one model."""
 
     registration: Registration
     using: str
 
     @property
     def fields(self) -> set[str]:
-        """The names of the fields at which the ways begin."""
+        """The names of the fields with which the paths start."""
         names: set[str] = set()
         for route in self._routes:
             generic = route.generic
@@ -42,9 +42,9 @@ class SubjectLookup:
         return names
 
     def subjects(self, rows: Sequence[Row]) -> list[dict[int, Record]]:
-        """Return the subjects of each row, by the number of the way.
+        """Return the subjects of each row, by the number of the path.
 
-        Rows in between are taken as they are now.
+        Related rows on the path are read as they are now.
         """
         found: list[dict[int, Record]] = [{} for _ in rows]
         if self.registration.is_subject:
@@ -53,10 +53,10 @@ class SubjectLookup:
                 subjects[0] = (label, key)
         for number, route in enumerate(self._routes, start=1):
             starts = [self._start(route, values) for _key, values in rows]
-            reached = self._reached(route, {start for start in starts if start is not None})
+            keys = self._subject_keys(route, {start for start in starts if start is not None})
             for subjects, start in zip(found, starts, strict=True):
-                if start is not None and start in reached:
-                    subjects[number] = (route.target._meta.label_lower, reached[start])
+                if start is not None and start in keys:
+                    subjects[number] = (route.target._meta.label_lower, keys[start])
         return found
 
     @cached_property
@@ -71,7 +71,8 @@ class SubjectLookup:
         is_wanted = values.get(route.generic.ct_field) == wanted
         return values.get(route.generic.fk_field) if is_wanted else None
 
-    def _reached(self, route: Route, starts: Iterable[str]) -> dict[str, str]:
+    def _subject_keys(self, route: Route, starts: Iterable[str]) -> dict[str, str]:
+        """Return the keys of the subjects by the values of the first foreign key."""
         reached = {start: start for start in starts}
         followed = route.foreign_keys
         for foreign_key, following in zip(followed, [*followed[1:], None], strict=True):

@@ -1,8 +1,8 @@
-"""Tasks of Django: their entries name the task, and bear who enqueued it.
+"""Tasks of Django: entries of a task get its name, and the user who enqueued it.
 
-A backend takes nothing along to its worker but a task's arguments. So the context travels as
-one of them, where `PROPAGATE_CONTEXT_TO_TASKS` allows it, and is taken out before the task is called.
-Works for `django.tasks` and for its backport `django_tasks`.
+A task backend passes only the arguments of a task to its worker. So the context travels as one of
+them if `PROPAGATE_CONTEXT_TO_TASKS` is set, and is removed before the task is called. It works for
+`django.tasks` and for its backport `django_tasks`.
 """
 
 import functools
@@ -25,77 +25,81 @@ from django_customer_history.context.propagation import (
 _PACKAGES = ("django.tasks", "django_tasks")
 
 _is_starting: ContextVar[bool] = ContextVar("customer_history_task_is_starting", default=False)
-"""Whether a worker is about to call a task, and not somebody to whom its context belongs."""
+"""Whether a worker is about to call a task; False if other code calls it directly."""
 
 
 @functools.cache
-def follow_tasks() -> None:
-    """Let every task take its context along and over; once in a process."""
+def patch_tasks() -> None:
+    """Pass the context to every task, and restore it where the task runs; once in a process."""
     for package in _PACKAGES:
         if find_spec(package) is not None:
-            _follow(package)
+            _patch(package)
 
 
-def _follow(package: str) -> None:
-    # No type checker of Django 5.2 knows `django.tasks`.
+def _patch(package: str) -> None:
+    # Django 5.2, with which types are checked, has no `django.tasks`.
     task_class: Any = import_module(f"{package}.base").Task
-    at_once = (
+    immediate = (
         import_module(f"{package}.backends.immediate").ImmediateBackend,
         import_module(f"{package}.backends.dummy").DummyBackend,
     )
-    starts = functools.partial(_starts, at_once=at_once)
-    import_module(f"{package}.signals").task_started.connect(starts, weak=False, dispatch_uid=KEY)
-    task_class.enqueue = _enqueuing(task_class.enqueue, at_once)
-    task_class.aenqueue = _enqueuing_async(task_class.aenqueue, at_once)
-    task_class.call = _calling(task_class.call)
-    task_class.acall = _calling_async(task_class.acall)
+    start = functools.partial(_start, immediate=immediate)
+    import_module(f"{package}.signals").task_started.connect(start, weak=False, dispatch_uid=KEY)
+    task_class.enqueue = _enqueue_with_context(task_class.enqueue, immediate)
+    task_class.aenqueue = _async_enqueue_with_context(task_class.aenqueue, immediate)
+    task_class.call = _call_with_context(task_class.call)
+    task_class.acall = _async_call_with_context(task_class.acall)
 
 
-def _starts(sender: Any, *, at_once: tuple[type, ...], **_kwargs: Any) -> None:
-    # Some backends send themselves, others their class.
+def _start(sender: Any, *, immediate: tuple[type, ...], **_kwargs: Any) -> None:
+    # Some backends send the signal as an instance, others as the class.
     backend = sender if isinstance(sender, type) else type(sender)
-    _is_starting.set(not issubclass(backend, at_once))
+    _is_starting.set(not issubclass(backend, immediate))
 
 
-def _enqueuing(enqueue: Callable[..., Any], at_once: tuple[type, ...]) -> Callable[..., Any]:
+def _enqueue_with_context(
+    enqueue: Callable[..., Any], immediate: tuple[type, ...]
+) -> Callable[..., Any]:
     @functools.wraps(enqueue)
-    def framed(task: Any, *args: Any, **kwargs: Any) -> Any:
-        return enqueue(task, *args, **kwargs, **_carried_to(task, at_once))
+    def patched(task: Any, *args: Any, **kwargs: Any) -> Any:
+        return enqueue(task, *args, **kwargs, **_context_argument(task, immediate))
 
-    return framed
+    return patched
 
 
-def _enqueuing_async(enqueue: Callable[..., Any], at_once: tuple[type, ...]) -> Callable[..., Any]:
+def _async_enqueue_with_context(
+    enqueue: Callable[..., Any], immediate: tuple[type, ...]
+) -> Callable[..., Any]:
     @functools.wraps(enqueue)
-    async def framed(task: Any, *args: Any, **kwargs: Any) -> Any:
-        return await enqueue(task, *args, **kwargs, **_carried_to(task, at_once))
+    async def patched(task: Any, *args: Any, **kwargs: Any) -> Any:
+        return await enqueue(task, *args, **kwargs, **_context_argument(task, immediate))
 
-    return framed
+    return patched
 
 
-def _carried_to(task: Any, at_once: tuple[type, ...]) -> Mapping[str, Any]:
-    if not conf.propagates_context_to_tasks() or isinstance(task.get_backend(), at_once):
+def _context_argument(task: Any, immediate: tuple[type, ...]) -> Mapping[str, Any]:
+    if not conf.propagate_context_to_tasks() or isinstance(task.get_backend(), immediate):
         return {}
     context = pack_context()
     return {} if context is None else {KEY: context}
 
 
-def _calling(call: Callable[..., Any]) -> Callable[..., Any]:
+def _call_with_context(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
-    def framed(task: Any, *args: Any, **kwargs: Any) -> Any:
+    def patched(task: Any, *args: Any, **kwargs: Any) -> Any:
         with _context_of(task, kwargs.pop(KEY, None)):
             return call(task, *args, **kwargs)
 
-    return framed
+    return patched
 
 
-def _calling_async(call: Callable[..., Any]) -> Callable[..., Any]:
+def _async_call_with_context(call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(call)
-    async def framed(task: Any, *args: Any, **kwargs: Any) -> Any:
+    async def patched(task: Any, *args: Any, **kwargs: Any) -> Any:
         with _context_of(task, kwargs.pop(KEY, None)):
             return await call(task, *args, **kwargs)
 
-    return framed
+    return patched
 
 
 def _context_of(task: Any, given: Mapping[str, Any] | None) -> ContextBlock[Context]:

@@ -1,4 +1,4 @@
-"""The formats of exports: entries in, bytes out, a chunk at a time."""
+"""The formats of exports: each turns chunks of entries into bytes."""
 
 import csv
 import io
@@ -18,6 +18,7 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
+from django_customer_history.reading.serialization import entry_json
 from django_customer_history.values.rendering import utc_text
 
 Chunks = Iterable[Sequence[TimelineEntry]]
@@ -39,26 +40,26 @@ COLUMNS = (
 )
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""The last four are the first four in full width, which some spreadsheets take for the same."""
-_SHOWN_AS_DISPLAYED = ("choice", "relation", "file")
-_ROWS_OF_A_SHEET = 1_048_576
+"""The last four are the full-width forms of the first four; some spreadsheets accept them too."""
+_TYPES_WITH_DISPLAY = ("choice", "relation", "file")
+_ROWS_PER_SHEET = 1_048_576
 _LONGEST_CELL = 32_767
-_PIECE = 64 * 1024
+_CHUNK_SIZE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A way to write entries into a file."""
+    """A file format: its name in `?format=`, its media type and its writer."""
 
     name: str
     media_type: str
     write: Callable[[Chunks], Iterator[bytes]]
 
 
-def format_called(name: str) -> Format:
-    """Return the format of that name.
+def get_format(name: str) -> Format:
+    """Return the format with a name.
 
-    Raises `UnknownFormatError` for none, or for one that needs what is not installed.
+    Raises `UnknownFormatError` if there is none, or if it needs a package that is not installed.
     """
     if name not in FORMATS:
         raise UnknownFormatError(
@@ -71,8 +72,8 @@ def format_called(name: str) -> Format:
     return FORMATS[name]
 
 
-def rows_of(entry: TimelineEntry) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each change of an entry, one for an entry without any."""
+def entry_rows(entry: TimelineEntry) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each change of an entry; one row for an entry without changes."""
     head = (
         utc_text(entry.timestamp).replace("Z", "+00:00"),
         _user(entry),
@@ -94,32 +95,8 @@ def rows_of(entry: TimelineEntry) -> Iterator[tuple[str, ...]]:
         yield (*head, "", "", "", *tail)
 
 
-def entry_json(entry: TimelineEntry) -> dict[str, Any]:
-    """Return an entry in the shape that REST has for it."""
-    return {
-        "id": str(entry.id),
-        "timestamp": utc_text(entry.timestamp),
-        "user": _user_value(entry.user),
-        "impersonator": _user_value(entry.impersonator),
-        "action": entry.action,
-        "kind": entry.kind,
-        "subject": None
-        if entry.subject is None
-        else {name: getattr(entry.subject, name) for name in ("model", "id", "label")},
-        "entity": {
-            name: getattr(entry.entity, name) for name in ("model", "id", "label", "name", "url")
-        },
-        "changes": [_change_json(change) for change in entry.changes],
-        "source": {"code": entry.source.code, "label": entry.source.label},
-        "ip_address": entry.ip_address,
-        "request_id": None if entry.request_id is None else str(entry.request_id),
-        "reason": entry.reason,
-        "is_baseline": entry.is_baseline,
-    }
-
-
 def formula_safe(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
+    """Return a text that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
@@ -127,14 +104,14 @@ def _write_csv(chunks: Chunks) -> Iterator[bytes]:
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    yield _emptied(buffer)
+    yield _take(buffer)
     for chunk in chunks:
         for entry in chunk:
-            writer.writerows([*map(formula_safe, row)] for row in rows_of(entry))
-        yield _emptied(buffer)
+            writer.writerows([*map(formula_safe, row)] for row in entry_rows(entry))
+        yield _take(buffer)
 
 
-def _emptied(buffer: io.StringIO) -> bytes:
+def _take(buffer: io.StringIO) -> bytes:
     content = buffer.getvalue().encode()
     buffer.seek(0)
     buffer.truncate()
@@ -157,25 +134,25 @@ def _write_xlsx(chunks: Chunks) -> Iterator[bytes]:
     from xlsxwriter import Workbook  # noqa: PLC0415 - an optional third party
 
     with TemporaryFile() as file:
-        # Rows go to the disk at once, and no text becomes a formula or a link.
+        # Rows are written to the disk at once. `write_string` makes no formula and no link.
         with Workbook(file, {"constant_memory": True}) as workbook:
             for number, row in enumerate(_all_rows(chunks)):
-                place = number % (_ROWS_OF_A_SHEET - 1)
-                if place == 0:
+                row_number = number % (_ROWS_PER_SHEET - 1)
+                if row_number == 0:
                     sheet = workbook.add_worksheet()
                     _write_row(sheet, 0, COLUMNS)
-                _write_row(sheet, place + 1, row)
+                _write_row(sheet, row_number + 1, row)
             if not workbook.worksheets():
                 _write_row(workbook.add_worksheet(), 0, COLUMNS)
         file.seek(0)
-        while piece := file.read(_PIECE):
-            yield piece
+        while content := file.read(_CHUNK_SIZE):
+            yield content
 
 
 def _all_rows(chunks: Chunks) -> Iterator[tuple[str, ...]]:
     for chunk in chunks:
         for entry in chunk:
-            yield from rows_of(entry)
+            yield from entry_rows(entry)
 
 
 def _write_row(sheet: Any, number: int, row: Iterable[str]) -> None:
@@ -201,28 +178,16 @@ def _entity(entity: RecordName) -> str:
 
 
 def _text(change: TimelineChange, side: str) -> str:
-    value, shown = getattr(change, side), getattr(change, f"{side}_display")
+    value, display = getattr(change, side), getattr(change, f"{side}_display")
     if change.type == "secret":
         return "(not stored)"
-    if change.masked or change.type in _SHOWN_AS_DISPLAYED:
-        return shown or ""
+    if change.masked or change.type in _TYPES_WITH_DISPLAY:
+        return display or ""
     if value is None:
         return ""
     return (
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, allow_nan=False)
     )
-
-
-def _user_value(user: Any) -> dict[str, str] | None:
-    return None if user is None else {"id": user.id, "name": user.label}
-
-
-def _change_json(change: TimelineChange) -> dict[str, Any]:
-    names = ("field", "label", "type", "old", "new", "old_display", "new_display", "masked")
-    shown = {name: getattr(change, name) for name in names}
-    if change.permission is not None:
-        shown["permission"] = change.permission
-    return shown
 
 
 FORMATS: Mapping[str, Format] = {

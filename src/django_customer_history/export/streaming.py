@@ -1,4 +1,4 @@
-"""Exports: a whole timeline as a file, streamed, and each of them an entry of the log."""
+"""Exports: a timeline as a streamed file. The log has an entry for each export."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -11,52 +11,53 @@ from django.utils import timezone, translation
 from django_customer_history.capture.events import record_access
 from django_customer_history.export.formats import (
     Format,
-    format_called,
+    get_format,
 )
 from django_customer_history.reading.entries import TimelineEntry
 from django_customer_history.reading.timeline import Timeline
 
 ACTION = "History Exported"
 
-PIECE = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 """Bytes of a file that are sent at once."""
 
-_WITHHELD = ("q", "-q")
-"""Filters whose text may itself be a confidential value: the log does not keep it."""
+_SEARCHES = ("q", "-q")
+"""Filters whose text can be a confidential value: the log does not store it."""
 
 
 @dataclass(kw_only=True)
 class Export:
-    """One export under way: iterate over it for the bytes, then ask for count and digest."""
+    """A started export: iterate over it for the bytes, then read `count` and `sha256`."""
 
     chunks: Callable[[], Iterator[Sequence[TimelineEntry]]]
     format: Format
     file_name: str
     total: Callable[[], int | None]
-    """Counts the entries that it will have, when called; None: that cannot be told before."""
+    """Returns the number of entries in the file; None if it is not known before the end."""
     progress: Callable[[int], object] | None = None
+    """Called with the number of entries written so far."""
     count: int = 0
     """Entries written so far."""
     _digest: Any = field(default_factory=hashlib.sha256, repr=False)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the file, in pieces of one size.
+        """Yield the content of the file, in chunks of one size.
 
-        Pieces that end with what was read at once would tell of entries that were left out.
+        Chunks of different sizes would disclose entries that were read and left out.
         """
-        for piece in _of_one_size(self.format.write(self._counted())):
-            self._digest.update(piece)
-            yield piece
+        for content in _of_one_size(self.format.write(self._counted())):
+            self._digest.update(content)
+            yield content
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the file for ASGI, the database being asked in a thread."""
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Yield the content of the file for ASGI. A thread reads the database."""
         unread = iter(self)
-        while (piece := await sync_to_async(lambda: next(unread, None))()) is not None:
-            yield piece
+        while (content := await sync_to_async(lambda: next(unread, None))()) is not None:
+            yield content
 
     @property
     def sha256(self) -> str:
-        """The digest, in hexadecimal digits, of what was yielded so far."""
+        """The digest of the content yielded so far, in hexadecimal digits."""
         return str(self._digest.hexdigest())
 
     def _counted(self) -> Iterator[Sequence[TimelineEntry]]:
@@ -68,8 +69,8 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedExport:
-    """An export that a reader may make, and that is not recorded yet."""
+class PreparedExport:
+    """An export that its reader may make, before it is recorded and started."""
 
     timeline: Timeline
     format: Format
@@ -79,8 +80,8 @@ class WantedExport:
         """A name for the file."""
         return f"history-{_name(self.timeline)}.{self.format.name}"
 
-    def started(self) -> Export:
-        """Record that the history is exported and return the export, of what was there before."""
+    def start(self) -> Export:
+        """Record the export and return it. It has the entries that were there before its own."""
         entry = record_access(
             ACTION,
             subject=_subject(self.timeline),
@@ -92,45 +93,45 @@ class WantedExport:
         )
         exported = self.timeline.up_to(entry.id)
         return Export(
-            chunks=_in_the_same_words(exported),
+            chunks=_in_current_language(exported),
             total=exported.total,
             format=self.format,
             file_name=self.file_name,
         )
 
 
-def wanted_export(timeline: Timeline, *, format_name: str) -> WantedExport:
-    """Return the export that a reader asks for.
+def prepare_export(timeline: Timeline, *, format_name: str) -> PreparedExport:
+    """Return an export that is not started yet.
 
-    Raises `UnknownFormatError`, and `PermissionDenied` for a reader who may not export it.
+    Raises `UnknownFormatError`, and `PermissionDenied` if the reader may not export the timeline.
     """
-    return WantedExport(format=format_called(format_name), timeline=timeline.exported())
+    return PreparedExport(format=get_format(format_name), timeline=timeline.exported())
 
 
 def start_export(timeline: Timeline, *, format_name: str) -> Export:
-    """Record that the history is exported and return the export, of what was there before.
+    """Record an export and return it. It has the entries that were there before its own.
 
-    Raises `UnknownFormatError`, and `PermissionDenied` for a reader who may not export it.
+    Raises `UnknownFormatError`, and `PermissionDenied` if the reader may not export the timeline.
     """
-    return wanted_export(timeline, format_name=format_name).started()
+    return prepare_export(timeline, format_name=format_name).start()
 
 
-def _of_one_size(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        whole = len(held) // PIECE * PIECE
-        for start in range(0, whole, PIECE):
-            yield bytes(held[start : start + PIECE])
-        del held[:whole]
-    if held:
-        yield bytes(held)
+def _of_one_size(contents: Iterator[bytes]) -> Iterator[bytes]:
+    buffer = bytearray()
+    for content in contents:
+        buffer += content
+        whole = len(buffer) // CHUNK_SIZE * CHUNK_SIZE
+        for start in range(0, whole, CHUNK_SIZE):
+            yield bytes(buffer[start : start + CHUNK_SIZE])
+        del buffer[:whole]
+    if buffer:
+        yield bytes(buffer)
 
 
-def _in_the_same_words(timeline: Timeline) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:
-    """Return what reads the timeline in the language and time zone of now.
+def _in_current_language(timeline: Timeline) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:
+    """Return a function that reads the timeline in the current language and time zone.
 
-    A response is streamed when those of its request may be gone.
+    A response is streamed after its request, when Django has deactivated both.
     """
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
@@ -157,9 +158,5 @@ def _subject(timeline: Timeline) -> tuple[str, str] | None:
 
 
 def _filters(timeline: Timeline) -> str | None:
-    asked = [
-        f"{name}={'*****' if name in _WITHHELD else value}"
-        for name, values in timeline.filters.asked
-        for value in values
-    ]
-    return "; ".join(asked) or None
+    shown = [f"{name}={'*****' if name in _SEARCHES else text}" for name, text in timeline.filters]
+    return "; ".join(shown) or None

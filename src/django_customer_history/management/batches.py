@@ -1,4 +1,4 @@
-"""What the commands that go through whole tables in batches have in common."""
+"""The base class of commands that process whole tables in batches."""
 
 from argparse import ArgumentParser
 from collections.abc import Collection, Sequence
@@ -9,8 +9,8 @@ from django.db import DEFAULT_DB_ALIAS, connections, models
 
 from django_customer_history.capture.batches import (
     BATCH,
+    BatchJob,
     Progress,
-    Work,
 )
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.management.progress import ProgressBar
@@ -18,45 +18,60 @@ from django_customer_history.management.selection import chosen_models
 
 
 class BatchCommand(BaseCommand):
-    """Write entries for what stands in tables; it can be stopped and run again at any time."""
+    """Write entries for rows of tables. It can be stopped and run again at any time."""
 
-    batch_help = "Records that are read at once."
+    batch_help = "How many records to read at once"
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
-    ) -> Sequence[Work]:
-        """Return what is to be done."""
+    ) -> Sequence[BatchJob]:
+        """Return one job for each model or table."""
         raise NotImplementedError
 
-    def told(self, progress: Progress, *, is_dry_run: bool) -> str:
-        """Return what has been done in the end, in words."""
-        words = "would be written" if is_dry_run else "written"
-        return f"{progress.entries} entries {words} from {progress.rows} records"
+    def summary(self, progress: Progress, *, is_dry_run: bool) -> str:
+        """Return the result of a job as a sentence."""
+        verb = "would be written" if is_dry_run else "written"
+        return f"{progress.entries} entries {verb} from {progress.rows} records"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take models, --database, --dry-run and --batch-size."""
-        parser.add_argument("models", nargs="*", help='Such as "crm.customer"; by default all.')
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
+        """Add models, --database, --dry-run and --batch-size."""
         parser.add_argument(
-            "--dry-run", action="store_true", help="Count the entries, and write none."
+            "models",
+            nargs="*",
+            help='Labels of models, such as "crm.customer". Default: all registered models.',
         )
-        parser.add_argument("--batch-size", type=int, default=BATCH, help=self.batch_help)
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help='The database to process. Default: "default".',
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count the entries without writing them."
+        )
+        parser.add_argument(
+            "--batch-size",
+            type=int,
+            default=BATCH,
+            help=f"{self.batch_help}, from 1 to {BATCH}. Default: {BATCH}.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do each work, with a line for each at its end."""
-        if not 0 < options["batch_size"] <= BATCH:
-            raise CommandError(f"Give a batch size of 1 to {BATCH}.")
+        """Run each job and write one line about its result."""
+        size = options["batch_size"]
+        if not 0 < size <= BATCH:
+            raise CommandError(f"--batch-size is {size}. Give a number from 1 to {BATCH}.")
         wanted = chosen_models(options["models"])
         try:
-            for work in self.works(options["database"], wanted):
-                self._do(work, is_dry_run=options["dry_run"], size=options["batch_size"])
+            for job in self.jobs(options["database"], wanted):
+                self._run(job, is_dry_run=options["dry_run"], size=size)
         except HistoryError as error:
             raise CommandError(str(error)) from error
 
-    def _do(self, work: Work, *, is_dry_run: bool, size: int) -> None:
+    def _run(self, job: BatchJob, *, is_dry_run: bool, size: int) -> None:
         progress = Progress()
-        bar = ProgressBar(self.stderr, work.name, work.total())
-        for progress in work.run(is_dry_run=is_dry_run, size=size):
+        bar = ProgressBar(self.stderr, job.name, job.total())
+        for progress in job.run(is_dry_run=is_dry_run, size=size):
             bar.show(progress.rows, f"{progress.entries} entries")
         bar.end()
-        self.stdout.write(f"{work.name}: {self.told(progress, is_dry_run=is_dry_run)}")
+        self.stdout.write(f"{job.name}: {self.summary(progress, is_dry_run=is_dry_run)}")

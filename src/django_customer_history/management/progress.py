@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a long command: a bar on a terminal, elsewhere a line every ten seconds."""
 
 import time
 from typing import Any
@@ -8,9 +8,9 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressBar:
-    """The progress of one piece of work over so many rows, written to a stream.
+    """Shows the progress of one job on a stream.
 
-    Without a total it tells how many rows are done, and draws no bar.
+    `total` is the number of rows. If it is None, there is no bar, only the number of rows done.
     """
 
     def __init__(self, out: Any, name: str, total: int | None) -> None:
@@ -21,19 +21,19 @@ class ProgressBar:
         self._last_line = time.monotonic()
 
     def show(self, done: int, text: str = "") -> None:
-        """Show that so many rows are done; `text` stands behind the numbers."""
+        """Show how many rows are done; `text` follows the numbers."""
         if not self._is_terminal:
-            self._show_now_and_then(done, text)
+            self._show_line(done, text)
             return
         self._out.write(f"\r{self._name} {self._bar(done)}{self._numbers(done)} {text}", ending="")
         self._out.flush()
 
     def end(self) -> None:
-        """Leave the bar where it is and go to the next line."""
+        """Leave the bar as it is and go to the next line."""
         if self._is_terminal:
             self._out.write("")
 
-    def _show_now_and_then(self, done: int, text: str) -> None:
+    def _show_line(self, done: int, text: str) -> None:
         now = time.monotonic()
         if now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now

@@ -1,4 +1,4 @@
-"""Which registered models a command is about."""
+"""The models that a command is called with."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,14 @@ from django.apps import apps
 from django.core.management.base import CommandError
 from django.db import models
 
+from django_customer_history.exceptions import did_you_mean
 from django_customer_history.registration.registry import registry
 
 
 def chosen_models(labels: Sequence[str]) -> list[type[models.Model]] | None:
-    """Return the models with these labels, such as "crm.customer"; None for none given.
+    """Return the models with labels such as "crm.customer"; None if no label is given.
 
-    Raises `CommandError` for what is no model, or is not registered.
+    Raises `CommandError` for a model that does not exist or is not registered.
     """
     return [_model(label) for label in labels] or None
 
@@ -21,7 +22,15 @@ def _model(label: str) -> type[models.Model]:
     try:
         model: type[models.Model] = apps.get_model(label)
     except (LookupError, ValueError):
-        raise CommandError(f'{label!r} is no model. Give one like "crm.customer".') from None
+        registered = [one.model._meta.label_lower for one in registry]
+        suggestion = did_you_mean(label.lower(), registered)
+        raise CommandError(
+            f"Model {label!r} does not exist."
+            f"{suggestion or ' Give the label of a model, such as crm.customer.'}"
+        ) from None
     if model not in registry:
-        raise CommandError(f"{label!r} is not registered, so it has no history.")
+        raise CommandError(
+            f"Model {label!r} is not registered, so it has no history. Register it with"
+            " history.register()."
+        )
     return model

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                         editable=False,
                         primary_key=True,
                         serialize=False,
-                        verbose_name="entry",
+                        verbose_name="entry ID",
                     ),
                 ),
                 ("timestamp", models.DateTimeField(verbose_name="timestamp")),
@@ -47,9 +47,12 @@ class Migration(migrations.Migration):
                     "subject_model",
                     models.CharField(max_length=100, null=True, verbose_name="subject model"),
                 ),
-                ("subject_id", models.CharField(max_length=255, null=True, verbose_name="subject")),
+                (
+                    "subject_id",
+                    models.CharField(max_length=255, null=True, verbose_name="subject key"),
+                ),
                 ("entity_model", models.CharField(max_length=100, verbose_name="entity model")),
-                ("entity_id", models.CharField(max_length=255, verbose_name="entity")),
+                ("entity_id", models.CharField(max_length=255, verbose_name="entity key")),
                 (
                     "entity_label",
                     models.CharField(max_length=255, null=True, verbose_name="entity label"),
@@ -59,10 +62,13 @@ class Migration(migrations.Migration):
                     JSONTextField(default=dict, verbose_name="changes"),
                 ),
                 ("user_id", models.CharField(max_length=255, null=True, verbose_name="user key")),
-                ("user_label", models.CharField(max_length=255, null=True, verbose_name="user")),
+                (
+                    "user_label",
+                    models.CharField(max_length=255, null=True, verbose_name="user label"),
+                ),
                 ("source", models.CharField(max_length=32, verbose_name="source")),
                 ("ip_address", models.GenericIPAddressField(null=True, verbose_name="IP address")),
-                ("request_id", models.UUIDField(null=True, verbose_name="request")),
+                ("request_id", models.UUIDField(null=True, verbose_name="request ID")),
                 ("context", models.JSONField(null=True, verbose_name="context")),
             ],
             options={
@@ -97,7 +103,7 @@ class Migration(migrations.Migration):
                 (
                     "model",
                     models.CharField(
-                        help_text='Such as "crm.customer", in lower case.',
+                        help_text='For example "crm.customer", in lower case.',
                         max_length=100,
                         verbose_name="model",
                     ),
@@ -105,10 +111,7 @@ class Migration(migrations.Migration):
                 (
                     "field",
                     models.CharField(
-                        help_text=(
-                            'A field, such as "ssn", or a key of a JSON field,'
-                            ' such as "udf.colour".'
-                        ),
+                        help_text='A field like "ssn", or a key of a JSON field like "udf.color".',
                         max_length=255,
                         verbose_name="field",
                     ),
@@ -126,11 +129,11 @@ class Migration(migrations.Migration):
                     "mask",
                     models.CharField(
                         choices=[
-                            ("full", "Everything is hidden"),
-                            ("ssn", "Social security number: the last four show"),
-                            ("card", "Card: the last four digits show"),
-                            ("account", "Account: the last four characters show"),
-                            ("email", "E-mail: first letter and domain show"),
+                            ("full", "Hide everything"),
+                            ("ssn", "Social security number: show the last four digits"),
+                            ("card", "Card number: show the last four digits"),
+                            ("account", "Account number: show the last four characters"),
+                            ("email", "E-mail address: show the first letter and the domain"),
                         ],
                         default="full",
                         max_length=20,

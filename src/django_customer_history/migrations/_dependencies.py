@@ -15,18 +15,18 @@ __all__ = ["JSONTextField", "PrepareLog", "time_ordered_uuid"]
 
 
 class PrepareLog(migrations.RunPython):
-    """Finish the new table of the log; on the way back, remove all triggers that write to it."""
+    """Prepare the new table of the log; backwards, remove all triggers that write to it."""
 
     def __init__(self) -> None:
         super().__init__(_prepare, _remove_triggers)
 
 
 def _prepare(apps, schema_editor):
-    """Make the database compare keys of the log exactly, also where its collation would not."""
+    """Make the database compare keys of the log exactly, whatever its collation is."""
     if schema_editor.connection.vendor in SUPPORTED_VENDORS:
         prepare_log(connections[schema_editor.connection.alias])
 
 
 def _remove_triggers(apps, schema_editor):
-    """Leave no trigger that writes to a log that is gone."""
+    """Remove the triggers, because without the log each write to a tracked table would fail."""
     remove_all(connections[schema_editor.connection.alias])

@@ -1,1 +1,1 @@
-"""A record as it was at one moment."""
+"""A record as it was at a point in time."""

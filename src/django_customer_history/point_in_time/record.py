@@ -1,8 +1,8 @@
-"""A record as it was just before an entry and just after it, as one reader may see it.
+"""A record as it was just before and just after an entry, as one reader may see it.
 
-It is put together from the entries that the reader may see, with their masks. What no entry
-tells of comes from a snapshot of simple-history, where there is one; else it is unknown: it was
-set before tracking began.
+It is computed from the entries that the reader may see, with their masks. A field without such
+an entry has the value of the last snapshot of django-simple-history. Without a snapshot it is
+unknown: it was set before tracking began.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db import connections, models
 
 from django_customer_history.access.permissions import Reader
@@ -25,7 +25,8 @@ from django_customer_history.contrib.simple_history.importing import (
     snapshot_table,
 )
 from django_customer_history.exceptions import NotFoundError
-from django_customer_history.models import Entry
+from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.point_in_time.fields import is_many_to_many, state_fields
 from django_customer_history.point_in_time.states import (
     RecordState,
     StateChange,
@@ -44,42 +45,55 @@ from django_customer_history.registration.registry import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldValue:
-    """A field at one moment."""
+    """The value of a field at one moment."""
 
     state: str
-    """`value`, `null`, `masked`, `secret`, or `unknown`: set before tracking began."""
+    """One of these:
+
+    - `value`: the field had a value, and the reader may see it.
+    - `null`: the field had no value.
+    - `masked`: the field had a value. `display` is its mask, `value` is None.
+    - `secret`: values of the field are never logged.
+    - `unknown`: the value was set before tracking began.
+    """
     value: Any = None
+    """The value as in the JSON of an entry; of a many-to-many field, the list of the keys."""
     display: str | None = None
+    """The value as people read it, in the active language and time zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldAsOf:
-    """A field just before an entry and just after it."""
+    """A field just before and just after an entry."""
 
     field: str
     label: str
     type: str
     before: FieldValue | None
-    """None: the record was not there."""
+    """None: the record did not exist before the entry."""
     after: FieldValue | None
+    """None: the record did not exist after the entry."""
     is_changed: bool
+    """Whether the field is among the changes of the entry."""
     permission: str | None = None
-    """What would show a masked value."""
+    """The permission that shows a masked value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAsOf:
-    """A record just before an entry and just after it."""
+    """A record just before and just after an entry, as one reader may see it."""
 
     entry: TimelineEntry
     entity: RecordName
+    """The record; its label is that of the entry."""
     existed_before: bool
     exists_after: bool
     fields: tuple[FieldAsOf, ...]
+    """The tracked fields in the order of the model, then others that the log knows."""
 
     @property
     def has_unknown(self) -> bool:
-        """Whether a field was set before tracking began."""
+        """Whether a value is unknown because it was set before tracking began."""
         return any(
             side is not None and side.state == "unknown"
             for field in self.fields
@@ -88,37 +102,38 @@ class RecordAsOf:
 
 
 def record_as_of(reader: Reader, key: UUID, *, using: str | None = None) -> RecordAsOf:
-    """Return the record that an entry tells of, as it was then.
+    """Return the entity of the entry `key` as it was just before and just after the entry.
 
-    Raises `NotFoundError` where there is no such entry that the reader may see, or it tells
-    of no record that is tracked.
+    `using` names the database of the log, else Django's routers choose it. Raises
+    `NotFoundError` if there is no such entry that the reader may see, or its entity is not a
+    record of a registered model.
     """
     entry = Timeline.of_entry(reader, key, using=using).entry(key)
     registration = None if entry is None else registry.find(entry.entity.model)
     if entry is None or registration is None:
         raise NotFoundError("There is no such record.")
-    return _Then(entry, registration, _entries_about(reader, entry, using)).record()
+    return _Reconstruction(entry, registration, _entries_of_entity(reader, entry, using)).record()
 
 
-def _entries_about(reader: Reader, entry: TimelineEntry, using: str | None) -> Timeline:
-    """Return what the reader may see of the record: on all tabs, or else on that of the entry."""
-    about = entry.entity.model, entry.entity.id
+def _entries_of_entity(reader: Reader, entry: TimelineEntry, using: str | None) -> Timeline:
+    """Return the entries of the entity: of all subjects, else of the subject of the entry."""
+    entity = entry.entity.model, entry.entity.id
     try:
         timeline = Timeline.of_everything(reader, using=using)
         if timeline.queryset.filter(id=entry.id).exists():
-            return replace(timeline, queryset=timeline.queryset.of_entity(*about))
+            return replace(timeline, queryset=timeline.queryset.of_entity(*entity))
     except PermissionDenied:
-        pass  # The reader may read the history of this subject alone.
+        pass  # The reader may read the history of this subject only.
     subject = entry.subject
     registration = None if subject is None else registry.find(subject.model)
     if subject is None or registration is None:
         raise NotFoundError("There is no such record.")
     timeline = Timeline.of_subject(reader, registration.model, subject.id, using=using)
-    return replace(timeline, queryset=timeline.queryset.of_entity(*about))
+    return replace(timeline, queryset=timeline.queryset.of_entity(*entity))
 
 
 @dataclass(frozen=True, slots=True)
-class _Then:
+class _Reconstruction:
     entry: TimelineEntry
     registration: Registration
     timeline: Timeline
@@ -126,11 +141,13 @@ class _Then:
     def record(self) -> RecordAsOf:
         before, after = self._states()
         is_complete = before.is_complete and after.is_complete
-        known = self._known_fields({} if is_complete else self._snapshot())
+        tracked = self._tracked_fields({} if is_complete else self._snapshot())
         changed = {change.field for change in self.entry.changes}
-        names = dict.fromkeys(chain(known, before.values, before.links, after.values, after.links))
+        names = dict.fromkeys(
+            chain(tracked, before.values, before.links, after.values, after.links)
+        )
         fields = (
-            self._field(name, before, after, known.get(name), is_changed=name in changed)
+            self._field(name, before, after, tracked.get(name), is_changed=name in changed)
             for name in names
         )
         return RecordAsOf(
@@ -143,27 +160,27 @@ class _Then:
 
     def _states(self) -> tuple[RecordState[TimelineChange], RecordState[TimelineChange]]:
         before, after = RecordState[TimelineChange](), RecordState[TimelineChange]()
-        this = self._told(self.entry)
+        this = self._change(self.entry)
         after.look_back(this)
-        for told in self._all(self.timeline.queryset.older_than(self.entry.id)):
-            before.look_back(told)
-            after.look_back(told)
+        for change in self._changes(self.timeline.queryset.older_than(self.entry.id)):
+            before.look_back(change)
+            after.look_back(change)
             if before.is_complete and after.is_complete:
                 break
         if not (before.is_complete and after.is_complete):
-            for told in self._all(self.timeline.queryset.newer_than(self.entry.id)):
-                before.look_ahead(told)
-                after.look_ahead(told)
+            for change in self._changes(self.timeline.queryset.newer_than(self.entry.id)):
+                before.look_ahead(change)
+                after.look_ahead(change)
         before.look_ahead(this)
         before.settle()
         after.settle()
-        self._set_right(before)
+        self._apply_old_values(before)
         return before, after
 
-    def _set_right(self, before: RecordState[TimelineChange]) -> None:
-        """Let the entry have the last word on what was before it.
+    def _apply_old_values(self, before: RecordState[TimelineChange]) -> None:
+        """Let the old values of the entry win over those of other entries.
 
-        Another entry of the same change, on the tab of another subject, may seem to be older.
+        The same change can have another entry, for another subject, with a lower id.
         """
         if self.entry.kind == "create":
             before.exists, before.values = False, {}
@@ -174,14 +191,16 @@ class _Then:
             for change in self.entry.changes:
                 before.values.pop(change.field, None)
 
-    def _all(self, queryset: Any) -> Iterator[StateChange[TimelineChange]]:
+    def _changes(self, queryset: EntryQuerySet) -> Iterator[StateChange[TimelineChange]]:
         for chunk in replace(self.timeline, queryset=queryset).chunks():
             for entry in chunk:
-                yield self._told(entry)
+                yield self._change(entry)
 
-    def _told(self, entry: TimelineEntry) -> StateChange[TimelineChange]:
+    def _change(self, entry: TimelineEntry) -> StateChange[TimelineChange]:
         relations = {
-            change.field: change for change in entry.changes if self._is_relation(change.field)
+            change.field: change
+            for change in entry.changes
+            if is_many_to_many(self.registration.model, change.field)
         }
         is_link = entry.kind in ("add", "remove") or (entry.is_baseline and bool(relations))
         return StateChange(
@@ -191,40 +210,27 @@ class _Then:
             links={name: _link(change) for name, change in relations.items()} if is_link else {},
         )
 
-    def _is_relation(self, name: str) -> bool:
-        try:
-            return bool(self.registration.model._meta.get_field(name).many_to_many)
-        except FieldDoesNotExist:
-            return False
-
-    def _known_fields(self, snapshot: Mapping[str, str | None]) -> Mapping[str, TimelineChange]:
-        """Return the fields that are tracked, with what a snapshot has of them."""
-        names = [
-            field.name
-            for field in self.registration.model._meta.concrete_fields
-            if not field.primary_key
-            and field.name not in self.registration.json_keys
-            and self.registration.tracks(
-                field.name, auto_now=bool(getattr(field, "auto_now", False))
-            )
-        ]
-        _entries, sight = self.timeline.sample(0)
-        # As if it were an entry, so that the same masks hide it.
-        row = Entry(
+    def _tracked_fields(self, snapshot: Mapping[str, str | None]) -> Mapping[str, TimelineChange]:
+        """Return the tracked fields, with the values that a snapshot has of them."""
+        # An entry that is not saved, so that the same masks hide the values.
+        unsaved = Entry(
             id=self.entry.id,
             timestamp=self.entry.timestamp,
             kind="create",
             action="",
             entity_model=self.entry.entity.model,
             entity_id=self.entry.entity.id,
-            changes={name: [None, snapshot.get(name)] for name in {*names, *snapshot}},
+            changes={
+                name: [None, snapshot.get(name)]
+                for name in {*state_fields(self.registration), *snapshot}
+            },
             source=self.entry.source.code,
         )
-        (shown,) = self.timeline.shown([row], sight)
-        return {change.field: change for change in shown.changes}
+        (entry,) = self.timeline.present([unsaved], self.timeline.field_access())
+        return {change.field: change for change in entry.changes}
 
     def _snapshot(self) -> dict[str, str | None]:
-        """Return what the last snapshot before the entry held, as texts of the log."""
+        """Return the values of the last snapshot before the entry, as texts of the log."""
         historical, using = historical_model(self.registration.model), self.timeline.queryset.db
         if historical is None or self.entry.kind == "create":
             return {}
@@ -244,72 +250,73 @@ class _Then:
         name: str,
         before: RecordState[TimelineChange],
         after: RecordState[TimelineChange],
-        known: TimelineChange | None,
+        tracked: TimelineChange | None,
         *,
         is_changed: bool,
     ) -> FieldAsOf | None:
-        told = [
-            one
+        changes = [
+            change
             for state in (after, before)
-            for one in (state.values.get(name), *state.links.get(name, ()))
+            for change in (state.values.get(name), *state.links.get(name, ()))
         ]
-        shown = next((one for one in [*told, known] if one is not None), None)
-        if shown is None:
-            return None  # Links that there were none of.
+        described = next((one for one in [*changes, tracked] if one is not None), None)
+        if described is None:
+            return None  # A many-to-many field that had no links, before or after.
         return FieldAsOf(
             field=name,
-            label=shown.label,
-            type=shown.type,
-            before=_side(name, before, known),
-            after=_side(name, after, known),
+            label=described.label,
+            type=described.type,
+            before=_value(name, before, tracked),
+            after=_value(name, after, tracked),
             is_changed=is_changed,
-            permission=shown.permission,
+            permission=described.permission,
         )
 
 
-def _side(
-    name: str, state: RecordState[TimelineChange], known: TimelineChange | None
+def _value(
+    name: str, state: RecordState[TimelineChange], tracked: TimelineChange | None
 ) -> FieldValue | None:
     if not state.exists:
         return None
     if name in state.links:
-        return _side_of_links(state.links[name])
+        return _value_of_links(state.links[name])
     if name in state.values:
-        return _side_of(state.values[name])
-    return _side_of_untold(known, is_complete=state.is_complete)
+        return _value_of(state.values[name])
+    return _value_without_entry(tracked, is_complete=state.is_complete)
 
 
-def _side_of_untold(known: TimelineChange | None, *, is_complete: bool) -> FieldValue:
-    """Return a side of which no entry tells: null, as a snapshot has it, or unknown."""
-    if known is not None and known.type == "secret":
+def _value_without_entry(tracked: TimelineChange | None, *, is_complete: bool) -> FieldValue:
+    """Return the value of a field that no entry has: null, from a snapshot, or unknown."""
+    if tracked is not None and tracked.type == "secret":
         return FieldValue(state="secret")
     if is_complete:
         return FieldValue(state="null")
-    is_in_snapshot = known is not None and known.new_display is not None
-    return _side_of(known) if known is not None and is_in_snapshot else FieldValue(state="unknown")
+    if tracked is not None and tracked.new_display is not None:
+        return _value_of(tracked)
+    return FieldValue(state="unknown")
 
 
-def _side_of(shown: TimelineChange) -> FieldValue:
-    if shown.type == "secret":
+def _value_of(change: TimelineChange) -> FieldValue:
+    if change.type == "secret":
         return FieldValue(state="secret")
-    if shown.new is None and shown.new_display is None:
+    if change.new is None and change.new_display is None:
         return FieldValue(state="null")
     return FieldValue(
-        state="masked" if shown.masked else "value", value=shown.new, display=shown.new_display
+        state="masked" if change.masked else "value", value=change.new, display=change.new_display
     )
 
 
-def _side_of_links(shown: list[TimelineChange]) -> FieldValue:
-    if not shown:
+def _value_of_links(links: list[TimelineChange]) -> FieldValue:
+    if not links:
         return FieldValue(state="null")
-    if any(one.masked for one in shown):
-        return FieldValue(state="masked", display=shown[0].new_display)
-    names = [one.new_display or "" for one in shown]
-    return FieldValue(state="value", value=[one.new for one in shown], display=", ".join(names))
+    if any(link.masked for link in links):
+        return FieldValue(state="masked", display=links[0].new_display)
+    labels = [link.new_display or "" for link in links]
+    return FieldValue(state="value", value=[link.new for link in links], display=", ".join(labels))
 
 
 def _old(change: TimelineChange) -> TimelineChange:
-    """Return the change as if its old value were what there is."""
+    """Return the change with its old value as the new one."""
     return replace(change, new=change.old, new_display=change.old_display)
 
 
@@ -318,8 +325,8 @@ def _new(change: TimelineChange) -> TimelineChange:
 
 
 def _link(change: TimelineChange) -> tuple[str, TimelineChange]:
-    there = change if change.new_display is not None else _old(change)
-    return str(there.new if there.new is not None else there.new_display), there
+    linked = change if change.new_display is not None else _old(change)
+    return str(linked.new if linked.new is not None else linked.new_display), linked
 
 
 def _texts(registration: Registration, record: Any, *, using: str) -> dict[str, str | None]:

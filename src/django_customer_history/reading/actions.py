@@ -1,4 +1,4 @@
-"""What entries are called, as a filter: for each reader by what they may see of it."""
+"""The filter `action`: each reader filters by the names of actions that they see."""
 
 from dataclasses import dataclass
 
@@ -9,35 +9,43 @@ from django_customer_history.registration.registry import registry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actions:
-    """The names of which an entry must bear one, and those of which it may bear none."""
+    """An entry must have one of the wanted names, and none of the unwanted names."""
 
     wanted: tuple[str, ...] = ()
     unwanted: tuple[str, ...] = ()
 
     @property
     def depend_on_the_reader(self) -> bool:
-        """Whether the database alone cannot tell who sees which name."""
-        return bool(self.wanted or self.unwanted) and bool(_telling())
+        """Whether readers see different names, so that the database alone cannot filter."""
+        return bool(self) and bool(_actions_of_values())
+
+    def __bool__(self) -> bool:
+        """Return whether there is any name to filter by."""
+        return bool(self.wanted or self.unwanted)
 
     def narrowed(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Keep what may fit, in the database: names that tell a value may stand for others."""
-        telling = _telling()
+        """Return the entries that can match, by the database.
+
+        An entry whose action discloses a value has another name for some readers, so all of
+        these entries stay.
+        """
+        of_values = _actions_of_values()
         if self.wanted:
-            entries = entries.filter(action__in=[*self.wanted, *sorted(telling)])
-        if self.unwanted and not telling:
+            entries = entries.filter(action__in=[*self.wanted, *sorted(of_values)])
+        if self.unwanted and not of_values:
             entries = entries.exclude(action__in=self.unwanted)
         return entries
 
-    def fits(self, entry: Entry, sight: FieldAccess) -> bool:
-        """Return whether an entry is called so for a reader."""
-        if not (self.wanted or self.unwanted):
+    def fits(self, entry: Entry, access: FieldAccess) -> bool:
+        """Return whether an entry matches by the name that its reader sees."""
+        if not self:
             return True
-        action = sight.action(entry)
+        action = access.action(entry)
         return (not self.wanted or action in self.wanted) and action not in self.unwanted
 
 
-def _telling() -> frozenset[str]:
-    """Return the names that stand for one value of a field, whether it is confidential or not."""
+def _actions_of_values() -> frozenset[str]:
+    """Return the actions that are named after a value, whether its field is confidential or not."""
     return frozenset(
         event.action
         for registration in registry

@@ -1,4 +1,4 @@
-"""The frozen values that doors show: entries and their changes, ready for one reader."""
+"""Frozen values that the tab, REST, the admin and the exports show: made for one reader."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +10,23 @@ from django_customer_history.context.resolved import NamedUser
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordName:
-    """A record as an entry speaks of it."""
+    """A record that an entry refers to."""
 
     model: str
+    """The label of the model: `crm.invoice`."""
     id: str
+    """The key of the record, as text."""
     label: str | None
+    """The label of the record, masked for the reader; None: it has none."""
     name: str
-    """What records of the model are called: "invoice"."""
+    """What a record of the model is called: "invoice"."""
     url: str | None = None
-    """Where the host shows the record; None where it does not, or where the record is gone."""
+    """The project's page for the record; None: there is no page, or the record is deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySource:
-    """Where a change came from."""
+    """The part of the system that caused a change."""
 
     code: str
     label: str
@@ -31,7 +34,7 @@ class EntrySource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineChange:
-    """One field of an entry, ready to be shown to the reader it was made for."""
+    """One field of an entry, made for one reader."""
 
     field: str
     label: str
@@ -42,14 +45,14 @@ class TimelineChange:
     new_display: str | None
     masked: bool = False
     permission: str | None = None
-    """The permission that would show a masked value; None: nothing would."""
+    """The permission that shows a masked value; None: no permission does."""
     revealable: bool = False
-    """Whether the reader has that permission, and the value waits for an explicit look."""
+    """Whether the reader has that permission and may reveal the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineEntry:
-    """One entry, ready to be shown to the reader it was made for."""
+    """One entry, made for one reader. `timestamp` is in UTC."""
 
     id: UUID
     timestamp: datetime
@@ -65,20 +68,22 @@ class TimelineEntry:
     request_id: UUID | None
     reason: str | None
     is_baseline: bool = False
-    """Whether it tells what was there when tracking began: its changes have no old values,
-    and when the new ones were set is not known, but that it was before."""
+    """Whether the entry has what the record held when tracking began. Its changes have no old
+    values, and the new values were set at some time before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some entries, newest first, and the cursors of those before and after them."""
+    """Some entries, newest first, and the cursors of the pages beside them."""
 
     entries: tuple[TimelineEntry, ...]
     older: str | None
+    """The cursor of the page with older entries; None: there are none."""
     newer: str | None = None
-    follows: bool = False
-    """Whether the first entry belongs to the request of the one above it, on the page before."""
+    """The cursor of the page with newer entries; None: there are none."""
+    continues_request: bool = False
+    """Whether the first entry has the same request as the last entry of the newer page."""
     subject_label: str | None = None
-    """The name of the one subject that was asked about; None where it is gone, or of several."""
-    withheld: tuple[str, ...] = ()
-    """The names of the fields that an export would mask for this reader."""
+    """The label of the timeline's subject; None: it is deleted, or there are several."""
+    masked_fields: tuple[str, ...] = ()
+    """The labels of the fields that an export masks for this reader."""

@@ -1,4 +1,4 @@
-"""Facets: what occurs in a history, for the menus of its filters."""
+"""Facets: the values that occur in a timeline, for the menus of its filters."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from django_customer_history.reading.record_labels import model_title
 from django_customer_history.reading.timeline import Timeline
 
 DEPTH = 2_000
-"""Newest entries that are looked at: the cost does not grow with the log."""
+"""The number of newest entries that are read: the cost does not grow with the log."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Choice:
-    """A value that a filter can be given, and what people call it."""
+    """A value of a filter, and its label."""
 
     label: str
     value: str
@@ -31,7 +31,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facets:
-    """What occurs in the newest entries, each list in the order of its labels."""
+    """The values that occur in the newest entries, each list in the order of its labels."""
 
     users: tuple[Choice, ...]
     actions: tuple[Choice, ...]
@@ -40,23 +40,24 @@ class Facets:
     fields: tuple[Choice, ...]
     sources: tuple[Choice, ...]
     complete: bool
-    """Whether every entry was looked at."""
+    """Whether every entry of the timeline was read."""
 
 
 def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
-    """Return what occurs in the newest `depth` entries; without counts, which would tell.
+    """Return the values that occur in the newest `depth` entries.
 
-    Each value fits the filter of its name; a source that the settings know no more is left out.
+    There are no counts: they would disclose how often a confidential value occurs. Each value is
+    valid for the filter of its name; a source that is not in the settings any more is left out.
     """
-    entries, sight, is_complete = timeline.recent(depth)
+    entries, access, is_complete = timeline.recent(depth)
     sources = [one.source for one in entries]
     return Facets(
         users=_choices(map(_user, entries)),
-        actions=_choices((one, action_label(one)) for one in map(sight.action, entries)),
+        actions=_choices((one, action_label(one)) for one in map(access.action, entries)),
         kinds=_choices((one.kind, str(KIND_LABELS[one.kind])) for one in entries),
         entities=_choices((one.entity_model, model_title(one.entity_model)) for one in entries),
         fields=_choices(
-            (name, sight.rule(one, name).label) for one in entries for name in one.changes
+            (name, access.rule(one, name).label) for one in entries for name in one.changes
         ),
         sources=_choices((code, SOURCES[code]) for code in sources if code in SOURCES),
         complete=is_complete,

@@ -1,6 +1,6 @@
-"""What people write as values of filters, read: moments, records, addresses and the like.
+"""Parsers of filter values: moments, records, addresses and so on.
 
-What is malformed raises Django's `ValidationError` with a text that says what to give.
+A malformed value raises Django's `ValidationError`, whose text says what to give.
 """
 
 import difflib
@@ -23,9 +23,9 @@ _MOMENT = re.compile(
 )
 """A date, or a moment as in RFC 3339."""
 
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
-"""No key is older."""
-_END = datetime.max.replace(tzinfo=UTC)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No entry is older: the keys of entries count from here."""
+_LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 def text_of(value: str) -> str:
@@ -33,11 +33,11 @@ def text_of(value: str) -> str:
     return value
 
 
-def one_of(known: Collection[str]) -> Callable[[str], str]:
-    """Return what takes the texts in `known` and no other."""
+def choice_of(known: Collection[str]) -> Callable[[str], str]:
+    """Return a parser that accepts the texts in `known` and no others."""
 
     def parse(value: str) -> str:
-        if value not in known:  # Asked each time: a project's own sources stand in its settings.
+        if value not in known:  # Evaluated each time: sources depend on the settings.
             choices = gettext("Give one of: %(values)s.") % {"values": ", ".join(known)}
             raise ValidationError(f"{guess(value, known)}{choices}")
         return value
@@ -46,7 +46,7 @@ def one_of(known: Collection[str]) -> Callable[[str], str]:
 
 
 def record_of(value: str) -> tuple[str, str | None]:
-    """Return the model and the key of `crm.customer:42`; None for the key: of any."""
+    """Return the model and the key of `crm.customer:42`; the key of `crm.customer` is None."""
     model, _, key = value.partition(":")
     app_label, dot, name = model.lower().partition(".")
     if not (app_label and dot and name) or (":" in value and not key):
@@ -56,18 +56,18 @@ def record_of(value: str) -> tuple[str, str | None]:
     return f"{app_label}.{name}", key or None
 
 
-def address_of(value: str) -> str:
+def ip_address_of(value: str) -> str:
     """Return an IP address as the log writes it."""
     try:
         address = ip_address(value)
     except ValueError:
         address = None
-    if address is None or "%" in value:  # A zone is of one host; no address in the log has one.
+    if address is None or "%" in value:  # The log stores addresses without a zone.
         raise ValidationError(gettext("Give an IP address, like 203.0.113.9 or 2001:db8::7."))
     return str(address)
 
 
-def request_of(value: str) -> UUID:
+def request_id_of(value: str) -> UUID:
     """Return the id of a request."""
     if not _UUID.fullmatch(value):
         raise ValidationError(gettext("Give the id of a request, a UUID."))
@@ -75,12 +75,12 @@ def request_of(value: str) -> UUID:
 
 
 def start_of(value: str) -> datetime:
-    """Return a moment, or the first one of a day of the user's own, in UTC."""
+    """Return a moment in UTC; for a date, the first moment of the day in the current time zone."""
     return _moment(value, end_of_day=False)
 
 
 def end_of(value: str) -> datetime:
-    """Return a moment, or the last one of a day of the user's own, in UTC."""
+    """Return a moment in UTC; for a date, the last moment of the day in the current time zone."""
     return _moment(value, end_of_day=True)
 
 
@@ -90,7 +90,7 @@ def _moment(value: str, *, end_of_day: bool) -> datetime:
         try:
             day, moment = parse_date(value), parse_datetime(value.upper())
         except ValueError:
-            day = moment = None  # As with the 30th of February.
+            day = moment = None  # The 30th of February.
     if day is not None:
         moment = datetime.combine(day, time.max if end_of_day else time.min)
     if moment is None:
@@ -100,13 +100,13 @@ def _moment(value: str, *, end_of_day: bool) -> datetime:
     if timezone.is_naive(moment):
         moment = moment.replace(tzinfo=timezone.get_current_timezone())
     try:
-        return max(moment.astimezone(UTC), _BEGINNING)
-    except OverflowError:  # Where in UTC it is the year 0, or 10,000.
-        return _BEGINNING if moment.year == 1 else _END
+        return max(moment.astimezone(UTC), _EARLIEST)
+    except OverflowError:  # In UTC it is in the year 0, or in 10,000.
+        return _EARLIEST if moment.year == 1 else _LATEST
 
 
 def guess(name: str, known: Iterable[str]) -> str:
-    """Return "Did you mean ...?" where a known name is close, else nothing."""
+    """Return "Did you mean ...?" if a known name is similar, else an empty text."""
     close = difflib.get_close_matches(name, list(known), n=1)
     if not close:
         return ""

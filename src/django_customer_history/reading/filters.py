@@ -1,19 +1,17 @@
-"""The filters of the log: one set of names for the page, REST, exports, commands and Python.
+"""The filters of the log: the same names on pages, over REST, in exports, commands and Python.
 
-A name that is given twice means "or", a leading `-` means "not". What is unknown or malformed
-raises `InvalidFilterError`, which names it; nothing is ever ignored.
+A name that is given twice means "or", a leading `-` means "not". Unknown names and malformed values
+raise `InvalidFilterError`, which names them. Nothing is ignored.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 
-import django_filters
-from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -31,22 +29,23 @@ from django_customer_history.labels import KINDS
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.actions import Actions
 from django_customer_history.reading.filter_values import (
-    address_of,
+    choice_of,
     end_of,
     guess,
-    one_of,
+    ip_address_of,
     record_of,
-    request_of,
+    request_id_of,
     start_of,
     text_of,
 )
 from django_customer_history.reading.search import Search
+from django_customer_history.values.encoding import encode
 
 SYSTEM = "system"
-"""The user of entries that nobody made."""
+"""The user of entries without a user."""
 
 BY_NAME = "name:"
-"""Before the name of a user without a key, such as that of a shell."""
+"""Precedes the name of a user without a key, such as the user of a shell."""
 
 MOST_VALUES = 50
 LONGEST_VALUE = 500
@@ -66,49 +65,49 @@ def _by_user(user: str) -> Q:
     if user == SYSTEM:
         return without_key & (Q(user_label__isnull=True) | Q(user_label=""))
     if user.startswith(BY_NAME):
-        # A key may look like that, too.
+        # A key may begin like this too.
         return Q(user_id=user) | (without_key & Q(user_label=user.removeprefix(BY_NAME)))
     return Q(user_id=user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterDefinition:
-    """One filter: what its values are, and which entries it keeps."""
+    """One filter: how its values are parsed, and which entries match them."""
 
     parse: Callable[[str], Any]
     condition: Callable[[Any], Q]
     description: str
     placeholder: str
-    """Stands for a value where the usage of a command is told."""
+    """The name of a value in the usage of a command."""
     is_single: bool = False
     choices: Collection[str] = ()
-    """The only values there are; for sources, those of the settings at the time of asking."""
+    """The only valid values; empty for filters without choices. Sources depend on the settings."""
 
 
 DEFINITIONS: Mapping[str, FilterDefinition] = {
     "from": FilterDefinition(
         parse=start_of,
         condition=lambda moment: Q(id__gte=lowest_uuid_at(moment)),
-        description="Not before this moment, or this day in the user's time zone.",
+        description="Not before this moment, or this day in the reader's time zone.",
         placeholder="DATE",
         is_single=True,
     ),
     "to": FilterDefinition(
         parse=end_of,
         condition=lambda moment: Q(id__lte=highest_uuid_at(moment)),
-        description="Not after this moment, or this day in the user's time zone.",
+        description="Not after this moment, or this day in the reader's time zone.",
         placeholder="DATE",
         is_single=True,
     ),
     "user": FilterDefinition(
         parse=text_of,
         condition=_by_user,
-        description=f'Key of the user who acted; "{SYSTEM}" for nobody;'
-        f' "{BY_NAME}deploy" for one that has no key.',
+        description=f'Key of the user; "{SYSTEM}" for entries without a user;'
+        f' "{BY_NAME}deploy" for a user without a key.',
         placeholder="USER",
     ),
     "kind": FilterDefinition(
-        parse=one_of(KINDS),
+        parse=choice_of(KINDS),
         condition=lambda kind: Q(kind=kind),
         description="What physically happened.",
         placeholder="KIND",
@@ -117,36 +116,36 @@ DEFINITIONS: Mapping[str, FilterDefinition] = {
     "action": FilterDefinition(
         parse=text_of,
         condition=lambda action: Q(action=action),
-        description='What it is called: "Update", "Invoice Generated".',
+        description='Name of the action: "Update", "Invoice Generated".',
         placeholder="NAME",
     ),
     "entity": FilterDefinition(
         parse=record_of,
         condition=_by_record("entity"),
-        description='What changed: a model, "billing.invoice", or a record, "billing.invoice:7".',
+        description='Entity: a model, "billing.invoice", or a record, "billing.invoice:7".',
         placeholder="RECORD",
     ),
     "field": FilterDefinition(
         parse=text_of,
         condition=lambda name: Q(changes__has_key=name),
-        description='Name of a field that changed, or a JSON key: "udf.colour".',
+        description='Name of a field that changed, or a JSON key: "udf.color".',
         placeholder="FIELD",
     ),
     "source": FilterDefinition(
-        parse=one_of(SOURCES),
+        parse=choice_of(SOURCES),
         condition=lambda source: Q(source=source),
         description="The part of the system that caused it.",
         placeholder="SOURCE",
         choices=SOURCES,
     ),
     "ip_address": FilterDefinition(
-        parse=address_of,
+        parse=ip_address_of,
         condition=lambda address: Q(ip_address=address),
         description="IP address.",
         placeholder="ADDRESS",
     ),
     "request_id": FilterDefinition(
-        parse=request_of,
+        parse=request_id_of,
         condition=lambda key: Q(request_id=key),
         description="Id of the request, task or command.",
         placeholder="UUID",
@@ -154,196 +153,176 @@ DEFINITIONS: Mapping[str, FilterDefinition] = {
     "subject": FilterDefinition(
         parse=record_of,
         condition=_by_record("subject"),
-        description='On whose tab it shows: "crm.customer" or "crm.customer:42".',
+        description='Subject: a model, "crm.customer", or a record, "crm.customer:42".',
         placeholder="RECORD",
     ),
     "q": FilterDefinition(
         parse=text_of,
-        condition=lambda _: Q(),  # `Search` looks for it, where masks are known.
+        condition=lambda _: Q(),  # `Search` applies it, as it depends on masks.
         description="Text in old and new values that the reader may see.",
         placeholder="TEXT",
     ),
 }
 
-_BY_SIGHT = ("action", "-action", "q", "-q")
-"""Filters that must not tell what a reader may not see."""
+_BY_READER = ("action", "-action", "q", "-q")
+"""Filters whose result must not disclose values that the reader may not see."""
+
+_MOMENTS = ("from", "to", "-from", "-to")
 
 NAMES: tuple[str, ...] = (*DEFINITIONS, *(f"-{name}" for name in DEFINITIONS))
 
 
-class RepeatableField(forms.Field):
-    """The values given for one name, each parsed."""
-
-    widget = forms.MultipleHiddenInput
-
-    def __init__(self, *, definition: FilterDefinition, **kwargs: Any) -> None:
-        self.definition = definition
-        super().__init__(**kwargs)
-
-    def clean(self, value: Any) -> list[Any]:
-        """Return the parsed values; refuse empty, repeated single and outsized ones."""
-        given = list(value or ())
-        if len(given) > (1 if self.definition.is_single else MOST_VALUES):
-            raise ValidationError(gettext("Given too often."))
-        return [self._parsed(str(one)) for one in given]
-
-    def _parsed(self, text: str) -> Any:
-        if not text or "\x00" in text or len(text) > LONGEST_VALUE:
-            raise ValidationError(
-                gettext("Give a value of 1 to %(most)d characters.") % {"most": LONGEST_VALUE}
-            )
-        return self.definition.parse(text)
-
-
-class RepeatableFilter(django_filters.Filter):  # type: ignore[misc]
-    """Keeps the entries that fit one of the values or, as the contrary, none of them."""
-
-    field_class = RepeatableField
-
-    def filter(self, entries: EntryQuerySet, values: Sequence[Any]) -> EntryQuerySet:
-        """Return the entries that are kept."""
-        if not values:
-            return entries
-        condition = reduce(or_, map(self.extra["definition"].condition, values))
-        if not condition:
-            return entries
-        return entries.exclude(condition) if self.exclude else entries.filter(condition)
-
-
-HistoryFilterSet = type(
-    "HistoryFilterSet",
-    (django_filters.FilterSet,),
-    {
-        name: RepeatableFilter(
-            label=name,
-            definition=DEFINITIONS[name.removeprefix("-")],
-            exclude=name.startswith("-"),
-        )
-        for name in NAMES
-    },
-)
-"""All filters, as django-filter carries them; built, as `from` is no name in Python."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """What is asked of the log. Made by `read` from a query or by `of` in Python."""
+    """A set of filters. Made by `read` from a query string or by `of` in Python."""
 
-    asked: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The values of each filter as text, sorted, so that equal filters are equal."""
     search: Search = field(default_factory=Search)
     actions: Actions = field(default_factory=Actions)
 
     @classmethod
-    def read(cls, query: Mapping[str, Any], *, besides: Iterable[str] = ()) -> "Filters":
+    def read(cls, query: Mapping[str, Any], *, other_names: Iterable[str] = ()) -> "Filters":
         """Return the filters of a query string, or of a dict of a text or texts by name.
 
-        Names in `besides` are left to others. Raises `InvalidFilterError`.
+        `other_names` are names in the query that are not filters. Raises `InvalidFilterError`
+        with everything that is wrong.
         """
-        others = tuple(besides)
-        asked = {name: _values(query, name) for name in query if name not in others}
+        others = tuple(other_names)
+        given = {name: _texts(query, name) for name in query if name not in others}
         unknown = gettext("Unknown filter.")
         errors = {
             name: f"{unknown} {guess(name, (*NAMES, *others))}".strip()
-            for name in asked
+            for name in given
             if name not in NAMES
         }
-        filter_set = HistoryFilterSet(data=asked, queryset=EntryQuerySet())
-        errors |= {name: " ".join(texts) for name, texts in filter_set.errors.items()}
+        texts = {name: given[name] for name in NAMES if given.get(name)}
+        parsed, invalid = _parse(texts)
+        errors |= invalid
         if errors:
             raise InvalidFilterError(errors)
-        # Moments are kept as they were understood: a cursor is bound to the user's day.
-        canonical = {name: tuple(map(str, values)) for name, values in asked.items()}
-        for name in ("from", "to", "-from", "-to"):
-            if name in asked:
-                canonical[name] = (filter_set.form.cleaned_data[name][0].isoformat(),)
+        # Moments are kept in UTC: a cursor belongs to the day of one time zone.
+        texts |= {name: (parsed[name][0].isoformat(),) for name in _MOMENTS if name in parsed}
         return cls(
-            asked=tuple(sorted((name, tuple(sorted(v))) for name, v in canonical.items())),
-            search=Search(wanted=canonical.get("q", ()), unwanted=canonical.get("-q", ())),
-            actions=Actions(
-                wanted=canonical.get("action", ()), unwanted=canonical.get("-action", ())
-            ),
+            values=tuple(sorted((name, tuple(sorted(each))) for name, each in texts.items())),
+            search=Search(wanted=texts.get("q", ()), unwanted=texts.get("-q", ())),
+            actions=Actions(wanted=texts.get("action", ()), unwanted=texts.get("-action", ())),
         )
 
     @classmethod
-    def of(cls, **asked: Any) -> "Filters":
+    def of(cls, **values: Any) -> "Filters":
         """Return filters from Python: `Filters.of(user=ann, kind=["create"], not_source="api")`.
 
-        Names as everywhere, with `from_` for "from" and `not_` for the leading `-`; values are
-        texts, dates, moments, records, or several of those. Raises `InvalidFilterError`.
+        The names are those of the filters, with `from_` for "from" and `not_` for the leading `-`.
+        Values are texts, dates, moments, records, or several of them. Raises `InvalidFilterError`.
         """
         query = {}
-        for keyword, values in asked.items():
+        for keyword, given in values.items():
             bare = keyword.removesuffix("_").removeprefix("not_")
             name = f"-{bare}" if keyword.startswith("not_") else bare
-            several = values if isinstance(values, list | tuple | set | frozenset) else [values]
+            several = given if isinstance(given, list | tuple | set | frozenset) else [given]
             query[name] = [_as_text(value, bare) for value in several]
         return cls.read(query)
 
     def __bool__(self) -> bool:
-        """Tell whether anything is asked for."""
-        return bool(self.asked)
+        """Return whether there is any filter."""
+        return bool(self.values)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the text of each value."""
+        return ((name, text) for name, texts in self.values for text in texts)
 
     @property
     def question(self) -> str:
-        """A text that differs for filters that differ."""
-        return json.dumps(self.asked)
+        """A text that differs for different filters."""
+        return json.dumps(self.values)
 
     def applied(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Return the entries that fit: `Filters.of(kind="create").applied(entries)`.
+        """Return the entries that match: `Filters.of(kind="create").applied(entries)`.
 
-        Raises `InvalidFilterError` for text: who may read it, only a timeline knows.
+        Raises `InvalidFilterError` for `q`: only a timeline knows what its reader may see.
         """
         if self.search:
-            texts = [name for name in ("q", "-q") if name in dict(self.asked)]
+            searches = [name for name, _ in self.values if name in ("q", "-q")]
             detail = gettext("Text is searched by a timeline alone.")
-            raise InvalidFilterError(dict.fromkeys(texts, detail))
-        return self._applied(entries, dict(self.asked))
+            raise InvalidFilterError(dict.fromkeys(searches, detail))
+        return _apply(dict(self.values), entries)
 
     @property
     def depend_on_the_reader(self) -> bool:
-        """Whether only what a reader may see of an entry tells whether it fits."""
+        """Whether the database alone cannot find the entries that match for one reader."""
         return bool(self.search) or self.actions.depend_on_the_reader
 
     def applied_for_all(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Return what fits for every reader; whether it does for one, is for `fits` to say."""
-        asked = {name: texts for name, texts in self.asked if name not in _BY_SIGHT}
-        return self._applied(entries, asked)
+        """Return the entries that can match for some reader. `fits` checks it for one reader."""
+        return _apply(
+            {name: texts for name, texts in self.values if name not in _BY_READER}, entries
+        )
 
     @property
     def have_an_index(self) -> bool:
-        """Whether one of them is followed by an index other than that of time."""
+        """Whether the database can use an index other than the primary key for one of them."""
         return any(
-            name not in ("from", "to") and _has_an_index(name, texts) for name, texts in self.asked
+            name not in ("from", "to") and _has_an_index(name, texts) for name, texts in self.values
         )
 
     @property
     def go_by_indexes(self) -> bool:
-        """Whether each of them is followed by an index of the log."""
-        return all(_has_an_index(name, texts) for name, texts in self.asked)
+        """Whether the database can use an index of the log for each of them."""
+        return all(_has_an_index(name, texts) for name, texts in self.values)
 
     def bounded(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Keep what fits those filters that an index of the log follows in the order of time."""
-        asked = {name: texts for name, texts in self.asked if _has_an_index(name, texts)}
-        return self._applied(entries, asked)
+        """Return the entries that match the filters with an index in the order of time."""
+        return _apply(
+            {name: texts for name, texts in self.values if _has_an_index(name, texts)}, entries
+        )
 
     def narrowed(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Keep of those what may fit for one reader."""
+        """Return the entries among which are all that match for one reader."""
         return self.search.narrowed(self.actions.narrowed(entries))
 
-    def fits(self, entry: Entry, sight: FieldAccess) -> bool:
-        """Return whether such an entry fits for a reader, by what they may see of it."""
-        return self.actions.fits(entry, sight) and self.search.fits(entry, sight)
-
-    def _applied(self, entries: EntryQuerySet, asked: Mapping[str, Sequence[str]]) -> EntryQuerySet:
-        query = {name: list(values) for name, values in asked.items()}
-        filter_set = HistoryFilterSet(data=query, queryset=entries)
-        if errors := filter_set.errors:  # django-filter would keep all entries.
-            raise InvalidFilterError({name: " ".join(texts) for name, texts in errors.items()})
-        kept: EntryQuerySet = filter_set.qs
-        return kept
+    def fits(self, entry: Entry, access: FieldAccess) -> bool:
+        """Return whether such an entry matches for a reader, by what they may see of it."""
+        return self.actions.fits(entry, access) and self.search.fits(entry, access)
 
 
 NO_FILTERS = Filters()
+
+
+def _parse(
+    texts: Mapping[str, Sequence[str]],
+) -> tuple[dict[str, list[Any]], dict[str, str]]:
+    """Return the parsed values of each filter, and what is wrong with the others."""
+    parsed, errors = {}, {}
+    for name, given in texts.items():
+        try:
+            parsed[name] = _parse_one(DEFINITIONS[name.removeprefix("-")], given)
+        except ValidationError as error:
+            errors[name] = " ".join(error.messages)
+    return parsed, errors
+
+
+def _parse_one(definition: FilterDefinition, texts: Sequence[str]) -> list[Any]:
+    if len(texts) > (1 if definition.is_single else MOST_VALUES):
+        raise ValidationError(gettext("Given too often."))
+    if any(not text or "\x00" in text or len(text) > LONGEST_VALUE for text in texts):
+        raise ValidationError(
+            gettext("Give a value of 1 to %(most)d characters.") % {"most": LONGEST_VALUE}
+        )
+    return [definition.parse(text) for text in texts]
+
+
+def _apply(values: Mapping[str, Sequence[str]], entries: EntryQuerySet) -> EntryQuerySet:
+    """Return the entries that match. Raises `InvalidFilterError`."""
+    parsed, errors = _parse({name: values[name] for name in NAMES if name in values})
+    if errors:
+        raise InvalidFilterError(errors)
+    for name, several in parsed.items():
+        condition = reduce(or_, map(DEFINITIONS[name.removeprefix("-")].condition, several))
+        if condition:
+            keep = entries.exclude if name.startswith("-") else entries.filter
+            entries = keep(condition)
+    return entries
 
 
 def _has_an_index(name: str, texts: Sequence[str]) -> bool:
@@ -354,9 +333,9 @@ def _has_an_index(name: str, texts: Sequence[str]) -> bool:
     return len(texts) == 1 and (has_key or is_record)
 
 
-def _values(query: Mapping[str, Any], name: str) -> list[str]:
+def _texts(query: Mapping[str, Any], name: str) -> tuple[str, ...]:
     several = query.getlist(name) if hasattr(query, "getlist") else query[name]
-    return [several] if isinstance(several, str) else list(several)
+    return (several,) if isinstance(several, str) else tuple(map(str, several))
 
 
 def _as_text(value: Any, name: str) -> str:
@@ -365,8 +344,8 @@ def _as_text(value: Any, name: str) -> str:
     if isinstance(value, type) and issubclass(value, models.Model):
         return value._meta.label_lower
     if isinstance(value, models.Model):
-        return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{value.pk}"
+        return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{encode(value)}"
     if isinstance(value, datetime) and timezone.is_aware(value):
-        # Once zones were apart by seconds, which no offset in a text can say.
+        # An ISO text has no seconds in its offset, and early time zones had.
         value = value.astimezone(UTC)
     return value.isoformat() if isinstance(value, date) else str(value)

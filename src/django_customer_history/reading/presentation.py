@@ -1,4 +1,4 @@
-"""An entry of the log made ready for one reader: named, typed, displayed and masked."""
+"""Entries of the log as one reader may see them: labelled, typed, formatted and masked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,34 +30,34 @@ from django_customer_history.values.rendering import (
 
 
 def present(
-    entries: Sequence[Entry], sight: FieldAccess, *, known: Sequence[models.Model] = ()
+    entries: Sequence[Entry], access: FieldAccess, *, loaded: Sequence[models.Model] = ()
 ) -> tuple[TimelineEntry, ...]:
-    """Return entries as a reader may see them; `known` are records that are loaded already."""
-    names = RecordLabels(entries, sight, known=known)
+    """Return entries as a reader may see them; `loaded` are records that need no statement."""
+    labels = RecordLabels(entries, access, loaded=loaded)
     sources = {code: str(label) for code, label in conf.sources().items()}
-    return tuple(_EntryView(entry, sight, names, sources).shown() for entry in entries)
+    return tuple(_EntryPresenter(entry, access, labels, sources).present() for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)
-class _EntryView:
+class _EntryPresenter:
     entry: Entry
-    sight: FieldAccess
-    names: RecordLabels
+    access: FieldAccess
+    labels: RecordLabels
     sources: Mapping[str, str]
 
-    def shown(self) -> TimelineEntry:
+    def present(self) -> TimelineEntry:
         entry = self.entry
-        record = self.names.record(entry.entity_model, entry.entity_id)
-        entity_label = self.sight.label_then(entry, record=record)
+        record = self.labels.record(entry.entity_model, entry.entity_id)
+        entity_label = self.access.logged_label(entry, record=record)
         return TimelineEntry(
             id=entry.id,
             timestamp=entry.timestamp,
             user=_user_value(entry.user_id, entry.user_label),
             impersonator=_impersonator((entry.context or {}).get("impersonator")),
-            action=self.sight.action(entry),
+            action=self.access.action(entry),
             kind=entry.kind,
             subject=self._subject(),
-            entity=self.names.named(entry.entity_model, entry.entity_id, entity_label),
+            entity=self.labels.record_name(entry.entity_model, entry.entity_id, entity_label),
             changes=tuple(
                 self._change(name, *values)
                 for name, values in sorted(entry.changes.items(), key=self._position)
@@ -75,15 +75,15 @@ class _EntryView:
         model, key = self.entry.subject_model, self.entry.subject_id
         if model is None or key is None:
             return None
-        return self.names.named(model, key, self.names.label_of(model, key))
+        return self.labels.record_name(model, key, self.labels.label(model, key))
 
     def _position(self, item: tuple[str, object]) -> tuple[int, str]:
-        # In the model's own order; what it does not know comes last.
-        positions = self.names.positions(self.entry.entity_model)
+        # In the order of the model's fields; unknown names come last.
+        positions = self.labels.positions(self.entry.entity_model)
         return positions.get(item[0].partition(".")[0], len(positions)), item[0]
 
     def _change(self, name: str, old: str | None, new: str | None) -> TimelineChange:
-        rule = self.sight.rule(self.entry, name)
+        rule = self.access.rule(self.entry, name)
         if rule.is_hidden or rule.hidden_keys:
             return TimelineChange(
                 field=name,
@@ -110,24 +110,24 @@ class _EntryView:
     def _display(self, text: str | None, rule: FieldRule) -> str | None:
         target = target_of(rule.field)
         if text is not None and target is not None:
-            model, key = target
-            return self.names.label_of(model, text, key=key) or f"#{text}"
+            model, attribute = target
+            return self.labels.label(model, text, attribute=attribute) or f"#{text}"
         return display(text, rule.field, rule.value_type, own=rule.display)
 
 
 def _redacted(text: str | None, rule: FieldRule) -> str | None:
-    shown = rule.redacted(text)
-    return None if shown is None else sendable_text(shown)
+    redacted = rule.redacted(text)
+    return None if redacted is None else sendable_text(redacted)
 
 
 def _user_value(key: str | None, label: str | None) -> NamedUser | None:
-    # One of whom the project has no record, such as a shell's user, has a name alone.
+    # A user who is not in the database, such as that of a shell, has only a name.
     name = label or key
     return None if name is None else NamedUser(id=key or "", label=name)
 
 
-def _impersonator(given: Any) -> NamedUser | None:
-    if isinstance(given, dict):
-        key, label = given.get("id"), given.get("name") or given.get("label")
+def _impersonator(value: Any) -> NamedUser | None:
+    if isinstance(value, dict):
+        key, label = value.get("id"), value.get("name") or value.get("label")
         return NamedUser(id=str(key or ""), label=str(label or key or ""))
-    return None if given is None else NamedUser(id="", label=str(given))
+    return None if value is None else NamedUser(id="", label=str(value))

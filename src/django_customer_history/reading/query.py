@@ -1,10 +1,11 @@
-"""Entries looked for in the log: those that fit, on one side of a place, for one reader.
+"""The search for the entries of one timeline, for one reader, from a cursor onwards.
 
-What only a reader's own rights decide is sorted out here, some hundred entries at a time.
+The database selects the entries as far as it can. What depends on the permissions of the reader
+is decided here, a few hundred entries at a time.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
@@ -12,193 +13,188 @@ from django.db import connections
 
 from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.access.object_access import ObjectAccess
-from django_customer_history.access.permissions import (
-    Reader,
-    has_object_permissions,
-)
+from django_customer_history.access.permissions import Reader, has_object_permissions
 from django_customer_history.backends import backend_of
-from django_customer_history.capture.registration_log import (
-    changed_registrations,
-    former_labels,
-)
-from django_customer_history.models import (
-    ConfidentialField,
-    Entry,
-    EntryQuerySet,
-)
+from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.cursors import Cursor
 from django_customer_history.reading.filters import Filters
 
 CHUNK = 500
-"""Entries that are read at once, where each must be looked at before it is shown."""
+"""Entries that are read at once, if each has to be checked before it is shown."""
 
 MOST_SEARCHED = 10_000
-"""Entries that are looked through for one page, where what may be seen of them decides."""
+"""Entries that are read at most for one page, if what the reader may see decides which match."""
 
 NEAR, FAR = 5_000, 500_000
-"""Entries of the log that are looked through for one page, where no index leads to those that fit:
-so many at first, as they mostly do, and so many at the most."""
+"""Entries of the log that are searched for one page, if no index leads to those that match:
+first the smaller number, which is mostly enough, then the larger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryResult:
-    """What was found, in the order in which it was looked for."""
+    """The entries that match, in the order of the search, and what the reader may see of them."""
 
     entries: list[Entry]
-    sight: FieldAccess
-    rest: UUID | None = None
-    """The first entry that was not looked at any more, where the search has not come to its end."""
+    access: FieldAccess
+    unread: UUID | None = None
+    """The first entry that was not read; None: the search did not stop at its limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryQuery:
-    """Looks for the entries of one timeline."""
+    """The search for the entries of one timeline."""
 
     reader: Reader
     entries: EntryQuerySet
-    """Those that fit for every reader."""
+    """The entries that match, as far as that does not depend on the reader."""
     log: EntryQuerySet
-    """Those among which they are: what the filters were put to."""
+    """The same without the filters."""
     filters: Filters
-    reach: ObjectAccess
+    object_access: ObjectAccess
     is_within_one_record: bool
     is_revealing: bool
 
-    def read(
-        self, entries: EntryQuerySet, place: Cursor | None = None, *, is_bounded: bool = False
-    ) -> tuple[list[Entry], FieldAccess]:
-        """Return entries, and what the reader may see by the marks of the same moment."""
-        using = entries.db
-        found = _read(entries, hint=self._hint(place, is_bounded=is_bounded))
-        # After the entries: no value is ever shown under marks that are older than itself.
-        marks = list(ConfidentialField.objects.using(using).order_by("pk"))
-        changed = changed_registrations(Entry.objects.using(using))
-        return found, FieldAccess(
-            self.reader,
-            marks=marks,
-            using=using,
-            former_labels=former_labels(changed),
-            is_revealing=self.is_revealing,
-        )
+    def search(self, cursor: Cursor | None, count: int) -> QueryResult:
+        """Return the first `count` entries that match, from a cursor onwards.
 
-    def found(self, place: Cursor | None, wanted: int) -> QueryResult:
-        """Return so many entries that fit, those next to a place first.
-
-        Where what may be seen of them decides, the search ends after `MOST_SEARCHED` entries.
-        How far it comes depends on what everybody may know of, so that it tells nothing.
+        If what the reader may see decides which entries match, the search stops after
+        `MOST_SEARCHED` entries. That number does not depend on what the reader may not see, so
+        that the end of the search discloses nothing.
         """
-        if not self.looks_at_each:
-            return self._found_by_database(place, wanted)
-        rest, size = self._end(place), wanted
-        found: list[Entry] = []
+        if not self.checks_each_entry:
+            return self._search_by_database(cursor, count)
+        limit, size = self._limit(cursor), count
+        matching: list[Entry] = []
         while True:
-            stored, sight = self.read(_up_to(self._side(place), rest)[:size], place)
-            found += self.fitting(stored, sight)
-            if len(found) >= wanted:
-                return QueryResult(entries=found[:wanted], sight=sight)
-            if len(stored) < size:
-                return QueryResult(entries=found, sight=sight, rest=rest)
+            entries = self._read(_before(self._from(cursor), limit)[:size], cursor)
+            access = self.field_access()
+            matching += self.matching(entries, access)
+            if len(matching) >= count:
+                return QueryResult(entries=matching[:count], access=access)
+            if len(entries) < size:
+                return QueryResult(entries=matching, access=access, unread=limit)
             size = CHUNK
-            place = Cursor(key=stored[-1].id, is_newer=place is not None and place.is_newer)
+            cursor = Cursor(key=entries[-1].id, is_newer=cursor is not None and cursor.is_newer)
 
-    def _found_by_database(self, place: Cursor | None, wanted: int) -> QueryResult:
-        if not self._goes_through_the_log:
-            entries, sight = self.read(self._side(place)[:wanted], place)
-            return QueryResult(entries=entries, sight=sight)
+    def _search_by_database(self, cursor: Cursor | None, count: int) -> QueryResult:
+        entries, limit = self._select(cursor, count)
+        return QueryResult(entries=entries, access=self.field_access(), unread=limit)
+
+    def _select(self, cursor: Cursor | None, count: int) -> tuple[list[Entry], UUID | None]:
+        if not self._scans_the_log:
+            return self._read(self._from(cursor)[:count], cursor), None
         for most in (NEAR, FAR):
-            end = self._beyond(self._log_beside(place), self._by_time(), most=most)
-            entries, sight = self.read(_up_to(self._side(place), end)[:wanted], place)
-            found = QueryResult(entries=entries, sight=sight, rest=end)
-            if end is None or len(entries) >= wanted:
-                return replace(found, rest=None)
-        return found
+            limit = self._entry_after(most, self._log_from(cursor), self._time_hint())
+            entries = self._read(_before(self._from(cursor), limit)[:count], cursor)
+            if limit is None or len(entries) >= count:
+                return entries, None
+        return entries, limit
 
     def recent(self, count: int, *, log: EntryQuerySet) -> tuple[list[Entry], FieldAccess, bool]:
-        """Return what fits among so many entries, the newest of a log, and whether it is all.
+        """Return the matching ones of the newest entries of a log, and whether these are all.
 
-        The filters keep entries of the newest `MOST_SEARCHED` alone. Where what may be seen of
-        them decides, that does not choose them: their number would tell.
+        At most `count` entries are returned; only the newest `MOST_SEARCHED` are searched. What
+        the reader may see does not decide how many are read: the number would disclose it.
         """
         entries = self.entries
         if not self.filters.depend_on_the_reader:
             entries = self.filters.narrowed(entries)
-        is_all = self.is_within_one_record and not self.filters
+        is_whole_record = self.is_within_one_record and not self.filters
         newest = self.filters.bounded(log).newest_first()
-        end = None if is_all else self._beyond(newest, self._hint(None, is_bounded=True))
-        some = _up_to(entries.newest_first(), end)[: count + 1]
-        stored, sight = self.read(some, is_bounded=end is not None)
-        is_complete = end is None and len(stored) <= count
-        return self.fitting(stored[:count], sight), sight, is_complete
+        limit = None
+        if not is_whole_record:
+            limit = self._entry_after(MOST_SEARCHED, newest, self._hint(None, is_bounded=True))
+        read = self._read(
+            _before(entries.newest_first(), limit)[: count + 1], is_bounded=limit is not None
+        )
+        access = self.field_access()
+        is_complete = limit is None and len(read) <= count
+        return self.matching(read[:count], access), access, is_complete
 
     def chunks(self, size: int) -> Iterator[tuple[list[Entry], FieldAccess]]:
-        """Yield all entries that fit, newest first, read so many at a time."""
-        place: Cursor | None = None
+        """Yield all entries that match, newest first; `size` are read at a time."""
+        cursor: Cursor | None = None
         while True:
-            stored, sight = self.read(self._side(place)[:size], place)
-            if found := self.fitting(stored, sight):
-                yield found, sight
-            if len(stored) < size:
+            entries = self._read(self._from(cursor)[:size], cursor)
+            access = self.field_access()
+            if matching := self.matching(entries, access):
+                yield matching, access
+            if len(entries) < size:
                 return
-            place = Cursor(key=stored[-1].id)
+            cursor = Cursor(key=entries[-1].id)
 
-    def fitting(self, entries: Sequence[Entry], sight: FieldAccess) -> list[Entry]:
-        """Return those of some entries that are for this reader, and fit."""
-        if self._asks_for_objects:
-            entries = self.reach.within(entries, reader=self.reader, using=self.entries.db)
-        return [entry for entry in entries if self.filters.fits(entry, sight)]
+    def among(self, entries: EntryQuerySet) -> tuple[list[Entry], FieldAccess]:
+        """Return the matching ones of some entries, and what the reader may see of them."""
+        read = self._read(entries)
+        access = self.field_access()
+        return self.matching(read, access), access
+
+    def field_access(self) -> FieldAccess:
+        """Return what the reader may see from now on. Call it after the entries are read."""
+        return FieldAccess.load(self.reader, using=self.entries.db, is_revealing=self.is_revealing)
+
+    def matching(self, entries: Sequence[Entry], access: FieldAccess) -> list[Entry]:
+        """Return the entries that the reader may know of, and that match the filters."""
+        if self._checks_objects:
+            entries = self.object_access.visible(entries, reader=self.reader, using=self.entries.db)
+        return [entry for entry in entries if self.filters.fits(entry, access)]
 
     @property
-    def looks_at_each(self) -> bool:
-        """Whether the database alone cannot tell what belongs to the answer."""
-        return self.filters.depend_on_the_reader or self._asks_for_objects
+    def checks_each_entry(self) -> bool:
+        """Whether the database alone cannot decide which entries match."""
+        return self.filters.depend_on_the_reader or self._checks_objects
 
     @property
-    def _goes_through_the_log(self) -> bool:
-        """Whether no index leads to what is asked for."""
+    def _scans_the_log(self) -> bool:
+        """Whether no index leads to the entries that match."""
         return not self.is_within_one_record and not self.filters.go_by_indexes
 
     @property
-    def _asks_for_objects(self) -> bool:
-        # Of one subject it was asked before.
+    def _checks_objects(self) -> bool:
+        # A timeline of one subject was checked when it was made.
         return not self.is_within_one_record and has_object_permissions()
 
-    def _side(self, place: Cursor | None) -> EntryQuerySet:
-        return _on_side(self.filters.narrowed(self.entries), place)
+    def _from(self, cursor: Cursor | None) -> EntryQuerySet:
+        return _in_order(self.filters.narrowed(self.entries), cursor)
 
-    def _end(self, place: Cursor | None) -> UUID | None:
-        """Return the entry at which a search ends that has not found enough; None: at no one.
+    def _log_from(self, cursor: Cursor | None) -> EntryQuerySet:
+        return _in_order(self.filters.bounded(self.log), cursor)
 
-        Where records may be out of reach, their number would be told.
+    def _limit(self, cursor: Cursor | None) -> UUID | None:
+        """Return the entry at which a search stops, or None if it goes on to the end.
+
+        With object permissions there is no limit: the end of the search would disclose how many
+        records the reader may not know of.
         """
-        if not self.filters.depend_on_the_reader or self._asks_for_objects:
+        if not self.filters.depend_on_the_reader or self._checks_objects:
             return None
-        return self._beyond(self._log_beside(place), self._hint(place))
+        return self._entry_after(MOST_SEARCHED, self._log_from(cursor), self._hint(cursor))
 
-    def _log_beside(self, place: Cursor | None) -> EntryQuerySet:
-        return _on_side(self.filters.bounded(self.log), place)
-
-    def _beyond(
-        self, entries: EntryQuerySet, hint: str = "", *, most: int = MOST_SEARCHED
-    ) -> UUID | None:
-        """Return the first entry that a search does not come to, None where there is none."""
-        found = _read(entries.only("id")[most : most + 1], hint=hint)
+    def _entry_after(self, count: int, entries: EntryQuerySet, hint: str) -> UUID | None:
+        """Return the key of the entry after the first `count`, or None if there are no more."""
+        found = _fetch(entries.only("id")[count : count + 1], hint=hint)
         return found[0].id if found else None
 
-    def _hint(self, place: Cursor | None, *, is_bounded: bool = False) -> str:
-        """Return what tells the database the index, where it begins or ends within it."""
-        is_sure = is_bounded or self.filters.depend_on_the_reader
-        if not self.is_within_one_record:
-            return self._by_time() if is_sure else ""
-        (index,) = (one.name for one in Entry._meta.indexes if "subject_id" in one.fields)
-        backend = backend_of(connections[self.entries.db])
-        return backend.place_hint(index) if is_sure or place is not None else ""
+    def _read(
+        self, entries: EntryQuerySet, cursor: Cursor | None = None, *, is_bounded: bool = False
+    ) -> list[Entry]:
+        return _fetch(entries, hint=self._hint(cursor, is_bounded=is_bounded))
 
-    def _by_time(self) -> str:
+    def _hint(self, cursor: Cursor | None, *, is_bounded: bool = False) -> str:
+        """Return the index hint for a query that begins or ends in the middle of an index."""
+        is_limited = is_bounded or self.filters.depend_on_the_reader
+        if not self.is_within_one_record:
+            return self._time_hint() if is_limited else ""
+        (index,) = (index.name for index in Entry._meta.indexes if "subject_id" in index.fields)
+        backend = backend_of(connections[self.entries.db])
+        return backend.place_hint(index) if is_limited or cursor is not None else ""
+
+    def _time_hint(self) -> str:
         backend = backend_of(connections[self.entries.db])
         return "" if self.filters.have_an_index else backend.place_hint(backend.primary_key)
 
 
-def _read(entries: EntryQuerySet, *, hint: str) -> list[Entry]:
+def _fetch(entries: EntryQuerySet, *, hint: str) -> list[Entry]:
     """Return the entries of a queryset, with an index hint for the database if there is one."""
     if not hint:
         return list(entries)
@@ -211,17 +207,18 @@ def _read(entries: EntryQuerySet, *, hint: str) -> list[Entry]:
     return list(Entry.objects.using(entries.db).raw(hinted, parameters))
 
 
-def _on_side(entries: EntryQuerySet, place: Cursor | None) -> EntryQuerySet:
-    if place is None:
+def _in_order(entries: EntryQuerySet, cursor: Cursor | None) -> EntryQuerySet:
+    """Return the entries on the cursor's side of its key, the nearest first."""
+    if cursor is None:
         return entries.newest_first()
-    if place.is_newer:
-        return entries.newer_than(place.key).order_by("id")
-    return entries.older_than(place.key).newest_first()
+    if cursor.is_newer:
+        return entries.newer_than(cursor.key).order_by("id")
+    return entries.older_than(cursor.key).newest_first()
 
 
-def _up_to(entries: EntryQuerySet, end: UUID | None) -> EntryQuerySet:
-    """Return what comes before an entry, in the order of the entries."""
-    if end is None:
+def _before(entries: EntryQuerySet, limit: UUID | None) -> EntryQuerySet:
+    """Return the ordered entries that come before the entry `limit`; None: all of them."""
+    if limit is None:
         return entries
-    is_newer = entries.query.order_by == ("id",)
-    return entries.older_than(end) if is_newer else entries.newer_than(end)
+    is_oldest_first = entries.query.order_by == ("id",)
+    return entries.older_than(limit) if is_oldest_first else entries.newer_than(limit)

@@ -1,4 +1,4 @@
-"""An explicit look at the confidential values of an entry, which is an entry itself."""
+"""Reveal the confidential values of an entry; that is an entry of the log itself."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,48 +16,51 @@ ACTION = "Confidential Values Revealed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevealRequest:
-    """A look at an entry that a reader may take, and that is not recorded yet."""
+    """The values of an entry that a reader may reveal, before the reveal is recorded."""
 
     _entry: TimelineEntry
-    _names: tuple[str, ...]
+    _fields: tuple[str, ...]
     _using: str
 
     def recorded(self) -> TimelineEntry:
-        """Record the look and return the entry with the values that the reader may see."""
+        """Record the reveal in the log, then return the entry with the values shown."""
         subject = self._entry.subject
         record_access(
             ACTION,
             subject=None if subject is None else (subject.model, subject.id),
             entry=self._entry.id,
-            changes={"fields": (None, ", ".join(self._names))},
+            changes={"fields": (None, ", ".join(self._fields))},
             using=self._using,
         )
         return self._entry
 
 
 def reveal_request(reader: Reader, key: UUID) -> RevealRequest:
-    """Return the look that a reader may take at the confidential values of an entry.
+    """Return what a reader may reveal of the entry `key`. Nothing is recorded yet.
 
-    Raises `NotFoundError` where there is no entry that the reader may see, and
-    `PermissionDenied` where it has no confidential value that they may see.
+    Raises `NotFoundError` if there is no such entry that the reader may see, and
+    `PermissionDenied` if it has no confidential value that they may see.
     """
     timeline = Timeline.of_entry(reader, key).revealed()
-    stored, sight = timeline.sample(1)
-    if not stored:
+    entries, access = timeline.newest(1)
+    if not entries:
         raise NotFoundError("There is no such entry.")
-    names = sorted(
+    (entry,) = entries
+    fields = sorted(
         name
-        for name in stored[0].changes
-        if sight.is_confidential(stored[0], name) and not sight.rule(stored[0], name).is_hidden
+        for name in entry.changes
+        if access.is_confidential(entry, name) and not access.rule(entry, name).is_hidden
     )
-    if not names:
+    if not fields:
         raise PermissionDenied
-    (shown,) = timeline.shown(stored, sight)
-    return RevealRequest(_entry=shown, _names=tuple(names), _using=timeline.queryset.db_of_writing)
+    (revealed,) = timeline.present(entries, access)
+    return RevealRequest(
+        _entry=revealed, _fields=tuple(fields), _using=timeline.queryset.db_of_writing
+    )
 
 
 def reveal(reader: Reader, key: UUID) -> TimelineEntry:
-    """Record that a reader looks at the confidential values of an entry, and return it.
+    """Record that a reader reveals the confidential values of an entry, and return the entry.
 
     Raises what `reveal_request` raises.
     """

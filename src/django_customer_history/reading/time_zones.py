@@ -1,4 +1,4 @@
-"""The time zone in which one reader reads the log."""
+"""The time zone in which one reader reads the history."""
 
 from collections.abc import Callable
 from datetime import tzinfo
@@ -7,28 +7,26 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
-from django_customer_history.conf import (
-    SETTING,
-    reader_time_zone_resolver,
-)
+from django_customer_history import conf
 from django_customer_history.exceptions import UnknownTimeZoneError
 
 
 def reader_time_zone(reader: Any) -> tzinfo:
-    """Return the zone that the project names for a reader, else Django's current one.
+    """Return the time zone for a reader: that of `READER_TIME_ZONE`, else Django's current one.
 
-    Raises `UnknownTimeZoneError` for a name that is no time zone.
+    Raises `UnknownTimeZoneError` if the setting's function returns a name that this system does
+    not know as a time zone.
     """
-    find: Callable[[Any], tzinfo | str | None] | None = reader_time_zone_resolver()
-    given = None if find is None else find(reader)
-    if isinstance(given, tzinfo):
-        return given
-    if not given:
+    resolve: Callable[[Any], tzinfo | str | None] | None = conf.reader_time_zone()
+    zone = None if resolve is None else resolve(reader)
+    if isinstance(zone, tzinfo):
+        return zone
+    if not zone:
         return timezone.get_current_timezone()
     try:
-        return ZoneInfo(given)
+        return ZoneInfo(zone)
     except (KeyError, ValueError, OSError) as error:
         raise UnknownTimeZoneError(
-            f"{SETTING}['READER_TIME_ZONE'] gave {given!r}, which is no time zone of this system."
-            ' Let it return a name like "Europe/Berlin", or None for the zone of the settings.'
+            f"{conf.SETTING}['READER_TIME_ZONE'] returned {zone!r}, which is not a time zone of"
+            ' this system. Return a name like "Europe/Berlin", or None for the current time zone.'
         ) from error

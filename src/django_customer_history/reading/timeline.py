@@ -1,7 +1,7 @@
-"""The one way out of the log: entries as a certain reader may see them.
+"""The timeline: the entries of the log as one reader may see them.
 
-The tab, REST, the admin and the exports all take their rows from here, so that no door can
-forget a permission or a mask.
+The tab, REST, the admin and the exports all read the log through it, so that permissions and
+masks hold everywhere.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 
 from django_customer_history.access.field_access import FieldAccess
-from django_customer_history.access.object_access import (
-    ObjectAccess,
-    subject_of,
-)
+from django_customer_history.access.object_access import ObjectAccess, readable_subject
 from django_customer_history.access.permissions import (
     Reader,
     exportable_models,
@@ -29,10 +26,7 @@ from django_customer_history.capture.registration_log import KIND as REGISTRATIO
 from django_customer_history.conf import page_size
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry, EntryQuerySet
-from django_customer_history.reading.cursors import (
-    Cursor,
-    mark_of,
-)
+from django_customer_history.reading.cursors import Cursor, mark_of
 from django_customer_history.reading.entries import (
     EntrySource,
     Page,
@@ -40,47 +34,41 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.reading.filters import (
-    NO_FILTERS,
-    Filters,
-)
+from django_customer_history.reading.filters import NO_FILTERS, Filters
 from django_customer_history.reading.presentation import present
-from django_customer_history.reading.query import (
-    CHUNK,
-    EntryQuery,
-)
-from django_customer_history.registration.registry import (
-    label_of,
-    registry,
-)
+from django_customer_history.reading.query import CHUNK, EntryQuery
+from django_customer_history.registration.registry import label_of, registry
 from django_customer_history.registration.subject_paths import passable_routes
 
-__all__ = ["Page", "RecordName", "EntrySource", "Timeline", "TimelineChange", "TimelineEntry"]
+__all__ = ["EntrySource", "Page", "RecordName", "Timeline", "TimelineChange", "TimelineEntry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """The entries that a reader may see: of one subject, or of all.
+    """The entries that one reader may see: of one subject, or of all subjects.
 
-    Made by `of_subject`, `of_everything` or `of_entry`, which ask for the permission to read,
-    and narrowed by `filtered`; read by `page`, `entry` and `chunks`. Values are masked as the
-    reader may see them, moments are in UTC, texts are in the language in force. It is a frozen
-    value: each method returns another one.
+    Make one with `of_subject`, `of_everything` or `of_entry`: these check the permission to
+    read. Narrow it with `filtered`; read it with `page`, `entry` or `chunks`. Values are masked
+    as the reader's permissions say. Datetimes are in UTC, texts in the active language. A
+    timeline is a frozen value: each method that narrows it returns another one.
     """
 
     reader: Reader
     queryset: EntryQuerySet
     question: str
-    """Names what was asked, so that a cursor fits no other question."""
+    """Identifies the subject and the filters: a cursor is valid only for the same question."""
     model: type[models.Model] | None = None
+    """The model of the subject; None: the timeline is of all subjects."""
     key: str | None = None
+    """The key of the subject, as text."""
     subject: models.Model | None = None
-    """The record whose history it is; None: all, or one that is gone."""
+    """The subject; None: it is deleted, or the timeline is of all subjects."""
     filters: Filters = NO_FILTERS
     is_revealing: bool = False
+    """Whether values are shown that `MASK_UNTIL_REVEALED` masks."""
     unfiltered: EntryQuerySet | None = None
-    """What the filters were put to; None: there are none."""
-    _reach: ObjectAccess = field(default_factory=ObjectAccess, compare=False, repr=False)
+    """The entries before the filters; None: there are no filters."""
+    _object_access: ObjectAccess = field(default_factory=ObjectAccess, compare=False, repr=False)
 
     @classmethod
     def of_subject(
@@ -92,14 +80,15 @@ class Timeline:
         subject: models.Model | None = None,
         using: str | None = None,
     ) -> "Timeline":
-        """Return the timeline of one record, which need not exist any more.
+        """Return the timeline of one record, which may be deleted.
 
-        `subject` is that record, where the caller has just read it from the database.
-        Raises `PermissionDenied` for a reader who may not read it, `NotFoundError` for one
-        for whom the record does not exist, and for what can be no key of the model.
+        `key` is its primary key; text from a URL will do. `subject` is the record itself, if the
+        caller has just loaded it. `using` names the database, else Django's routers choose it.
+        Raises `PermissionDenied` if the reader may not read the history of the record. Raises
+        `NotFoundError` if the record does not exist for the reader, or the key is not valid.
         """
-        entries = _entries(using)
-        text, record = subject_of(reader, model, key, known=subject, using=using)
+        entries = _log(using)
+        text, record = readable_subject(reader, model, key, subject=subject, using=using)
         return cls(
             reader=reader,
             queryset=entries.of_subject(model, text),
@@ -111,21 +100,20 @@ class Timeline:
 
     @classmethod
     def of_everything(cls, reader: Reader, *, using: str | None = None) -> "Timeline":
-        """Return the timeline of all that the reader may see by permissions for whole models.
+        """Return the timeline of all subjects whose model the reader has a permission for.
 
-        Raises `PermissionDenied` for a reader who may see nothing.
+        Raises `PermissionDenied` if there is no such model.
         """
-        entries = _limited(_entries(using), readable_models(reader))
+        entries = _of_models(_log(using), readable_models(reader))
         return cls(reader=reader, queryset=entries, question="*")
 
     @classmethod
     def of_entry(cls, reader: Reader, key: UUID, *, using: str | None = None) -> "Timeline":
-        """Return the timeline on which one entry stands, that entry alone.
+        """Return the timeline of one entry alone, given by its key.
 
-        Raises `NotFoundError` where there is none that the reader may see.
+        Raises `NotFoundError` if there is no such entry that the reader may see.
         """
-        entries = _entries(using).filter(id=key)
-        entry = entries.first()
+        entry = _log(using).filter(id=key).first()
         registration = registry.find(entry.subject_model or "") if entry else None
         try:
             if entry is None or registration is None:
@@ -136,14 +124,14 @@ class Timeline:
             raise NotFoundError("There is no such entry.") from error
         return replace(timeline, queryset=timeline.queryset.filter(id=key), question=str(key))
 
-    def filtered(self, filters: Filters | None = None, /, **asked: Any) -> "Timeline":
-        """Return the timeline of what also fits the filters, given as such or as keywords.
+    def filtered(self, filters: Filters | None = None, /, **values: Any) -> "Timeline":
+        """Return the timeline of the entries that match filters.
 
-        `timeline.filtered(kind="create", not_source="api")` has the names and values of
-        `Filters.of`, and raises `InvalidFilterError` as that does. A timeline is filtered once:
-        `ValueError` for one that has filters already.
+        Pass a `Filters`, or its values as keywords, named as in `Filters.of`:
+        `timeline.filtered(kind="create", not_source="api")`. Raises `InvalidFilterError` as
+        `Filters.of` does, and `ValueError` if the timeline has filters already.
         """
-        filters = Filters.of(**asked) if filters is None else filters
+        filters = Filters.of(**values) if filters is None else filters
         if self.filters:
             raise ValueError("This timeline is filtered already. Give all filters at once.")
         return replace(
@@ -155,12 +143,13 @@ class Timeline:
         )
 
     def exported(self) -> "Timeline":
-        """Return the timeline of what the reader may export, unmasked where they may see it.
+        """Return the timeline of the entries that the reader may export.
 
-        Raises `PermissionDenied` for a reader who may export nothing of it.
+        Confidential values that the reader may see are not masked in it. Raises
+        `PermissionDenied` if the reader may export none of the entries.
         """
         if self.model is None:
-            entries = _limited(self.queryset, exportable_models(self.reader))
+            entries = _of_models(self.queryset, exportable_models(self.reader))
         elif may_export(self.reader, self.model, subject=self.subject):
             entries = self.queryset
         else:
@@ -168,106 +157,117 @@ class Timeline:
         return replace(self, queryset=entries, is_revealing=True)
 
     def revealed(self) -> "Timeline":
-        """Return the timeline with values that stay masked until someone looks on purpose."""
+        """Return the timeline with the values shown that `MASK_UNTIL_REVEALED` masks."""
         return replace(self, is_revealing=True)
 
-    def check_cursor(self, text: str) -> None:
-        """Accept a cursor of this very timeline; raise `InvalidCursorError` for any other."""
-        Cursor.read(text, question=self.question)
+    def up_to(self, key: UUID) -> "Timeline":
+        """Return the timeline of the entries that are older than the entry `key`."""
+        return replace(self, queryset=self.queryset.older_than(key))
 
     def page(self, *, cursor: str | None = None, limit: int | None = None) -> Page:
         """Return a page of entries, newest first.
 
-        Where only what the reader may see of an entry tells whether it fits, as with `q`, or where
-        no index leads to it, so many are looked through and no more: a page may have few entries,
-        or none, and yet lead on.
-        Raises `InvalidCursorError` for a cursor that belongs to another question or to none.
+        `cursor` comes from another page; without it the page has the newest entries. `limit` is
+        the number of entries, by default the setting `PAGE_SIZE`.
+
+        If what the reader may see decides which entries match (as with the filter `q`), or no
+        index leads to them, only a limited number of entries is searched for one page. Such a
+        page can have few entries, or none, and still have a cursor to the next one.
+        Raises `InvalidCursorError` for a cursor of another timeline or other filters.
         """
         limit = page_size() if limit is None else limit
-        place = None if cursor is None else Cursor.read(cursor, question=self.question)
-        found = self._query.found(place, limit + 1)
-        kept, rest = found.entries[:limit], found.rest
-        has_more = len(found.entries) > limit or rest is not None
-        if place is not None and place.is_newer:
-            kept = kept[::-1]
+        start = None if cursor is None else Cursor.read(cursor, question=self.question)
+        # One more than the page has: it shows whether there is another page.
+        result = self._query.search(start, limit + 1)
+        entries, beyond = result.entries[:limit], result.entries[limit:]
+        has_more = bool(beyond) or result.unread is not None
+        if start is not None and start.is_newer:
+            entries = entries[::-1]
             has_newer, has_older = has_more, True
         else:
-            has_newer, has_older = place is not None, has_more
+            has_newer, has_older = start is not None, has_more
         return Page(
-            entries=self.shown(kept, found.sight),
-            older=self._cursor(kept[-1:], place, is_newer=False, rest=rest) if has_older else None,
-            newer=self._cursor(kept[:1], place, is_newer=True, rest=rest) if has_newer else None,
-            follows=_follows(kept[:1], place, beyond=found.entries[limit:]),
-            subject_label=self._subject_label(found.sight),
-            withheld=found.sight.withheld(self._models()),
+            entries=self.present(entries, result.access),
+            older=self._cursor(entries[-1:], start, is_newer=False, unread=result.unread)
+            if has_older
+            else None,
+            newer=self._cursor(entries[:1], start, is_newer=True, unread=result.unread)
+            if has_newer
+            else None,
+            continues_request=_continues_request(entries[:1], start, beyond=beyond),
+            subject_label=self._subject_label(result.access),
+            masked_fields=result.access.masked_in_exports(self._models()),
         )
 
-    def place_of(self, key: UUID) -> str:
-        """Return the cursor of the page that begins with an entry."""
+    def check_cursor(self, text: str) -> None:
+        """Raise `InvalidCursorError` if a cursor does not belong to this timeline."""
+        Cursor.read(text, question=self.question)
+
+    def cursor_at(self, key: UUID) -> str:
+        """Return the cursor of the page that begins with the entry `key`."""
         return Cursor.beside(key).write(question=self.question)
-
-    def beginning(self) -> datetime | None:
-        """Return when the history of the subject's model began, if the log knows it.
-
-        Nothing of what was before that moment is in the log.
-        """
-        if self.model is None:
-            return None
-        started = self.queryset.model.objects.using(self.queryset.db).of_entity(
-            REGISTRATION, self.model._meta.label_lower
-        )
-        return started.order_by("id").values_list("timestamp", flat=True).first()
 
     def entry(self, key: UUID) -> TimelineEntry | None:
         """Return the entry with the key `key`.
 
-        None where this timeline has none that the reader may see, and that its filters keep.
+        None if the timeline has no such entry, or the reader may not see it.
         """
-        stored, sight = self._query.read(self.queryset.filter(id=key))
-        found = self._query.fitting(stored, sight)
-        return self.shown(found, sight)[0] if found else None
-
-    def is_of_something(self) -> bool:
-        """Return whether the record exists or anything is known of it."""
-        return self.subject is not None or self.queryset.exists()
-
-    def sample(self, count: int) -> tuple[list[Entry], FieldAccess]:
-        """Return what fits among the newest entries as stored, and what may be seen of them."""
-        stored, sight = self._query.read(self.queryset.newest_first()[:count])
-        return self._query.fitting(stored, sight), sight
-
-    def recent(self, count: int) -> tuple[list[Entry], FieldAccess, bool]:
-        """Return what fits as `sample` does, at a cost that has a bound, and whether it is all.
-
-        What the filters keep is looked for in the newest entries of the log, or of the record.
-        """
-        log = _entries(self.queryset.db)
-        log = log if self.model is None else log.of_subject(self.model, self.key)
-        return self._query.recent(count, log=log)
-
-    def shown(self, entries: Sequence[Entry], sight: FieldAccess) -> tuple[TimelineEntry, ...]:
-        """Return entries of a `sample` as the reader may see them."""
-        known = () if self.subject is None else (self.subject,)
-        return present(entries, sight, known=known)
+        entries, access = self._query.among(self.queryset.filter(id=key))
+        return self.present(entries, access)[0] if entries else None
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
-        """Yield all entries, newest first, `size` at a time, in memory that does not grow.
+        """Yield all entries, newest first, at most `size` at a time, in constant memory.
 
-        What changes while it runs is newer than what it reads, and is not among them.
+        Entries that are written meanwhile are newer than those already read, and are left out.
         """
-        for found, sight in self._query.chunks(size):
-            yield self.shown(found, sight)
+        for entries, access in self._query.chunks(size):
+            yield self.present(entries, access)
 
     def total(self) -> int | None:
-        """Count the entries of `chunks`; None: only looking at each would tell."""
-        finder = self._query
-        if finder.looks_at_each:
+        """Count the entries of `chunks`; None if each entry would have to be checked for that."""
+        if self._query.checks_each_entry:
             return None
         return self.filters.narrowed(self.queryset).count()
 
-    def up_to(self, key: UUID) -> "Timeline":
-        """Return the timeline of what was written before the entry `key`."""
-        return replace(self, queryset=self.queryset.older_than(key))
+    def newest(self, count: int) -> tuple[list[Entry], FieldAccess]:
+        """Return the matching ones of the `count` newest entries, and what may be seen of them.
+
+        The entries are as they are in the log, unmasked: show them with `present`.
+        """
+        return self._query.among(self.queryset.newest_first()[:count])
+
+    def recent(self, count: int) -> tuple[list[Entry], FieldAccess, bool]:
+        """Return at most `count` entries as `newest` does, and whether these are all.
+
+        The cost has a limit: only the newest entries of the log, or of the subject, are searched
+        for those that match.
+        """
+        log = _log(self.queryset.db)
+        log = log if self.model is None else log.of_subject(self.model, self.key)
+        return self._query.recent(count, log=log)
+
+    def present(self, entries: Sequence[Entry], access: FieldAccess) -> tuple[TimelineEntry, ...]:
+        """Return entries of the log as the reader may see them."""
+        return present(entries, access, loaded=() if self.subject is None else (self.subject,))
+
+    def field_access(self) -> FieldAccess:
+        """Return what the reader may see of the fields, by the marks of this moment."""
+        return self._query.field_access()
+
+    def is_known(self) -> bool:
+        """Return whether the subject exists or the log has entries of it."""
+        return self.subject is not None or self.queryset.exists()
+
+    def tracked_since(self) -> datetime | None:
+        """Return when the tracking of the subject's model began, in UTC.
+
+        The log has no changes from before. None if the log does not know, or the timeline is of
+        all subjects.
+        """
+        if self.model is None:
+            return None
+        started = _log(self.queryset.db).of_entity(REGISTRATION, self.model._meta.label_lower)
+        return started.order_by("id").values_list("timestamp", flat=True).first()
 
     @property
     def _query(self) -> EntryQuery:
@@ -276,19 +276,19 @@ class Timeline:
             entries=self.queryset,
             log=self.queryset if self.unfiltered is None else self.unfiltered,
             filters=self.filters,
-            reach=self._reach,
+            object_access=self._object_access,
             is_within_one_record=self.model is not None,
             is_revealing=self.is_revealing,
         )
 
-    def _subject_label(self, sight: FieldAccess) -> str | None:
+    def _subject_label(self, access: FieldAccess) -> str | None:
         if self.subject is None:
             return None
         label, model = current_label(self.subject), label_of(type(self.subject))
-        return sight.label(model, label, record=self.subject)
+        return access.label(model, label, record=self.subject)
 
     def _models(self) -> list[str]:
-        """Return the models whose changes may be on this timeline."""
+        """Return the models whose changes can be on this timeline."""
         return [
             registration.model._meta.label_lower
             for registration in registry
@@ -298,35 +298,42 @@ class Timeline:
         ]
 
     def _cursor(
-        self, edge: Sequence[Entry], place: Cursor | None, *, is_newer: bool, rest: UUID | None
+        self, edge: Sequence[Entry], start: Cursor | None, *, is_newer: bool, unread: UUID | None
     ) -> str:
-        is_ahead = is_newer == (place is not None and place.is_newer)
-        if is_ahead and rest is not None:
-            cursor = Cursor.beside(rest, is_newer=is_newer)
+        """Return the cursor of the older or newer page.
+
+        `edge` is the entry of this page at that side, `start` the cursor of this page.
+        """
+        is_search_direction = is_newer == (start is not None and start.is_newer)
+        if is_search_direction and unread is not None:
+            cursor = Cursor.beside(unread, is_newer=is_newer)
         elif edge:
             mark = mark_of(edge[0].request_id)
             cursor = Cursor(key=edge[0].id, is_newer=is_newer, mark=mark)
-        elif place is not None:
-            # Nothing on this side: back to where it was asked from, that entry included.
-            cursor = Cursor.beside(place.key, is_newer=is_newer)
+        elif start is not None:
+            # The page is empty: the way back begins at its own cursor, that entry included.
+            cursor = Cursor.beside(start.key, is_newer=is_newer)
         return cursor.write(question=self.question)
 
 
-def _follows(first: Sequence[Entry], place: Cursor | None, *, beyond: Sequence[Entry]) -> bool:
-    """Return whether the first entry of a page belongs to the request of the one above it."""
-    if not first or place is None:
+def _continues_request(
+    first: Sequence[Entry], start: Cursor | None, *, beyond: Sequence[Entry]
+) -> bool:
+    """Return whether the first entry of a page has the request of the entry above it."""
+    if not first or start is None:
         return False
-    if place.is_newer:
-        above = [one.request_id for one in beyond]
-        return first[0].request_id is not None and first[0].request_id in above
-    return place.is_of_request(first[0].request_id)
+    if start.is_newer:
+        request_id = first[0].request_id
+        return request_id is not None and any(one.request_id == request_id for one in beyond)
+    return start.is_of_request(first[0].request_id)
 
 
-def _entries(using: str | None) -> EntryQuerySet:
+def _log(using: str | None) -> EntryQuerySet:
     return Entry.objects.using(using) if using else Entry.objects.all()
 
 
-def _limited(entries: EntryQuerySet, labels: Sequence[str] | None) -> EntryQuerySet:
+def _of_models(entries: EntryQuerySet, labels: Sequence[str] | None) -> EntryQuerySet:
+    """Return the entries of subjects of some models; None: of all models."""
     if labels is not None and not labels:
         raise PermissionDenied
     return entries if labels is None else entries.filter(subject_model__in=labels)

@@ -8,9 +8,9 @@ from django_customer_history.registration.registry import OPTIONS, registration_
 
 
 def register_subclasses(base: type[models.Model], candidates: Iterable[type[models.Model]]) -> None:
-    """Register each model that inherits from `base`, with its inner `class History`.
+    """Register each model that inherits from `base`, with the options of its `class History`.
 
-    Proxies are left out. Unknown options become an error of the system checks.
+    Proxies are left out. The system check E007 reports unknown options.
     """
     for model in candidates:
         if issubclass(model, base) and not model._meta.proxy:
@@ -18,9 +18,11 @@ def register_subclasses(base: type[models.Model], candidates: Iterable[type[mode
 
 
 def _register(model: type[models.Model]) -> None:
-    options = getattr(model, "History", object)
-    given = {name: getattr(options, name) for name in dir(options) if not name.startswith("_")}
-    for name in sorted(given.keys() - set(OPTIONS)):
+    inner_class = getattr(model, "History", object)
+    options = {
+        name: getattr(inner_class, name) for name in dir(inner_class) if not name.startswith("_")
+    }
+    for name in sorted(options.keys() - set(OPTIONS)):
         registry.unknown_options.append((model, name))
-        del given[name]
-    registry.add(registration_of(model, **given))
+        del options[name]
+    registry.add(registration_of(model, **options))

@@ -1,10 +1,10 @@
-"""Which models are tracked, and how: the one list that everything else asks.
+"""Which models are tracked, and how: the one list that everything else reads.
 
-Registering never fails for a wrong name: apps are still loading then. What does not fit is
-found by the system checks.
+A wrong name in a registration raises nothing, because apps are still loading at that time. The
+system checks report it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -13,20 +13,17 @@ from django.db import models
 
 from django_customer_history.exceptions import NotRegisteredError
 from django_customer_history.masks import Mask
-from django_customer_history.values.encoding import encode
+from django_customer_history.registration.options import (
+    Display,
+    EventName,
+    Events,
+    FieldNames,
+    InvalidOption,
+    KeyLabels,
+    OptionReader,
+)
 
 SELF = "self"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventName:
-    """What people call a change: of a field, of a field to a value, or of a whole kind."""
-
-    field: str
-    """A field's name, or one of the kinds `create`, `update` and `delete`."""
-    value: str | None
-    """The field's new value as canonical text; None: any."""
-    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +32,7 @@ class Registration:
 
     model: type[models.Model]
     subject: tuple[str, ...] = ()
-    """Paths to the records on whose tab the changes show; `("self",)` for a subject model."""
+    """Paths to the records whose tab shows the changes; `("self",)` for a subject model."""
     label: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
     only: frozenset[str] | None = None
@@ -43,17 +40,19 @@ class Registration:
     secret: frozenset[str] = frozenset()
     m2m: tuple[str, ...] | None = None
     """Many-to-many fields to track; None: all of them."""
-    events: tuple["EventName", ...] = ()
+    events: tuple[EventName, ...] = ()
     json_keys: frozenset[str] = frozenset()
-    """JSON fields of which each key is logged as a field of its own."""
-    key_labels: Mapping[str, "KeyLabels"] = field(default_factory=lambda: MappingProxyType({}))
-    """JSON field to what names its keys for a reader."""
-    display: Mapping[str, "Display"] = field(default_factory=lambda: MappingProxyType({}))
-    """Field, or key of a JSON field as `field.key`, to what writes its values for people."""
+    """JSON fields whose keys are logged as fields of their own."""
+    key_labels: Mapping[str, KeyLabels] = field(default_factory=lambda: MappingProxyType({}))
+    """JSON field to the function that returns the labels of its keys for a reader."""
+    display: Mapping[str, Display] = field(default_factory=lambda: MappingProxyType({}))
+    """Field, or key of a JSON field as `field.key`, to the function that formats its values."""
     reason_required: frozenset[str] = frozenset()
-    """Fields, and kinds of the log, that are not written without a reason."""
+    """Fields and kinds of the log whose changes the database refuses without a reason."""
     snapshots: bool | str = False
-    """Whether simple-history keeps whole rows too; a text: in the app with that label."""
+    """Whether simple-history also keeps whole rows, or the label of the app with their table."""
+    invalid_options: tuple[InvalidOption, ...] = field(default=(), compare=False)
+    """Values that were left out: an error of the system checks."""
 
     @property
     def is_subject(self) -> bool:
@@ -68,21 +67,9 @@ class Registration:
 
     def is_secret(self, model_field: models.Field) -> bool:  # type: ignore[type-arg]
         """Return whether values of the field must never reach the log."""
-        holds_text = isinstance(model_field, models.CharField | models.TextField)
-        return model_field.name in self.secret or (
-            holds_text and is_password_name(model_field.name)
-        )
+        is_text = isinstance(model_field, models.CharField | models.TextField)
+        return model_field.name in self.secret or (is_text and is_password_name(model_field.name))
 
-
-KeyLabels = Callable[[Any], Mapping[str, Any]]
-"""Takes the reader; returns what people call the keys, as far as it knows."""
-
-Display = Callable[[Any], Any]
-"""Takes a value, never None and never a masked one; returns the text for people."""
-
-FieldNames = str | Iterable[str] | None
-
-Events = Mapping[str, str | Mapping[Any, str]]
 
 OPTIONS = (
     "subject",
@@ -99,9 +86,6 @@ OPTIONS = (
     "reason_required",
     "snapshots",
 )
-
-ROW_KINDS: frozenset[str] = frozenset({"create", "update", "delete", "add", "remove"})
-"""The kinds of entries that a change of a row, or of a link between rows, makes."""
 
 
 def registration_of(
@@ -121,22 +105,34 @@ def registration_of(
     reason_required: FieldNames | bool = None,
     snapshots: bool | str = False,
 ) -> Registration:
-    """Return a registration from options as people write them: one name or several."""
+    """Return a registration from options as people write them.
+
+    Options of a wrong type are left out; `Registration.invalid_options` says which. Raises
+    `TypeError` if `model` is not a model class.
+    """
+    if not (isinstance(model, type) and issubclass(model, models.Model)):
+        raise TypeError(
+            f"history.register() was called with {model!r}, which is not a model class. Give the"
+            " class itself, such as Customer."
+        )
+    read = OptionReader()
+    only_names = read.names_or_none("only", only)
     return Registration(
         model=model._meta.concrete_model or model,
-        subject=_several(subject),
-        label=_several(label),
-        exclude=frozenset(_several(exclude)),
-        only=None if only is None else frozenset(_several(only)),
-        confidential=MappingProxyType(dict(confidential or {})),
-        secret=frozenset(_several(secret)),
-        m2m=None if m2m is None else _several(m2m),
-        events=tuple(_event_names(events or {})),
-        json_keys=frozenset(_several(json_keys)),
-        key_labels=MappingProxyType(dict(key_labels or {})),
-        display=MappingProxyType(dict(display or {})),
-        reason_required=_what_requires_a_reason(given=reason_required),
-        snapshots=snapshots,
+        subject=read.names("subject", subject),
+        label=read.names("label", label),
+        exclude=frozenset(read.names("exclude", exclude)),
+        only=None if only_names is None else frozenset(only_names),
+        confidential=read.masks("confidential", confidential),
+        secret=frozenset(read.names("secret", secret)),
+        m2m=read.names_or_none("m2m", m2m),
+        events=read.events("events", events),
+        json_keys=frozenset(read.names("json_keys", json_keys)),
+        key_labels=read.functions("key_labels", key_labels),
+        display=read.functions("display", display),
+        reason_required=read.reasons("reason_required", reason_required),
+        snapshots=read.snapshots("snapshots", snapshots),
+        invalid_options=tuple(read.invalid),
     )
 
 
@@ -150,7 +146,7 @@ class Registry:
         self.unknown_options: list[tuple[type[models.Model], str]] = []
         """Options of an inner `class History` that do not exist: an error of the checks."""
         self.former_tables: Mapping[str, frozenset[str]] = {}
-        """While `migrate` runs: table of today to the names that it bears on the way there."""
+        """During `migrate`: a table's name in the models to its names before and in between."""
 
     def __iter__(self) -> Iterator[Registration]:
         return iter(tuple(self._registrations.values()))
@@ -159,13 +155,13 @@ class Registry:
         return model in self._registrations
 
     def add(self, registration: Registration) -> None:
-        """Add a registration; the same once more is nothing, another one is a conflict."""
+        """Add a registration. The same one again has no effect, a different one is a conflict."""
         first = self._registrations.setdefault(registration.model, registration)
         if first != registration:
             self.conflicts.append(registration)
 
     def remove(self, model: type[models.Model]) -> None:
-        """Forget a model; its triggers go with the next `migrate`."""
+        """Remove a model. The next `migrate` removes its triggers."""
         self._registrations.pop(model, None)
 
     def of(self, model: type[models.Model]) -> Registration:
@@ -174,13 +170,14 @@ class Registry:
             return self._registrations[model]
         except KeyError:
             raise NotRegisteredError(
-                f"{model._meta.label} has no history. Register it with history.register()."
+                f"{model._meta.label} is not registered. Register it with history.register()."
             ) from None
 
     def keeps_secret(self, registration: Registration, field: Any) -> bool:
         """Return whether values of a field must never reach the log.
 
-        A foreign key with `to_field` holds a value of the other row: it is secret where that is.
+        A foreign key with `to_field` holds a value of the other row. It is secret if the field
+        that it points to is.
         """
         if registration.is_secret(field):
             return True
@@ -189,7 +186,7 @@ class Registry:
         return behind is not None and behind.is_secret(target)
 
     def find(self, label: str) -> Registration | None:
-        """Return the registration of the model called `crm.customer`, if there is one."""
+        """Return the registration of the model with a label such as `crm.customer`, or None."""
         for registration in self._registrations.values():
             if registration.model._meta.label_lower == label:
                 return registration
@@ -200,7 +197,7 @@ registry = Registry()
 
 
 def column_behind(field: Any) -> Any:
-    """Return the field whose values a foreign key holds, where that is no primary key; or None."""
+    """Return the field that a foreign key points to, or None if that is the primary key."""
     if not (field.many_to_one or field.one_to_one):
         return None
     target = field.target_field
@@ -208,31 +205,10 @@ def column_behind(field: Any) -> Any:
 
 
 def label_of(model: type[models.Model]) -> str:
-    """Return the label under which a model would be registered, `crm.customer`: no proxy's."""
+    """Return the label of a model's registration, such as `crm.customer`; a proxy's model's."""
     return (model._meta.concrete_model or model)._meta.label_lower
 
 
-def _event_names(events: Events) -> Iterator[EventName]:
-    for name, meaning in events.items():
-        if isinstance(meaning, str):
-            yield EventName(field=name, value=None, action=meaning)
-        else:
-            for value, action in meaning.items():
-                yield EventName(field=name, value=encode(value), action=action)
-
-
-def _what_requires_a_reason(*, given: FieldNames | bool) -> frozenset[str]:
-    if isinstance(given, bool):
-        return ROW_KINDS if given else frozenset()
-    return frozenset(_several(given))
-
-
-def _several(names: FieldNames) -> tuple[str, ...]:
-    if names is None:
-        return ()
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
 def is_password_name(name: str) -> bool:
-    """Return whether a field of that name holds a password."""
+    """Return whether a field with this name holds a password."""
     return name == "password" or name.endswith("_password")

@@ -1,4 +1,4 @@
-"""The ways from a model to its subjects, in terms of models: which foreign keys to follow."""
+"""The paths from a model to its subjects, in terms of models: which foreign keys to follow."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 
+from django_customer_history.exceptions import did_you_mean
 from django_customer_history.registration.registry import (
     SELF,
     Registration,
@@ -16,12 +17,12 @@ from django_customer_history.registration.registry import (
 
 
 class UnreachableSubjectError(Exception):
-    """A subject path that does not lead to a subject model; the text says where it breaks."""
+    """A subject path does not lead to a subject model; the text says where it breaks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """A subject path in terms of models: the foreign keys to follow, and where they lead."""
+    """A subject path in terms of models: the foreign keys to follow, and the model they lead to."""
 
     foreign_keys: tuple["models.ForeignKey[Any, Any]", ...]
     target: type[models.Model]
@@ -29,9 +30,9 @@ class Route:
 
 
 def routes(registration: Registration, registry: Registry) -> Iterator[Route]:
-    """Yield the ways from a model to its subjects, those to itself left out.
+    """Yield the paths from a model to its subjects, except "self".
 
-    Raises `UnreachableSubjectError` for a path that leads to no subject model.
+    Raises `UnreachableSubjectError` for a path that does not lead to a subject model.
     """
     for path in registration.subject:
         if path != SELF:
@@ -39,9 +40,9 @@ def routes(registration: Registration, registry: Registry) -> Iterator[Route]:
 
 
 def relations(registration: Registration, registry: Registry) -> list[Any]:
-    """Return the many-to-many fields whose links are logged as adding and removing.
+    """Return the many-to-many fields whose links are logged with the kinds add and remove.
 
-    A registered through model has entries of its own instead.
+    A registered through model is left out: it has entries of its own.
     """
     return [
         field
@@ -65,14 +66,16 @@ def _routes(model: type[models.Model], path: str, registry: Registry) -> Iterato
             return
         if not isinstance(field, models.ForeignKey):
             raise UnreachableSubjectError(
-                f"{reached._meta.label}.{name} is no foreign key, so {path!r} cannot follow it"
+                f"subject path {path!r} cannot follow {reached._meta.label}.{name}, because it is"
+                " not a foreign key."
             )
         followed.append(field)
         reached = field.related_model
     found = registry.find(reached._meta.label_lower)
     if found is None or not found.is_subject:
         raise UnreachableSubjectError(
-            f'{path!r} leads to {reached._meta.label}, which is not registered with subject="self"'
+            f"subject path {path!r} leads to {reached._meta.label}, which is not registered with"
+            ' subject="self".'
         )
     yield Route(foreign_keys=tuple(followed), target=reached)
 
@@ -81,8 +84,10 @@ def _field(model: type[models.Model], name: str, path: str) -> Any:
     try:
         return model._meta.get_field(name)
     except FieldDoesNotExist:
+        names = [field.name for field in model._meta.get_fields()]
         raise UnreachableSubjectError(
-            f"{model._meta.label} has no field {name!r}, so {path!r} leads nowhere"
+            f"field {name!r} in subject {path!r} does not exist in {model._meta.label}."
+            f"{did_you_mean(name, names)}"
         ) from None
 
 
@@ -93,8 +98,8 @@ def _generic_routes(field: GenericForeignKey, registry: Registry) -> Iterator[Ro
 
 
 def passable_routes(registration: Registration, registry: Registry) -> list[Route]:
-    """Return the ways from a model to its subjects, none for a path that leads nowhere."""
-    # What cannot be reached is an error of the system checks; it must not stop capture here.
+    """Return the paths from a model to its subjects; none if one of them leads nowhere."""
+    # The system check E003 reports such a path; it must not stop capture here.
     try:
         return list(routes(registration, registry))
     except UnreachableSubjectError:

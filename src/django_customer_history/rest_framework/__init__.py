@@ -1,1 +1,1 @@
-"""The history over REST, for Django REST framework."""
+"""The history over REST, with Django REST framework."""

@@ -1,9 +1,7 @@
-"""The parameters of a request: filters and what else an endpoint takes, all read at once."""
+"""The query parameters of an endpoint that are not filters: `limit`, `cursor` and `format`."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from django.utils.translation import gettext
@@ -15,82 +13,50 @@ from django_customer_history.conf import (
 )
 from django_customer_history.exceptions import (
     InvalidCursorError,
-    InvalidFilterError,
     UnknownFormatError,
 )
-from django_customer_history.export.formats import format_called
+from django_customer_history.export.formats import get_format
 from django_customer_history.reading.cursors import Cursor
-from django_customer_history.reading.filters import Filters
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.rest_framework.problems import InvalidParameters
 
+Parser = Callable[[str | None, Timeline | None], Any]
+"""From the text of a parameter, None if it is absent, to its value.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What the parameters of a request ask for, and all that is wrong with them."""
-
-    filters: Filters | None
-    """None: wrong."""
-    values: Mapping[str, Any]
-    """The parameters that are no filters and are right."""
-    errors: Mapping[str, str]
-
-    def of(self, timeline: Timeline) -> Timeline:
-        """Return the timeline with the filters.
-
-        Raises `InvalidParameters` with everything that is wrong, a foreign cursor included.
-        """
-        errors = dict(self.errors)
-        if self.filters is not None:
-            timeline = timeline.filtered(self.filters)
-            if (cursor := self.values.get("cursor")) is not None:
-                try:
-                    timeline.check_cursor(cursor)
-                except InvalidCursorError as error:
-                    errors["cursor"] = str(error)
-        if errors:
-            raise InvalidParameters(errors)
-        return timeline
-
+The second argument is the filtered timeline; None if the filters are wrong.
+"""
 
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 
-RecordParser = Callable[[str | None], Any]
-"""From the text of a parameter, None where it is not given, to its value."""
 
-
-def asked(request: Request, parameters: Mapping[str, RecordParser] = MappingProxyType({})) -> Asked:
-    """Return what a request asks for: filters, and the parameters that an endpoint has besides."""
+def read_parameters(
+    request: Request, parsers: Mapping[str, Parser], *, timeline: Timeline | None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of some parameters, and what is wrong with the others."""
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    filters = None
-    try:
-        filters = Filters.read(request.query_params, besides=parameters)
-    except InvalidFilterError as error:
-        errors |= error.errors
-    for name, read in parameters.items():
-        given = request.query_params.getlist(name)
+    for name, parse in parsers.items():
         try:
-            values[name] = read(_only(given))
+            values[name] = parse(_single(request.query_params.getlist(name)), timeline)
         except (ValueError, InvalidCursorError, UnknownFormatError) as error:
             errors[name] = str(error)
-    return Asked(filters=filters, values=values, errors=errors)
+    return values, errors
 
 
-def check_that_nothing_is_asked(request: Request) -> None:
-    """Refuse every parameter: the endpoint has none, and none is ignored."""
+def check_no_parameters(request: Request) -> None:
+    """Raise `InvalidParameters` for any parameter, as no parameter is ever ignored."""
     if request.query_params:
         detail = gettext("This endpoint takes no parameters.")
         raise InvalidParameters(dict.fromkeys(request.query_params, detail))
 
 
-def _only(given: Sequence[str]) -> str | None:
+def _single(given: Sequence[str]) -> str | None:
     if len(given) > 1:
         raise ValueError(gettext("Given too often."))
     return given[0] if given else None
 
 
-def _limit(text: str | None) -> int:
+def _limit(text: str | None, timeline: Timeline | None) -> int:
     if text is None:
         return page_size()
     if not _WHOLE_NUMBER.fullmatch(text) or not 1 <= int(text) <= LARGEST_PAGE:
@@ -100,15 +66,19 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _cursor(text: str | None) -> str | None:
-    if text is not None:
+def _cursor(text: str | None, timeline: Timeline | None) -> str | None:
+    if text is None:
+        return None
+    if timeline is None:
         Cursor.read(text, question=None)
+    else:
+        timeline.check_cursor(text)
     return text
 
 
-def _format(text: str | None) -> str:
-    return format_called("csv" if text is None else text).name
+def _format(text: str | None, timeline: Timeline | None) -> str:
+    return get_format("csv" if text is None else text).name
 
 
-PAGING: Mapping[str, RecordParser] = {"limit": _limit, "cursor": _cursor}
-FORMAT: Mapping[str, RecordParser] = {"format": _format}
+PAGE_PARAMETERS: Mapping[str, Parser] = {"limit": _limit, "cursor": _cursor}
+EXPORT_PARAMETERS: Mapping[str, Parser] = {"format": _format}

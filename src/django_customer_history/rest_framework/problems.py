@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
+from django.http import Http404
 from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import APIException
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.response import Response
+from rest_framework.views import exception_handler
 
-MEDIA_TYPE = "application/problem+json"
+from django_customer_history.exceptions import NotFoundError
+from django_customer_history.rest_framework.renderers import ProblemRenderer
 
 
 class InvalidParameters(APIException):
-    """Parameters of the query that are unknown or do not fit, each with what is wrong."""
+    """Query parameters are unknown or have wrong values; `errors` says what is wrong with each."""
 
     status_code = HTTPStatus.BAD_REQUEST
 
@@ -22,23 +26,30 @@ class InvalidParameters(APIException):
 
 
 class PreconditionFailed(APIException):
-    """The answer is not the one that the client has and wants."""
+    """The response is not one of those that the client named in `If-Match`."""
 
     status_code = HTTPStatus.PRECONDITION_FAILED
     default_detail = gettext_lazy("The answer has changed: its ETag is none of those in If-Match.")
 
 
-class ProblemRenderer(JSONRenderer):
-    """JSON under the media type of problem documents."""
+def problem_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the problem document for an error; None if the framework does not handle it.
 
-    media_type = MEDIA_TYPE
+    It takes the place of the setting `EXCEPTION_HANDLER`, as problems are part of the contract.
+    """
+    error = Http404() if isinstance(exc, NotFoundError) else exc
+    response = exception_handler(error, dict(context))
+    if response is None:
+        return None
+    response.data = _problem(response, error)
+    _use_problem_renderer(context["view"])
+    return response
 
 
-def problem_response(response: Response, error: Exception) -> Response:
-    """Return the framework's answer to an error as a problem document."""
+def _problem(response: Response, error: Exception) -> dict[str, Any]:
     phrase = HTTPStatus(response.status_code).phrase
     detail = response.data.get("detail", phrase) if isinstance(response.data, dict) else phrase
-    problem: dict[str, object] = {
+    problem = {
         "type": "about:blank",
         "title": phrase,
         "status": response.status_code,
@@ -48,6 +59,16 @@ def problem_response(response: Response, error: Exception) -> Response:
         problem["errors"] = [
             {"parameter": name, "detail": text} for name, text in error.errors.items()
         ]
-    response.data = problem
-    response.content_type = MEDIA_TYPE
-    return response
+    return problem
+
+
+def _use_problem_renderer(view: Any) -> None:
+    """Render the response as a problem document, unless the client chose the browsable API."""
+    request = view.request
+    if getattr(request, "accepted_renderer", None) is None:
+        # The error came before the negotiation, or from it.
+        negotiated = view.perform_content_negotiation(request, force=True)
+        request.accepted_renderer, request.accepted_media_type = negotiated
+    if not isinstance(request.accepted_renderer, BrowsableAPIRenderer):
+        request.accepted_renderer = ProblemRenderer()
+        request.accepted_media_type = ProblemRenderer.media_type

@@ -1,23 +1,22 @@
-"""The JSON of an entry; made for `timeline.TimelineEntry`, so it shows what that shows."""
+"""The JSON of the endpoints: entries, facets, records and problems."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
-from django_customer_history.reading.timeline import TimelineChange
-from django_customer_history.values.rendering import utc_text
+from django_customer_history.reading.entries import TimelineEntry
+from django_customer_history.reading.serialization import entry_json
 
 
 class UserSerializer(serializers.Serializer[Any]):
-    """Who acted."""
+    """The user who made a change."""
 
     id = serializers.CharField(allow_blank=True)
-    name = serializers.CharField(source="label")
+    name = serializers.CharField()
 
 
 class SubjectSerializer(serializers.Serializer[Any]):
-    """The record on whose tab an entry shows."""
+    """The record whose history an entry belongs to."""
 
     model = serializers.CharField()
     id = serializers.CharField()
@@ -32,14 +31,14 @@ class EntitySerializer(SubjectSerializer):
 
 
 class SourceSerializer(serializers.Serializer[Any]):
-    """Where a change came from."""
+    """The part of the system that caused a change."""
 
     code = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
 
 
-class ChangeSerializer(serializers.Serializer[TimelineChange]):
-    """One field of an entry; `old` and `new` are typed and never there when masked."""
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One field of an entry. `old` and `new` are typed, and null if the field is masked."""
 
     field = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -51,27 +50,14 @@ class ChangeSerializer(serializers.Serializer[TimelineChange]):
     masked = serializers.BooleanField()
     permission = serializers.CharField(required=False)
 
-    def to_representation(self, instance: TimelineChange) -> dict[str, Any]:
-        """Leave the permission out where there is nothing that it would show."""
-        shown = super().to_representation(instance)
-        if instance.permission is None:
-            del shown["permission"]
-        return shown
-
-
-class MomentField(serializers.DateTimeField):
-    """A moment in UTC, whatever the project's time zone and formats are."""
-
-    def to_representation(self, value: datetime) -> str:
-        """Return it with a Z and all six digits."""
-        return utc_text(value)
-
 
 class EntrySerializer(serializers.Serializer[Any]):
     """One entry."""
 
+    # The fields describe the entry for OpenAPI. The values come from `entry_json`, as in exports.
+
     id = serializers.UUIDField()
-    timestamp = MomentField()
+    timestamp = serializers.DateTimeField()
     user = UserSerializer(allow_null=True)
     impersonator = UserSerializer(allow_null=True)
     action = serializers.CharField()
@@ -85,13 +71,9 @@ class EntrySerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_null=True, allow_blank=True)
     is_baseline = serializers.BooleanField()
 
-
-class PageSerializer(serializers.Serializer[Any]):
-    """A page of entries, newest first."""
-
-    next = serializers.CharField(allow_null=True)
-    previous = serializers.CharField(allow_null=True)
-    results = EntrySerializer(many=True)
+    def to_representation(self, instance: TimelineEntry) -> dict[str, Any]:
+        """Return the entry as NDJSON exports have it too."""
+        return entry_json(instance)
 
 
 class FieldValueSerializer(serializers.Serializer[Any]):
@@ -141,14 +123,14 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ChoiceSerializer(serializers.Serializer[Any]):
-    """A value that a filter can be given."""
+    """A value of a filter, and its label."""
 
     value = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
 
 
 class FacetsSerializer(serializers.Serializer[Any]):
-    """What occurs in the newest entries; `complete` tells whether those are all."""
+    """The values that occur in the newest entries. `complete` says if those are all entries."""
 
     users = ChoiceSerializer(many=True)
     actions = ChoiceSerializer(many=True)

@@ -1,4 +1,4 @@
-"""Throttles of their own: `DEFAULT_THROTTLE_RATES` may name their scopes, or not."""
+"""The throttles of the history. Each applies if `DEFAULT_THROTTLE_RATES` has its scope."""
 
 from typing import Any
 
@@ -9,22 +9,22 @@ from rest_framework.views import APIView
 
 
 class HistoryThrottle(SimpleRateThrottle):
-    """Limits the reading of a user at the rate called "customer_history", if there is one."""
+    """Limits the requests of a user to the rate "customer_history", if it is set."""
 
     scope = "customer_history"
 
     def get_rate(self) -> str | None:
-        """Return the host's rate for the scope, None: no limit."""
+        """Return the project's rate for the scope; None: no limit."""
         rates: dict[str, Any] = api_settings.DEFAULT_THROTTLE_RATES
         return rates.get(self.scope)
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        """Return what is counted: the requests of one user, or of one address."""
+        """Return the key to count by: the user, or the IP address of an anonymous client."""
         identity = request.user.pk if request.user.is_authenticated else self.get_ident(request)
         return self.cache_format % {"scope": self.scope, "ident": identity}
 
 
 class HistoryExportThrottle(HistoryThrottle):
-    """Limits exports at the rate called "customer_history_export", if there is one."""
+    """Limits the exports of a user to the rate "customer_history_export", if it is set."""
 
     scope = "customer_history_export"

@@ -1,42 +1,65 @@
-"""To be mounted by the host: `path("api/history/", include(...))`."""
+"""The routes of the endpoints: `path("api/history/", include(...))` mounts them."""
 
-from django.urls import path, register_converter
+from django.urls import register_converter
 from django.urls.converters import StringConverter
+from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 
-from django_customer_history.rest_framework.views import (
-    EntryListView,
-    EntryView,
-    ExportView,
-    FacetsView,
-    RecordAsOfView,
-    RevealView,
-    SubjectEntryListView,
-    SubjectExportView,
-    SubjectFacetsView,
+from django_customer_history.rest_framework.viewsets import (
+    EntryViewSet,
+    HistoryViewSet,
+    SubjectHistoryViewSet,
 )
 
 app_name = "customer_history_api"
 
 
 class KeyConverter(StringConverter):
-    """A subject's key, which may have any character in it, a slash too."""
+    """The key of a subject: any characters, slashes included."""
 
     regex = r"[\s\S]+"
 
 
 register_converter(KeyConverter, "customer_history_key")
 
-_SUBJECT = "subjects/<str:model>/<customer_history_key:key>/"
 
-urlpatterns = [
-    path("", EntryListView.as_view(), name="entries"),
-    path("facets/", FacetsView.as_view(), name="facets"),
-    path("export/", ExportView.as_view(), name="export"),
-    # Before the subject itself, whose key would take all that follows.
-    path(f"{_SUBJECT}facets/", SubjectFacetsView.as_view(), name="subject-facets"),
-    path(f"{_SUBJECT}export/", SubjectExportView.as_view(), name="subject-export"),
-    path(_SUBJECT, SubjectEntryListView.as_view(), name="subject"),
-    path("entries/<str:key>/", EntryView.as_view(), name="entry"),
-    path("entries/<str:key>/record/", RecordAsOfView.as_view(), name="record"),
-    path("entries/<str:key>/reveal/", RevealView.as_view(), name="reveal"),
-]
+class HistoryRouter(SimpleRouter):
+    """Routes the actions of a list before the list, as the key of a subject matches any path."""
+
+    routes = [
+        DynamicRoute(
+            url="{prefix}/{url_path}{trailing_slash}",
+            name="{basename}-{url_name}",
+            detail=False,
+            initkwargs={},
+        ),
+        Route(
+            url="{prefix}{trailing_slash}",
+            mapping={"get": "list"},
+            name="{basename}",
+            detail=False,
+            initkwargs={},
+        ),
+        DynamicRoute(
+            url="{prefix}/{lookup}/{url_path}{trailing_slash}",
+            name="{basename}-{url_name}",
+            detail=True,
+            initkwargs={},
+        ),
+        Route(
+            url="{prefix}/{lookup}{trailing_slash}",
+            mapping={"get": "retrieve"},
+            name="{basename}",
+            detail=True,
+            initkwargs={},
+        ),
+    ]
+
+
+router = HistoryRouter(use_regex_path=False)
+router.register("", HistoryViewSet, basename="entries")
+router.register(
+    "subjects/<str:model>/<customer_history_key:key>", SubjectHistoryViewSet, basename="subject"
+)
+router.register("entries", EntryViewSet, basename="entry")
+
+urlpatterns = router.urls

@@ -1,118 +1,230 @@
-"""`HistoryMixin`: `/customers/{id}/history/` on a viewset of the host's own."""
+"""The endpoints as viewsets, and `HistoryMixin` for a viewset of the project."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, QueryDict
-from django.utils import timezone
+from django.http.response import HttpResponseBase
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotAuthenticated
-from rest_framework.renderers import JSONRenderer
+from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.serializers import Serializer
 
-from django_customer_history.exceptions import NotFoundError
-from django_customer_history.reading.time_zones import reader_time_zone
+from django_customer_history.export.responses import export_response
+from django_customer_history.export.streaming import prepare_export
+from django_customer_history.point_in_time.record import record_as_of
+from django_customer_history.reading.facets import facets
+from django_customer_history.reading.reveal import reveal_request
+from django_customer_history.reading.serialization import entry_json
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
-from django_customer_history.rest_framework.base import (
-    CACHING,
-    OneFormat,
-    answer,
-    page_of,
-    refuse_other_methods,
-    way_to_log_in,
+from django_customer_history.rest_framework.contract import (
+    HistoryContract,
+    ViewSet,
+    in_reader_time_zone,
 )
-from django_customer_history.rest_framework.problems import problem_response
-from django_customer_history.rest_framework.throttling import HistoryThrottle
+from django_customer_history.rest_framework.etags import conditional_response
+from django_customer_history.rest_framework.filters import HistoryFilterBackend
+from django_customer_history.rest_framework.pagination import HistoryPagination
+from django_customer_history.rest_framework.parameters import (
+    EXPORT_PARAMETERS,
+    Parser,
+    check_no_parameters,
+)
+from django_customer_history.rest_framework.renderers import (
+    EXPORT_RENDERERS,
+    ExportContentNegotiation,
+    HistoryContentNegotiation,
+)
+from django_customer_history.rest_framework.serializers import (
+    EntrySerializer,
+    FacetsSerializer,
+    RecordAsOfSerializer,
+)
+from django_customer_history.rest_framework.throttling import HistoryExportThrottle
 
-if TYPE_CHECKING:
-    _ViewSet = GenericViewSet[Any]
-else:
-    _ViewSet = object
+
+class HistoryViewSet(HistoryContract, ViewSet):
+    """Entries over all subjects that the reader may see, newest first."""
+
+    permission_classes = ()
+    content_negotiation_class = HistoryContentNegotiation
+    serializer_class = EntrySerializer
+    filter_backends = (HistoryFilterBackend,)
+    pagination_class = HistoryPagination
+    query_parameters: Mapping[str, Parser] = {}
+
+    def get_queryset(self) -> Any:
+        """Return the timeline. Raise `PermissionDenied` for a reader who may see nothing of it."""
+        return Timeline.of_everything(self.request.user)
+
+    def check_existence(self, timeline: Timeline) -> None:
+        """Raise 404 if the timeline is about a subject that never existed."""
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return the formats for exports, and JSON for everything else."""
+        if self.action == "export":
+            return [renderer() for renderer in EXPORT_RENDERERS]
+        return super().get_renderers()
+
+    @in_reader_time_zone
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        """Return a page of entries: `next`, `previous` and `results`."""
+        timeline = self.get_queryset()
+        entries = self.paginate_queryset(self.filter_queryset(timeline))
+        if not entries:
+            self.check_existence(timeline)
+        page = self.get_paginated_response(EntrySerializer(entries, many=True).data)
+        return conditional_response(request, page.data)
+
+    @action(detail=False, pagination_class=None)
+    @in_reader_time_zone
+    def facets(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+        """Return the values that occur in the entries, for the menus of filters."""
+        timeline = self.get_queryset()
+        self.check_existence(timeline)
+        filtered: Any = self.filter_queryset(timeline)
+        return conditional_response(request, FacetsSerializer(facets(filtered)).data)
+
+    @action(
+        detail=False,
+        pagination_class=None,
+        query_parameters=EXPORT_PARAMETERS,
+        content_negotiation_class=ExportContentNegotiation,
+        history_throttle_class=HistoryExportThrottle,
+    )
+    @in_reader_time_zone
+    def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Return the entries as a file, streamed. This is logged."""
+        timeline = self.get_queryset()
+        self.check_existence(timeline)
+        filtered: Any = self.filter_queryset(timeline)
+        export = prepare_export(filtered, format_name=request.accepted_renderer.format)
+        return export_response(request._request, export=export)
 
 
-class HistoryMixin(_ViewSet):
-    """Adds the history of its objects to a viewset of a model registered as a subject.
+class SubjectHistoryViewSet(HistoryViewSet):
+    """Entries of one subject, also of a deleted one, newest first."""
 
-    Which objects there are, the viewset decides: what its queryset, its filter backends or its
-    permissions keep from a user has no history here either. Users authenticate as for the
-    viewset, and its throttles hold. All else, errors included, is as at the subject's own
-    endpoint: filters, pages, problem documents, its throttle, and a log-in always.
+    def get_queryset(self) -> Any:
+        """Return the timeline of the subject. Raise 404 for a model that is not a subject."""
+        registration = registry.find(self.kwargs["model"].lower())
+        if registration is None or not registration.is_subject:
+            raise Http404
+        return Timeline.of_subject(self.request.user, registration.model, self.kwargs["key"])
+
+    def check_existence(self, timeline: Timeline) -> None:
+        """Raise 404 if the subject never existed."""
+        if not timeline.is_known():
+            raise Http404
+
+
+class EntryViewSet(HistoryContract, ViewSet):
+    """One entry, its record at that time, and its confidential values."""
+
+    permission_classes = ()
+    content_negotiation_class = HistoryContentNegotiation
+    serializer_class = EntrySerializer
+    filter_backends = ()
+    pagination_class = None
+    lookup_url_kwarg = "key"
+    lookup_value_converter = "str"
+
+    @in_reader_time_zone
+    def retrieve(self, request: Request, key: str, **kwargs: Any) -> Any:
+        """Return the entry. This is its permalink."""
+        entry_key = _uuid(key)
+        entry = Timeline.of_entry(request.user, entry_key).entry(entry_key)
+        if entry is None:
+            raise Http404
+        check_no_parameters(request)
+        return conditional_response(request, EntrySerializer(entry).data)
+
+    @action(detail=True)
+    def record(self, request: Request, key: str, **kwargs: Any) -> Any:
+        """Return the record just before the entry and just after it."""
+        record = record_as_of(request.user, _uuid(key))
+        check_no_parameters(request)
+        return conditional_response(request, RecordAsOfSerializer(record).data)
+
+    @action(
+        detail=True,
+        methods=["post"],
+        serializer_class=Serializer,  # The request has no content: an empty form.
+        parser_classes=[FormParser, MultiPartParser, JSONParser],  # CSRF tokens are in forms.
+    )
+    @in_reader_time_zone
+    def reveal(self, request: Request, key: str, **kwargs: Any) -> Response:
+        """Return the entry with the confidential values that the reader may see.
+
+        This is logged. The request has no content.
+        """
+        reveal = reveal_request(request.user, _uuid(key))
+        check_no_parameters(request)
+        return Response(entry_json(reveal.recorded()))
+
+
+class HistoryMixin(HistoryContract):
+    """Adds `/customers/{id}/history/` to a viewset of a model registered as a subject.
+
+    The viewset decides which objects exist: an object that its queryset, filter backends or
+    permissions hide from a user has no history for this user. The viewset's authentication and
+    throttles apply. Everything else is as at `/subjects/...`: filters, pages, problems, the
+    throttle of the history, and authentication always.
     """
 
     @action(
         detail=True,
-        methods=["get"],
         url_path="history",
         url_name="history",
-        renderer_classes=[JSONRenderer],
-        content_negotiation_class=OneFormat,
+        pagination_class=HistoryPagination,
+        content_negotiation_class=HistoryContentNegotiation,
     )
+    @in_reader_time_zone
     def history(self, request: Request, *args: Any, **kwargs: Any) -> Any:
-        """Answer with a page of the object's history."""
-        if not request.user.is_authenticated:
-            raise NotAuthenticated
-        throttle = HistoryThrottle()
-        if not throttle.allow_request(request, self):
-            self.throttled(request, throttle.wait() or 0)
+        """Return a page of the object's history: `next`, `previous` and `results`."""
         with _without_parameters(request):
             subject = self.get_object()
         model = type(subject)._meta.concrete_model
         if not registry.of(model).is_subject:
             raise ImproperlyConfigured(
-                f'HistoryMixin needs a model that is registered with subject="self": not'
-                f" {model._meta.label}."
+                f"{type(self).__name__} has HistoryMixin, but {model._meta.label} is not registered"
+                ' with subject="self". Register it so, or remove the mixin.'
             )
         timeline = Timeline.of_subject(request.user, model, subject.pk, subject=subject)
-        with timezone.override(reader_time_zone(request.user)):
-            return answer(request, page_of(request, timeline)[1])
+        entries = self.paginate_queryset(
+            HistoryFilterBackend().filter_queryset(request, timeline, self)
+        )
+        page = self.get_paginated_response(EntrySerializer(entries, many=True).data)
+        return conditional_response(request, page.data)
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse other methods of the history before anything else."""
-        if _is_history(self):
-            refuse_other_methods(self, request)
-        super().initial(request, *args, **kwargs)
-
-    def get_exception_handler(self) -> Any:
-        """Return the framework's own for the history: its problems are part of the contract."""
-        return exception_handler if _is_history(self) else super().get_exception_handler()
-
-    def get_authenticate_header(self, request: Request) -> Any:
-        """Return how to log in; the history tells strangers so in any case."""
-        header = super().get_authenticate_header(request)
-        return way_to_log_in([header]) if _is_history(self) else header
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer with a problem document where the history is asked for."""
-        if not _is_history(self):
-            host: Response = super().handle_exception(exc)
-            return host
-        exc = Http404() if isinstance(exc, NotFoundError) else exc
-        return problem_response(super().handle_exception(exc), exc)
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kw: Any) -> Any:
-        """Forbid shared caches to keep the history."""
-        final = super().finalize_response(request, response, *args, **kw)
-        if _is_history(self):
-            final["Cache-Control"] = CACHING
-        return final
+    def is_history(self) -> bool:
+        """Return whether the route of the request is that of the history."""
+        # `action` is None for a method that the route does not have.
+        return HistoryMixin.history.__name__ in (getattr(self, "action_map", None) or {}).values()
 
 
-def _is_history(viewset: Any) -> bool:
-    # `action` is None for a method that the route does not have.
-    return HistoryMixin.history.__name__ in getattr(viewset, "action_map", {}).values()
+def _uuid(text: str) -> UUID:
+    """Return the UUID of a text in its canonical form. Raise 404 for any other text."""
+    try:
+        key = UUID(text)
+    except ValueError:
+        raise Http404 from None
+    if str(key) != text.lower():
+        raise Http404
+    return key
 
 
 @contextmanager
 def _without_parameters(request: Request) -> Iterator[None]:
-    """Let the host find the object as at its own address.
+    """Hide the query from the project's filter backends while they find the object.
 
-    Its filter backends would take the filters of the history for their own.
+    A filter of the history can have the name of one of theirs.
     """
     given = request._request.GET
     request._request.GET = QueryDict()

@@ -1,1 +1,1 @@
-"""The History tab made ready for its templates: what it shows, and the links that change it."""
+"""The History tab: the data that its templates show, and the links on it."""

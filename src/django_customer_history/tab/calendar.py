@@ -1,4 +1,8 @@
-"""The years, months and days of the log, as ranges of its time-ordered key; nothing is counted."""
+"""Links to the years, months and days of the log.
+
+They are ranges between the first and the last key, which is ordered by time. Nothing is counted,
+so the cost does not depend on the size of the log.
+"""
 
 from calendar import monthrange
 from collections.abc import Iterator
@@ -16,41 +20,41 @@ from django_customer_history.tab.query import TabQuery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DateRange:
-    """Some days in a row, both ends included."""
+    """Consecutive days, from `start` to `end` inclusive."""
 
     start: date
     end: date
 
     @classmethod
     def of_year(cls, day: date) -> "DateRange":
-        """Return the year of a day."""
+        """Return the year that a day is in."""
         return cls(start=day.replace(month=1, day=1), end=day.replace(month=12, day=31))
 
     @classmethod
     def of_month(cls, day: date) -> "DateRange":
-        """Return the month of a day."""
+        """Return the month that a day is in."""
         return cls(
             start=day.replace(day=1), end=day.replace(day=monthrange(day.year, day.month)[1])
         )
 
     @classmethod
     def of_day(cls, day: date) -> "DateRange":
-        """Return one day alone."""
+        """Return a range of one day."""
         return cls(start=day, end=day)
 
     @property
     def name(self) -> str:
-        """What people call it: 2026, November 2026, November 23."""
+        """Its name in the active language, such as "2026", "November 2026" or "November 23"."""
         if self == self.of_year(self.start):
             return str(self.start.year)
         is_month = self == self.of_month(self.start)
-        written = "YEAR_MONTH_FORMAT" if is_month else "MONTH_DAY_FORMAT"
-        return str(capfirst(formats.date_format(self.start, written)))
+        date_format = "YEAR_MONTH_FORMAT" if is_month else "MONTH_DAY_FORMAT"
+        return str(capfirst(formats.date_format(self.start, date_format)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarLink:
-    """A link of the calendar."""
+    """A link to a date range."""
 
     name: str
     link: str
@@ -58,17 +62,19 @@ class CalendarLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """Where the page is in time: the ways back, the range in force, and the parts of it."""
+    """The date range of the page, with links to wider and narrower ranges."""
 
-    back: tuple[CalendarLink, ...]
-    here: str | None
-    parts: tuple[CalendarLink, ...]
+    wider: tuple[CalendarLink, ...]
+    current: str | None
+    """The name of the year, month or day that is shown; None if it is all dates."""
+    narrower: tuple[CalendarLink, ...]
 
 
-def calendar_of(query: TabQuery, entries: EntryQuerySet, *, zone: tzinfo) -> Calendar | None:
-    """Return the calendar of a page; None for a log without entries.
+def build_calendar(query: TabQuery, entries: EntryQuerySet, *, zone: tzinfo) -> Calendar | None:
+    """Return the calendar of a page, or None if the log has no entries.
 
-    Its bounds are the days of the first and the last key, in the reader's zone.
+    It reaches from the day of the oldest entry to the day of the newest one, in the reader's
+    time zone.
     """
     oldest, newest = (
         entries.order_by(order).values_list("timestamp", flat=True).first()
@@ -77,65 +83,69 @@ def calendar_of(query: TabQuery, entries: EntryQuerySet, *, zone: tzinfo) -> Cal
     if oldest is None or newest is None:
         return None
     log = DateRange(start=oldest.astimezone(zone).date(), end=newest.astimezone(zone).date())
-    here = _range_in_force(query)
+    current = _current_range(query)
     return Calendar(
-        back=tuple(_back(query, here)),
-        here=None if here is None else here.name,
-        parts=tuple(_step(query, part) for part in _parts(here, log)),
+        wider=tuple(_wider_links(query, current)),
+        current=None if current is None else current.name,
+        narrower=tuple(_link(query, part) for part in _parts(current, log)),
     )
 
 
-def _range_in_force(query: TabQuery) -> DateRange | None:
-    """Return the year, month or day that the filters ask for; None for all else."""
+def _current_range(query: TabQuery) -> DateRange | None:
+    """Return the year, month or day that the filters ask for, or None for any other range."""
     try:
         start, end = (parse_date(query.value(name) or "") for name in ("from", "to"))
     except ValueError:
         return None
     if start is None or end is None:
         return None
-    asked = DateRange(start=start, end=end)
+    current = DateRange(start=start, end=end)
     known = (DateRange.of_year(start), DateRange.of_month(start), DateRange.of_day(start))
-    return asked if asked in known else None
+    return current if current in known else None
 
 
-def _back(query: TabQuery, here: DateRange | None) -> Iterator[CalendarLink]:
-    if here is None:
+def _wider_links(query: TabQuery, current: DateRange | None) -> Iterator[CalendarLink]:
+    if current is None:
         return
     yield CalendarLink(name=gettext("All dates"), link=query.link({"from": [], "to": []}))
-    for wider in (DateRange.of_year(here.start), DateRange.of_month(here.start)):
-        if wider.start <= here.start and here.end <= wider.end and wider != here:
-            yield _step(query, wider)
+    for wider in (DateRange.of_year(current.start), DateRange.of_month(current.start)):
+        if wider.start <= current.start and current.end <= wider.end and wider != current:
+            yield _link(query, wider)
 
 
-def _parts(here: DateRange | None, log: DateRange) -> list[DateRange]:
-    """Return the parts of a range that the log reaches; one alone gives way to its own parts."""
-    if here is None:
+def _parts(current: DateRange | None, log: DateRange) -> list[DateRange]:
+    """Return the parts of a range that are within the log.
+
+    A single part would be a menu of one: its own parts are returned instead.
+    """
+    if current is None:
         parts = list(_years(log))
-    elif here == DateRange.of_day(here.start):
+    elif current == DateRange.of_day(current.start):
         return []
     else:
-        both = DateRange(start=max(here.start, log.start), end=min(here.end, log.end))
-        parts = list(_days(both) if here == DateRange.of_month(here.start) else _months(both))
+        shared = DateRange(start=max(current.start, log.start), end=min(current.end, log.end))
+        is_month = current == DateRange.of_month(current.start)
+        parts = list(_days(shared) if is_month else _months(shared))
     return (_parts(parts[0], log) or parts) if len(parts) == 1 else parts
 
 
-def _years(span: DateRange) -> Iterator[DateRange]:
-    for year in range(span.start.year, span.end.year + 1):
+def _years(dates: DateRange) -> Iterator[DateRange]:
+    for year in range(dates.start.year, dates.end.year + 1):
         yield DateRange.of_year(date(year, 1, 1))
 
 
-def _months(span: DateRange) -> Iterator[DateRange]:
-    month = DateRange.of_month(span.start)
-    while month.start <= span.end:
+def _months(dates: DateRange) -> Iterator[DateRange]:
+    month = DateRange.of_month(dates.start)
+    while month.start <= dates.end:
         yield month
         month = DateRange.of_month(month.end + timedelta(days=1))
 
 
-def _days(span: DateRange) -> Iterator[DateRange]:
-    for number in range((span.end - span.start).days + 1):
-        yield DateRange.of_day(span.start + timedelta(days=number))
+def _days(dates: DateRange) -> Iterator[DateRange]:
+    for number in range((dates.end - dates.start).days + 1):
+        yield DateRange.of_day(dates.start + timedelta(days=number))
 
 
-def _step(query: TabQuery, part: DateRange) -> CalendarLink:
-    wanted = {"from": [part.start.isoformat()], "to": [part.end.isoformat()]}
-    return CalendarLink(name=part.name, link=query.link(wanted))
+def _link(query: TabQuery, part: DateRange) -> CalendarLink:
+    changes = {"from": [part.start.isoformat()], "to": [part.end.isoformat()]}
+    return CalendarLink(name=part.name, link=query.link(changes))

@@ -1,6 +1,6 @@
-"""The entries of a page as the tab shows them: by days, with the words for time and people."""
+"""The entries of a page by day, with the texts that the tab shows for times and users."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from itertools import groupby
@@ -17,147 +17,172 @@ from django_customer_history.labels import (
 )
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import (
-    TimelineChange,
     TimelineEntry,
 )
 from django_customer_history.tab.values import (
-    Line,
-    lines_of,
-    preview_of,
+    TabChange,
+    build_changes,
+    value_preview,
 )
 
-_ACTORS: Mapping[str, str] = {"api": "program", "integration": "program", "import": "import"}
-"""By source, whose hand it was where somebody acted; else a person's."""
+_KIND_OF_USER: Mapping[str, str] = {
+    "api": "program",
+    "integration": "program",
+    "import": "import",
+}
+"""By source, what a user worked through. With any other source it is a person."""
 
-_MEANS: Mapping[str, str | Promise] = {
-    "program": gettext_lazy("through a program"),
-    "import": gettext_lazy("through an import"),
+_THROUGH: Mapping[str, str | Promise] = {
+    "program": gettext_lazy("via a program"),
+    "import": gettext_lazy("via an import"),
 }
 
-_FOLDED = ("create", "delete")
+_COLLAPSED_KINDS = ("create", "delete")
+
+_EVERY_ENTRY = "*"
+"""The entity of an event that is about all entries, as an export is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """When something happened, in the words of the reader."""
+    """A time as the reader sees it: in the reader's language and time zone."""
 
     iso: str
     clock: str
+    """The time of day."""
     relative: str
+    """How long ago it was."""
     exact: str
-    """Date, time to the second, and the zone."""
+    """Date, time with seconds, and time zone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
-    """Who did something: `person`, `program`, `import` or `system`."""
+class TabUser:
+    """The user of an entry."""
 
     kind: str
+    """The icon: `person`, `program`, `import` or `system`."""
     name: str
-    in_the_name_of: str | None = None
-    """Who was impersonated while `name` acted."""
+    impersonated: str | None = None
+    """The user whom `name` impersonated."""
 
     @property
-    def means(self) -> str:
-        """What the icon says: through what they acted; empty for a person's own hand."""
-        return str(_MEANS.get(self.kind, ""))
+    def through(self) -> str:
+        """What the icon means, for screen readers; empty for a person or the system."""
+        return str(_THROUGH.get(self.kind, ""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """One entry: what belongs together as it was saved together."""
+class TabEntry:
+    """An entry as the tab shows it: a group of table rows, one for each change."""
 
     entry: TimelineEntry
-    lines: tuple[Line, ...]
+    changes: tuple[TabChange, ...]
     action: str
     moment: Moment
-    person: Person
+    user: TabUser
     link: str
+    """The permalink."""
     request_link: str | None
-    about_link: str | None = None
-    """Where the entry stands that this one is about, as a look at its values is."""
+    """The changes of the same request."""
+    entity_link: str | None = None
+    """The entry that an event is about, such as the one whose values were revealed."""
     preview: str = ""
-    is_folded: bool = False
-    """Whether its values show when it is opened."""
+    """Some values of a collapsed entry."""
+    is_collapsed: bool = False
+    """Whether the changes are in one row that opens."""
     is_target: bool = False
-    """Whether the reader came to see just this one."""
+    """Whether the permalink of this entry was opened."""
     is_revealed: bool = False
-    follows: bool = False
-    """Whether it belongs to the request of the entry above it."""
+    continues_request: bool = False
+    """Whether it belongs to the same request as the entry above it."""
 
     @property
-    def is_revealable(self) -> bool:
-        """Whether values wait for an explicit look that the reader may take."""
-        return any(line.change.revealable for line in self.lines)
+    def can_reveal(self) -> bool:
+        """Whether it has masked values that the reader can reveal."""
+        return any(change.change.revealable for change in self.changes)
 
     @property
-    def number_of_rows(self) -> int:
+    def row_count(self) -> int:
         """How many rows of the table it takes."""
-        return 1 if self.is_folded else max(1, len(self.lines))
-
-    @property
-    def permissions(self) -> tuple[str, ...]:
-        """The permissions that would show what is masked."""
-        changes: Iterable[TimelineChange] = (line.change for line in self.lines)
-        return tuple(dict.fromkeys(one.permission for one in changes if one.permission))
+        return 1 if self.is_collapsed else max(1, len(self.changes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
-    """A day in the reader's zone, and what happened on it."""
+    """A day in the reader's time zone, with its entries."""
 
     iso: str
     name: str
-    groups: tuple[Group, ...]
+    entries: tuple[TabEntry, ...]
 
 
-def days_of(
-    entries: Sequence[TimelineEntry],
-    *,
-    zone: tzinfo,
-    now: datetime,
-    link: Callable[[UUID], str],
-    request_link: Callable[[UUID], str],
-    target: UUID | None,
-    revealed: UUID | None,
-    first_follows: bool = False,
-) -> tuple[Day, ...]:
-    """Return entries by days, newest first; links are made by the functions given.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayBuilder:
+    """Builds the days of one page."""
 
-    `first_follows` tells that the first one belongs to the request of one on the page before.
-    """
-    above = (None, *entries)
-    groups = [
-        (
-            entry.timestamp.astimezone(zone).date(),
-            _group(
-                entry,
-                moment=moment_of(entry.timestamp, zone=zone, now=now),
-                link=link(entry.id),
-                request_link=request_link(entry.request_id) if entry.request_id else None,
-                about_link=link(UUID(entry.entity.id)) if _is_about_an_entry(entry) else None,
-                is_target=entry.id == target,
-                is_revealed=entry.id == revealed,
-                follows=first_follows
-                if previous is None
-                else entry.request_id is not None and previous.request_id == entry.request_id,
-            ),
+    zone: tzinfo
+    now: datetime
+    link: Callable[[UUID], str]
+    """Returns the permalink of an entry."""
+    request_link: Callable[[UUID], str]
+    """Returns the link to the changes of a request."""
+    target: UUID | None
+    """The entry whose permalink was opened."""
+    revealed: UUID | None
+    """The entry whose values were just revealed."""
+
+    def days(
+        self, entries: Sequence[TimelineEntry], *, first_continues_request: bool = False
+    ) -> tuple[Day, ...]:
+        """Return the days of entries that are sorted from newest to oldest.
+
+        `first_continues_request` says that the first entry belongs to the same request as the
+        last one of the page before.
+        """
+        today = self.now.astimezone(self.zone).date()
+        shown = self._entries(entries, first_continues_request=first_continues_request)
+        return tuple(
+            Day(iso=day.isoformat(), name=_day_name(day, today), entries=tuple(of_day))
+            for day, of_day in groupby(
+                shown, key=lambda one: one.entry.timestamp.astimezone(self.zone).date()
+            )
         )
-        for previous, entry in zip(above, entries, strict=False)
-    ]
-    today = now.astimezone(zone).date()
-    return tuple(
-        Day(
-            iso=day.isoformat(),
-            name=_day_name(day, today),
-            groups=tuple(group for _, group in several),
+
+    def _entries(
+        self, entries: Sequence[TimelineEntry], *, first_continues_request: bool
+    ) -> list[TabEntry]:
+        shown = []
+        continues_request = first_continues_request
+        for at, entry in enumerate(entries):
+            if at:
+                request_above = entries[at - 1].request_id
+                continues_request = request_above is not None and entry.request_id == request_above
+            shown.append(self._entry(entry, continues_request=continues_request))
+        return shown
+
+    def _entry(self, entry: TimelineEntry, *, continues_request: bool) -> TabEntry:
+        has_whole_row = entry.kind in _COLLAPSED_KINDS or entry.is_baseline
+        is_collapsed = has_whole_row and len(entry.changes) > 1
+        return TabEntry(
+            entry=entry,
+            changes=build_changes(entry),
+            action=action_label(entry.action),
+            moment=describe_moment(entry.timestamp, zone=self.zone, now=self.now),
+            user=_user(entry),
+            link=self.link(entry.id),
+            request_link=self.request_link(entry.request_id) if entry.request_id else None,
+            entity_link=self.link(UUID(entry.entity.id)) if _is_about_an_entry(entry) else None,
+            preview=value_preview(entry) if is_collapsed else "",
+            is_collapsed=is_collapsed,
+            is_target=entry.id == self.target,
+            is_revealed=entry.id == self.revealed,
+            continues_request=continues_request,
         )
-        for day, several in groupby(groups, key=lambda pair: pair[0])
-    )
 
 
-def moment_of(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
-    """Return a moment in the words of the reader's language and zone."""
+def describe_moment(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
+    """Return a time in the active language and the given time zone."""
     local = moment.astimezone(zone)
     return Moment(
         iso=local.isoformat(timespec="seconds"),
@@ -167,48 +192,17 @@ def moment_of(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
     )
 
 
-def _group(
-    entry: TimelineEntry,
-    *,
-    moment: Moment,
-    link: str,
-    request_link: str | None,
-    about_link: str | None,
-    is_target: bool,
-    is_revealed: bool,
-    follows: bool,
-) -> Group:
-    is_whole = entry.kind in _FOLDED or entry.is_baseline
-    is_folded = is_whole and len(entry.changes) > 1
-    return Group(
-        entry=entry,
-        lines=lines_of(entry),
-        action=action_label(entry.action),
-        moment=moment,
-        person=_person(entry),
-        link=link,
-        request_link=request_link,
-        about_link=about_link,
-        preview=preview_of(entry) if is_folded else "",
-        is_folded=is_folded,
-        is_target=is_target,
-        is_revealed=is_revealed,
-        follows=follows,
-    )
-
-
 def _is_about_an_entry(entry: TimelineEntry) -> bool:
-    # An export is about all of them: "*".
-    return entry.entity.model == Entry._meta.label_lower and entry.entity.id != "*"
+    return entry.entity.model == Entry._meta.label_lower and entry.entity.id != _EVERY_ENTRY
 
 
-def _person(entry: TimelineEntry) -> Person:
+def _user(entry: TimelineEntry) -> TabUser:
     if entry.user is None:
-        return Person(kind="system", name=system_label())
-    kind = _ACTORS.get(entry.source.code, "person")
+        return TabUser(kind="system", name=system_label())
+    kind = _KIND_OF_USER.get(entry.source.code, "person")
     if entry.impersonator is not None:
-        return Person(kind=kind, name=entry.impersonator.label, in_the_name_of=entry.user.label)
-    return Person(kind=kind, name=entry.user.label)
+        return TabUser(kind=kind, name=entry.impersonator.label, impersonated=entry.user.label)
+    return TabUser(kind=kind, name=entry.user.label)
 
 
 def _day_name(day: date, today: date) -> str:
@@ -222,9 +216,9 @@ def _day_name(day: date, today: date) -> str:
 
 def _relative(moment: datetime, now: datetime) -> str:
     seconds = max(0, int((now - moment).total_seconds()))
-    for length, write in _UNITS:
-        if seconds >= length:
-            count = seconds // length
+    for unit, write in _UNITS:
+        if seconds >= unit:
+            count = seconds // unit
             return write(count) % {"count": count}
     return gettext("just now")
 
@@ -237,3 +231,4 @@ _UNITS: Sequence[tuple[int, Callable[[int], str]]] = (
     (3_600, lambda n: ngettext("%(count)d hour ago", "%(count)d hours ago", n)),
     (60, lambda n: ngettext("%(count)d minute ago", "%(count)d minutes ago", n)),
 )
+"""Seconds of a unit, from the longest, with the text for a number of them."""

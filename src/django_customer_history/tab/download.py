@@ -1,47 +1,37 @@
-"""Just this view of a tab as a file."""
+"""The entries of a tab as a file, with its filters."""
 
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.http import content_disposition_header
 
 from django_customer_history.exceptions import (
     InvalidFilterError,
     UnknownFormatError,
 )
-from django_customer_history.export.streaming import wanted_export
+from django_customer_history.export.responses import export_response
+from django_customer_history.export.streaming import prepare_export
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.query import TabQuery
 
 
 def is_download(request: HttpRequest) -> bool:
-    """Return whether a request asks for the file and not for the page."""
+    """Return whether a request asks for a file instead of the page."""
     return TabQuery.read(request.GET).value("format") is not None
 
 
 def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
-    """Return the file of what is filtered, streamed; that it was exported is an entry.
+    """Return the entries that match as a streamed file, and record the export.
 
-    For a HEAD there is no file, and no entry. Raises `InvalidFilterError`, also for an unknown
-    format, and `PermissionDenied` for a reader who may not export it.
+    The response to a HEAD request has no file, and nothing is recorded. Raises
+    `InvalidFilterError`, also for an unknown format, and `PermissionDenied` if the reader may not
+    export the timeline.
     """
     query = TabQuery.read(request.GET)
     with timezone.override(reader_time_zone(request.user)):
-        filtered = timeline.filtered(query.filters(leaves_others=False))
+        filtered = timeline.filtered(query.filters(allow_other_parameters=False))
         try:
-            wanted = wanted_export(filtered, format_name=query.value("format") or "")
+            export = prepare_export(filtered, format_name=query.value("format") or "")
         except UnknownFormatError as error:
             raise InvalidFilterError({"format": str(error)}) from error
-        export = None if request.method == "HEAD" else wanted.started()
-    disposition = content_disposition_header(as_attachment=True, filename=wanted.file_name)
-    headers = {
-        "Content-Type": wanted.format.media_type,
-        "Content-Disposition": str(disposition),
-        "Cache-Control": "private, no-store",
-    }
-    if export is None:
-        return HttpResponse(headers=headers)
-    pieces = export.pieces() if isinstance(request, ASGIRequest) else export
-    return StreamingHttpResponse(pieces, headers=headers)
+        return export_response(request, export=export)

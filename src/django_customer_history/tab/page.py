@@ -1,4 +1,4 @@
-"""A tab as its templates take it: days of entries, the filter bar, what is refused and why."""
+"""The History tab as its templates take it: entries by day, the filter bar, links, errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -31,15 +31,15 @@ from django_customer_history.reading.filters import (
 from django_customer_history.reading.reveal import reveal
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.tab.bar import (
-    Bar,
-    bar_of,
-)
 from django_customer_history.tab.days import (
     Day,
+    DayBuilder,
     Moment,
-    days_of,
-    moment_of,
+    describe_moment,
+)
+from django_customer_history.tab.filter_bar import (
+    FilterBar,
+    build_filter_bar,
 )
 from django_customer_history.tab.query import TabQuery
 
@@ -53,107 +53,114 @@ _STATUS: Mapping[str | None, HTTPStatus] = {
     "entry": HTTPStatus.NOT_FOUND,
 }
 
-_NOTHING = Page(entries=(), older=None)
+_EMPTY_PAGE = Page(entries=(), older=None)
+
+_POSITION = ("before", "entry")
+"""The parameters that say where a page starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tab:
-    """One page of a History tab, ready for one reader."""
+    """One page of a History tab for one reader."""
 
-    refusal: str | None = None
-    """Why nothing is shown: `permission`, `export`, `reveal`, `filter`, `cursor` or `entry`."""
-    wrong_filters: Mapping[str, str]
-    page: Page = _NOTHING
+    error: str | None = None
+    """Why no entries are shown: `permission`, `export`, `reveal`, `filter`, `cursor`, `entry`."""
+    filter_errors: Mapping[str, str]
+    """What is wrong with a filter, by the filter's name."""
+    page: Page = _EMPTY_PAGE
     filters: Filters = NO_FILTERS
     days: tuple[Day, ...] = ()
-    bar: Bar | None = None
-    """None where there is nothing to be filtered."""
+    filter_bar: FilterBar | None = None
+    """None where there is nothing to filter."""
     zone: str
+    """The name of the reader's time zone."""
     now: Moment
     reader: str
-    address: str | None = None
-    """Where this history can be revealed and exported; None: nowhere."""
+    url: str | None = None
+    """The URL of the `HistoryView` that reveals and exports; None if there is none."""
     reveal_link: str = ""
-    """Where a form reveals, and this same page comes back."""
+    """Where the form that reveals values is sent. The answer is this page."""
     newest_link: str = "?"
     older_link: str | None = None
     newer_link: str | None = None
     print_link: str = "?"
     export_link: str | None = None
-    """Where the file is; None for who may not have it."""
-    is_printed: bool = False
-    """Whether everything is open, for paper."""
-    begins: Moment | None = None
-    """When tracking began, on the last page of a record that is older than that."""
+    """The URL of the CSV file; None if the reader may not export."""
+    is_print_view: bool = False
+    """Whether the page is for printing, with all values open."""
+    tracking_started: Moment | None = None
+    """Set on the last page of a record that is older than its tracking."""
     is_first_page: bool = True
     is_last_page: bool = False
 
     @property
     def status(self) -> HTTPStatus:
-        """The status with which a page of its own answers."""
-        return _STATUS[self.refusal]
+        """The HTTP status of a page that shows this tab."""
+        return _STATUS[self.error]
 
     @property
-    def is_revealable(self) -> bool:
-        """Whether any value waits for an explicit look that the reader may take."""
-        return self.address is not None and any(
-            group.is_revealable for day in self.days for group in day.groups
+    def can_reveal(self) -> bool:
+        """Whether the page has masked values that the reader can reveal."""
+        return self.url is not None and any(
+            entry.can_reveal for day in self.days for entry in day.entries
         )
 
     @property
     def is_filtered(self) -> bool:
-        """Whether filters are in force."""
+        """Whether any filter is active."""
         return bool(self.filters)
 
 
-def tab_of(
+def build_tab(
     request: HttpRequest,
     timeline: Timeline,
     *,
-    address: str | None,
-    leaves_others: bool = False,
-    has_bar: bool = True,
+    url: str | None,
+    allow_other_parameters: bool = False,
+    has_filter_bar: bool = True,
     reveals: bool = False,
 ) -> Tab:
-    """Return the tab that a request asks for, in the reader's time zone.
+    """Return the tab that a request asks for, with times in the reader's time zone.
 
-    `address` is where a `HistoryView` answers for this history. With `leaves_others` names in
-    the query that are no filters belong to the host. With `reveals` the confidential values
-    of the entry that a form names are shown, and that they were is recorded: `Http404` for what
-    is no entry of this list, `PermissionDenied` where it has no value that the reader may see.
+    `url` is the URL of the `HistoryView` of this history. With `allow_other_parameters`, names in
+    the query that are not filters belong to the page around the tab and are ignored.
+
+    With `reveals`, the tab shows the confidential values of the entry that the form names, and
+    logs that they were revealed. This raises `Http404` if the timeline does not have the entry,
+    and `PermissionDenied` if the entry has no value that the reader may reveal.
     """
     query = TabQuery.read(request.GET)
     zone = reader_time_zone(request.user)
     with timezone.override(zone):
         try:
-            filters = query.filters(leaves_others=leaves_others)
+            filters = query.filters(allow_other_parameters=allow_other_parameters)
         except InvalidFilterError as error:
-            return refused(request, "filter", wrong_filters=error.errors)
-        return _Asked(
+            return error_tab(request, "filter", filter_errors=error.errors)
+        return _TabBuilder(
             request=request,
             timeline=timeline,
             query=query,
             filters=filters,
             zone=zone,
             now=timezone.now(),
-            address=address,
-            has_bar=has_bar,
-        ).tab(_entry_to_reveal(request) if reveals else None)
+            url=url,
+            has_filter_bar=has_filter_bar,
+        ).build(_entry_to_reveal(request) if reveals else None)
 
 
-def refused(
-    request: HttpRequest, refusal: str, *, wrong_filters: Mapping[str, str] | None = None
+def error_tab(
+    request: HttpRequest, error: str, *, filter_errors: Mapping[str, str] | None = None
 ) -> Tab:
-    """Return the tab that shows nothing and says why."""
+    """Return a tab without entries that says what is wrong; see `Tab.error`."""
     zone = reader_time_zone(request.user)
     query = TabQuery.read(request.GET)
     return Tab(
-        refusal=refusal,
-        wrong_filters=wrong_filters or {},
+        error=error,
+        filter_errors=filter_errors or {},
         zone=str(zone),
-        now=moment_of(timezone.now(), zone=zone, now=timezone.now()),
+        now=describe_moment(timezone.now(), zone=zone, now=timezone.now()),
         reader=str(request.user),
-        newest_link=query.link(keeps_filters=refusal != "filter"),
+        newest_link=query.link(keep_filters=error != "filter"),
     )
 
 
@@ -165,8 +172,8 @@ def _entry_to_reveal(request: HttpRequest) -> UUID:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """A request for a tab, understood."""
+class _TabBuilder:
+    """Builds the tab of one request whose filters are valid."""
 
     request: HttpRequest
     timeline: Timeline
@@ -174,129 +181,137 @@ class _Asked:
     filters: Filters
     zone: tzinfo
     now: datetime
-    address: str | None
-    has_bar: bool
+    url: str | None
+    has_filter_bar: bool
 
-    def tab(self, reveals: UUID | None) -> Tab:
-        """Return the tab, or what is to be said in its place."""
+    def build(self, reveal_key: UUID | None) -> Tab:
+        """Return the tab, or a tab with an error.
+
+        `reveal_key` is the id of the entry whose values are to be revealed.
+        """
         filtered, target = self.timeline.filtered(self.filters), self.query.entry
-        cursor = self.query.value("before") if target is None else filtered.place_of(target)
+        cursor = self.query.value("before") if target is None else filtered.cursor_at(target)
         try:
-            if reveals is not None:
-                return self._revealing(filtered, cursor, reveals)
+            if reveal_key is not None:
+                return self._build_revealed(filtered, cursor, reveal_key)
             page = filtered.page(cursor=cursor, limit=self._limit)
         except InvalidCursorError:
-            return refused(self.request, "cursor")
-        if target is not None and not _has(page, target):
-            return refused(self.request, "entry")
-        return self._shown(page, cursor)
+            return error_tab(self.request, "cursor")
+        if target is not None and not _contains(page, target):
+            return error_tab(self.request, "entry")
+        return self._build_page(page, cursor)
 
-    def _revealing(self, filtered: Timeline, cursor: str | None, key: UUID) -> Tab:
-        # All that can be refused is, before the look is recorded.
+    def _build_revealed(self, filtered: Timeline, cursor: str | None, key: UUID) -> Tab:
+        # Everything that can fail is checked before the reveal is logged.
         if cursor is not None:
             filtered.check_cursor(cursor)
         if filtered.entry(key) is None:
             raise Http404
         revealed = reveal(cast("Reader", self.request.user), key)
         page = filtered.page(cursor=cursor, limit=self._limit)
-        if not _has(page, key):
-            # It is on an older page, or the look, now the newest entry, has pushed it there.
-            cursor = filtered.place_of(key)
+        if not _contains(page, key):
+            # The entry is on an older page, perhaps because the logged reveal, now the newest
+            # entry, moved it there.
+            cursor = filtered.cursor_at(key)
             page = filtered.page(cursor=cursor, limit=self._limit)
         entries = tuple(revealed if one.id == key else one for one in page.entries)
-        return self._shown(replace(page, entries=entries), cursor, revealed=key)
+        return self._build_page(replace(page, entries=entries), cursor, revealed=key)
 
-    @property
-    def _limit(self) -> int | None:
-        return LARGEST_PAGE if self.query.value("print") is not None else None
-
-    def _shown(self, page: Page, cursor: str | None, *, revealed: UUID | None = None) -> Tab:
+    def _build_page(self, page: Page, cursor: str | None, *, revealed: UUID | None = None) -> Tab:
         query = self.query
         return Tab(
-            wrong_filters={},
+            filter_errors={},
             page=page,
             filters=self.filters,
             days=self._days(page, revealed),
-            bar=self._bar() if self.has_bar else None,
+            filter_bar=self._filter_bar() if self.has_filter_bar else None,
             zone=str(self.zone),
             now=self._moment(self.now),
             reader=str(self.request.user),
-            address=self.address,
-            reveal_link=self._elsewhere(keeps=("before", "entry")),
+            url=self.url,
+            reveal_link=self._view_link(keep=_POSITION),
             newest_link=query.link(),
-            older_link=self._place(page.older),
-            newer_link=self._place(page.newer),
-            print_link=query.link({"print": ["yes"]}, keeps=("before", "entry")),
-            export_link=self._elsewhere({"format": ["csv"]}) if self._may_export() else None,
-            is_printed=query.value("print") is not None,
-            begins=self._beginning(page),
+            older_link=self._page_link(page.older),
+            newer_link=self._page_link(page.newer),
+            print_link=query.link({"print": ["yes"]}, keep=_POSITION),
+            export_link=self._view_link({"format": ["csv"]}) if self._may_export() else None,
+            is_print_view=self._is_print_view,
+            tracking_started=self._tracking_started(page),
             is_first_page=cursor is None,
             is_last_page=page.older is None,
         )
 
+    @property
+    def _is_print_view(self) -> bool:
+        return self.query.value("print") is not None
+
+    @property
+    def _limit(self) -> int | None:
+        return LARGEST_PAGE if self._is_print_view else None
+
     def _days(self, page: Page, revealed: UUID | None) -> tuple[Day, ...]:
-        def link(key: UUID) -> str:
-            place = self.query.link({"entry": [str(key)]}, keeps_filters=False)
-            return f"{place}#entry-{key}"
-
-        def request_link(key: UUID) -> str:
-            return self.query.link({"request_id": [str(key)]}, keeps_filters=False)
-
-        return days_of(
-            page.entries,
+        builder = DayBuilder(
             zone=self.zone,
             now=self.now,
-            link=link,
-            request_link=request_link,
+            link=self._entry_link,
+            request_link=self._request_link,
             target=self.query.entry,
             revealed=revealed,
-            first_follows=page.follows,
         )
+        return builder.days(page.entries, first_continues_request=page.continues_request)
 
-    def _bar(self) -> Bar:
-        # What occurs is asked for when somebody wants to choose, not on every page.
+    def _filter_bar(self) -> FilterBar:
+        # Facets cost a statement, so they are only read when the reader opens the filters.
         is_open = bool(self.filters) or self.query.value("filter") is not None
-        return bar_of(
+        return build_filter_bar(
             self.query,
             facets=facets(self.timeline) if is_open else None,
             today=self.now.astimezone(self.zone).date(),
             zone=self.zone,
         )
 
-    def _beginning(self, page: Page) -> Moment | None:
-        """Return when tracking began, where what was before it is missing."""
+    def _tracking_started(self, page: Page) -> Moment | None:
         if page.older is not None or self.filters or self.timeline.subject is None:
             return None
-        if any(_is_birth(entry) for entry in page.entries):
+        if any(_starts_history(entry) for entry in page.entries):
             return None
-        began = self.timeline.beginning()
-        return None if began is None else self._moment(began)
+        started = self.timeline.tracked_since()
+        return None if started is None else self._moment(started)
 
     def _moment(self, moment: datetime) -> Moment:
-        return moment_of(moment, zone=self.zone, now=self.now)
+        return describe_moment(moment, zone=self.zone, now=self.now)
 
-    def _place(self, cursor: str | None) -> str | None:
-        return None if cursor is None else self.query.link({"before": [cursor]}, keeps=("print",))
+    def _entry_link(self, key: UUID) -> str:
+        link = self.query.link({"entry": [str(key)]}, keep_filters=False)
+        return f"{link}#entry-{key}"
 
-    def _elsewhere(
-        self, changes: Mapping[str, list[str]] | None = None, *, keeps: tuple[str, ...] = ()
+    def _request_link(self, key: UUID) -> str:
+        return self.query.link({"request_id": [str(key)]}, keep_filters=False)
+
+    def _page_link(self, cursor: str | None) -> str | None:
+        return None if cursor is None else self.query.link({"before": [cursor]}, keep=("print",))
+
+    def _view_link(
+        self, changes: Mapping[str, list[str]] | None = None, *, keep: tuple[str, ...] = ()
     ) -> str:
-        return f"{self.address}{self.query.link(changes, keeps_others=False, keeps=keeps)}"
+        """Return a link to the `HistoryView`, which knows only filters and its own parameters."""
+        return f"{self.url}{self.query.link(changes, keep_other_parameters=False, keep=keep)}"
 
     def _may_export(self) -> bool:
         model, subject = self.timeline.model, self.timeline.subject
         return (
-            self.address is not None
+            self.url is not None
             and model is not None
             and may_export(self.timeline.reader, model, subject=subject)
         )
 
 
-def _has(page: Page, key: UUID) -> bool:
+def _contains(page: Page, key: UUID) -> bool:
     return any(entry.id == key for entry in page.entries)
 
 
-def _is_birth(entry: TimelineEntry) -> bool:
+def _starts_history(entry: TimelineEntry) -> bool:
+    """Return whether nothing of the subject can be missing before this entry."""
     subject = entry.subject
     return (
         (entry.kind == "create" or entry.is_baseline)

@@ -1,4 +1,4 @@
-"""The query of a page with a tab on it: its filters, its place, and what belongs to the host."""
+"""The query string of a page with a History tab: filters, position, and the page's own names."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,73 +11,84 @@ from django_customer_history.reading.filters import (
     Filters,
 )
 
-OWN_NAMES = ("before", "entry", "filter", "format", "print")
-"""Names in the query that are the tab's own and no filters."""
+TAB_PARAMETERS = ("before", "entry", "filter", "format", "print")
+"""Parameters that belong to the tab and are not filters."""
+
+_NO_ENTRY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TabQuery:
-    """What a query string asks of a tab. Empty values, as forms send them, ask for nothing."""
+    """The parameters of a query string. Empty values, as forms send them, are left out."""
 
-    given: Mapping[str, tuple[str, ...]]
-    """Every name with its values, those of the host too."""
+    parameters: Mapping[str, tuple[str, ...]]
+    """All names with their values, also those that belong to the page around the tab."""
 
     @classmethod
     def read(cls, query: QueryDict) -> "TabQuery":
-        """Return the query without what is empty."""
-        given = {name: tuple(filter(None, query.getlist(name))) for name in query}
-        return cls(given={name: values for name, values in given.items() if values})
+        """Return the query without empty values."""
+        parameters = {name: tuple(filter(None, query.getlist(name))) for name in query}
+        return cls(parameters={name: values for name, values in parameters.items() if values})
 
-    def filters(self, *, leaves_others: bool) -> Filters:
-        """Return the filters; names that are none are an error, or left to the host.
+    def filters(self, *, allow_other_parameters: bool) -> Filters:
+        """Return the filters of the query.
 
-        Raises `InvalidFilterError`.
+        With `allow_other_parameters`, unknown names belong to the page around the tab; otherwise
+        they are errors. Raises `InvalidFilterError`.
         """
-        others = set(self.given) - set(NAMES) if leaves_others else OWN_NAMES
+        ignored = set(self.parameters) - set(NAMES) if allow_other_parameters else TAB_PARAMETERS
         return Filters.read(
-            {name: list(values) for name, values in self.given.items()}, besides=others
+            {name: list(values) for name, values in self.parameters.items()}, other_names=ignored
         )
 
     @property
-    def asked(self) -> list[tuple[str, str]]:
-        """The filters as they were given: names and values."""
+    def filter_values(self) -> list[tuple[str, str]]:
+        """The names and values of the filters, as they are in the query."""
         return [
-            (name, value) for name in NAMES for value in dict.fromkeys(self.given.get(name, ()))
+            (name, value)
+            for name in NAMES
+            for value in dict.fromkeys(self.parameters.get(name, ()))
         ]
 
     @property
     def entry(self) -> UUID | None:
-        """The entry that the page shall begin with, if it was asked for one."""
+        """The id of the entry that the page starts with, or None.
+
+        For text that is not a UUID it is an id that no entry has, so that the page answers
+        "Change not found".
+        """
         text = self.value("entry")
         try:
             return UUID(text) if text else None
         except ValueError:
-            return UUID(int=0)  # Which none has: so it is told that there is none.
+            return _NO_ENTRY
 
     def value(self, name: str) -> str | None:
-        """Return the only or first value of a name."""
-        return next(iter(self.given.get(name, ())), None)
+        """Return the first value of a parameter, or None."""
+        return next(iter(self.parameters.get(name, ())), None)
 
     def link(
         self,
         changes: Mapping[str, Iterable[str]] | None = None,
         *,
-        keeps_filters: bool = True,
-        keeps_others: bool = True,
-        keeps: Iterable[str] = (),
+        keep_filters: bool = True,
+        keep_other_parameters: bool = True,
+        keep: Iterable[str] = (),
     ) -> str:
-        """Return the link to this page with another query.
+        """Return a relative link to this page with other parameters.
 
-        The tab's own names go, but for those to keep; the host's stay, unless it is said otherwise.
+        `changes` replaces parameters. Parameters of the tab itself are dropped, except those
+        named in `keep`. Parameters of the page around the tab stay, unless
+        `keep_other_parameters` is False.
         """
-        kept = QueryDict(mutable=True)
-        for name, values in self.given.items():
-            if name in OWN_NAMES:
-                is_kept = name in keeps
+        query = QueryDict(mutable=True)
+        for name, values in self.parameters.items():
+            if name in TAB_PARAMETERS:
+                is_kept = name in keep
             else:
-                is_kept = keeps_filters if name in NAMES else keeps_others
+                is_kept = keep_filters if name in NAMES else keep_other_parameters
             if is_kept:
-                kept.setlist(name, list(values))
+                query.setlist(name, list(values))
         for name, changed in (changes or {}).items():
-            kept.setlist(name, list(changed))
-        return f"?{kept.urlencode(safe=':')}"
+            query.setlist(name, list(changed))
+        return f"?{query.urlencode(safe=':')}"

@@ -1,4 +1,4 @@
-"""Values as the tab shows them: each in its state, long ones in pieces."""
+"""Values as the tab shows them: the state of each, differences, and excerpts of long ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,110 +9,121 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.tab.differences import (
-    Piece,
-    Pieces,
-    excerpt_of,
-    json_lines,
-    word_difference,
+from django_customer_history.tab.diff import (
+    Segment,
+    Segments,
+    excerpt,
+    json_diff,
+    text_diff,
 )
 from django_customer_history.values.rendering import json_value
 from django_customer_history.values.types import ValueType
 
-_LONGEST_WHOLE = 280
-"""Characters of a text that is shown as it is; of a longer one an excerpt is."""
-_MOST_LINES = 5
-_SHORTEST_COMPARED = 24
-_PREVIEWED = 3
+_MAX_TEXT_LENGTH = 280
+"""In characters. A longer text is collapsed to an excerpt."""
+_MAX_LINES = 5
+"""In lines of a text, or members of a JSON value."""
+_MIN_DIFF_LENGTH = 24
+"""In characters. In shorter texts the differences are obvious."""
+_PREVIEW_FIELDS = 3
+_PREVIEW_LENGTH = 80
+"""In characters, for each field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One side of a change."""
+    """The old or the new value of a change."""
 
     state: str
-    """`value`, `null`, `blank`, `masked`, `secret`, or `untracked`: before tracking began."""
+    """`value`, `null`, `blank`, `masked`, `secret`, or `untracked` (before tracking started)."""
     text: str = ""
-    pieces: Pieces = ()
-    excerpt: Pieces = ()
-    """What stands for a long value until it is opened; empty for a short one."""
-    lines: Pieces = ()
-    """The members of a JSON value or a list; empty for what is none."""
-    first_lines: Pieces = ()
-    """What stands for many members until they are opened."""
+    segments: Segments = ()
+    excerpt: Segments = ()
+    """What a collapsed long value shows; empty for a short one."""
+    members: Segments = ()
+    """The members of a JSON object or a list; empty for other values."""
+    first_members: Segments = ()
+    """The members that a collapsed value shows; empty if all are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One field of an entry."""
+class TabChange:
+    """A change as the tab shows it: one row of the table."""
 
     change: TimelineChange
     old: Cell
     new: Cell
 
     @property
-    def revealing(self) -> Cell:
-        """The side on which the button stands that reveals both."""
+    def reveal_cell(self) -> Cell:
+        """The cell that has the button that reveals both values."""
         return self.new if self.new.state == "masked" else self.old
 
 
-def lines_of(entry: TimelineEntry) -> tuple[Line, ...]:
-    """Return the fields of an entry, in their order."""
-    lines = (_line(change) for change in entry.changes)
+def build_changes(entry: TimelineEntry) -> tuple[TabChange, ...]:
+    """Return the changes of an entry, in their order."""
+    changes = (_build_change(change) for change in entry.changes)
     if not entry.is_baseline:
-        return tuple(lines)
-    return tuple(replace(line, old=Cell(state="untracked")) for line in lines)
+        return tuple(changes)
+    return tuple(replace(change, old=Cell(state="untracked")) for change in changes)
 
 
-def preview_of(entry: TimelineEntry) -> str:
-    """Return the most telling values of an entry whose fields are not open."""
+def value_preview(entry: TimelineEntry) -> str:
+    """Return the first few values of an entry, as one line of text."""
     side = "old_display" if entry.kind == "delete" else "new_display"
     subject = None if entry.subject is None else entry.subject.label
 
-    def told() -> Iterator[str]:
+    def values() -> Iterator[str]:
         for change in entry.changes:
             text = getattr(change, side)
             if text and change.type not in ("secret", "json") and text != subject:
-                yield f"{change.label}: {' '.join(text.split())[:80]}"
+                yield f"{change.label}: {' '.join(text.split())[:_PREVIEW_LENGTH]}"
 
-    return " · ".join(islice(told(), _PREVIEWED))
+    return " · ".join(islice(values(), _PREVIEW_FIELDS))
 
 
-def _line(change: TimelineChange) -> Line:
+def _build_change(change: TimelineChange) -> TabChange:
     old, new = change.old_display, change.new_display
     if _is_structured(change, old, new):
-        before, after = json_lines(_parsed(old), _parsed(new))
-        return Line(
+        old_members, new_members = json_diff(_parsed(old), _parsed(new))
+        return TabChange(
             change=change,
-            old=_cell(change, old, lines=before),
-            new=_cell(change, new, lines=after),
+            old=_cell(change, old, members=old_members),
+            new=_cell(change, new, members=new_members),
         )
-    compared = _compared(change, old, new)
-    return Line(
+    old_segments, new_segments = _compared(change, old, new)
+    return TabChange(
         change=change,
-        old=_cell(change, old, pieces=compared[0]),
-        new=_cell(change, new, pieces=compared[1]),
+        old=_cell(change, old, segments=old_segments),
+        new=_cell(change, new, segments=new_segments),
     )
 
 
-def _compared(change: TimelineChange, old: str | None, new: str | None) -> tuple[Pieces, Pieces]:
+def _compared(
+    change: TimelineChange, old: str | None, new: str | None
+) -> tuple[Segments, Segments]:
     if change.type == "text" and not change.masked and old and new:
         longest = max(old, new, key=len)
-        if len(longest) >= _SHORTEST_COMPARED and " " in longest.strip():
-            return word_difference(old, new) or ((), ())
+        if len(longest) >= _MIN_DIFF_LENGTH and " " in longest.strip():
+            return text_diff(old, new) or ((), ())
     return (), ()
 
 
 def _cell(
-    change: TimelineChange, text: str | None, *, pieces: Pieces = (), lines: Pieces = ()
+    change: TimelineChange, text: str | None, *, segments: Segments = (), members: Segments = ()
 ) -> Cell:
     state = _state(change, text)
-    if lines:
-        first = lines[:_MOST_LINES] if len(lines) > _MOST_LINES + 1 else ()
-        return Cell(state=state, text=text or "", lines=lines, first_lines=first)
-    pieces = pieces or ((Piece(text),) if text else ())
-    excerpt = excerpt_of(pieces, length=_LONGEST_WHOLE, lines=_MOST_LINES)
-    return Cell(state=state, text=text or "", pieces=pieces, excerpt=excerpt)
+    if members:
+        # One member more is shown rather than a link that opens it.
+        first = members[:_MAX_LINES] if len(members) > _MAX_LINES + 1 else ()
+        return Cell(state=state, text=text or "", members=members, first_members=first)
+    segments = segments or ((Segment(text),) if text else ())
+    return Cell(
+        state=state,
+        text=text or "",
+        segments=segments,
+        excerpt=excerpt(segments, length=_MAX_TEXT_LENGTH, lines=_MAX_LINES),
+    )
 
 
 def _state(change: TimelineChange, text: str | None) -> str:
@@ -126,9 +137,9 @@ def _state(change: TimelineChange, text: str | None) -> str:
 
 
 def _is_structured(change: TimelineChange, old: str | None, new: str | None) -> bool:
-    # Of a masked value a part may show: the display is what the reader may see of it.
+    # A part of a masked JSON value can be visible: the display text is what the reader may see.
     return change.type == "json" and any(
-        isinstance(_parsed(one), dict | list) and _parsed(one) for one in (old, new)
+        isinstance(_parsed(text), dict | list) and _parsed(text) for text in (old, new)
     )
 
 

@@ -1,4 +1,4 @@
-"""`{% history_tab customer %}` and `{% history_tab_link customer %}` in a host's own pages."""
+"""`{% history_tab customer %}` and `{% history_tab_link customer %}` for a project's own pages."""
 
 from typing import Any, cast
 
@@ -16,13 +16,13 @@ from django_customer_history.access.permissions import (
 )
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.tab.address import address_of
 from django_customer_history.tab.days import Moment
 from django_customer_history.tab.page import (
     Tab,
-    refused,
-    tab_of,
+    build_tab,
+    error_tab,
 )
+from django_customer_history.tab.urls import history_url
 
 register = template.Library()
 
@@ -31,15 +31,17 @@ register = template.Library()
 def history_tab(
     context: Context, subject: models.Model, *, url: str | None = None
 ) -> dict[str, Any]:
-    """Show the history of a record to the user of the request, a page at a time.
+    """Show a page of a record's history to the user of the request.
 
-    The query of the host's page may bear the filters that `HistoryView` takes, under the same
-    names; names that are no filter belong to the host. For a wrong filter, or a reader without
-    permission, the tab says so. It needs the `request` context processor. `url` is where a
-    `HistoryView` answers for the record, which reveals and exports; see `address_of`.
+    The query string of the page takes the same filters as `HistoryView`; other parameters are
+    ignored. If a filter is not valid or the user has no permission, the tab says so. The `request`
+    context processor is required.
+
+    `url` is the URL of the record's `HistoryView`, which reveals values and exports. The default
+    is the result of `history_url`.
     """
     request = context["request"]
-    tab = _tab(request, subject, url or address_of(subject))
+    tab = _tab(request, subject, url or history_url(subject))
     return {
         "history": tab,
         "subject": subject,
@@ -48,49 +50,51 @@ def history_tab(
     }
 
 
-@register.inclusion_tag("customer_history/link.html", takes_context=True)
+@register.inclusion_tag("customer_history/tab_link.html", takes_context=True)
 def history_tab_link(
     context: Context, subject: models.Model, *, url: str | None = None
 ) -> dict[str, Any]:
-    """Show the item of a tab bar that leads to the history; nothing to who may not read it.
+    """Show a link to the history for a tab bar; nothing to users who may not read the history.
 
-    Raises `ImproperlyConfigured` where no address is known.
+    Raises `ImproperlyConfigured` if no page shows the history.
     """
     request = context["request"]
-    address = url or address_of(subject)
-    if address is None:
+    link = url or history_url(subject)
+    if link is None:
         raise ImproperlyConfigured(
-            f"No page shows the history of {subject._meta.label}. Give the tag a url, the model"
-            ' a method get_history_url(), or the project path("history/",'
-            ' include("django_customer_history.urls")).'
+            f"{subject._meta.label}: no page shows the history of this model. Add"
+            ' path("history/", include("django_customer_history.urls")) to the URLs of the'
+            " project, add a method get_history_url() to the model, or give the tag a url."
         )
     return {
-        "address": address,
-        "is_here": request.path == address.partition("?")[0],
+        "url": link,
+        "is_current": request.path == link.partition("?")[0],
         "is_allowed": _may_read(request, subject),
     }
 
 
 @register.filter
 def isolated(text: object) -> SafeString:
-    """Return a name in an element of its own, so that it reads in its own direction."""
+    """Return a name in a `bdi` element, so that its text direction does not affect the sentence."""
     return format_html("<bdi>{}</bdi>", text)
 
 
 @register.filter
 def as_time(moment: Moment) -> SafeString:
-    """Return the moment of a page, in an element that the script keeps true."""
+    """Return the time when the page was made. The script updates it when the page is printed."""
     return format_html(
-        '<time class="customer-history-now" datetime="{}">{}</time>', moment.iso, moment.exact
+        '<time class="customer-history-print-time" datetime="{}">{}</time>',
+        moment.iso,
+        moment.exact,
     )
 
 
-def _tab(request: HttpRequest, subject: models.Model, address: str | None) -> Tab:
+def _tab(request: HttpRequest, subject: models.Model, url: str | None) -> Tab:
     try:
         timeline = Timeline.of_subject(cast("Reader", request.user), type(subject), subject.pk)
     except (PermissionDenied, NotFoundError):
-        return refused(request, "permission")
-    return tab_of(request, timeline, address=address, leaves_others=True)
+        return error_tab(request, "permission")
+    return build_tab(request, timeline, url=url, allow_other_parameters=True)
 
 
 def _may_read(request: HttpRequest, subject: models.Model) -> bool:

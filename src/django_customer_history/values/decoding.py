@@ -1,4 +1,4 @@
-"""Canonical text back to Python values, by the value_type of the field that it came from."""
+"""Canonical text back to Python values, by the type of the field that it came from."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,9 +11,10 @@ from django_customer_history.values.types import ValueType
 
 
 def decode(text: str | None, value_type: ValueType | None) -> Any:
-    """Return the Python value of a text; the text itself where it does not fit the value_type.
+    """Return the Python value of a text, or the text itself if it is not a value of that type.
 
-    It may not fit where the field had another type when the entry was written.
+    That happens if the field had another type when the entry was written. Datetimes are in UTC;
+    with `LOCAL_DATETIME` they are naive. None is returned for None; nothing is raised.
     """
     if text is None:
         return None

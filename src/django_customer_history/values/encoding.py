@@ -1,7 +1,7 @@
-"""Python values to the canonical text of the log, equal on every database.
+"""Python values to the canonical text of the log, which is the same on every database.
 
-Moments are UTC with six digits and a `Z`; decimals keep their places; durations are whole
-microseconds; binary is hexadecimal; containers are JSON.
+Datetimes are ISO 8601 in UTC with six digits and a `Z`; decimals keep their places; durations
+are whole microseconds; binary values are hexadecimal; dicts and lists are JSON.
 """
 
 import json
@@ -48,7 +48,11 @@ AnyField: TypeAlias = "models.Field[Any, Any]"
 
 
 def value_type_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
-    """Return the value_type of a model field's values; None: only the database knows."""
+    """Return the type of a model field's values, or None if only the database knows it.
+
+    A foreign key has the type of the field that it refers to, a generated field that of its
+    output. `use_tz` is the setting `USE_TZ`: without it the datetimes of the log are naive.
+    """
     field = _stored_field(field)
     internal_type = field.get_internal_type()
     if internal_type == "DateTimeField":
@@ -57,7 +61,7 @@ def value_type_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
 
 
 def decimal_places_of(field: AnyField) -> int:
-    """Return the digits after the decimal point of a decimal field, 0 for others."""
+    """Return the number of digits after the decimal point of a decimal field, 0 for others."""
     return int(getattr(_stored_field(field), "decimal_places", None) or 0)
 
 
@@ -74,14 +78,29 @@ def _stored_field(field: AnyField) -> AnyField:
 def encode(value: Any) -> str | None:
     """Return the canonical text of a Python value, None for None.
 
-    Raises `TypeError` for a value of a type that the log has no text for.
+    A naive datetime stays as it is; an aware one is converted to UTC. A model instance becomes
+    the text of its key. Raises `TypeError` for a value of any other type than those below.
     """
     if value is None:
         return None
     for kind, encoder in _ENCODERS.items():
         if isinstance(value, kind):
             return encoder(value)
-    raise TypeError(f"The history cannot keep a {type(value).__name__}: give a text instead.")
+    raise TypeError(f"The history cannot store a {type(value).__name__}. Pass a string instead.")
+
+
+def key_text(key: Any) -> str:
+    """Return the key of a row as the log writes it, in `entity_id` and `subject_id`.
+
+    `key` is a primary key or a model instance. A composite key is a JSON list of texts. A row
+    that is not saved yet has the empty text. Raises `TypeError` as `encode` does.
+    """
+    if isinstance(key, models.Model):
+        key = key.pk
+    if isinstance(key, tuple | list):
+        texts = [encode(part) for part in key]
+        return json.dumps(texts, separators=(",", ":"), ensure_ascii=False)
+    return encode(key) or ""
 
 
 def _encode_datetime(value: datetime) -> str:

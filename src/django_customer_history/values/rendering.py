@@ -1,4 +1,4 @@
-"""Texts of the log as a person, or a program that speaks JSON, wants to read them."""
+"""Texts of the log as people read them, and as JSON values."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ _TYPES: Mapping[ValueType | None, str] = {
 
 
 def type_of(field: Any, value_type: ValueType | None) -> str:
-    """Return the word for a field's type: `text`, `choice`, `relation`, `date` ..."""
+    """Return the name of a field's type in the JSON: `text`, `choice`, `relation`, `date` ..."""
     if getattr(field, "is_relation", False):
         return "relation"
     if getattr(field, "choices", None):
@@ -45,17 +45,17 @@ def type_of(field: Any, value_type: ValueType | None) -> str:
 
 
 def json_value(text: str | None, value_type: ValueType | None) -> Any:
-    """Return a text as typed JSON: number, boolean, object; all else is a string.
+    """Return a text as a JSON value: a number, a boolean, an object or array, else a string.
 
-    Decimals stay strings with their own places, moments are ISO 8601 in UTC, durations are
-    ISO 8601. Numbers that JSON does not have are the strings "Infinity", "-Infinity" and "NaN".
+    Decimals stay strings and keep their places; datetimes (in UTC) and durations are ISO 8601.
+    Numbers that JSON does not have are the strings "Infinity", "-Infinity" and "NaN".
     """
     if text is None:
         return None
     if value_type in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
         try:
             return _sendable(decode(text, value_type))
-        except RecursionError:  # Lists in lists in lists: as the text that it is.
+        except RecursionError:  # Nested too deeply for json.dumps: keep the text.
             return sendable_text(text)
     if value_type is ValueType.DURATION and isinstance(
         value := decode(text, value_type), timedelta
@@ -65,8 +65,8 @@ def json_value(text: str | None, value_type: ValueType | None) -> Any:
 
 
 def sendable_text(text: str) -> str:
-    """Return a text without halves of characters, which JSON can bear and UTF-8 cannot."""
-    return _HALVES.sub("\ufffd", text)
+    """Return a text without lone surrogates: JSON can hold them, UTF-8 cannot."""
+    return _LONE_SURROGATES.sub("\ufffd", text)
 
 
 def _sendable(value: Any, levels: int = 100) -> Any:
@@ -75,7 +75,7 @@ def _sendable(value: Any, levels: int = 100) -> Any:
     if isinstance(value, str):
         return sendable_text(value)
     if isinstance(value, float):
-        return value if isfinite(value) else _NO_NUMBERS.get(value, "NaN")
+        return value if isfinite(value) else _NON_FINITE.get(value, "NaN")
     if isinstance(value, list):
         return [_sendable(one, levels - 1) for one in value]
     if isinstance(value, dict):
@@ -84,7 +84,7 @@ def _sendable(value: Any, levels: int = 100) -> Any:
 
 
 def utc_text(moment: datetime) -> str:
-    """Return a moment in UTC: 2026-11-23T14:02:11.482913Z. A naive one is in UTC already."""
+    """Return a datetime as ISO 8601 in UTC, `2026-11-23T14:02:11.482913Z`; naive is UTC."""
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -96,10 +96,11 @@ def display(
     *,
     own: Callable[[Any], Any] | None = None,
 ) -> str | None:
-    """Return a text as a reader of the current language and time zone would write it.
+    """Return a text formatted for people, in the current language and time zone.
 
-    `own` is how the host writes such values. Numbers that may be codes or years have the
-    grouping that the project's settings say, keys none.
+    `own` is the project's own function for such values (`display` of a registration). Decimals
+    and floats have thousands separators. Integers may be codes or years: they have them only
+    with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
     """
     return None if text is None else sendable_text(_display(text, field, value_type, own))
 
@@ -108,47 +109,47 @@ def _display(
     text: str, field: Any, value_type: ValueType | None, own: Callable[[Any], Any] | None
 ) -> str:
     value = decode(text, value_type)
-    if own is not None and value is not None and _is_of(value, value_type):
-        return str(own(value)) + ""  # Text, also where it is marked as safe HTML.
+    if own is not None and value is not None and _has_type(value, value_type):
+        return str(own(value)) + ""  # A plain string, so that HTML marked as safe is escaped.
     if getattr(field, "primary_key", False):
         return text
-    return _words(text, value, field)
+    return _formatted(text, value, field)
 
 
-def _words(text: str, value: Any, field: Any) -> str:
+def _formatted(text: str, value: Any, field: Any) -> str:
     if isinstance(field, models.FileField):
         return PurePosixPath(text).name
     for choice, label in getattr(field, "flatchoices", None) or ():
         if choice == value:
             return str(label)
-    for kind, write in _WRITERS.items():
+    for kind, format_value in _FORMATTERS.items():
         if isinstance(value, kind):
-            return write(value)
+            return format_value(value)
     return value if isinstance(value, str) else text
 
 
-def _is_of(value: Any, value_type: ValueType | None) -> bool:
-    # What the field held when it had another type is still the text of that time.
+def _has_type(value: Any, value_type: ValueType | None) -> bool:
+    # `decode` returns the text if the field had another type when the entry was written.
     return not isinstance(value, str) or value_type in (None, ValueType.TEXT, ValueType.JSON)
 
 
-_HALVES = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
-_NO_NUMBERS: Mapping[float, str] = {inf: "Infinity", -inf: "-Infinity"}
+_NON_FINITE: Mapping[float, str] = {inf: "Infinity", -inf: "-Infinity"}
 
 
 def _display_amount(value: float | Decimal) -> str:
-    # "Infinity" has no digits to be grouped.
+    # "Infinity" has no digits to group.
     return str(formats.number_format(value, use_l10n=True, force_grouping=isfinite(value)))
 
 
-def _display_moment(value: datetime) -> str:
+def _display_datetime(value: datetime) -> str:
     local = timezone.localtime(value) if timezone.is_aware(value) else value
     return str(formats.date_format(local, "DATETIME_FORMAT"))
 
 
 def _display_duration(value: timedelta) -> str:
-    """Return days, hours, minutes and seconds; the sign is that of the whole."""
+    """Return days, hours, minutes and seconds, with one sign for the whole duration."""
     sign, length = ("-", -value) if value < timedelta() else ("", value)
     minutes, seconds = divmod(length.seconds, 60)
     clock = f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
@@ -161,9 +162,9 @@ def _display_duration(value: timedelta) -> str:
     return sign + words % {"count": length.days, "clock": clock}
 
 
-_WRITERS: Mapping[Any, Callable[[Any], str]] = {
+_FORMATTERS: Mapping[Any, Callable[[Any], str]] = {
     bool: lambda value: gettext("Yes") if value else gettext("No"),
-    datetime: _display_moment,
+    datetime: _display_datetime,
     timedelta: _display_duration,
     date | time | int: lambda value: str(formats.localize(value, use_l10n=True)),
     float | Decimal: _display_amount,

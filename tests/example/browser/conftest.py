@@ -1,4 +1,4 @@
-"""One Chromium for all tests at a real browser, and who is logged in there."""
+"""One Chromium for all browser tests, and the users who are logged in."""
 
 import os
 import shutil
@@ -10,10 +10,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from tests.example.conftest import MANAGE, serving
+from tests.extras import skip_missing
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-# On a machine with much else to do a page may take its time; what never comes is told later.
+# Pages can be slow on a busy machine.
 expect.set_options(timeout=20_000)
 
 PHONE = {"width": 390, "height": 844}
@@ -55,15 +56,15 @@ def chromium():
     if not os.environ.get("DATABASE_URL", "sqlite").startswith("sqlite"):
         pytest.skip("the demo has a database of its own; the run on SQLite opens it in the browser")
     if CHROMIUM is None:
-        pytest.skip("no Chromium was found; name one in the variable CHROMIUM")
+        skip_missing("no Chromium; name one in the variable CHROMIUM")
     return CHROMIUM
 
 
 @pytest.fixture(scope="package")
 def browser(chromium):
-    # No longer than these tests: while Playwright is there, a loop runs, and others need theirs.
+    # Closed after these tests: Playwright runs an event loop, and other tests need their own.
     with sync_playwright() as playwright:
-        # Root, as in most containers, cannot have Chromium's sandbox.
+        # Chromium's sandbox does not work for root, which is the user in most containers.
         sandbox = [] if os.geteuid() else ["--no-sandbox"]
         browser = playwright.chromium.launch(executable_path=chromium, args=sandbox)
         yield browser
@@ -72,7 +73,7 @@ def browser(chromium):
 
 @pytest.fixture(scope="package")
 def untouched(browser, environment, second_run):
-    """The tab of a customer of whom nothing was ever logged. An intern may not read any tab."""
+    """The URL of the tab of a customer without entries. An intern may not read any tab."""
     command = [sys.executable, MANAGE, "shell", "-c", MAKE]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -81,14 +82,14 @@ def untouched(browser, environment, second_run):
 
 @pytest.fixture(scope="package")
 def revealing_site(browser, environment, second_run):
-    """The same demo, on which confidential values wait for an explicit look."""
+    """The URL of the same demo, with confidential values masked until they are revealed."""
     with serving({**environment, "MASK_UNTIL_REVEALED": "1"}) as served:
         yield served.site
 
 
 @pytest.fixture(scope="package")
 def logged_in(browser, second_run):
-    """Return a function that gives what a browser keeps of somebody's log-in, made once."""
+    """Return a function that returns the stored log-in of a user."""
     states = {}
 
     def state_of(user):
@@ -112,9 +113,9 @@ def log_in(page, user):
 
 @pytest.fixture
 def visit(browser, second_run, logged_in, first_page):
-    """Return a function that opens a page, by default the tab, with somebody's log-in.
+    """Return a function that opens a page, by default the tab, as a user.
 
-    What the browser complains of is in `complaints` of the page.
+    `page.complaints` has the messages and errors of the browser's console.
     """
     contexts = []
 
@@ -136,13 +137,13 @@ def visit(browser, second_run, logged_in, first_page):
 
 
 def overflow(page):
-    """Return by how many pixels a page is wider than its window."""
+    """Return how many pixels a page is wider than its window."""
     root = "document.documentElement"
     return page.evaluate(f"{root}.scrollWidth - {root}.clientWidth")
 
 
 def violations(page, context=None):
-    """Return what axe finds in a page, or in a part of it: rules, and the elements."""
+    """Return what axe finds in a page or a part of it: rules and elements."""
     page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
     found = Axe().run(page, context=context, options=AXE).response["violations"]
     return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
@@ -153,7 +154,7 @@ def entries(page):
 
 
 def chips(page):
-    """Return the chips as they are read, without the words for screen readers."""
+    """Return the visible texts of the chips."""
     return [
         one.evaluate(
             "(chip) => [...chip.querySelectorAll('.customer-history-chip-title, strong')]"
@@ -164,7 +165,7 @@ def chips(page):
 
 
 def menu_button(page, title):
-    """What opens the menu of one filter; a preview of an entry's values may hold the same word."""
+    """Return the button of a filter's menu. The preview of an entry can have the same word."""
     return page.locator("summary.customer-history-button", has_text=title)
 
 

@@ -1,6 +1,6 @@
-"""axe on every state that the tab and the pages of the package have, light and dark.
+"""axe on every state of the tab and of the package's pages, light and dark.
 
-On pages of Django's admin it looks at what the package put there, else at the whole page.
+On pages of Django's admin it checks the part of the package, elsewhere the whole page.
 """
 
 import re
@@ -29,16 +29,16 @@ OURS_WITH_DATES = {"include": [[".customer-history"], [".customer-history-calend
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A page in a certain state."""
+    """A page in one state."""
 
     path: str
     """`{tab}`, `{key}`, `{untouched}` and `{entry}` are filled in."""
     shows: str
-    """A text by which the state is known."""
+    """A text that only this state has."""
     user: str = "manager"
     act: Callable = lambda page: None
     part: dict | None = None
-    """The part to look at; None: the whole page."""
+    """The part to check; None for the whole page."""
     is_revealing: bool = False
 
 
@@ -65,23 +65,25 @@ STATES = {
         path="{tab}?kind=create&user=admin&user=clerk", shows="values", act=open_all
     ),
     "deleted": State(path="{tab}?kind=delete", shows="zone-list.txt", act=open_all),
-    "nothing matches": State(path="{tab}?q=zebra-in-the-attic", shows="No change fits"),
-    "nothing yet": State(path="{untouched}", shows="Nothing has been changed yet."),
-    "wrong filter": State(path="{tab}?acton=x", shows="cannot be filtered so"),
-    "foreign cursor": State(path="{tab}?before=x", shows="belongs to another list"),
+    "nothing matches": State(path="{tab}?q=zebra-in-the-attic", shows="No changes match"),
+    "nothing yet": State(path="{untouched}", shows="No changes yet."),
+    "wrong filter": State(path="{tab}?acton=x", shows="These filters are not valid"),
+    "foreign cursor": State(path="{tab}?before=x", shows="not valid here"),
     "unknown entry": State(
-        path="{tab}?entry=0190f6ab-0000-7000-8000-000000000000", shows="has no such change"
+        path="{tab}?entry=0190f6ab-0000-7000-8000-000000000000", shows="Change not found."
     ),
-    "no permission": State(path="{tab}", shows="You may not read this history.", user="intern"),
+    "no permission": State(
+        path="{tab}", shows="You do not have permission to view this history.", user="intern"
+    ),
     "masked": State(path="{tab}?field=ssn", shows="***-**-4471", user="clerk", act=open_all),
     "to be revealed": State(path="{tab}?field=ssn", shows="Reveal", is_revealing=True),
     "revealed": State(path="{tab}?field=ssn", shows="900-12-4471", act=reveal, is_revealing=True),
     "CSV": State(
-        path="{tab}?field=ssn", shows="Download just this view", user="auditor", act=menu("CSV")
+        path="{tab}?field=ssn", shows="Download these changes", user="auditor", act=menu("CSV")
     ),
-    "linked entry": State(path="{tab}?entry={entry}#entry-{entry}", shows="Show the newest"),
+    "linked entry": State(path="{tab}?entry={entry}#entry-{entry}", shows="Show newest changes"),
     "for paper": State(path="{tab}?field=ssn&print=yes", shows="Printed by manager"),
-    "record as of": State(path="/history/record/{entry}/", shows="Just before and just after"),
+    "record as of": State(path="/history/record/{entry}/", shows="Before and after"),
     "page of its own": State(
         path="/history/crm.customer/{key}/?field=phone", shows="History of Eleanor"
     ),
@@ -109,9 +111,7 @@ STATES = {
 @pytest.fixture(scope="package")
 def places(first_page, manager, untouched):
     link = next(
-        one
-        for one in manager.open(f"{first_page}?field=ssn&kind=update").addresses
-        if "#entry-" in one
+        one for one in manager.open(f"{first_page}?field=ssn&kind=update").urls if "#entry-" in one
     )
     return {
         "tab": first_page,
@@ -166,7 +166,7 @@ def test_axe_finds_nothing_on_the_pages_around(visit, places, name):
         assert violations(page) == [], scheme
 
 
-def test_axe_would_have_found_a_target_that_is_too_small(visit):
+def test_axe_finds_a_target_that_is_too_small(visit):
     page = visit(viewport=WIDE)
     page.evaluate(f"() => {{{CRAMPED}}}")
     assert "target-size" in [rule for rule, _ in violations(page, OURS)]

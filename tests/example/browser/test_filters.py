@@ -7,7 +7,7 @@ from tests.example.browser.conftest import chips, entries, is_focused, menu_butt
 
 def open_filters(page):
     page.get_by_role("link", name="Filter", exact=True).click()
-    expect(page.get_by_role("search", name="Filter the history")).to_be_visible()
+    expect(page.get_by_role("search", name="Filter history")).to_be_visible()
 
 
 def choose(page, menu, option):
@@ -17,7 +17,7 @@ def choose(page, menu, option):
     page.wait_for_load_state()
 
 
-def test_a_filter_shows_what_fits_and_stands_in_the_address(visit, first_page):
+def test_a_filter_shows_matches_and_is_in_the_url(visit, first_page):
     page = visit()
     open_filters(page)
     assert is_focused(page.locator("input[name=q]"))
@@ -33,14 +33,14 @@ def test_a_filter_shows_what_fits_and_stands_in_the_address(visit, first_page):
 def test_one_chip_goes_and_the_others_stay(visit, first_page):
     page = visit(f"{first_page}?source=web&field=phone&kind=update")
     assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
-    page.get_by_role("link", name="Take off the filter Field").click()
+    page.get_by_role("link", name="Remove filter Field").click()
     page.wait_for_url("**?*")
     expect(page.locator(".customer-history-chip")).to_have_count(2)
     assert chips(page) == ["Kind Update", "Source Web"]
     assert "field" not in page.url
 
 
-def test_clear_all_takes_every_filter_off(visit, first_page):
+def test_clear_all_removes_every_filter(visit, first_page):
     page = visit(f"{first_page}?source=web&field=phone")
     page.get_by_role("link", name="Clear all", exact=True).click()
     expect(page.locator(".customer-history-chip")).to_have_count(0)
@@ -57,9 +57,9 @@ def test_a_preset_bounds_the_days(visit):
     assert [chip.split()[0] for chip in chips(page)] == ["From", "To"]
 
 
-def test_what_fits_nothing_says_so_and_leads_back(visit, first_page):
+def test_filters_without_matches_lead_back(visit, first_page):
     page = visit(f"{first_page}?q=zebra-in-the-attic")
-    expect(page.get_by_text("No change fits these filters.")).to_be_visible()
+    expect(page.get_by_text("No changes match these filters.")).to_be_visible()
     page.get_by_role("link", name="Clear all filters").click()
     expect(entries(page)).to_have_count(50)
 
@@ -69,9 +69,9 @@ def test_without_a_script_the_form_filters(visit):
     open_filters(page)
     page.locator("input[name=q]").fill("0148")
     page.locator(".customer-history-apply").click()
-    assert chips(page) == ["Text 0148"]
+    assert chips(page) == ["Search 0148"]
     expect(entries(page)).not_to_have_count(0)
-    page.get_by_role("link", name="Take off the filter Text").click()
+    page.get_by_role("link", name="Remove filter Search").click()
     expect(page.locator(".customer-history-chip")).to_have_count(0)
     assert page.complaints == []
 
@@ -95,7 +95,7 @@ def test_a_click_elsewhere_closes_an_open_menu(visit, first_page):
     expect(menu).not_to_have_attribute("open", "")
 
 
-def test_the_keyboard_alone_filters_and_takes_the_filter_off(visit):
+def test_the_keyboard_alone_sets_and_removes_a_filter(visit):
     page = visit()
     tab_to(page, page.get_by_role("link", name="Filter", exact=True))
     page.keyboard.press("Enter")
@@ -115,7 +115,7 @@ def test_the_keyboard_alone_filters_and_takes_the_filter_off(visit):
 
 
 def tab_to(page, wanted, *, most=60):
-    """Press Tab until something has the focus, which must show; fail where it never does."""
+    """Press Tab until an element has the focus, and check that the focus is visible."""
     for _ in range(most):
         page.keyboard.press("Tab")
         if is_focused(wanted):

@@ -1,4 +1,4 @@
-"""The tab in German and Spanish: longer words fit, and what the script says is translated."""
+"""The tab in German and Spanish: longer words fit, and the texts of the script are translated."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,16 +11,16 @@ WORDS = {
         "date": "Datum",
         "preset": "Letzte 7 Tage",
         "older": "Ältere laden",
-        "loaded": "Ältere Änderungen wurden geladen.",
-        "failed": "Das hat nicht funktioniert. Bitte versuchen Sie es erneut.",
+        "loaded": "Ältere Änderungen geladen.",
+        "failed": "Etwas ist schiefgegangen. Bitte erneut versuchen.",
     },
     "es-ES": {
         "filter": "Filtro",
         "date": "Fecha",
         "preset": "Últimos 7 días",
         "older": "Cargar anteriores",
-        "loaded": "Se han cargado cambios anteriores.",
-        "failed": "No ha funcionado. Vuelva a intentarlo.",
+        "loaded": "Cambios anteriores cargados.",
+        "failed": "Algo ha fallado. Inténtelo de nuevo.",
     },
 }
 
@@ -39,7 +39,7 @@ def test_longer_words_fit_and_are_accessible(visit, size, language):
 
 
 @pytest.mark.parametrize("language", WORDS)
-def test_what_the_script_says_is_in_the_readers_language(visit, language):
+def test_texts_of_the_script_are_translated(visit, language):
     page, words = visit(locale=language), WORDS[language]
     status = page.locator(".customer-history-status")
     page.get_by_role("link", name=words["older"]).click()

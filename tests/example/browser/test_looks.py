@@ -1,4 +1,4 @@
-"""How the tab looks: sizes, schemes, large text, right to left, paper, motion, colors."""
+"""The look of the tab: sizes, color schemes, large text, right to left, print, motion, colors."""
 
 import re
 
@@ -60,7 +60,7 @@ def test_right_to_left_the_page_is_mirrored_and_fits(visit, second_run, size, fi
     assert page.complaints == []
 
 
-def test_on_paper_everything_is_open_and_nothing_is_to_press(visit, first_page):
+def test_in_print_everything_is_open_without_controls(visit, first_page):
     page = visit(f"{first_page}?kind=create")
     folded = page.locator(".customer-history-values dl")
     expect(folded.first).to_be_hidden()
@@ -68,20 +68,20 @@ def test_on_paper_everything_is_open_and_nothing_is_to_press(visit, first_page):
     assert folded.count() > 3
     heights = folded.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
     assert min(heights) > 0
-    expect(page.locator(".customer-history-paper")).to_contain_text("Printed by manager")
-    expect(page.locator(".customer-history-paper")).to_contain_text("America/New_York")
+    expect(page.locator(".customer-history-print-header")).to_contain_text("Printed by manager")
+    expect(page.locator(".customer-history-print-header")).to_contain_text("America/New_York")
     for gone in (".customer-history-toolbar", ".customer-history-pages", "header.site"):
         assert not any(one.is_visible() for one in page.locator(gone).all())
 
 
 PRINTING = """
-    void (window.print = () => {  // The browser's own dialog waits for a person.
+    void (window.print = () => {  // The browser's own dialog would wait for a user.
         dispatchEvent(new Event("beforeprint"));
         const tab = document.querySelector(".customer-history");
         window.printed = {
             entries: tab.querySelectorAll(".customer-history-entry").length,
             closed: tab.querySelectorAll("table details:not([open])").length,
-            paper: tab.querySelector(".customer-history-paper").textContent,
+            paper: tab.querySelector(".customer-history-print-header").textContent,
         };
         dispatchEvent(new Event("afterprint"));
         document.body.classList.add("is-printed");
@@ -92,7 +92,7 @@ PRINTING = """
 def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     page = visit()
     page.evaluate(PRINTING)
-    part = page.locator(".customer-history-part")
+    part = page.locator(".customer-history-partial")
     expect(part).to_have_count(1)
     link = page.get_by_role("link", name="Print")
     link.click()
@@ -103,7 +103,7 @@ def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     assert printed["entries"] > 50
     assert printed["closed"] == 0
     assert "Printed by manager" in printed["paper"]
-    assert "This is a part of the history." not in printed["paper"]
+    assert "Not all changes are shown." not in printed["paper"]
     expect(part).to_have_count(1)
     page.get_by_role("link", name="Load older").click()
     expect(page.locator(".customer-history-entry")).to_have_count(printed["entries"])
@@ -111,14 +111,14 @@ def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
     assert page.complaints == []
 
 
-def test_what_is_printed_without_a_script_is_open_from_the_start(visit, first_page):
+def test_the_print_view_is_open_without_a_script(visit, first_page):
     page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
     expect(page.locator(".customer-history-values dl").first).to_be_visible()
     expect(page.locator(".customer-history-values > details:not([open])")).to_have_count(0)
 
 
 @pytest.mark.parametrize(("wish", "animation"), [("reduce", "none"), ("no-preference", "")])
-def test_an_entry_that_is_arrived_at_moves_only_where_motion_is_welcome(visit, wish, animation):
+def test_a_linked_entry_is_animated_unless_motion_is_reduced(visit, wish, animation):
     page = visit(reduced_motion=wish)
     entries(page).nth(2).locator(".customer-history-time a").click()
     arrived = page.locator(".customer-history-arrived")
@@ -136,12 +136,12 @@ def test_a_variable_that_the_project_sets_changes_the_color(visit):
     # The demo sets the color of text in a stylesheet of its own.
     assert style(page.get_by_role("link", name="Load older"), "color") == "rgb(22, 34, 42)"
     page.locator(".customer-history").evaluate(
-        "(tab) => tab.style.setProperty('--customer-history-head', 'rgb(1, 2, 3)')"
+        "(tab) => tab.style.setProperty('--customer-history-header', 'rgb(1, 2, 3)')"
     )
     assert style(page.locator("thead th").first, "backgroundColor") == "rgb(1, 2, 3)"
 
 
-def test_nothing_jumps_while_the_page_loads_and_while_older_changes_come(visit):
+def test_the_layout_is_stable_while_changes_load(visit):
     page = visit()
     page.wait_for_load_state("networkidle")
     page.get_by_role("link", name="Load older").click()

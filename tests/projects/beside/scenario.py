@@ -1,4 +1,4 @@
-"""What `test_beside` runs in a process of its own; it prints what each package has as JSON."""
+"""What `test_beside` runs in a process of its own. It prints the rows of each package as JSON."""
 
 import json
 import sys
@@ -13,16 +13,13 @@ from django.core.management import call_command  # noqa: E402
 from easyaudit.models import CRUDEvent  # noqa: E402
 from reversion.models import Version  # noqa: E402
 
-from django_customer_history import (
-    health,
-    history,
-)  # noqa: E402
+from django_customer_history import health, history  # noqa: E402
 from django_customer_history.models import Entry  # noqa: E402
 from tests.projects.beside.models import HAS_PGHISTORY, Customer  # noqa: E402
 
 
 def written():
-    """Write in several ways; return what the log has of it."""
+    """Write in several ways; return the entries."""
     before = set(Entry.objects.values_list("id", flat=True))
     with reversion.create_revision(), history.acting(source="import"):
         customer = Customer.objects.create(name="Acme")
@@ -47,7 +44,7 @@ def main():
         call_command("migrate", run_syncdb=True, verbosity=0)
         seen["back"] = written()
     seen["problems"] = health.problems()
-    # Of each package's own tables none is logged.
+    # The tables of the packages are not logged.
     labels = Entry.objects.exclude(entity_model__startswith="customer_history.")
     seen["models"] = sorted(set(labels.values_list("entity_model", flat=True)))
     json.dump(seen, sys.stdout)

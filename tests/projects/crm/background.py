@@ -1,4 +1,4 @@
-"""Tasks of Django that change customers."""
+"""Django tasks that change customers."""
 
 from importlib import import_module
 
@@ -11,7 +11,7 @@ task = import_module(settings.TASKS_PACKAGE).task
 
 
 def queued(a_task, backend):
-    """Return a task such that it goes to the worker of a test."""
+    """Return a task that goes to the worker of a test."""
     return a_task.using(backend=backend, queue_name=settings.TASK_QUEUE)
 
 

@@ -1,4 +1,4 @@
-"""The models of the tests: a small CRM, with each shape that capture has to get right."""
+"""The models of the tests: a small CRM with every shape of model that capture supports."""
 
 import uuid
 
@@ -87,7 +87,7 @@ class Referral(models.Model):
 
 @history.register(subject="self", only=["label", "kept"])
 class Account(models.Model):
-    """A subject model with a key that is no number."""
+    """A subject model whose key is not a number."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     label = models.CharField(max_length=40)
@@ -153,7 +153,7 @@ class Ticket(models.Model):
 
 @history.register(subject="self", label="text")
 class Code(models.Model):
-    """A key that people choose, and may change."""
+    """A key that people choose and can change."""
 
     code = models.CharField(max_length=20, primary_key=True)
     text = models.CharField(max_length=40)
@@ -171,7 +171,7 @@ class Stock(models.Model):
 
 @history.register(subject="self", label="name")
 class Site(models.Model):
-    """Links to itself, and links with a table of their own."""
+    """Links to itself, and links through a model."""
 
     name = models.CharField(max_length=40)
     parent = models.ForeignKey("self", models.CASCADE, null=True)
@@ -198,7 +198,7 @@ class Ownership(models.Model):
 
 
 class BackwardsField(models.CharField):
-    """A field that is stored otherwise than it is used."""
+    """A field whose stored value differs from its Python value."""
 
     def from_db_value(self, value, expression, connection):
         return None if value is None else value[::-1]
@@ -209,7 +209,7 @@ class BackwardsField(models.CharField):
 
 @history.register(subject="self", label="name")
 class Oddity(models.Model):
-    """Names that need quoting, fields that the database fills, a field of the host's own."""
+    """Names that need quoting, fields that the database fills, a custom field."""
 
     name = models.CharField(max_length=40, db_column="the naïve n'ame", default="odd")
     backwards = BackwardsField(max_length=40, default="")
@@ -224,7 +224,7 @@ class Oddity(models.Model):
 
 @history.register(subject="customer", reason_required=True, display={"amount": "${:,.2f}".format})
 class Claim(models.Model):
-    """A row that is not touched without a reason."""
+    """A row that can only be written with a reason."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="claims")
     amount = models.DecimalField(max_digits=8, decimal_places=2)
@@ -240,7 +240,7 @@ class Claim(models.Model):
     reason_required=["limit", "code", "terms", "tags", "delete"],
 )
 class Credit(models.Model):
-    """A row of which some fields are not changed without a reason."""
+    """A row with fields that can only be changed with a reason."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="credits")
     limit = models.IntegerField(default=0, db_column="the limit")
@@ -253,7 +253,7 @@ class Credit(models.Model):
 
 @history.register(subject="customer", secret=["code", "answers"], json_keys="answers")
 class Pass(models.Model):
-    """A row whose secret is what others refer to it by, and with secret user-defined fields."""
+    """A row with secret user-defined fields, whose secret key other rows refer to."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="passes")
     code = models.CharField(max_length=20, unique=True)
@@ -262,7 +262,7 @@ class Pass(models.Model):
 
 @history.register(subject="held__customer", label="gate")
 class Entrance(models.Model):
-    """A row whose foreign key holds what is secret in the other table."""
+    """A row whose foreign key has the secret value of the other table."""
 
     held = models.ForeignKey(Pass, models.CASCADE, to_field="code", related_name="+")
     gate = models.CharField(max_length=20)
@@ -289,7 +289,7 @@ history.register(Wide)
 
 @history.register(subject="customer")
 class Legacy(models.Model):
-    """A table that Django does not make, with a cascade of the database's own."""
+    """A table that Django does not manage, with a cascade in the database."""
 
     id = models.IntegerField(primary_key=True)
     customer = models.ForeignKey(Customer, models.DO_NOTHING, db_constraint=False)
@@ -302,7 +302,7 @@ class Legacy(models.Model):
 
 @history.register(subject="legacy__customer")
 class LegacyPart(models.Model):
-    """A row that goes with its parent without Django."""
+    """A row that the database deletes together with its parent."""
 
     id = models.IntegerField(primary_key=True)
     legacy = models.ForeignKey(Legacy, models.DO_NOTHING)
@@ -314,7 +314,7 @@ class LegacyPart(models.Model):
 
 
 class Person(models.Model):
-    """A parent that is not registered itself."""
+    """A parent that is not registered."""
 
     name = models.CharField(max_length=40)
     customer = models.ForeignKey(Customer, models.CASCADE, null=True, related_name="+")
@@ -329,21 +329,21 @@ class Employee(Person):
 
 @history.register(subject="customer", reason_required="name")
 class Temp(Person):
-    """A child whose parent's field is not changed without a reason."""
+    """A child whose parent has a field that can only be changed with a reason."""
 
     agency = models.CharField(max_length=40)
 
 
 @history.register(subject="employee__customer")
 class Shift(models.Model):
-    """A row whose way to the subject leads through the parent of a model."""
+    """A row whose path to the subject leads through the parent of a model."""
 
     employee = models.ForeignKey(Employee, models.CASCADE)
     hours = models.IntegerField(default=8)
 
 
 class PresentManager(models.Manager):
-    """Hides what is archived."""
+    """Hide archived rows."""
 
     def get_queryset(self):
         return super().get_queryset().filter(is_archived=False)
@@ -365,7 +365,7 @@ def nobody():
 
 @history.register(subject="dealer")
 class Contract(models.Model):
-    """A row that gets another dealer when its own goes, and one that keeps a dealer from going."""
+    """A row that gets another dealer when its own is deleted, and one that protects its dealer."""
 
     dealer = models.ForeignKey(Dealer, models.SET_DEFAULT, default=nobody, related_name="contracts")
     guarantor = models.ForeignKey(Dealer, models.PROTECT, null=True, related_name="guaranteed")
@@ -375,7 +375,7 @@ class Contract(models.Model):
 
 @history.register()
 class Schemed(models.Model):
-    """A table in another schema of PostgreSQL, which is made by its test."""
+    """A table in another schema of PostgreSQL. Its test creates it."""
 
     text = models.CharField(max_length=40)
 

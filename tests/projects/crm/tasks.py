@@ -35,7 +35,7 @@ NEVER_LEFT = []
 
 @shared_task
 def rename_and_wait(name):
-    """Write, and wait for longer than any limit; a soft one is the end of it, too."""
+    """Write, and wait for longer than any time limit."""
     NEVER_LEFT.append(history.acting(user=None, source="import"))
     NEVER_LEFT[-1].__enter__()
     Customer.objects.update(name=name)

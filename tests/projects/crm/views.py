@@ -1,4 +1,4 @@
-"""Views that change a customer, one for each way in which a request may do it."""
+"""Views that change a customer, one for each way in which a request can do it."""
 
 import asyncio
 from importlib.util import find_spec
@@ -95,7 +95,7 @@ def sign_up(request):
 
 
 def send_task(request, pk):
-    """Send the task that the form names; the request itself writes nothing."""
+    """Send the task that the form names. The request itself writes nothing."""
     current_app.send_task(
         f"tests.projects.crm.tasks.{request.POST['task']}", request.POST.getlist("names")
     )
@@ -156,7 +156,7 @@ async def wait_forever(request, pk):
 
 
 class Partner:
-    """Somebody who is known to an authentication only."""
+    """A user who exists only in an authentication class."""
 
     is_authenticated = True
 
@@ -169,7 +169,7 @@ class Partner:
 
 
 class PartnerAuthentication(BaseAuthentication):
-    """Knows a partner, a service without a record, or nobody, by a header."""
+    """Authenticate a partner, a user without a record, or nobody, by a header."""
 
     def authenticate(self, request):
         users = {

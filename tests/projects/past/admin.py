@@ -1,4 +1,4 @@
-"""The admin that shows whole rows as they were, and goes back to them."""
+"""The admin of a model with snapshots, which can restore them."""
 
 from django.contrib import admin
 from simple_history.admin import SimpleHistoryAdmin

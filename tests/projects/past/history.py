@@ -1,4 +1,4 @@
-"""A model of somebody else's, whose snapshots have their table among the migrations of this app."""
+"""A third-party model. The table of its snapshots is in the migrations of this app."""
 
 from django.contrib.auth.models import Group
 

@@ -1,10 +1,10 @@
-"""What an import takes of memory, page by page."""
+"""Measure the memory of an import."""
 
 import tracemalloc
 
 
 def memory_of(pages):
-    """Return the most bytes that each page took, and how far the last one had come."""
+    """Return the peak of bytes for each page, and the progress of the last one."""
     peaks, told_of = [], None
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Models whose history other packages keep too, as in projects that come from there."""
+"""Models whose history other packages keep too, as in projects that migrate from them."""
 
 import uuid
 
@@ -24,7 +24,7 @@ from tests.projects.crm.models import BackwardsField, Tag
     events={"status": {"closed": "Account Closed"}},
 )
 class Client(models.Model):
-    """A subject with a value of each kind that has to be got right."""
+    """A subject with a value of each kind that an import converts."""
 
     name = models.CharField(max_length=40)
     status = models.CharField(max_length=10, default="open")
@@ -47,7 +47,7 @@ class Client(models.Model):
 
 @history.register(subject="client", label="title")
 class Deal(models.Model):
-    """What belongs to a client, and may come to belong to another one."""
+    """A row that belongs to a client and can move to another client."""
 
     client = models.ForeignKey(Client, models.CASCADE, null=True, related_name="deals")
     title = models.CharField(max_length=40)
@@ -57,7 +57,7 @@ class Deal(models.Model):
 
 @history.register(subject="deal__client")
 class DealLine(models.Model):
-    """What belongs to a client by way of another row."""
+    """A row that belongs to a client through another row."""
 
     deal = models.ForeignKey(Deal, models.CASCADE, related_name="lines")
     quantity = models.IntegerField(default=1)
@@ -66,7 +66,7 @@ class DealLine(models.Model):
 
 @history.register(subject="self", label="name")
 class Firm(models.Model):
-    """A text for a key; records with keys of another kind, and with who, where from and how."""
+    """A text as key. Its snapshots have another type of key, and user, IP address and source."""
 
     code = models.CharField(max_length=20, primary_key=True)
     name = models.CharField(max_length=40)
@@ -107,7 +107,7 @@ auditlog.register(Deal)
     snapshots=True,
 )
 class Member(models.Model):
-    """A model of which whole rows are kept too."""
+    """A model with snapshots."""
 
     name = models.CharField(max_length=40)
     ssn = models.CharField(max_length=11, blank=True)

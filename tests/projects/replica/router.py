@@ -1,8 +1,8 @@
-"""The router that projects with a replica have, after Django's documentation."""
+"""A router for a replica, as in the documentation of Django."""
 
 
 class ReplicaRouter:
-    """Writes go to the primary, reads to the replica."""
+    """Write to the primary, read from the replica."""
 
     def db_for_read(self, model, **hints):
         return "replica"

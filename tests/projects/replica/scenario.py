@@ -1,4 +1,4 @@
-"""What `test_replica` runs in a process of its own; it prints what it saw as JSON."""
+"""What `test_replica` runs in a process of its own. It prints the results as JSON."""
 
 import json
 import os
@@ -23,7 +23,7 @@ GRANTED = ("view_customer_history", "export_customer_history", "view_confidentia
 
 
 def catch_up():
-    """Wait until the replica has all that the primary has."""
+    """Wait until the replica has caught up with the primary."""
     position = asked("default", "SELECT pg_current_wal_lsn()")
     deadline = time.monotonic() + 30
     while not asked("replica", f"SELECT pg_last_wal_replay_lsn() >= '{position}'"):
@@ -38,12 +38,12 @@ def asked(alias, sql):
 
 
 def seen_at(client, path):
-    """Ask for a path; return what came and which of the two databases was asked what."""
+    """Request a path; return the response and the statements of each database."""
     with (
         CaptureQueriesContext(connections["default"]) as primary,
         CaptureQueriesContext(connections["replica"]) as replica,
     ):
-        response = client.get(path)
+        response = client.post(path) if path.endswith("/reveal/") else client.get(path)
         content = response.getvalue().decode()
     return {
         "status": response.status_code,

@@ -1,4 +1,4 @@
-"""Settings of the scenario: a primary that is written to, a replica that is read from."""
+"""Settings of the scenario: a primary for writes, a replica for reads."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Reads through a router from a streaming replica: a primary and a standby of the test's own."""
+"""Read from a streaming replica through a router. The test starts a primary and a standby."""
 
 import json
 import os
@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
+from tests.extras import skip_missing
+
 READS = ("page", "list", "facets")
-LOOKS = ("export", "reveal")
+RECORDED_READS = ("export", "reveal")
 
 
 def program(name):
@@ -51,11 +53,11 @@ def started(folder, port):
 
 @pytest.fixture(scope="module")
 def seen():
-    """What the scenario saw."""
+    """Return the results of the scenario."""
     if connection.vendor != "postgresql":
-        pytest.skip("the replica is PostgreSQL's; it is tested where PostgreSQL is")
+        pytest.skip("replicas are tested with PostgreSQL")
     if program("pg_ctl") is None:
-        pytest.skip("the programs of a PostgreSQL server are not on this machine")
+        skip_missing("the programs of a PostgreSQL server")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder.chmod(0o755)
@@ -81,31 +83,30 @@ def seen():
         return json.loads(done.stdout)
 
 
-def test_the_replica_is_a_standby_that_refuses_writes(seen):
-    assert seen["is_replica"] is True
+class TestReplica:
+    def test_replica_refuses_writes(self, seen):
+        assert seen["is_replica"] is True
+
+    @pytest.mark.parametrize("output", READS)
+    def test_reads_use_only_the_replica(self, seen, output):
+        assert seen[output]["status"] == 200
+        assert seen[output]["asked_primary"] == []
+        assert seen[output]["asked_replica"] > 0
+
+    def test_changes_reach_the_replica(self, seen):
+        assert [seen[output]["shows_change"] for output in ("page", "list", "export")] == [True] * 3
 
 
-@pytest.mark.parametrize("door", READS)
-def test_a_read_asks_the_replica_alone(seen, door):
-    assert seen[door]["status"] == 200
-    assert seen[door]["asked_primary"] == []
-    assert seen[door]["asked_replica"] > 0
+class TestRecordedReads:
+    @pytest.mark.parametrize("output", RECORDED_READS)
+    def test_export_and_reveal_are_recorded(self, seen, output):
+        assert seen[output]["status"] == 200
+        (written,) = [sql for sql in seen[output]["asked_primary"] if "INSERT INTO" in sql]
+        assert '"customer_history_entry"' in written
+        assert not [sql for sql in seen[output]["asked_primary"] if sql.startswith("SELECT")]
 
-
-def test_what_was_written_to_the_primary_is_read(seen):
-    assert [seen[door]["shows_change"] for door in ("page", "list", "export")] == [True] * 3
-
-
-@pytest.mark.parametrize("door", LOOKS)
-def test_a_look_is_read_from_the_replica_and_recorded_in_the_primary(seen, door):
-    assert seen[door]["status"] == 200
-    (written,) = [sql for sql in seen[door]["asked_primary"] if "INSERT INTO" in sql]
-    assert '"customer_history_entry"' in written
-    assert not [sql for sql in seen[door]["asked_primary"] if sql.startswith("SELECT")]
-
-
-def test_the_record_of_the_looks_reaches_the_replica(seen):
-    assert seen["actions"][-2:] == [
-        ["History Exported", "ann"],
-        ["Confidential Values Revealed", "ann"],
-    ]
+    def test_record_reaches_the_replica(self, seen):
+        assert seen["actions"][-2:] == [
+            ["History Exported", "ann"],
+            ["Confidential Values Revealed", "ann"],
+        ]

@@ -1,4 +1,4 @@
-"""What `test_roles` does as the application; it prints what came of it as JSON."""
+"""What `test_roles` runs as the application. It prints the results as JSON."""
 
 import json
 import os
@@ -13,10 +13,7 @@ from django.contrib.auth.models import Permission, User  # noqa: E402
 from django.db import DatabaseError, connection, transaction  # noqa: E402
 from django.test import Client  # noqa: E402
 
-from django_customer_history import (
-    health,
-    history,
-)  # noqa: E402
+from django_customer_history import health, history  # noqa: E402
 from django_customer_history.models import Entry  # noqa: E402
 from tests.projects.crm.models import Customer, Note  # noqa: E402
 
@@ -27,7 +24,7 @@ LOG = "customer_history_entry"
 
 
 def refused(*statements):
-    """Return what the database says against the last of these statements; None: nothing."""
+    """Return the error of the last of these statements, or None if the database accepts it."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             for sql in statements:
@@ -62,18 +59,18 @@ def attempts():
     if months:
         tries["forged in a month"] = insert.format(table=months[0], kind="update")
         tries["delete in a month"] = f"DELETE FROM {months[0]}"
-    told = {name: refused(sql) for name, sql in tries.items()}
-    told["lent trigger"] = refused(
+    refusals = {name: refused(sql) for name, sql in tries.items()}
+    refusals["lent trigger"] = refused(
         "CREATE TEMP TABLE forged (LIKE crm_customer)",
         "CREATE TRIGGER lent AFTER INSERT ON forged REFERENCING NEW TABLE AS customer_history_rows"
         " FOR EACH STATEMENT EXECUTE FUNCTION customer_history_crm_customer_insert()",
         "INSERT INTO forged SELECT * FROM crm_customer",
     )
-    return told
+    return refusals
 
 
 def written():
-    """Write in several ways; return what the log has of it."""
+    """Write in several ways; return the entries."""
     user = User.objects.get_or_create(username="ann")[0]
     with history.acting(user=user, source="import"):
         customer = Customer.objects.create(name="Acme", ssn="900-12-4417")
@@ -85,8 +82,8 @@ def written():
     return customer, [list(row) for row in entries.values_list("kind", "user_label", "source")]
 
 
-def doors(customer):
-    """Try what writes events; return what came of each."""
+def outputs(customer):
+    """Call everything that writes events; return the results."""
     reader = User.objects.get(username="ann")
     reader.user_permissions.set(Permission.objects.filter(codename__in=GRANTED))
     client = Client(raise_request_exception=False)
@@ -95,9 +92,10 @@ def doors(customer):
     paths = {
         "page": f"/customers/{customer.pk}/history/",
         "export": f"/api/history/subjects/crm.customer/{customer.pk}/export/?format=csv",
-        "reveal": f"/api/history/entries/{entry.pk}/reveal/",
     }
     came = {name: client.get(path).status_code for name, path in paths.items()}
+    reveal = client.post(f"/api/history/entries/{entry.pk}/reveal/")
+    came["reveal"] = reveal.status_code
     came["record"] = error_of(lambda: history.record("Envelope Signed", subject=customer))
     came["paused"] = error_of(lambda: pause(customer))
     return came
@@ -127,7 +125,7 @@ def main():
     seen = {
         "problems": problems,
         "entries": entries,
-        "doors": doors(customer),
+        "outputs": outputs(customer),
         "attempts": attempts(),
         "actions": list(Entry.objects.filter(kind="event").values_list("action", flat=True)),
     }

@@ -1,4 +1,4 @@
-"""The page on the roles of PostgreSQL, carried out: who may write what, and what is refused."""
+"""The SQL of the page on PostgreSQL roles: which writes each role is allowed."""
 
 import json
 import os
@@ -28,7 +28,7 @@ DENIED = "permission denied for table customer_history_entry"
 
 
 def sql_of_the_page():
-    """Return the blocks of SQL by what they begin with, with names of the test's own."""
+    """Return the SQL blocks by their first words, with the names of the test."""
     found = [one.text for one in blocks_of(PAGE) if one.language in ("sql", "postgresql")]
     for old, new in NAMES.items():
         found = [text.replace(old, new) for text in found]
@@ -55,7 +55,7 @@ def connected(*, user=None, database=None):
 
 def run(text, **where):
     with connected(**where) as opened:
-        # A server takes CREATE DATABASE by itself alone.
+        # CREATE DATABASE must be a statement of its own.
         for statement in [text] if text.startswith("DO ") else text.split(";\n"):
             if statement.strip():
                 opened.execute(statement)
@@ -63,11 +63,11 @@ def run(text, **where):
 
 def python(*arguments, user, partitions):
     settings = connection.settings_dict
-    place = f"{settings['HOST'] or '127.0.0.1'}:{settings['PORT'] or 5432}"
+    server = f"{settings['HOST'] or '127.0.0.1'}:{settings['PORT'] or 5432}"
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": f"postgres://{user}:{PASSWORD}@{place}/{DATABASE}",
+        "DATABASE_URL": f"postgres://{user}:{PASSWORD}@{server}/{DATABASE}",
     }
     environment.pop("HISTORY_PARTITIONS", None)
     if partitions is not None:
@@ -115,7 +115,7 @@ class Project:
 
 @pytest.fixture(scope="module", params=[None, "month"], ids=["one table", "partitions"])
 def seen(request):
-    """What the application can do at each stage of the page."""
+    """Return what the application can do at each stage of the page."""
     if connection.vendor != "postgresql":
         pytest.skip("the page is about PostgreSQL")
     dropped()
@@ -135,84 +135,82 @@ def seen(request):
     dropped()
 
 
-@pytest.mark.parametrize("stage", ["two roles", "only triggers", "strict"])
-def test_tracked_writes_are_logged(seen, stage):
-    assert seen[stage]["entries"] == WRITTEN
-    assert seen[stage]["problems"] == []
+class TestAllowed:
+    @pytest.mark.parametrize("stage", ["two roles", "only triggers", "strict"])
+    def test_tracked_writes_are_logged(self, seen, stage):
+        assert seen[stage]["entries"] == WRITTEN
+        assert seen[stage]["problems"] == []
+
+    @pytest.mark.parametrize("stage", ["two roles", "only triggers"])
+    def test_outputs_and_events_work(self, seen, stage):
+        assert seen[stage]["outputs"] == {
+            "page": 200,
+            "export": 200,
+            "reveal": 200,
+            "record": None,
+            "paused": None,
+        }
+        assert set(seen[stage]["actions"]) >= {
+            "Confidential Values Revealed",
+            "Envelope Signed",
+            "History Paused",
+            "History Resumed",
+            "History Exported",
+        }
 
 
-@pytest.mark.parametrize("stage", ["two roles", "only triggers"])
-def test_records_pauses_exports_and_looks_work(seen, stage):
-    assert seen[stage]["doors"] == {
-        "page": 200,
-        "export": 200,
-        "reveal": 200,
-        "record": None,
-        "paused": None,
-    }
-    assert set(seen[stage]["actions"]) >= {
-        "Confidential Values Revealed",
-        "Envelope Signed",
-        "History Paused",
-        "History Resumed",
-        "History Exported",
-    }
-
-
-@pytest.mark.parametrize("stage", ["two roles", "only triggers", "strict"])
-@pytest.mark.parametrize(
-    ("attempt", "message"),
-    [
-        ("update", DENIED),
-        ("delete", DENIED),
-        ("truncate", DENIED),
-        ("guards off", "must be owner of table customer_history_entry"),
-        ("capture off", "must be owner of table crm_customer"),
-        ("policy off", "must be owner of table customer_history_entry"),
-        ("drop", "must be owner of function customer_history_crm_customer_insert"),
-        ("replica", 'permission denied to set parameter "session_replication_role"'),
-    ],
-)
-def test_the_application_cannot_undo_the_history(seen, stage, attempt, message):
-    assert seen[stage]["attempts"][attempt] == message
-    page = PAGE.read_text(encoding="utf-8")
-    assert attempt == "policy off" or any(quoted in page for quoted in beginnings(message))
-
-
-def beginnings(message):
+def quoted_starts(message):
     words = message.split()
     return [f"`{' '.join(words[:number])}`" for number in range(3, len(words) + 1)]
 
 
-def test_two_roles_alone_let_the_application_forge(seen):
-    attempts = seen["two roles"]["attempts"]
-    assert attempts["forged change"] is attempts["forged event"] is None
+class TestRefused:
+    @pytest.mark.parametrize("stage", ["two roles", "only triggers", "strict"])
+    @pytest.mark.parametrize(
+        ("attempt", "message"),
+        [
+            ("update", DENIED),
+            ("delete", DENIED),
+            ("truncate", DENIED),
+            ("guards off", "must be owner of table customer_history_entry"),
+            ("capture off", "must be owner of table crm_customer"),
+            ("policy off", "must be owner of table customer_history_entry"),
+            ("drop", "must be owner of function customer_history_crm_customer_insert"),
+            ("replica", 'permission denied to set parameter "session_replication_role"'),
+        ],
+    )
+    def test_history_cannot_be_undone(self, seen, stage, attempt, message):
+        assert seen[stage]["attempts"][attempt] == message
+        page = PAGE.read_text(encoding="utf-8")
+        assert attempt == "policy off" or any(quoted in page for quoted in quoted_starts(message))
+
+    def test_two_roles_allow_forgery(self, seen):
+        attempts = seen["two roles"]["attempts"]
+        assert attempts["forged change"] is attempts["forged event"] is None
+
+    def test_change_cannot_be_forged(self, seen):
+        attempts = seen["only triggers"]["attempts"]
+        policy = 'new row violates row-level security policy for table "customer_history_entry"'
+        assert attempts["forged change"] == policy
+        function = "permission denied for function customer_history_crm_customer_insert"
+        assert attempts["lent trigger"] == function
+        assert attempts["forged event"] is None
+        for name in ("forged in a month", "delete in a month"):
+            assert attempts.get(name, DENIED).startswith(f"{DENIED}")
+        assert policy in PAGE.read_text(encoding="utf-8")
+
+    def test_strict_role_records_no_events(self, seen):
+        strict = seen["strict"]
+        assert strict["attempts"]["forged event"] == strict["attempts"]["forged change"] == DENIED
+        assert (strict["outputs"]["record"], strict["outputs"]["paused"]) == (DENIED, DENIED)
+        assert (strict["outputs"]["export"], strict["outputs"]["reveal"]) == (500, 500)
+        assert strict["outputs"]["page"] == 200
 
 
-def test_a_change_cannot_be_forged(seen):
-    attempts = seen["only triggers"]["attempts"]
-    policy = 'new row violates row-level security policy for table "customer_history_entry"'
-    assert attempts["forged change"] == policy
-    function = "permission denied for function customer_history_crm_customer_insert"
-    assert attempts["lent trigger"] == function
-    assert attempts["forged event"] is None
-    for name in ("forged in a month", "delete in a month"):
-        assert attempts.get(name, DENIED).startswith(f"{DENIED}")
-    assert policy in PAGE.read_text(encoding="utf-8")
+class TestTriggers:
+    def test_trigger_without_owner_rights(self, seen):
+        policy = 'new row violates row-level security policy for table "customer_history_entry"'
+        assert seen["before the functions"] == {"error": policy}
 
-
-def test_without_insert_events_cannot_be_forged_and_are_not_told(seen):
-    strict = seen["strict"]
-    assert strict["attempts"]["forged event"] == strict["attempts"]["forged change"] == DENIED
-    assert (strict["doors"]["record"], strict["doors"]["paused"]) == (DENIED, DENIED)
-    assert (strict["doors"]["export"], strict["doors"]["reveal"]) == (500, 500)
-    assert strict["doors"]["page"] == 200
-
-
-def test_a_trigger_that_writes_with_the_rights_of_its_caller_is_loud(seen):
-    policy = 'new row violates row-level security policy for table "customer_history_entry"'
-    assert seen["before the functions"] == {"error": policy}
-
-
-def test_the_triggers_are_those_that_migrate_would_make(seen):
-    assert seen["triggers are good"] is True
+    def test_triggers_match_migrate(self, seen):
+        assert seen["triggers are good"] is True

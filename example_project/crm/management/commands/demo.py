@@ -1,4 +1,4 @@
-"""`demo`: bring the example project to life, then serve it."""
+"""`demo`: fill the example project with data, then serve it."""
 
 from django.contrib.staticfiles.management.commands.runserver import Command as Runserver
 from django.core.management import call_command
@@ -16,26 +16,23 @@ DEFAULT_PORT = 8000
 
 
 class Command(BaseCommand):
-    """Prepare database and users, tell the story once, and serve the site."""
+    """Prepare the database and users, run the story once, and serve the site."""
 
     help = (
-        "Prepares the database, lets a few users do some work through real requests if there are"
-        " no customers yet, and serves the site."
+        "Prepare the database, fill it with the work of a few users, done with real requests, if"
+        " there are no customers yet, and serve the site."
     )
 
     def add_arguments(self, parser):
-        """Take the port, how many customers there shall be, and whether to serve at all."""
+        """Add the options for the port, the number of customers, and whether to serve."""
         parser.add_argument("--port", type=int, default=DEFAULT_PORT)
         parser.add_argument(
             "--customers",
             type=int,
             default=0,
-            help="How many there shall be at least; the missing ones are imported and sent to the"
-            " API.",
+            help="The least number of customers. Missing ones are imported or added over the API.",
         )
-        parser.add_argument(
-            "--no-serve", action="store_true", help="Stop when everything is ready."
-        )
+        parser.add_argument("--no-serve", action="store_true", help="Fill the database and stop.")
 
     def handle(self, *args, port, customers, no_serve, **options):
         """Run the demo."""
@@ -43,9 +40,9 @@ class Command(BaseCommand):
         with story_clock() if is_new else real_clock() as clock:
             self._prepare()
             if is_new:
-                self._tell_story(clock)
+                self._run_story(clock)
             else:
-                self.stdout.write("There are customers already; they are kept as they are.")
+                self.stdout.write("The database has customers already. Nothing was added.")
             self._add_customers(clock, customers - Customer.objects.count())
         self.stdout.write(
             f"Customers: {Customer.objects.count()}. Entries in the log: {Entry.objects.count()}."
@@ -58,10 +55,10 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         people.ensure_people()
 
-    def _tell_story(self, clock):
-        self.stdout.write("Users and programs now do some work on the site, over HTTP:")
+    def _run_story(self, clock):
+        self.stdout.write("Running the story with requests to the site:")
         with running_site() as site:
-            story.tell(site, clock, stdout=self.stdout)
+            story.run_story(site, clock, stdout=self.stdout)
 
     def _add_customers(self, clock, missing):
         if missing > 0:
@@ -75,10 +72,10 @@ def _is_new():
 
 
 class DemoServer(Runserver):
-    """The development server, with a word of welcome once it listens."""
+    """The development server, which prints how to log in."""
 
     def on_bind(self, server_port):
-        """Print where the site is, who can log in, and what to open first."""
+        """Print the URL of the site, the users, and the page to open first."""
         site = f"http://{self.addr}:{server_port}"
         logins = "\n".join(
             f"  {person.name:<12}{people.PASSWORD:<8}{person.rights}"

@@ -12,15 +12,15 @@ from django_customer_history import history
 
 
 class Command(BaseCommand):
-    """Add all customers of a CSV file, or none."""
+    """Add all customers of a CSV file, or none if one of them is not valid."""
 
-    help = "Adds the customers of a CSV file whose first line names the fields."
+    help = "Add the customers of a CSV file. Its first line has the names of the fields."
 
     def add_arguments(self, parser):
-        """Take the file, and in whose name it is imported."""
+        """Add the options for the file, the company and the user."""
         parser.add_argument("file", type=Path)
-        parser.add_argument("--company", required=True, help="Whose customers they are.")
-        parser.add_argument("--user", help="The name of the user who imports; nobody by default.")
+        parser.add_argument("--company", required=True, help="The company of the customers.")
+        parser.add_argument("--user", help="The user who imports; by default, no user.")
 
     def handle(self, *args, file, company, user, **options):
         """Import the file."""
@@ -54,7 +54,7 @@ def _company(slug):
     try:
         return Company.objects.get(pk=slug)
     except Company.DoesNotExist as error:
-        raise CommandError(f"There is no company {slug!r}.") from error
+        raise CommandError(f"The company {slug!r} does not exist.") from error
 
 
 def _user(name):
@@ -63,4 +63,4 @@ def _user(name):
     try:
         return User.objects.get_by_natural_key(name)
     except User.DoesNotExist as error:
-        raise CommandError(f"There is no user {name!r}.") from error
+        raise CommandError(f"The user {name!r} does not exist.") from error

@@ -1,4 +1,4 @@
-"""`run_job NAME`: the jobs that run every night."""
+"""`run_job NAME`: run one of the nightly jobs."""
 
 from django.core.management.base import BaseCommand
 
@@ -7,12 +7,12 @@ from crm.models import Company
 
 
 class Command(BaseCommand):
-    """Run one job, for each company."""
+    """Run a job for each company."""
 
-    help = "Runs a job for each company: workflows, the sync with monitoring, or signals."
+    help = "Run a job for each company: workflows, the monitoring sync, or signals."
 
     def add_arguments(self, parser):
-        """Take the name of the job."""
+        """Add the name of the job."""
         parser.add_argument("job", choices=sorted(JOBS))
 
     def handle(self, *args, job, **options):

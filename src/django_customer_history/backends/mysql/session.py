@@ -31,22 +31,24 @@ VARIABLES: Sequence[str] = (
 
 
 class MySQLSession(Session):
-    """User variables of the session, set anew only when they change."""
+    """User variables of the session, sent only when they change."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        # None: somebody else has set the variables.
+        # None: other code has set the variables.
         self._sent: ResolvedContext | None = ResolvedContext()
         self._is_in_django = False
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
         self._sent = ResolvedContext()
-        patch_driver_cursors(self._connection.connection, self._calling, before=self._past_django)
+        patch_driver_cursors(
+            self._connection.connection, self._calling, before=self._without_django
+        )
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
-        """Set the variables first, if the statement may write and they are not right yet."""
-        self._hand_over(sql)
+        """Send the variables first if the statement may write and they have changed."""
+        self._send_before(sql)
         self._is_in_django = True
         try:
             return count_paused_statement(execute(sql, params, many, state), sql, state)
@@ -59,19 +61,20 @@ class MySQLSession(Session):
         yield
         count_paused_rows(cursor)
 
-    def _hand_over(self, sql: Any) -> None:
+    def _send_before(self, sql: Any) -> None:
         if may_write(sql):
             self._send_if_new(current().resolve())
 
-    def _past_django(self, sql: Any) -> None:
-        # What a cursor of the driver runs by itself: the variables outlive who acted, and the
-        # connection may serve somebody else by now. Who sets them there wants his own.
+    def _without_django(self, sql: Any) -> None:
+        # A cursor of the driver runs a statement that Django does not see. The variables last
+        # longer than a request, and the connection may serve another user by now. Code that sets
+        # them itself wants to keep its own values.
         if self._is_in_django:
             return
         if isinstance(sql, str) and f"@{PREFIX}" in sql:
             self._sent = None
         elif self._sent is not None:
-            self._hand_over(sql)
+            self._send_before(sql)
 
     def _send_if_new(self, resolved: ResolvedContext) -> None:
         if resolved is not self._sent and resolved != self._sent:

@@ -16,30 +16,30 @@ from django_customer_history.keys import datetime_of, hexadecimal_at, next_micro
 
 
 class SQLiteSession(Session):
-    """Functions on the connection that triggers call; no statement is added."""
+    """Functions on the connection that triggers call. No statement is added."""
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        self._resolve = ResolvedContext()
+        self._entry_context = ResolvedContext()
         self._resolved: tuple[Context, ResolvedContext] | None = None
         self._microsecond = 0
         self._second = (0, "")
         self._request: tuple[UUID | None, str | None] = (None, None)
 
     def connected(self) -> None:
-        """Register the functions, which are gone with every reconnect."""
-        # Without it REPLACE removes the old row past its DELETE trigger.
+        """Register the functions again: a new connection has none."""
+        # Without it, REPLACE removes the old row without running its DELETE trigger.
         self._connection.connection.execute("PRAGMA recursive_triggers = ON")
         functions: dict[str, Callable[[], Any]] = {
             "key": self._key,
             "timestamp": self._timestamp,
-            "user_id": lambda: self._resolve.user_id,
-            "user_label": lambda: self._resolve.user_label,
-            "source": lambda: self._resolve.source,
-            "ip_address": lambda: self._resolve.ip_address,
+            "user_id": lambda: self._entry_context.user_id,
+            "user_label": lambda: self._entry_context.user_label,
+            "source": lambda: self._entry_context.source,
+            "ip_address": lambda: self._entry_context.ip_address,
             "request_id": self._request_id,
-            "action": lambda: self._resolve.action,
-            "context": lambda: self._resolve.detail,
+            "action": lambda: self._entry_context.action,
+            "context": lambda: self._entry_context.detail,
             "paused": _is_paused,
             "has_reason": lambda: current().resolve().has_reason,
         }
@@ -50,13 +50,16 @@ class SQLiteSession(Session):
             "json_differs": _json_differs,
             "members": _members_by_key,
         }
-        for name, reckon in of_values.items():
+        for name, value_function in of_values.items():
             self._connection.connection.create_function(
-                PREFIX + name, reckon.__code__.co_argcount, reckon, deterministic=True
+                PREFIX + name,
+                value_function.__code__.co_argcount,
+                value_function,
+                deterministic=True,
             )
 
     def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
-        """Learn who acts before the statement runs: no query can run inside a trigger."""
+        """Resolve the context before the statement: a trigger cannot wait for a query."""
         context = current()
         if context.provider is None or not may_write(sql):
             return execute(sql, params, many, state)
@@ -67,23 +70,23 @@ class SQLiteSession(Session):
             self._resolved = None
 
     def _key(self) -> str:
-        # The first function that a trigger calls: the context of now is that of the entry.
+        # A trigger calls this function first: what it resolves is the context of the entry.
         context, resolved = current(), self._resolved
         if resolved is not None and resolved[0] is context:
-            self._resolve = resolved[1]
+            self._entry_context = resolved[1]
         else:
-            self._resolve = context.resolve()
+            self._entry_context = context.resolve()
         self._microsecond = next_microsecond()
         return hexadecimal_at(self._microsecond)
 
     def _request_id(self) -> str | None:
-        request = self._resolve.request_id
+        request = self._entry_context.request_id
         if request is not self._request[0]:
             self._request = (request, None if request is None else request.hex)
         return self._request[1]
 
     def _timestamp(self) -> str:
-        # Called for every entry: the text of the second is kept from one to the next.
+        # Called for every entry, so the text of the second is cached.
         second, fraction = divmod(self._microsecond, 1_000_000)
         if second != self._second[0]:
             moment = datetime_of(second * 1_000_000)
@@ -92,7 +95,7 @@ class SQLiteSession(Session):
 
 
 def _is_paused() -> bool:
-    # Called once for each row of a tracked table; SQLite tells of rows no earlier.
+    # Called once for each row of a tracked table: only here SQLite shows that a row is written.
     if (pause := current().pause) is None:
         return False
     pause.rows += 1
@@ -112,7 +115,7 @@ def _json_differs(one: str | None, other: str | None) -> bool:
 
 
 def _sorted_json(value: Any) -> str:
-    # Not the values themselves: in Python 1, 1.0 and True are equal.
+    # Texts are compared and not values: in Python 1, 1.0 and True are equal.
     return json.dumps(value, sort_keys=True)
 
 

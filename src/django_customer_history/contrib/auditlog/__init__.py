@@ -1,1 +1,1 @@
-"""django-auditlog: the import of its records."""
+"""django-auditlog: import its records."""

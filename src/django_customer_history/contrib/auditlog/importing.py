@@ -1,4 +1,4 @@
-"""django-auditlog's records as entries, each at its own time and of its own user."""
+"""Import the records of django-auditlog, with their original time and user."""
 
 import json
 from collections import defaultdict
@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from django_customer_history.capture.batches import BATCH
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
 )
@@ -30,14 +30,14 @@ from django_customer_history.contrib.auditlog.records import (
     text_of,
 )
 from django_customer_history.contrib.importing import (
-    Import,
     ImportedRecord,
+    RecordImport,
+    RecordReader,
     Row,
-    Walk,
-    after,
-    kept_address,
+    content_per_subject,
+    ordered_microseconds,
     own_table,
-    told_to_each,
+    stored_ip_address,
     user_of,
     users_by_key,
 )
@@ -53,7 +53,7 @@ from django_customer_history.values.encoding import encode
 
 PACKAGE = "django-auditlog"
 _KINDS: Mapping[int, Kind] = {0: "create", 1: "update", 2: "delete"}
-"""Its actions. A fourth one is that somebody looked at a record, which changed nothing."""
+"""Its actions that changed a row. The fourth one, access, is not imported."""
 _COLUMNS = (
     "action",
     "changes",
@@ -68,17 +68,17 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowState:
-    """What is remembered of a row after one of its records."""
+    """The state of a row after one of its records."""
 
     moment: int
     """Microseconds since 1970; later than that of the record before."""
     values: Values
-    """The texts of what its label is made of, and of where its ways to a subject begin."""
+    """The texts of the fields of its label, and of those with which its subject paths start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChange:
-    """A record, and what the row was before and after it."""
+    """A record, and the values of the row before and after it."""
 
     source: ImportedRecord
     kind: Kind
@@ -89,12 +89,12 @@ class RowChange:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditLog(Import):
-    """The records of one registered model, on their way into the log."""
+class AuditLogImport(RecordImport):
+    """Imports the django-auditlog records of one registered model."""
 
     @cached_property
-    def walk(self) -> Walk:
-        """The records of changes, those of the model only."""
+    def reader(self) -> RecordReader:
+        """The reader of the records of changes of the model."""
         log = log_model()
         records: Any = models.QuerySet(log, using=self.using).filter(
             content_type__app_label=self.registration.model._meta.app_label,
@@ -103,36 +103,37 @@ class AuditLog(Import):
         )
         present = {field.attname for field in log._meta.concrete_fields}
         columns = tuple(name for name in _COLUMNS if name in present)
-        return Walk(
+        return RecordReader(
             records=records, entity="object_pk", time="timestamp", key="id", columns=columns
         )
 
     def imported_entries(
-        self, page: Sequence[Row], last: dict[Any, RowState]
+        self, page: Sequence[Row], states: dict[Any, RowState]
     ) -> Iterator[ImportedEntry]:
-        """Yield what the records of a page say."""
-        happenings = list(self._happenings(page, last))
-        before = self._ways.subjects([(one.key, one.before) for one in happenings])
-        now = self._ways.subjects([(one.key, one.after) for one in happenings])
-        for happening, was_on, is_on in zip(happenings, before, now, strict=True):
-            yield from self._row_entries(happening, is_on, was_on)
-            for links in happening.recorded.links:
-                yield from self._link_entries(happening, links, is_on)
+        """Yield the entries of a page of records."""
+        changes = list(self._row_changes(page, states))
+        before = self._lookup.subjects([(change.key, change.before) for change in changes])
+        now = self._lookup.subjects([(change.key, change.after) for change in changes])
+        for change, former_subjects, subjects in zip(changes, before, now, strict=True):
+            yield from self._row_entries(change, subjects, former_subjects)
+            for links in change.recorded.links:
+                yield from self._link_entries(change, links, subjects)
 
-    def _happenings(self, page: Sequence[Row], last: dict[Any, RowState]) -> Iterator[RowChange]:
+    def _row_changes(self, page: Sequence[Row], states: dict[Any, RowState]) -> Iterator[RowChange]:
         records = [dict(zip(self._names, row, strict=True)) for row in page]
         keys = {record["actor_id"] for record in records}
         users = users_by_key(get_user_model(), keys, using=self.using)
-        beginnings = self._beginnings(records, known=last)
+        initial = self._initial_values(records, known=states)
         for record in records:
             entity, kind = record["object_pk"], _KINDS[record["action"]]
-            state = last.get(entity)
-            former = beginnings.get(entity, {}) if state is None else state.values
-            moment = after(record["timestamp"], None if state is None else state.moment)
-            recorded = self._reading.read(kind, _changes_in(record))
+            state = states.get(entity)
+            former = initial.get(entity, {}) if state is None else state.values
+            previous = None if state is None else state.moment
+            moment = ordered_microseconds(record["timestamp"], previous)
+            recorded = self._parser.read(kind, _changes_in(record))
             before = former | self._needed_of(recorded.before)
             values = before | self._needed_of(recorded.after) if kind != "delete" else before
-            last[entity] = RowState(moment=moment, values=values)
+            states[entity] = RowState(moment=moment, values=values)
             if not self.target.is_tracked_at(record["timestamp"]):
                 yield RowChange(
                     source=self._source(record, users, moment, recorded),
@@ -143,12 +144,12 @@ class AuditLog(Import):
                     after=values,
                 )
 
-    def _beginnings(
+    def _initial_values(
         self, records: Sequence[Mapping[str, Any]], *, known: Mapping[Any, RowState]
     ) -> dict[str, Values]:
-        """Return what rows held before their first record, where that is not their creation.
+        """Return the values of rows before their first record, unless that is their creation.
 
-        It is what a later record says of the time before it, else what the row holds now.
+        They come from the old values in later records, else from the row as it is now.
         """
         first: dict[str, int] = {}
         for record in records:
@@ -156,20 +157,20 @@ class AuditLog(Import):
         entities = [one for one, action in first.items() if action and one not in known]
         if not entities or not self._needed:
             return {}
-        telling = Q(changes__has_any_keys=sorted(self._needed)) | Q(changes__isnull=True)
-        later = replace(self.walk, records=self.walk.records.filter(telling))
+        has_needed = Q(changes__has_any_keys=sorted(self._needed)) | Q(changes__isnull=True)
+        later = replace(self.reader, records=self.reader.records.filter(has_needed))
         found: dict[str, Values] = defaultdict(dict)
-        for page in later.pages(BATCH, **{f"{self.walk.entity}__in": entities}):
+        for page in later.pages(BATCH, **{f"{self.reader.entity}__in": entities}):
             for record in (dict(zip(self._names, row, strict=True)) for row in page):
                 changes = _changes_in(record)
                 needed = {name: pair for name, pair in changes.items() if name in self._needed}
-                said = self._reading.read(_KINDS[record["action"]], needed).before
-                found[record["object_pk"]] = said | found[record["object_pk"]]
-        for entity, held in self._standing(entities).items():
-            found[entity] = held | found[entity]
+                before = self._parser.read(_KINDS[record["action"]], needed).before
+                found[record["object_pk"]] = before | found[record["object_pk"]]
+        for entity, values in self._current_values(entities).items():
+            found[entity] = values | found[entity]
         return found
 
-    def _standing(self, entities: Sequence[str]) -> dict[str, Values]:
+    def _current_values(self, entities: Sequence[str]) -> dict[str, Values]:
         model = self.registration.model
         fields = [field for field in model._meta.concrete_fields if field.name in self._needed]
         keys = [key for key in map(self._as_key, entities) if key is not None]
@@ -181,38 +182,40 @@ class AuditLog(Import):
         return found
 
     def _row_entries(
-        self, happening: RowChange, now: dict[int, Record], before: dict[int, Record]
+        self, change: RowChange, now: dict[int, Record], before: dict[int, Record]
     ) -> Iterator[ImportedEntry]:
-        kind, changes = happening.kind, happening.recorded.changes
+        kind, changes = change.kind, change.recorded.changes
         if kind == "update" and not changes:
             return
         action = self.target.action(kind, changes)
-        for place, told in told_to_each(self._told(happening, changes), now=now, before=before):
-            part = f"{kind}:{place}"
-            rank = 2 * (kind == "delete")
-            yield happening.source.past(part, rank=rank, kind=kind, action=action, told=told)
+        content = self._content(change, changes)
+        for path, one in content_per_subject(content, now=now, before=before):
+            order = 2 * (kind == "delete")
+            yield change.source.entry(
+                f"{kind}:{path}", order=order, kind=kind, action=action, content=one
+            )
 
     def _link_entries(
-        self, happening: RowChange, links: Links, subjects: dict[int, Record]
+        self, change: RowChange, links: Links, subjects: dict[int, Record]
     ) -> Iterator[ImportedEntry]:
-        # Whose names these were nobody can tell: an event, and not the adding of some key.
+        # The keys of the linked rows are unknown, only their names: so it is an event.
         names = ", ".join(links.objects)
         pair = [names, None] if links.is_removal else [None, names]
         kind: Kind = "remove" if links.is_removal else "add"
-        told = self._told(happening, {f"{links.field}.objects": pair})
-        for place, one in told_to_each(told, now=subjects, before={}):
-            yield happening.source.past(
-                f"{kind}:{links.field}:{place}",
-                rank=1,
+        content = self._content(change, {f"{links.field}.objects": pair})
+        for path, one in content_per_subject(content, now=subjects, before={}):
+            yield change.source.entry(
+                f"{kind}:{links.field}:{path}",
+                order=1,
                 kind="event",
                 action=DEFAULT_ACTIONS[kind],
-                told=one,
+                content=one,
             )
 
-    def _told(self, happening: RowChange, changes: dict[str, list[str | None]]) -> EventContent:
-        texts = [happening.after.get(name) for name in self.registration.label]
+    def _content(self, change: RowChange, changes: dict[str, list[str | None]]) -> EntryContent:
+        texts = [change.after.get(name) for name in self.registration.label]
         label = " ".join(text for text in texts if text)[:255] or None
-        return EventContent(entity=(self.name, happening.key), label=label, changes=changes)
+        return EntryContent(entity=(self.name, change.key), label=label, changes=changes)
 
     def _source(
         self,
@@ -233,7 +236,7 @@ class AuditLog(Import):
             moment=moment,
             record=name,
             user=NamedUser(id=None, label=email) if user is None and email else user,
-            ip_address=kept_address(record.get("remote_addr")),
+            ip_address=stored_ip_address(record.get("remote_addr")),
             request_id=_as_uuid(cid),
             context=context,
         )
@@ -253,18 +256,18 @@ class AuditLog(Import):
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
-        return (self.walk.entity, self.walk.time, self.walk.key, *self.walk.columns)
+        return (self.reader.entity, self.reader.time, self.reader.key, *self.reader.columns)
 
     @cached_property
     def _needed(self) -> set[str]:
-        return {*self.registration.label, *self._ways.fields}
+        return {*self.registration.label, *self._lookup.fields}
 
     @cached_property
-    def _ways(self) -> SubjectLookup:
+    def _lookup(self) -> SubjectLookup:
         return SubjectLookup(registration=self.registration, using=self.using)
 
     @cached_property
-    def _reading(self) -> RecordParser:
+    def _parser(self) -> RecordParser:
         model = self.registration.model
         return RecordParser(
             model=model,
@@ -275,25 +278,28 @@ class AuditLog(Import):
 
 
 def log_model() -> Any:
-    """Return the model of auditlog's records, which a project may have replaced."""
+    """Return the model of auditlog's records; a project can replace it."""
     return apps.get_model(getattr(settings, "AUDITLOG_LOGENTRY_MODEL", "auditlog.LogEntry"))
 
 
 def audit_logs(
     using: str, *, models_wanted: Collection[type[models.Model]] | None = None
-) -> list[AuditLog]:
-    """Return the records of all registered models, or of some.
+) -> list[AuditLogImport]:
+    """Return the imports of all registered models, or of some.
 
-    Raises `ImportSourceError` where auditlog, or its table, is missing.
+    Raises `ImportSourceError` if auditlog is not installed, or its table is missing.
     """
     if not apps.is_installed("auditlog"):
         raise ImportSourceError(
-            f'{PACKAGE} is not installed. Leave "auditlog" in INSTALLED_APPS until this has run.'
+            f'{PACKAGE} is not installed. Keep "auditlog" in INSTALLED_APPS until the import ends.'
         )
     if log_model()._meta.db_table not in connections[using].introspection.table_names():
-        raise ImportSourceError(f"In the database {using!r} there is no log of {PACKAGE}.")
+        raise ImportSourceError(
+            f"Database {using!r} has no table {log_model()._meta.db_table!r} of {PACKAGE}. Give"
+            " the database that has it with --database."
+        )
     return [
-        AuditLog(registration=registration, using=using)
+        AuditLogImport(registration=registration, using=using)
         for registration in registry
         if (models_wanted is None or registration.model in models_wanted)
         and router.allow_migrate_model(using, registration.model)
@@ -309,7 +315,7 @@ def _masked_fields(model: type[models.Model]) -> frozenset[str]:
 
 
 def _changes_in(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    # Before its version 3 they were JSON in a text, which a project may not have converted.
+    # Before version 3, auditlog kept JSON as text, and a project may not have converted it.
     found = record["changes"] or record.get("changes_text") or {}
     return json.loads(found) if isinstance(found, str) else found
 

@@ -1,6 +1,7 @@
-"""What auditlog wrote down of a row, as texts of the log.
+"""Parse the records of auditlog into texts of the log.
 
-It keeps what `str()` made of the values. What cannot be told from that is named, never guessed.
+auditlog keeps the result of `str()` for most values. If a value cannot be restored from that, the
+entry's context names the field; the value is never guessed.
 """
 
 import json
@@ -27,19 +28,19 @@ from django_customer_history.values.encoding import (
 from django_customer_history.values.types import ValueType
 
 Values = dict[str, str | None]
-"""Texts of the log by the name of the field."""
+"""Texts of the log by field."""
 
 _NULL = "None"
-"""What `str()` makes of no value, and of a text that reads so."""
+"""The result of `str()` for None, and for a text with these four letters."""
 _FEWEST_STARS = 2
 
 Unresolvable = (ValidationError, ValueError, TypeError, ArithmeticError)
-"""What converting a text raises that is none of a field's values."""
+"""The errors of converting a text that is not a value of the field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Links that were added or removed at once; auditlog keeps only the names of their ends."""
+    """Links that were added or removed together; auditlog keeps only names of the linked rows."""
 
     field: str
     is_removal: bool
@@ -48,38 +49,38 @@ class Links:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRecord:
-    """What one record says."""
+    """The content of one record."""
 
     changes: Changes = field(default_factory=dict)
-    """Of the fields that are logged; null on both sides where the value cannot be told."""
+    """Changes of logged fields; None on both sides if the value cannot be restored."""
     before: Values = field(default_factory=dict)
     after: Values = field(default_factory=dict)
-    """What all fields held before and after, as far as the record says so."""
+    """The values of all fields before and after, as far as the record has them."""
     links: list[Links] = field(default_factory=list)
     marks: dict[str, list[str]] = field(default_factory=dict)
-    """What could not be told, for the entry's `context`: a word, and names of fields."""
+    """Problems for the entry's `context`: a word to the names of the fields."""
 
     def mark(self, word: str, name: str) -> None:
-        """Say of a field why its values are not what they were."""
+        """Note why the values of a field are not the original ones."""
         self.marks.setdefault(word, []).append(name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordParser:
-    """How the records of one model are to be read."""
+    """Parses the records of one model."""
 
     model: type[models.Model]
     table: TrackedTable
     relations: frozenset[str]
     """The many-to-many fields that are logged."""
     masked: frozenset[str]
-    """Fields of which auditlog keeps a mask."""
+    """Fields that auditlog masks."""
 
     def read(self, kind: Kind, raw: Mapping[str, Any]) -> ParsedRecord:
-        """Return what a record says, in terms of the log."""
+        """Return the content of a record in terms of the log."""
         recorded = ParsedRecord()
         pairs = {name: pair for name, pair in raw.items() if not isinstance(pair, dict)}
-        # Only where a project stores them as JSON, values are more than texts.
+        # Values have types only if the project makes auditlog store them as JSON.
         is_typed = any(not isinstance(value, str) for pair in pairs.values() for value in pair)
         for name, (old, new) in pairs.items():
             sides = (None if kind == "create" else old, None if kind == "delete" else new)
@@ -98,7 +99,7 @@ class RecordParser:
         column = self._columns.get(name)
         if found is None:
             if name not in self._other_names:
-                recorded.mark("unknown", name)  # It may have been a secret: nobody knows now.
+                recorded.mark("unknown", name)  # A removed field: it may have been secret.
             return
         if name in self.masked or any(map(_looks_masked, sides)):
             self._leave_open(recorded, "masked", name)
@@ -130,14 +131,14 @@ class RecordParser:
 
     @cached_property
     def _other_names(self) -> set[str]:
-        # On creation auditlog writes down relations from the other end, too.
+        # On creation auditlog also records relations from the other side.
         return {one.name for one in self.model._meta.get_fields()}
 
 
 def text_of(found: Any, value: Any, *, is_typed: bool = True) -> str | None:
-    """Return the text of the log for what auditlog wrote down of a field's value.
+    """Return the text of the log for a value that auditlog recorded.
 
-    Raises one of `Unresolvable` where it cannot be told from that.
+    Raises one of `Unresolvable` if the value cannot be restored.
     """
     null, stored = found.null, found
     while isinstance(stored, models.ForeignKey):
@@ -151,13 +152,13 @@ def text_of(found: Any, value: Any, *, is_typed: bool = True) -> str | None:
         read = json.loads(value) if isinstance(value, str) and not is_typed else value
         return None if read is None else json.dumps(read, ensure_ascii=False)
     if value_type is None or value_type is ValueType.BINARY:
-        raise ValueError(f"{found} is not one that a text can be read as.")
+        raise ValueError(f"A value of {found} cannot be restored from text.")
     return encode(stored.get_prep_value(_exact(stored, stored.to_python(value))))
 
 
 def _exact(stored: Any, value: Any) -> Any:
     if isinstance(value, datetime) and settings.USE_TZ and value.tzinfo is None:
-        return value.replace(tzinfo=UTC)  # auditlog writes moments in UTC and does not say so.
+        return value.replace(tzinfo=UTC)  # auditlog records UTC without saying so.
     if isinstance(value, Decimal):
         return value.quantize(Decimal(1).scaleb(-decimal_places_of(stored)))
     return value
@@ -177,6 +178,6 @@ def _is_text(found: Any) -> bool:
 
 
 def _looks_masked(value: Any) -> bool:
-    # What auditlog's own mask makes of a text: stars in place of its first half.
+    # auditlog's own mask replaces the first half of a text with stars.
     half = len(value) // 2 if isinstance(value, str) else 0
     return half >= _FEWEST_STARS and value[:half] == "*" * half

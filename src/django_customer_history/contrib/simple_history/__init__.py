@@ -1,1 +1,1 @@
-"""django-simple-history: snapshots of whole rows, and the import of their history."""
+"""django-simple-history: take snapshots of whole rows, and import older ones."""

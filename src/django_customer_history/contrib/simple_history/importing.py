@@ -1,7 +1,7 @@
-"""django-simple-history's snapshots as entries: what differs from one to the next.
+"""Import the snapshots of django-simple-history: entries for the differences between them.
 
-A snapshot is read by the SQL of the triggers, so its values are the texts that they would have
-written. What it has of secret and excluded fields stays where it is.
+Snapshots are read with the SQL of the triggers, so values have the texts that triggers would have
+written. Values of secret and excluded fields are not imported.
 """
 
 from collections import defaultdict
@@ -12,13 +12,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, models
 
 from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.events import (
-    EventContent,
+    EntryContent,
     ImportedEntry,
     Record,
 )
@@ -31,14 +30,14 @@ from django_customer_history.capture.existing_rows import (
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.contrib.importing import (
     Changes,
-    Import,
     ImportedRecord,
+    RecordImport,
+    RecordReader,
     Row,
-    Walk,
-    after,
-    kept_address,
+    content_per_subject,
+    ordered_microseconds,
     own_table,
-    told_to_each,
+    stored_ip_address,
     user_of,
     users_by_key,
 )
@@ -47,6 +46,7 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import (
     Registration,
     registry,
@@ -62,34 +62,34 @@ PACKAGE = "django-simple-history"
 _MANAGER = "simple_history_manager_attribute"
 
 _AUDITED = ("history_user_label", "history_source", "history_ip_address", "history_request_id")
-"""Columns that snapshots have beside simple-history's own, if they are audited ones."""
+"""The columns of `AuditedSnapshot`, which not all historical models have."""
 
 Links = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotChange:
-    """Something that happened between two snapshots."""
+    """A change between two snapshots."""
 
     kind: Kind
     changes: Changes
     link: str = ""
-    """Names the link that was added or removed; empty for what happened to the row itself."""
+    """The link that was added or removed; empty for a change of the row itself."""
 
     @property
-    def rank(self) -> int:
-        """The place among what happened: the row comes first, and goes last."""
+    def order(self) -> int:
+        """The order within one snapshot: the row is created first and deleted last."""
         return 1 if self.link else 2 * (self.kind == "delete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A record of simple-history: what a row held at a moment."""
+    """A record of simple-history: the values of a row at one time."""
 
     type: str
     """One of `+`, `~` and `-`."""
-    told: Sequence[ExistingRow]
-    """The row, for each of its subjects."""
+    rows: Sequence[ExistingRow]
+    """The row, once for each of its subjects."""
     links: Links
     moment: int
     """Microseconds since 1970; later than that of the snapshot before."""
@@ -97,23 +97,23 @@ class Snapshot:
     @property
     def values(self) -> dict[str, str]:
         """The texts of the fields that are not null."""
-        pairs = self.told[0].changes.items()
+        pairs = self.rows[0].changes.items()
         return {name: new for name, (_old, new) in pairs if new is not None}
 
     @property
     def subjects(self) -> dict[int, Record]:
-        """The subjects of the row, by the way that leads to them."""
-        return {row.way: row.subject for row in self.told if row.subject is not None}
+        """The subjects of the row, by the number of the path."""
+        return {row.path_number: row.subject for row in self.rows if row.subject is not None}
 
 
 @dataclass(frozen=True, kw_only=True)
-class HistoricalTable(Import):
-    """The snapshots of one registered model, on their way into the log."""
+class SnapshotImport(RecordImport):
+    """Imports the snapshots of one registered model."""
 
     @cached_property
-    def walk(self) -> Walk:
-        """The snapshots."""
-        return Walk(
+    def reader(self) -> RecordReader:
+        """The reader of the snapshots."""
+        return RecordReader(
             records=models.QuerySet(self._model, using=self.using),
             entity=str(self.registration.model._meta.pk.attname),
             time="history_date",
@@ -122,17 +122,17 @@ class HistoricalTable(Import):
         )
 
     def imported_entries(
-        self, page: Sequence[Row], last: dict[Any, Snapshot]
+        self, page: Sequence[Row], states: dict[Any, Snapshot]
     ) -> Iterator[ImportedEntry]:
-        """Yield what differs from one snapshot to the next."""
+        """Yield the entries for the differences between snapshots."""
         users = users_by_key(self._user_model, {row[5] for row in page}, using=self.using)
-        told, links = self._told(page), self._links(page)
+        existing, links = self._existing_rows(page), self._links(page)
         for row in page:
             entity, date, key, type_ = row[:4]
-            former = last.get(entity)
-            moment = after(date, None if former is None else former.moment)
-            snapshot = Snapshot(type=type_, told=told[key], links=links[key], moment=moment)
-            last[entity] = snapshot
+            former = states.get(entity)
+            moment = ordered_microseconds(date, None if former is None else former.moment)
+            snapshot = Snapshot(type=type_, rows=existing[key], links=links[key], moment=moment)
+            states[entity] = snapshot
             if not self.target.is_tracked_at(date):
                 yield from self._entries(self._source(row, users, moment), former, snapshot)
 
@@ -152,7 +152,7 @@ class HistoricalTable(Import):
             moment=moment,
             record=record,
             user=user,
-            ip_address=kept_address(ip_address),
+            ip_address=stored_ip_address(ip_address),
             request_id=request_id,
             context=context,
         )
@@ -160,15 +160,15 @@ class HistoricalTable(Import):
     def _entries(
         self, source: ImportedRecord, former: Snapshot | None, snapshot: Snapshot
     ) -> Iterator[ImportedEntry]:
-        row = snapshot.told[0]
+        row = snapshot.rows[0]
         before = {} if former is None else former.subjects
-        for step in _steps(former, snapshot):
-            kind, changes = step.kind, step.changes
+        for change in _changes(former, snapshot):
+            kind, changes = change.kind, change.changes
             action = BASELINE if kind == "event" else self.target.action(kind, changes)
-            told = EventContent(entity=(self.name, row.key), label=row.label, changes=changes)
-            for place, one in told_to_each(told, now=snapshot.subjects, before=before):
-                part = f"{kind}:{step.link}:{place}"
-                yield source.past(part, rank=step.rank, kind=kind, action=action, told=one)
+            content = EntryContent(entity=(self.name, row.key), label=row.label, changes=changes)
+            for path, one in content_per_subject(content, now=snapshot.subjects, before=before):
+                part = f"{kind}:{change.link}:{path}"
+                yield source.entry(part, order=change.order, kind=kind, action=action, content=one)
 
     @cached_property
     def _model(self) -> Any:
@@ -183,8 +183,8 @@ class HistoricalTable(Import):
     def _table(self) -> TrackedTable:
         return snapshot_table(self.registration, using=self.using)
 
-    def _told(self, page: Sequence[Row]) -> dict[Any, list[ExistingRow]]:
-        """Return what the snapshots held, by their keys."""
+    def _existing_rows(self, page: Sequence[Row]) -> dict[Any, list[ExistingRow]]:
+        """Return the rows in the snapshots, by the keys of the snapshots."""
         key: Any = self._model._meta.pk
         connection = connections[self.using]
         quoted = backend_of(connection).quote(str(key.column))
@@ -194,15 +194,15 @@ class HistoricalTable(Import):
             self._table,
             rows=f"{quoted} IN ({', '.join(VALUE for _ in page)})",
             values=[key.get_db_prep_value(row[2], connection) for row in page],
-            besides=[
+            extra_columns=[
                 (str(key.column), value_type_of(key, use_tz=settings.USE_TZ) or ValueType.TEXT)
             ],
         ):
-            by_text[row.besides[0]].append(row)
+            by_text[row.extra_values[0]].append(row)
         return {row[2]: by_text[encode(row[2])] for row in page}
 
     def _links(self, page: Sequence[Row]) -> dict[Any, Links]:
-        """Return the links that the snapshots held, by field."""
+        """Return the links in the snapshots, by field."""
         keys = [row[2] for row in page]
         found: dict[Any, dict[str, set[str]]] = {
             key: {relation.name: set() for relation in self._relations} for key in keys
@@ -225,31 +225,30 @@ class HistoricalTable(Import):
 
     @property
     def _user_model(self) -> type[models.Model]:
-        try:
-            user = self._model._meta.get_field("history_user")
-        except FieldDoesNotExist:
+        user = field_of(self._model, "history_user")
+        if user is None:
             return get_user_model()  # The project keeps the key of the user in a field of its own.
         related: type[models.Model] = user.related_model
         return related
 
 
 def historical_model(model: type[models.Model]) -> Any:
-    """Return the model of a model's snapshots, or None where simple-history keeps none."""
+    """Return the historical model of a model; None if simple-history does not track it."""
     manager = getattr(model._meta, _MANAGER, None)
     return None if manager is None else getattr(model, manager).model
 
 
 def snapshot_table(registration: Registration, *, using: str) -> TrackedTable:
-    """Return the table of a model's snapshots, to be read as its own would be.
+    """Return the table of a model's snapshots as if it were the model's own table.
 
-    Raises `ImportSourceError` where one of the two is missing.
+    Raises `ImportSourceError` if one of the two tables is missing.
     """
     table, connection = own_table(registration, using=using), connections[using]
     name = historical_model(registration.model)._meta.db_table
     columns = backend_of(connection).columns(connection, [name])
     if name not in columns:
         raise ImportSourceError(
-            f"In the database {using!r} there is no table {name!r} of the snapshots of"
+            f"Database {using!r} has no table {name!r} for the snapshots of"
             f" {registration.model._meta.label_lower}. Run migrate first."
         )
     return snapshots_of(table, name=name, columns={column.name for column in columns[name]})
@@ -257,10 +256,10 @@ def snapshot_table(registration: Registration, *, using: str) -> TrackedTable:
 
 def historical_tables(
     using: str, *, models_wanted: Collection[type[models.Model]] | None = None
-) -> list[HistoricalTable]:
-    """Return the snapshots of all registered models that have any, or of some models.
+) -> list[SnapshotImport]:
+    """Return the imports of all registered models that have snapshots, or of some models.
 
-    Raises `ImportSourceError` for a model without snapshots, and where there are none at all.
+    Raises `ImportSourceError` for a model without snapshots, or if no model has any.
     """
     wanted = [
         registration
@@ -269,28 +268,28 @@ def historical_tables(
     ]
     without = [one.model._meta.label for one in wanted if historical_model(one.model) is None]
     if models_wanted is not None and without:
-        raise ImportSourceError(f"{', '.join(without)}: {PACKAGE} keeps no snapshots of it.")
+        raise ImportSourceError(f"{PACKAGE} keeps no snapshots of {', '.join(without)}.")
     found = [
-        HistoricalTable(registration=registration, using=using)
+        SnapshotImport(registration=registration, using=using)
         for registration in wanted
         if historical_model(registration.model) is not None
     ]
     if not found:
         raise ImportSourceError(
-            f"{PACKAGE} keeps snapshots of no registered model. Register the models whose history"
-            " you want to import, and leave their HistoricalRecords where they are until then."
+            f"{PACKAGE} keeps no snapshots of registered models. Register the models whose history"
+            " you want to import, and keep their HistoricalRecords until the import is done."
         )
     return found
 
 
-def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[SnapshotChange]:
-    """Yield what happened between two snapshots."""
+def _changes(former: Snapshot | None, snapshot: Snapshot) -> Iterator[SnapshotChange]:
+    """Yield the changes between two snapshots."""
     is_there = former is not None and former.type != "-"
     before = former.values if former is not None and is_there else {}
     links: Links = former.links if former is not None and is_there else {}
     after = snapshot.values
     if snapshot.type == "-":
-        yield from _link_steps(links, {})
+        yield from _link_changes(links, {})
         yield SnapshotChange(
             kind="delete", changes={name: [old, None] for name, old in after.items()}
         )
@@ -303,16 +302,16 @@ def _steps(former: Snapshot | None, snapshot: Snapshot) -> Iterator[SnapshotChan
     if is_there:
         if changes:
             yield SnapshotChange(kind="update", changes=changes)
-        yield from _link_steps(links, snapshot.links)
+        yield from _link_changes(links, snapshot.links)
         return
-    # A first record that is no creation: the row is older than its snapshots.
+    # If the first record is not a creation, the row is older than its snapshots.
     is_creation = snapshot.type == "+"
     yield SnapshotChange(kind="create" if is_creation else "event", changes=changes)
-    for step in _link_steps({}, snapshot.links):
-        yield step if is_creation else replace(step, kind="event")
+    for change in _link_changes({}, snapshot.links):
+        yield change if is_creation else replace(change, kind="event")
 
 
-def _link_steps(before: Links, after: Links) -> Iterator[SnapshotChange]:
+def _link_changes(before: Links, after: Links) -> Iterator[SnapshotChange]:
     for name in {**before, **after}:
         old, new = before.get(name, frozenset()), after.get(name, frozenset())
         for key in sorted(old - new):

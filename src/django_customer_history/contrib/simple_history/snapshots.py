@@ -1,6 +1,6 @@
-"""django-simple-history: snapshots of whole rows beside the log, with the same who and where.
+"""django-simple-history: snapshots of whole rows, with the same user and context as the log.
 
-The log never depends on them: a snapshot is taken by signals, when Django itself saves a row.
+The log does not depend on them: signals take a snapshot when Django itself saves a row.
 """
 
 from collections.abc import Iterable
@@ -24,9 +24,9 @@ from django_customer_history.registration.subject_paths import relations
 
 
 class AuditedSnapshot(models.Model):
-    """What a snapshot bears besides the row: the context in which it was taken.
+    """The context of a snapshot: a base class for historical models.
 
-    A base for historical models: `HistoricalRecords(bases=[AuditedSnapshot])`.
+    Use it as `HistoricalRecords(bases=[AuditedSnapshot])`.
     """
 
     history_user_label = models.CharField(_("user"), max_length=255, null=True, editable=False)
@@ -38,7 +38,7 @@ class AuditedSnapshot(models.Model):
         abstract = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # A new one is made with keywords, one of the database with positions.
+        # simple-history creates a snapshot with keywords; Django loads one with positions.
         if kwargs and not args:
             resolved = current().resolve()
             kwargs = {
@@ -52,7 +52,7 @@ class AuditedSnapshot(models.Model):
 
 
 class Snapshots(HistoricalRecords):  # type: ignore[misc]
-    """Takes snapshots, also when links are made from their other end; none during a pause."""
+    """Takes snapshots, also when links change from the other side; none during a pause."""
 
     def create_historical_record(self, *args: Any, **kwargs: Any) -> None:
         """Take a snapshot, unless the history is paused."""
@@ -70,12 +70,12 @@ class Snapshots(HistoricalRecords):  # type: ignore[misc]
         """Take a snapshot of the rows whose links changed."""
         rows: Iterable[models.Model] = [instance]
         if kwargs["reverse"]:
-            rows = _rows_at_the_other_end(instance, action, attr, pk_set, **kwargs)
+            rows = _rows_on_the_other_side(instance, action, attr, pk_set, **kwargs)
         for row in rows:
             super().m2m_changed(row, action, attr, pk_set, **kwargs)
 
 
-def _rows_at_the_other_end(
+def _rows_on_the_other_side(
     instance: models.Model,
     action: str,
     attr: str,
@@ -83,7 +83,7 @@ def _rows_at_the_other_end(
     **kwargs: Any,
 ) -> list[models.Model]:
     rows = kwargs["model"]._base_manager.using(kwargs["using"])
-    # Of links that are cleared Django says whose they were only while they are still there.
+    # The rows of cleared links are known only before they are cleared.
     cleared = instance.__dict__.setdefault("_customer_history_cleared", {})
     if action == "pre_clear":
         cleared[attr] = list(rows.filter(**{attr: instance}).values_list("pk", flat=True))
@@ -91,17 +91,22 @@ def _rows_at_the_other_end(
     return list(rows.filter(pk__in=list(keys)))
 
 
-def keep_snapshots() -> None:
-    """Let simple-history take snapshots of the models that are registered with `snapshots`."""
+def register_snapshots() -> None:
+    """Register the models that have the option `snapshots` with simple-history.
+
+    A label of an app that is not installed is left to the system check E008.
+    """
     for registration in registry:
-        if registration.snapshots and historical_model(registration.model) is None:
-            _keep(registration)
+        app = registration.snapshots
+        is_known = app is True or any(one.label == app for one in apps.get_app_configs())
+        if is_known and historical_model(registration.model) is None:
+            _register(registration)
 
 
-def user_in_force(
+def current_user(
     instance: models.Model | None = None, request: Any = None, **_kwargs: Any
 ) -> models.Model | None:
-    """Return the user of the context, if it is one of the project's and still there."""
+    """Return the user of the context in force, if it is an existing user of the project."""
     resolved = current().resolve()
     if resolved.user_id is None:
         return None
@@ -109,16 +114,16 @@ def user_in_force(
     try:
         user = users._base_manager.filter(pk=resolved.user_id).first()
     except (ValueError, ValidationError):
-        return None  # Something else acts, such as an API key.
-    is_named_so = user is not None and str(user.get_username()) == resolved.user_label
-    return user if is_named_so else None
+        return None  # The user of the context is something else, such as an API key.
+    is_same_user = user is not None and str(user.get_username()) == resolved.user_label
+    return user if is_same_user else None
 
 
-def _keep(registration: Registration) -> None:
-    model, home = registration.model, registration.snapshots
+def _register(registration: Registration) -> None:
+    model, app = registration.model, registration.snapshots
     register(
         model,
-        app=apps.get_app_config(home).name if isinstance(home, str) else None,
+        app=apps.get_app_config(app).name if isinstance(app, str) else None,
         records_class=Snapshots,
         bases=[AuditedSnapshot],
         excluded_fields=[
@@ -128,5 +133,5 @@ def _keep(registration: Registration) -> None:
             and (registry.keeps_secret(registration, field) or not registration.tracks(field.name))
         ],
         m2m_fields=[field.name for field in relations(registration, registry)],
-        get_user=user_in_force,
+        get_user=current_user,
     )

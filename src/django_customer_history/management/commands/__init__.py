@@ -1,1 +1,1 @@
-"""`manage.py history_...`."""
+"""The commands `manage.py history_...`."""

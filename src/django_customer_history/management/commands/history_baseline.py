@@ -1,4 +1,4 @@
-"""`manage.py history_baseline`: first entries for rows that are older than their registration."""
+"""`manage.py history_baseline`: entries for rows that are older than their registration."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,21 +13,21 @@ from django_customer_history.management.batches import BatchCommand
 
 
 class Command(BatchCommand):
-    """Write what rows held when tracking began, where the log does not tell how they began."""
+    """Write baseline entries for rows whose creation is not in the log."""
 
     help = (
-        "Writes an entry for each row that is older than its registration: what it held when"
-        " tracking began. It can be stopped and run again at any time."
+        "Writes a baseline entry for each row that is older than its registration, with the values"
+        " that it holds now. You can stop the command and run it again at any time."
     )
-    batch_help = "Rows that are locked at once."
+    batch_help = "How many rows to lock at once"
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
     ) -> Sequence[Baseline]:
-        """Return the rows and links of each model."""
+        """Return the jobs for the rows and links of each model."""
         return baselines(using, models_wanted=models_wanted)
 
-    def told(self, progress: Progress, *, is_dry_run: bool) -> str:
-        """Return how many rows got an entry."""
-        words = "would get" if is_dry_run else "got"
-        return f"{progress.entries} of {progress.rows} rows {words} a first entry"
+    def summary(self, progress: Progress, *, is_dry_run: bool) -> str:
+        """Return how many rows got a baseline entry."""
+        verb = "would get" if is_dry_run else "got"
+        return f"{progress.entries} of {progress.rows} rows {verb} a baseline entry"

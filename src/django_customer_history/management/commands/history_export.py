@@ -1,4 +1,4 @@
-"""`manage.py history_export`: a history as a file, with the filters that REST has too."""
+"""`manage.py history_export`: the history of one record or of all records as a file."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
@@ -39,9 +39,12 @@ from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
 
+_FILTER = "filter "
+"""Precedes the name of a filter among the options."""
+
 
 class CommandReader:
-    """Who runs a command on the server: may read everything, and unmask it when told to."""
+    """The user of the shell: may read everything; sees confidential values with `--unmasked`."""
 
     is_superuser = True
 
@@ -51,54 +54,58 @@ class CommandReader:
             self._permissions.add(VIEW_EVERY_CONFIDENTIAL_VALUE)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Return whether the operator has a permission."""
+        """Return whether the command has a permission."""
         return perm in self._permissions
 
 
 class Command(BaseCommand):
-    """Write the history of one record, or of all, to a file or to the standard output."""
+    """Write the history of one record, or of all records, to a file or to the standard output."""
 
-    help = "Exports the history. That it was exported is recorded in the history."
+    help = "Writes the history of one record, or of all records, as a file. This is logged."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take the record, the format, the file, the reader and the filters."""
+        """Add the record, the format, the file, the reader and the filters."""
         parser.add_argument(
-            "record", nargs="?", help='Such as "crm.customer:42"; without it all is exported.'
+            "record", nargs="?", help='A record: "crm.customer:42". Default: all records.'
         )
-        parser.add_argument("--database", metavar="ALIAS", help="The database with the log.")
+        parser.add_argument("--database", metavar="ALIAS", help="The database of the log.")
         parser.add_argument("--format", default="csv", choices=list(FORMATS))
         parser.add_argument(
-            "--output", metavar="PATH", help="The file to write; else the standard output."
+            "--output", metavar="PATH", help="The file to write. Default: the standard output."
         )
         reader = parser.add_mutually_exclusive_group()
         reader.add_argument(
-            "--as", dest="reader", metavar="USERNAME", help="Export what this user may export."
+            "--as",
+            dest="reader",
+            metavar="USERNAME",
+            help="Export as this user, with their permissions.",
         )
         reader.add_argument(
-            "--unmasked", action="store_true", help="Show confidential values to the operator."
+            "--unmasked", action="store_true", help="Export confidential values unmasked."
         )
         for name, definition in DEFINITIONS.items():
-            for prefix, words in (("", ""), ("not-", "Not: ")):
+            option = name.replace("_", "-")
+            for prefix, sign, text in (("", "", ""), ("not-", "-", "Not: ")):
                 parser.add_argument(
-                    f"--{prefix}{name}",
-                    dest=f"filter {prefix.replace('not', '')}{name}",
+                    f"--{prefix}{option}",
+                    dest=f"{_FILTER}{sign}{name}",
                     action="append",
                     metavar=definition.placeholder,
-                    help=words + definition.description.replace("%", "%%"),
+                    help=text + definition.description.replace("%", "%%"),
                 )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Export, and say how many entries were written and the digest of the file."""
-        asked = {
-            name.removeprefix("filter "): values
+        """Write the file. Then print the number of entries and the digest of the file."""
+        filters = {
+            name.removeprefix(_FILTER): values
             for name, values in options.items()
-            if name.startswith("filter ") and values
+            if name.startswith(_FILTER) and values
         }
         using = _database(options["database"])
         try:
             with _reading(options["reader"], is_unmasking=options["unmasked"]) as reader:
                 timeline = _timeline(reader, options["record"], using)
-                timeline = timeline.filtered(Filters.read(asked))
+                timeline = timeline.filtered(Filters.read(filters))
                 export = start_export(timeline, format_name=options["format"])
         except PermissionDenied:
             raise CommandError("This user may not export this history.") from None
@@ -120,7 +127,7 @@ class Command(BaseCommand):
 
 
 class _Encoded:
-    """The standard output, where it takes text alone."""
+    """A standard output that takes only text."""
 
     def __init__(self, out: Any) -> None:
         self._out = out
@@ -129,23 +136,23 @@ class _Encoded:
         self._out.write(content.decode(), ending="")
 
 
-def _copy(pieces: Iterable[bytes], file: "BinaryIO | _Encoded") -> None:
-    for piece in pieces:
-        file.write(piece)
+def _copy(contents: Iterable[bytes], file: "BinaryIO | _Encoded") -> None:
+    for content in contents:
+        file.write(content)
 
 
 @contextmanager
 def _reading(name: str | None, *, is_unmasking: bool) -> Iterator[Reader]:
-    """Yield who reads, as whom the log knows the export: a user, or whoever runs the command."""
+    """Yield the reader, in the context of the export: a user, or the user of the shell."""
     if name is None:
         with acting(source="command"):
             yield CommandReader(is_unmasking=is_unmasking)
         return
     user = _user(name)
-    sitting = current().resolve()
-    really = sitting.user_label and NamedUser(id=sitting.user_id, label=sitting.user_label)
+    shell = current().resolve()
+    impersonator = shell.user_label and NamedUser(id=shell.user_id, label=shell.user_label)
     with (
-        acting(user=user, impersonator=really or None, source="command"),
+        acting(user=user, impersonator=impersonator or None, source="command"),
         timezone.override(reader_time_zone(user)),
     ):
         yield user
@@ -177,6 +184,6 @@ def _timeline(reader: Reader, record: str | None, using: str | None) -> Timeline
     if not key:
         raise CommandError(f'Give the key of the record too, like "{label}:42".')
     timeline = Timeline.of_subject(reader, registration.model, key, using=using)
-    if not timeline.is_of_something():
+    if not timeline.is_known():
         raise CommandError(f"There is no record {record}, and there never was.")
     return timeline

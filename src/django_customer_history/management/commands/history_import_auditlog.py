@@ -1,11 +1,11 @@
-"""`manage.py history_import_auditlog`: django-auditlog's records as entries."""
+"""`manage.py history_import_auditlog`: import the records of django-auditlog."""
 
 from collections.abc import Collection, Sequence
 
 from django.db import models
 
 from django_customer_history.contrib.auditlog.importing import (
-    AuditLog,
+    AuditLogImport,
     audit_logs,
 )
 from django_customer_history.management.batches import BatchCommand
@@ -15,12 +15,12 @@ class Command(BatchCommand):
     """Import what django-auditlog recorded before the models were tracked."""
 
     help = (
-        "Turns the records of django-auditlog into entries, at their own time and of their own"
-        " user. It can be stopped and run again at any time."
+        "Imports the records of django-auditlog as entries, with their original time and user."
+        " You can stop the command and run it again at any time."
     )
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
-    ) -> Sequence[AuditLog]:
-        """Return the records of each model."""
+    ) -> Sequence[AuditLogImport]:
+        """Return one job for the records of each model."""
         return audit_logs(using, models_wanted=models_wanted)

@@ -1,11 +1,11 @@
-"""`manage.py history_import_simple_history`: django-simple-history's snapshots as entries."""
+"""`manage.py history_import_simple_history`: import the snapshots of django-simple-history."""
 
 from collections.abc import Collection, Sequence
 
 from django.db import models
 
 from django_customer_history.contrib.simple_history.importing import (
-    HistoricalTable,
+    SnapshotImport,
     historical_tables,
 )
 from django_customer_history.management.batches import BatchCommand
@@ -15,12 +15,12 @@ class Command(BatchCommand):
     """Import what django-simple-history recorded before the models were tracked."""
 
     help = (
-        "Turns the snapshots of django-simple-history into entries, at their own time and of"
-        " their own user. It can be stopped and run again at any time."
+        "Imports the differences between snapshots of django-simple-history as entries, with their"
+        " original time and user. You can stop the command and run it again at any time."
     )
 
-    def works(
+    def jobs(
         self, using: str, models_wanted: Collection[type[models.Model]] | None
-    ) -> Sequence[HistoricalTable]:
-        """Return the snapshots of each model."""
+    ) -> Sequence[SnapshotImport]:
+        """Return one job for the snapshots of each model."""
         return historical_tables(using, models_wanted=models_wanted)

@@ -1,4 +1,4 @@
-"""`manage.py history_partitions`: the log of PostgreSQL by month, made ahead of time."""
+"""`manage.py history_partitions`: partition the log by month on PostgreSQL."""
 
 from argparse import ArgumentParser
 from datetime import datetime
@@ -17,33 +17,43 @@ from django_customer_history.exceptions import PartitionError
 
 
 class Command(BaseCommand):
-    """List the partitions of the log; divide it, or make the months to come."""
+    """List the partitions of the log, or create them for the coming months."""
 
-    help = "Lists the partitions of the log; with --create divides it by month, some months ahead."
+    help = (
+        "Lists the partitions of the log (PostgreSQL only). With --create, partitions the log by"
+        " month and creates the partitions of the coming months."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --create, --ahead and --database."""
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
+        """Add --create, --ahead and --database."""
         parser.add_argument(
-            "--create", action="store_true", help="Divide the log, make the months that lack."
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help='The database with the log. Default: "default".',
+        )
+        parser.add_argument(
+            "--create",
+            action="store_true",
+            help="Partition the log if it is one table, and create missing partitions.",
         )
         parser.add_argument(
             "--ahead",
             type=_months,
             default=MONTHS_AHEAD,
             metavar="MONTHS",
-            help="So many whole months to come shall have a partition; 3 by default.",
+            help=f"How many coming months get a partition. Default: {MONTHS_AHEAD}.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it and list what there is."""
+        """Create partitions if asked to, and list all of them."""
         connection = connections[options["database"]]
         if options["create"]:
             try:
-                made = create_partitions(connection, ahead=options["ahead"])
+                created = create_partitions(connection, ahead=options["ahead"])
             except PartitionError as error:
                 raise CommandError(str(error)) from error
-            self.stdout.write(f"Partitions made: {len(made)}.")
+            self.stdout.write(f"Partitions created: {len(created)}.")
         found = partitions(connection)
         if not found:
             self.stdout.write("The log is one table.")

@@ -1,4 +1,4 @@
-"""`manage.py history_triggers`: what captures changes, table by table, and the mend."""
+"""`manage.py history_triggers`: list, fix or remove the triggers that capture changes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -12,23 +12,39 @@ from django_customer_history.capture.triggers import (
     synchronize_triggers,
 )
 
+STATES = ("good", "missing", "stale", "orphaned")
+
 
 class Command(BaseCommand):
-    """List the triggers of a database; install what is missing, or remove all."""
+    """List the triggers of a database, fix them, or remove all of them."""
 
-    help = "Lists the triggers that keep the history: good, missing, stale and superfluous ones."
+    help = (
+        "Lists the triggers that capture changes, with their state: good, missing, stale (made for"
+        " an older definition) or orphaned (no longer needed)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Take --database, and one of --fix and --remove."""
-        parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=list(connections))
-        what = parser.add_mutually_exclusive_group()
-        what.add_argument("--fix", action="store_true", help="Install and replace as needed.")
-        what.add_argument(
-            "--remove", action="store_true", help="Remove all: nothing is recorded any more."
+        """Add --database, --fix and --remove."""
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help='The database with the triggers. Default: "default".',
+        )
+        operation = parser.add_mutually_exclusive_group()
+        operation.add_argument(
+            "--fix",
+            action="store_true",
+            help="Install missing triggers, replace stale ones and remove orphaned ones.",
+        )
+        operation.add_argument(
+            "--remove",
+            action="store_true",
+            help="Remove all triggers. After that, no change is recorded.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Do it, and exit with an error where triggers are not as they should be."""
+        """List the triggers. Raises `CommandError` if some are not good."""
         connection = connections[options["database"]]
         if options["remove"]:
             self.stdout.write(f"Removed {remove_all(connection)} triggers.")
@@ -36,9 +52,13 @@ class Command(BaseCommand):
         if options["fix"]:
             synchronize_triggers(connection)
         found = compare_triggers(connection)
-        words = ("good", "missing", "stale", "orphaned")
-        rows = sorted((one.table, one.name, word) for word in words for one in getattr(found, word))
-        for table, name, word in rows:
-            self.stdout.write(f"{word:<12} {table:<32} {name}")
+        rows = sorted(
+            (trigger.table, trigger.name, state)
+            for state in STATES
+            for trigger in getattr(found, state)
+        )
+        for table, name, state in rows:
+            self.stdout.write(f"{state:<12} {table:<32} {name}")
         if found:
-            raise CommandError("Not all is as it should be. Mend it with --fix.")
+            problems = "; ".join(found.problems())
+            raise CommandError(f"Some triggers are not good: {problems}. Fix them with --fix.")

@@ -1,35 +1,35 @@
-/* Makes the History tab nicer to use. Without it every link and button works as a page of its own. */
+/* Enhances the History tab. Without JavaScript, every link and button works as a page of its own. */
 (() => {
   "use strict";
 
   const TAB = ".customer-history";
 
-  const parsed = async (response) => {
-    const found = new DOMParser().parseFromString(await response.text(), "text/html");
-    return found.querySelector(TAB);
+  /* Screen readers read the text of this element when it changes. */
+  const announce = (tab, text) => {
+    tab.querySelector(".customer-history-status").textContent = text;
   };
 
-  /* Fetch what a link or form leads to; where that fails, go there as without a script. */
-  const load = async (tab, address, options, otherwise) => {
-    const status = tab.querySelector(".customer-history-status");
+  const parseTab = async (response) => {
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    return page.querySelector(TAB);
+  };
+
+  /* Return the tab of another page. If that fails, call `onError`, which usually follows the link. */
+  const load = async (tab, url, options, onError) => {
     tab.setAttribute("aria-busy", "true");
-    status.textContent = tab.dataset.loading;
+    announce(tab, tab.dataset.loading);
     try {
-      const response = await fetch(address, { credentials: "same-origin", ...options });
-      const fetched = response.ok && !response.redirected ? await parsed(response) : null;
+      const response = await fetch(url, { credentials: "same-origin", ...options });
+      const fetched = response.ok && !response.redirected ? await parseTab(response) : null;
       if (!fetched) throw new Error(String(response.status));
       return fetched;
     } catch {
-      status.textContent = tab.dataset.failed;
-      otherwise();
+      announce(tab, tab.dataset.failed);
+      onError();
       return null;
     } finally {
       tab.removeAttribute("aria-busy");
     }
-  };
-
-  const say = (tab, text) => {
-    tab.querySelector(".customer-history-status").textContent = text;
   };
 
   const loadOlder = async (tab, link) => {
@@ -42,54 +42,54 @@
       (body) => !body.classList.contains("customer-history-day") || body.dataset.day !== lastDay,
     );
     table.append(...bodies);
-    const ends = ".customer-history-pages:has([rel=next]), .customer-history-end, .customer-history-beginning";
+    const ends = ".customer-history-pages:has([rel=next]), .customer-history-end, .customer-history-tracking-start";
     tab.querySelectorAll(ends).forEach((end) => end.remove());
     table.after(...fetched.querySelectorAll(ends));
-    if (!tab.querySelector(".customer-history-newer, .customer-history-older")) {
-      tab.querySelector(".customer-history-part")?.remove();
+    if (!tab.querySelector(".customer-history-newer, .customer-history-load-older")) {
+      tab.querySelector(".customer-history-partial")?.remove();
     }
     if (!tab.querySelector("#customer-history-reveal")) {
       table.after(...fetched.querySelectorAll("#customer-history-reveal"));
     }
     const first = bodies.find((body) => body.classList.contains("customer-history-entry"));
-    say(tab, tab.dataset.olderLoaded);
+    announce(tab, tab.dataset.olderLoaded);
     first?.focus();
   };
 
   const openFilters = async (tab, link) => {
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
-    tab.querySelector(".customer-history-filter").replaceWith(fetched.querySelector(".customer-history-filter"));
-    say(tab, "");
-    tab.querySelector(".customer-history-form input[type=search]")?.focus();
+    tab.querySelector(".customer-history-filter-bar").replaceWith(fetched.querySelector(".customer-history-filter-bar"));
+    announce(tab, "");
+    tab.querySelector(".customer-history-filter-form input[type=search]")?.focus();
   };
 
   const reveal = async (tab, form, button) => {
     const body = new FormData(form);
     body.append(button.name, button.value);
-    /* A second try without the script would be recorded as a second look: only say that it failed. */
+    /* Following the link could reveal, and log, a second time: only announce that it failed. */
     const fetched = await load(tab, form.action, { method: "POST", body }, () => {});
     const row = fetched?.querySelector(`[id="entry-${button.value}"]`);
-    if (!row) return say(tab, tab.dataset.failed);
+    if (!row) return announce(tab, tab.dataset.failed);
     document.getElementById(row.id).replaceWith(row);
-    say(tab, tab.dataset.revealed);
+    announce(tab, tab.dataset.revealed);
     row.focus();
   };
 
-  /* What is printed is the whole list as it is now, and not the part of it that was loaded. */
+  /* Print the print view, which has all entries, and not only those that were loaded. */
   const print = async (tab, link) => {
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
-    say(tab, "");
-    const place = scrollY;
+    announce(tab, "");
+    const position = scrollY;
     fetched.querySelectorAll("script").forEach((script) => script.remove());
     tab.replaceWith(fetched);
-    const back = () => {
+    const restore = () => {
       fetched.replaceWith(tab);
-      scrollTo(0, place);
+      scrollTo(0, position);
       link.focus({ preventScroll: true });
     };
-    window.addEventListener("afterprint", back, { once: true });
+    window.addEventListener("afterprint", restore, { once: true });
     window.print();
   };
 
@@ -97,13 +97,13 @@
     const tab = event.target.closest(TAB);
     const link = event.target.closest("a");
     if (!tab || !link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (link.classList.contains("customer-history-older")) {
+    if (link.classList.contains("customer-history-load-older")) {
       event.preventDefault();
       loadOlder(tab, link);
-    } else if (link.classList.contains("customer-history-open")) {
+    } else if (link.classList.contains("customer-history-open-filters")) {
       event.preventDefault();
       openFilters(tab, link);
-    } else if (link.classList.contains("customer-history-print")) {
+    } else if (link.classList.contains("customer-history-print-link")) {
       event.preventDefault();
       print(tab, link);
     }
@@ -116,13 +116,13 @@
     if (form.id === "customer-history-reveal") {
       event.preventDefault();
       reveal(tab, form, event.submitter);
-    } else if (form.classList.contains("customer-history-form")) {
-      /* What is empty asks for nothing, and has no place in the address. */
+    } else if (form.classList.contains("customer-history-filter-form")) {
+      /* Keep empty inputs out of the URL. */
       for (const input of form.elements) if (input.name && !input.value) input.disabled = true;
     }
   });
 
-  /* Menus close as people expect: by Escape, or by a click elsewhere. */
+  /* Escape, or a click elsewhere, closes an open menu. */
   const openMenus = () => document.querySelectorAll(`${TAB} .customer-history-menu[open]`);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
@@ -137,39 +137,39 @@
     });
   });
   window.addEventListener("pageshow", () => {
-    document.querySelectorAll(`${TAB} .customer-history-form :disabled`).forEach((input) => {
+    document.querySelectorAll(`${TAB} .customer-history-filter-form :disabled`).forEach((input) => {
       input.disabled = false;
     });
   });
 
-  /* On paper everything is open, and the time is that of printing; afterwards it is as it was. */
+  /* While printing, open everything and show the current time. */
   let opened = [];
-  const now = (zone) => {
+  const currentTime = (zone) => {
     const style = { dateStyle: "long", timeStyle: "long", timeZone: zone };
     return new Intl.DateTimeFormat(document.documentElement.lang || undefined, style).format(new Date());
   };
   window.addEventListener("beforeprint", () => {
-    document.querySelectorAll(`${TAB} .customer-history-now`).forEach((time) => {
+    document.querySelectorAll(`${TAB} .customer-history-print-time`).forEach((time) => {
       try {
-        time.replaceChildren(now(time.closest(TAB).dataset.zone));
+        time.replaceChildren(currentTime(time.closest(TAB).dataset.zone));
         time.dateTime = new Date().toISOString();
       } catch {
-        /* A zone without a name that browsers know: the time of the page stands. */
+        /* The browser does not know this time zone: keep the time when the page was made. */
       }
     });
     opened = [...document.querySelectorAll(`${TAB} details:not([open]):not(.customer-history-menu)`)];
-    opened.forEach((one) => (one.open = true));
+    opened.forEach((element) => (element.open = true));
   });
-  window.addEventListener("afterprint", () => opened.forEach((one) => (one.open = false)));
+  window.addEventListener("afterprint", () => opened.forEach((element) => (element.open = false)));
 
-  /* A link to one change leads to it with the keyboard too. */
-  const arrive = () => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    if (!name.startsWith("entry-")) return;
-    const row = document.getElementById(name);
-    row?.classList.add("customer-history-arrived");
-    row?.focus();
+  /* Move the keyboard focus to the entry that a permalink names. */
+  const focusEntry = () => {
+    const id = decodeURIComponent(location.hash.slice(1));
+    if (!id.startsWith("entry-")) return;
+    const entry = document.getElementById(id);
+    entry?.classList.add("customer-history-arrived");
+    entry?.focus();
   };
-  window.addEventListener("hashchange", arrive);
-  arrive();
+  window.addEventListener("hashchange", focusEntry);
+  focusEntry();
 })();

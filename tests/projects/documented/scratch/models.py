@@ -1,1 +1,1 @@
-"""Where models stand that a block of the documents defines."""
+"""The module for models that a block of the documentation defines."""

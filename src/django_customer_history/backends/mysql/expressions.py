@@ -1,0 +1,196 @@
+"""MariaDB and MySQL: the SQL of values, rows and entries."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from django_customer_history.backends.entries import LOG_COLUMNS
+from django_customer_history.backends.mysql import templates
+from django_customer_history.backends.row_triggers import RowTriggerBackend
+from django_customer_history.backends.tables import (
+    PREFIX,
+    Event,
+    TrackedColumn,
+    TrackedTable,
+)
+from django_customer_history.backends.templates import all_of, call, fill, lines, wrapped
+from django_customer_history.context.resolved import REASON_KEYS
+from django_customer_history.values.types import ValueType
+
+_MAX_MESSAGE_LENGTH = 128
+"""Characters that MySQL takes as the message of a SIGNAL."""
+
+
+class MySQLExpressions(RowTriggerBackend):
+    """The context comes from user variables of the session."""
+
+    def __init__(
+        self, *, json_equals: str = "", random: str = "MD5(CONCAT(UUID(), RAND()))"
+    ) -> None:
+        self._json_equals = json_equals
+        self._random = random
+
+    def context(self, name: str) -> str:
+        return f"@{PREFIX}{name}"
+
+    def clock(self, number: int) -> Mapping[str, str]:
+        microsecond = f"(microsecond + {number})" if number else "microsecond"
+        return {
+            "id": fill(templates.KEY, microsecond=microsecond, random=self._random),
+            "timestamp": f"TIMESTAMP '1970-01-01 00:00:00' + INTERVAL {microsecond} MICROSECOND",
+        }
+
+    def in_log(self, text: str) -> str:
+        return f"{text} COLLATE utf8mb4_bin"
+
+    def quote(self, name: str) -> str:
+        return "`" + name.replace("`", "``") + "`"
+
+    def literal(self, text: str) -> str:
+        return super().literal(text.replace("\\", "\\\\"))
+
+    def cell(self, row: str, column: str) -> str:
+        return f"{row}.{self.quote(column)}"
+
+    def text(self, value: str, column: TrackedColumn) -> str:
+        return _TEXTS.get(column.value_type, "CONVERT({0} USING utf8mb4)").format(value)
+
+    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+        return (
+            f"(SELECT {self.quote(column)} FROM {self.table(table)}"
+            f" WHERE {self.quote(key)} = {value})"
+        )
+
+    def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
+        if value_type not in (ValueType.TEXT, ValueType.JSON):
+            return f"NOT ({one} <=> {other})"
+        if value_type is ValueType.JSON and self._json_equals:
+            # Two texts of JSON may differ in their order and be the same value.
+            equal = self._json_equals.format(one, other)
+            return f"(NOT (BINARY {one} <=> BINARY {other}) AND NOT ({equal} <=> 1))"
+        # BINARY: most collations take 'abc', 'ABC' and 'abc ' for equal.
+        return f"NOT (BINARY {one} <=> BINARY {other})"
+
+    def members_by_key(self, field: str, old: str, new: str) -> str:
+        sides = [
+            fill(templates.KEYS_OF_ONE_SIDE, document=document, old=values[0], new=values[1])
+            for document, values in ((old, ("value", "NULL")), (new, ("NULL", "value")))
+            if document != "NULL"
+        ]
+        texts = [_TEXTS[ValueType.JSON].format(value) for value in (old, new)]
+        return fill(
+            templates.MEMBERS_BY_KEY,
+            are_objects=all_of(
+                [
+                    f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')"
+                    for value in (old, new)
+                ]
+            ),
+            prefix=self.literal(field + "."),
+            sides="\nUNION ALL\n".join(sides),
+            whole=self.concatenate([self.literal(json.dumps(field) + ":"), self.pair(*texts)]),
+        )
+
+    def pair(self, old: str, new: str) -> str:
+        return call("JSON_ARRAY", [old, new])
+
+    def concatenate(self, parts: Sequence[str]) -> str:
+        return f"CONCAT({', '.join(parts)})"
+
+    def join_words(self, parts: Sequence[str]) -> str:
+        return f"CONCAT_WS(' ', {', '.join(parts)})"
+
+    def json_string(self, text: str) -> str:
+        return f"JSON_QUOTE({text})"
+
+    def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
+        members = [
+            call("IF", [condition, member, "NULL"]) if condition else member
+            for condition, member in pieces
+        ]
+        joined = call("CONCAT_WS", ["','", *members])
+        return call("CONCAT", ["'{'", joined, "'}'"]) if pieces else "'{}'"
+
+    def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
+        condition, member = super().piece(column, event)
+        # CONCAT of NULL is NULL, which CONCAT_WS leaves out: no condition is necessary.
+        is_condition_in_member = event != "update" and not column.by_key and not column.secret
+        return "" if is_condition_in_member else condition, member
+
+    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
+        is_plain = column.value_type not in (ValueType.TEXT, ValueType.JSON)
+        quoted = f"'\"', {text}, '\"'" if is_plain else self.json_string(text)
+        return f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
+
+    def changes(self, table: TrackedTable, event: Event) -> str:
+        if event == "update" and table.relation is None:
+            return "CONCAT('{', changes, '}')"
+        return super().changes(table, event)
+
+    def insert(
+        self,
+        log: str,
+        values: Mapping[str, str],
+        *,
+        table: str,
+        event: Event,
+        condition: str | None,
+    ) -> str:
+        from_log = {name: sql for name, sql in values.items() if f"FROM {self.table(log)}" in sql}
+        inserted = {**values, **{name: f"logged_{name}" for name in from_log}}
+        statement = fill(
+            templates.ENTRY,
+            log=self.table(log),
+            columns=wrapped(tuple(map(self.quote, LOG_COLUMNS))),
+            values=lines(inserted[column] for column in LOG_COLUMNS),
+        )
+        if from_log:
+            variables = [
+                fill(templates.VALUE_FROM_LOG, column=name, value=sql)
+                for name, sql in from_log.items()
+            ]
+            statement = fill(
+                templates.ENTRY_WITH_VALUES_FROM_LOG,
+                variables="\n".join(variables),
+                statement=statement,
+            )
+        if condition is None:
+            return statement
+        return fill(templates.IF, condition=condition, statement=statement)
+
+    def require_reason(self, message: str, *, condition: str | None) -> str:
+        paths = ", ".join(f"'$.{name}'" for name in REASON_KEYS)
+        context = self.context("context")
+        tests = [f"NOT COALESCE(JSON_CONTAINS_PATH({context}, 'one', {paths}), 0)"]
+        tests += [condition] if condition else []
+        return fill(templates.IF, condition=all_of(tests), statement=self.signal(message))
+
+    def signal(self, message: str) -> str:
+        """Return the statement that fails with a message."""
+        return fill(templates.SIGNAL, message=self.literal(message[:_MAX_MESSAGE_LENGTH]))
+
+    def existing_rows_source(self, table: str, condition: str) -> str:
+        return (
+            f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
+            f" CROSS JOIN (SELECT {templates.MICROSECOND} AS microsecond) AS clock"
+        )
+
+
+_AS_CHARACTERS = "CAST({0} AS CHAR)"
+_TEXTS: Mapping[ValueType, str] = {
+    ValueType.INTEGER: _AS_CHARACTERS,
+    ValueType.DECIMAL: _AS_CHARACTERS,
+    ValueType.FLOAT: _AS_CHARACTERS,
+    ValueType.DATE: _AS_CHARACTERS,
+    ValueType.BOOLEAN: "CASE {0} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END",
+    ValueType.DATETIME: "DATE_FORMAT({0}, '%Y-%m-%dT%H:%i:%s.%fZ')",
+    ValueType.LOCAL_DATETIME: "DATE_FORMAT({0}, '%Y-%m-%dT%H:%i:%s.%f')",
+    ValueType.TIME: "TIME_FORMAT({0}, '%H:%i:%s.%f')",
+    # MySQL has no type for UUIDs: Django stores 32 digits. MariaDB's own type writes dashes.
+    ValueType.UUID: (
+        "IF(LENGTH({0}) = 32, INSERT(INSERT(INSERT(INSERT({0}, 21, 0, '-'), 17, 0, '-'),"
+        " 13, 0, '-'), 9, 0, '-'), CAST({0} AS CHAR))"
+    ),
+    ValueType.BINARY: "LOWER(HEX({0}))",
+    # CONCAT: MariaDB's JSON_ARRAY would nest the value of a JSON column instead of quoting it.
+    ValueType.JSON: "CONCAT(CONVERT({0} USING utf8mb4), '')",
+}

@@ -1,0 +1,14 @@
+"""PostgreSQL: what it can do."""
+
+from django_customer_history.backends.features import Features
+
+FEATURES = Features(
+    ddl_is_transactional=True,
+    triggers_block_changes=False,
+    splits_json_outside_triggers=True,
+    error_ends_transaction=True,
+    has_truncate_triggers=True,
+    supports_partitions=True,
+    runs_triggers_for_native_cascades=True,
+    folds_only_ascii_case=False,
+)

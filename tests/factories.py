@@ -1,0 +1,87 @@
+"""Rows that several test modules need, and how a model is registered for one of them."""
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from django_customer_history.keys import uuid_at
+from django_customer_history.models import Entry
+from django_customer_history.registration.registry import registration_of, registry
+
+MOMENT = datetime(2026, 11, 23, 14, 2, 11, tzinfo=UTC)
+"""The timestamp of the entries made here."""
+
+KEY_PREFIX = uuid_at(int(MOMENT.timestamp()) * 1_000_000, tail=0).hex[:20]
+"""The first digits of a key of that moment."""
+
+TEN_TO_THE_FIFTH = " CROSS JOIN ".join(
+    f"(SELECT {' UNION ALL SELECT '.join(f'{n * 10**place} AS n' for n in range(10))}) AS d{place}"
+    for place in range(5)
+)
+KEY_EXPRESSIONS = {
+    "sqlite": "%s || printf('%%012x', {})",
+    "postgresql": "CAST(%s || lpad(to_hex({}), 12, '0') AS uuid)",
+    "mysql": "lower(concat(%s, lpad(hex({}), 12, '0')))",
+}
+
+
+def log_updates(customer, count, *, has_changes=True):
+    """Log updates of a customer, all of one moment."""
+    Entry.objects.bulk_create(
+        (
+            Entry(
+                timestamp=MOMENT,
+                kind="update",
+                action="Update",
+                subject_model="crm.customer",
+                subject_id=str(customer.pk),
+                entity_model="crm.customer",
+                entity_id=str(customer.pk),
+                changes={"rate": [str(number), str(number + 1)]} if has_changes else {},
+                source="web",
+            )
+            for number in range(count)
+        ),
+        batch_size=2_000,
+    )
+
+
+def log_100_000_updates(customer):
+    """Log updates of a customer in one statement. Their keys end in even numbers, from 2 on."""
+    key = KEY_EXPRESSIONS[connection.vendor].format("2 * (d0.n + d1.n + d2.n + d3.n + d4.n + 1)")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO customer_history_entry (id, timestamp, kind, action, subject_model,"
+            " subject_id, entity_model, entity_id, entity_label, changes, source)"
+            f" SELECT {key}, %s, 'update', 'Update', 'crm.customer', %s, 'crm.customer', %s,"
+            f" 'Acme', '{{}}', 'web' FROM {TEN_TO_THE_FIFTH}",
+            [
+                KEY_PREFIX,
+                connection.ops.adapt_datetimefield_value(MOMENT),
+                *[str(customer.pk)] * 2,
+            ],
+        )
+
+
+def entry_key(number):
+    """Return the key of the moment that ends in this number."""
+    return UUID(f"{KEY_PREFIX}{number:012x}")
+
+
+def count_index_reads():
+    """Return how many rows MariaDB has read by an index for this connection so far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW STATUS LIKE 'Handler_read%'")
+        counts = dict(cursor.fetchall())
+    return sum(int(counts[f"Handler_read_{way}"]) for way in ("key", "next", "prev"))
+
+
+@contextmanager
+def registered_as(model, **options):
+    """Replace the registration of a model. Its triggers stay as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry._registrations, model, registration_of(model, **options))
+        yield
