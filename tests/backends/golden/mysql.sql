@@ -58,7 +58,9 @@ BEGIN
               COALESCE(JSON_TYPE(NULL), 'NULL') IN ('OBJECT', 'NULL')
                 AND COALESCE(JSON_TYPE(NEW.`details`), 'NULL') IN ('OBJECT', 'NULL'),
               (
-                SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT('details.', k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
+                SELECT TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
+                  JSON_OBJECTAGG(CONCAT('details.', k), JSON_ARRAY(o, n)) AS CHAR
+                )))
                 FROM (
                   SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
                   FROM (
@@ -132,12 +134,14 @@ BEGIN
         DATE_FORMAT(NEW.`paid_at`, '%Y-%m-%dT%H:%i:%s.%fZ')
       ))), '');
     END IF;
-    IF NOT (BINARY OLD.`details` <=> BINARY NEW.`details`) THEN
+    IF (NOT (BINARY OLD.`details` <=> BINARY NEW.`details`) AND NOT (CAST(OLD.`details` AS JSON) = CAST(NEW.`details` AS JSON) <=> 1)) THEN
       SET changes = NULLIF(CONCAT_WS(',', changes, IF(
         COALESCE(JSON_TYPE(OLD.`details`), 'NULL') IN ('OBJECT', 'NULL')
           AND COALESCE(JSON_TYPE(NEW.`details`), 'NULL') IN ('OBJECT', 'NULL'),
         (
-          SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT('details.', k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
+          SELECT TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
+            JSON_OBJECTAGG(CONCAT('details.', k), JSON_ARRAY(o, n)) AS CHAR
+          )))
           FROM (
             SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
             FROM (
@@ -326,7 +330,9 @@ BEGIN
               COALESCE(JSON_TYPE(OLD.`details`), 'NULL') IN ('OBJECT', 'NULL')
                 AND COALESCE(JSON_TYPE(NULL), 'NULL') IN ('OBJECT', 'NULL'),
               (
-                SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT('details.', k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
+                SELECT TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
+                  JSON_OBJECTAGG(CONCAT('details.', k), JSON_ARRAY(o, n)) AS CHAR
+                )))
                 FROM (
                   SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
                   FROM (

@@ -40,6 +40,7 @@ class MySQLBackend(MySQLExpressions):
         known: dict[str, str] = {}
         if not is_mariadb:
             known["json_equals"] = "CAST({0} AS JSON) = CAST({1} AS JSON)"
+            known["members"] = templates.MYSQL_MEMBERS
         elif version >= (10, 7):
             known["json_equals"] = "JSON_EQUALS({0}, {1})"
         if not is_mariadb or version >= (10, 10):
@@ -172,6 +173,8 @@ _VALUE_TYPES: Mapping[str, ValueType] = {
     "timestamp": ValueType.DATETIME,
     "time": ValueType.TIME,
     "uuid": ValueType.UUID,
+    "json": ValueType.JSON,
+    "vector": ValueType.BINARY,
     "tinyblob": ValueType.BINARY,
     "blob": ValueType.BINARY,
     "mediumblob": ValueType.BINARY,

@@ -24,10 +24,15 @@ class MySQLExpressions(RowTriggerBackend):
     """The context comes from user variables of the session."""
 
     def __init__(
-        self, *, json_equals: str = "", random: str = "MD5(CONCAT(UUID(), RAND()))"
+        self,
+        *,
+        json_equals: str = "",
+        random: str = "MD5(CONCAT(UUID(), RAND()))",
+        members: str = templates.MARIADB_MEMBERS,
     ) -> None:
         self._json_equals = json_equals
         self._random = random
+        self._members = members
 
     def context(self, name: str) -> str:
         return f"@{PREFIX}{name}"
@@ -85,7 +90,7 @@ class MySQLExpressions(RowTriggerBackend):
                     for value in (old, new)
                 ]
             ),
-            prefix=self.literal(field + "."),
+            members=fill(self._members, prefix=self.literal(field + ".")),
             sides="\nUNION ALL\n".join(sides),
             whole=self.concatenate([self.literal(json.dumps(field) + ":"), self.pair(*texts)]),
         )

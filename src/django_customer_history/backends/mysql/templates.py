@@ -114,7 +114,7 @@ MEMBERS_BY_KEY = """
 IF(
   {are_objects},
   (
-    SELECT GROUP_CONCAT(JSON_QUOTE(CONCAT({prefix}, k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
+    SELECT {members}
     FROM (
       SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
       FROM (
@@ -126,6 +126,18 @@ IF(
   ),
   {whole}
 )
+"""
+
+MARIADB_MEMBERS = """
+GROUP_CONCAT(JSON_QUOTE(CONCAT({prefix}, k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
+"""
+
+# MySQL cuts GROUP_CONCAT after 1,024 bytes. An object has no such limit; without its braces it is
+# the list of its members.
+MYSQL_MEMBERS = """
+TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
+  JSON_OBJECTAGG(CONCAT({prefix}, k), JSON_ARRAY(o, n)) AS CHAR
+)))
 """
 
 # Keys and values come in the same order. A path with the key in it would miss keys with escapes.
