@@ -87,7 +87,7 @@ def register_status(registered):
 
 @pytest.fixture
 def tickets(customer, user):
-    """A ticket that was created, closed, reopened, closed and reassigned at once, and so on."""
+    """A ticket whose status, assignee and urgency changed several times."""
     ticket = Ticket.objects.create(customer=customer, note="first")
     for changes in (
         {"status": "closed"},

@@ -313,7 +313,7 @@ class TestBrowsableApi:
             "DEFAULT_RENDERER_CLASSES": renderers,
         }
         with pytest.MonkeyPatch.context() as patch:
-            # The framework reads this setting once, when the class is made.
+            # The framework reads this setting only once, when it creates the class.
             patch.setattr(HistoryViewSet, "renderer_classes", [JSONRenderer])
             answer = reader.get("/api/history/", headers=BROWSER)
         assert answer["Content-Type"] == "application/json"

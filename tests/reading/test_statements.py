@@ -120,7 +120,7 @@ class TestSubject:
 
     def test_the_template_tag(self, reader, busy):
         names, answer = statements(lambda: reader.get(f"/customers/{busy.pk}/page/"))
-        assert names == ["crm_customer", "crm_customer", *PAGE]  # The page loads it, too.
+        assert names == ["crm_customer", "crm_customer", *PAGE]  # The page also loads the record.
         assert "Gone Ltd" in answer.content.decode()
 
     def test_history_in_the_admin(self, reader, user, busy):

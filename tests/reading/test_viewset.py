@@ -24,7 +24,7 @@ def url(request, customer):
     return f"/project/{request.param}/{customer.pk}/history/"
 
 
-def is_problem(answer, status):
+def check_problem(answer, status):
     assert answer["Content-Type"] == "application/problem+json"
     assert answer["Cache-Control"] == "private, no-store"
     problem = json.loads(answer.content)
@@ -61,7 +61,7 @@ class TestHistoryPage:
         assert log.entries() == []
 
     def test_names_all_errors_at_once(self, url, reader):
-        problem = is_problem(reader.get(f"{url}?acton=x&limit=0&cursor=x&format=json"), 400)
+        problem = check_problem(reader.get(f"{url}?acton=x&limit=0&cursor=x&format=json"), 400)
         named = [error["parameter"] for error in problem["errors"]]
         assert named == ["acton", "format", "limit", "cursor"]
 
@@ -74,7 +74,7 @@ class TestProjectSettings:
     def test_ignores_the_exception_handler(self, url, stranger, settings):
         handler = "tests.reading.test_viewset.handled_by_the_project"
         settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "EXCEPTION_HANDLER": handler}
-        is_problem(stranger.get(url), 403)
+        check_problem(stranger.get(url), 403)
         with pytest.raises(AssertionError, match="the project's handler"):
             stranger.get("/project/customers/987654/")
 
@@ -106,29 +106,29 @@ class TestAccess:
         strict.force_login(user)
         for client in (reader, strict, Client()):
             answer = getattr(client, method)(url)
-            assert is_problem(answer, 405)["title"] == "Method Not Allowed"
+            assert check_problem(answer, 405)["title"] == "Method Not Allowed"
             assert answer["Allow"] == "GET, HEAD, OPTIONS"
 
     def test_anonymous_users_get_a_401(self, url, customer):
         answer = Client().get(url)
-        assert is_problem(answer, 401)["title"] == "Unauthorized"
+        assert check_problem(answer, 401)["title"] == "Unauthorized"
         assert answer["WWW-Authenticate"]
 
     def test_hidden_object_has_no_history(self, reader):
         hidden = Customer.objects.create(name="Hidden from all users")
         for key in (hidden.pk, 987654):
-            problem = is_problem(reader.get(f"/project/customers/{key}/history/"), 404)
+            problem = check_problem(reader.get(f"/project/customers/{key}/history/"), 404)
             assert problem["title"] == "Not Found"
             assert "Hidden" not in json.dumps(problem)
         assert reader.get(f"/api/history/subjects/crm.customer/{hidden.pk}/").status_code == 200
 
     def test_history_permission_is_required(self, url, stranger):
-        is_problem(stranger.get(url), 403)
+        check_problem(stranger.get(url), 403)
 
     def test_rejects_other_methods(self, url, reader):
         for method in ("post", "put", "patch", "delete"):
             answer = getattr(reader, method)(url)
-            is_problem(answer, 405)
+            check_problem(answer, 405)
             assert answer["Allow"] == "GET, HEAD, OPTIONS"
 
     def test_uses_viewset_authentication(self, user, customer):
@@ -141,7 +141,7 @@ class TestAccess:
     def test_viewset_cannot_open_access(self, url, monkeypatch):
         for viewset in (CustomerViewSet, PagedViewSet):
             monkeypatch.setattr(viewset, "get_permissions", lambda self: [])
-        is_problem(Client().get(url), 401)
+        check_problem(Client().get(url), 401)
 
 
 class TestThrottling:
@@ -155,7 +155,7 @@ class TestThrottling:
         settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
         assert reader.get(url).status_code == 200
         answer = reader.get(url)
-        is_problem(answer, 429)
+        check_problem(answer, 429)
         assert int(answer["Retry-After"]) > 0
         cache.clear()
 
