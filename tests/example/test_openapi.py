@@ -49,32 +49,35 @@ def described(environment, second_run):
     return json.loads(done.stdout.partition("DOCUMENT ")[2])
 
 
-def test_the_endpoints_conform_to_the_document(described, second_run):
-    key, document = described
-    # The test authenticates by token; it does not try cookies.
-    del document["components"]["securitySchemes"]["cookieAuth"]
-    for path in document["paths"].values():
-        for operation in path.values():
-            operation["security"] = [{"tokenAuth": []}]
-    schema = schemathesis.openapi.from_dict(document).include(path_regex="history")
-    tried = dict.fromkeys(OURS, 0)
-    for operation in (found.ok() for found in schema.get_all_operations()):
+class TestConformance:
+    def test_endpoints_match_the_document(self, described, second_run):
+        key, document = described
+        # The test authenticates by token; it does not try cookies.
+        del document["components"]["securitySchemes"]["cookieAuth"]
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["security"] = [{"tokenAuth": []}]
+        schema = schemathesis.openapi.from_dict(document).include(path_regex="history")
+        tried = dict.fromkeys(OURS, 0)
+        for operation in (found.ok() for found in schema.get_all_operations()):
 
-        @given(case=operation.as_strategy().filter(lambda one: "cursor" not in (one.query or {})))
-        @settings(
-            max_examples=15,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        def ask(case):
-            tried[case.operation.path] += 1
-            headers = {"Authorization": f"Token {key}"}
-            case.call_and_validate(base_url=second_run.site, headers=headers)
+            @given(
+                case=operation.as_strategy().filter(lambda one: "cursor" not in (one.query or {}))
+            )
+            @settings(
+                max_examples=15,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            def call(case):
+                tried[case.operation.path] += 1
+                headers = {"Authorization": f"Token {key}"}
+                case.call_and_validate(base_url=second_run.site, headers=headers)
 
-        ask()
-    assert set(tried) == OURS
-    assert min(tried.values()) > 0
-    assert sum(tried.values()) >= 60
+            call()
+        assert set(tried) == OURS
+        assert min(tried.values()) > 0
+        assert sum(tried.values()) >= 60

@@ -11,38 +11,38 @@ from demo.browser import Browser, FormRefusedError
 from tests.example.conftest import MANAGE
 
 
-def test_djangos_checks_find_nothing(environment):
-    command = [sys.executable, MANAGE, "check", "--fail-level", "WARNING"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert (done.stdout, done.stderr) == (
-        "System check identified no issues (0 silenced).\n",
-        "",
-    )
+class TestProject:
+    def test_djangos_checks_find_nothing(self, environment):
+        command = [sys.executable, MANAGE, "check", "--fail-level", "WARNING"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0
+        assert (done.stdout, done.stderr) == (
+            "System check identified no issues (0 silenced).\n",
+            "",
+        )
+
+    def test_migrations_are_complete(self, environment):
+        command = [sys.executable, MANAGE, "makemigrations", "--check", "--dry-run"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout == "No changes detected\n"
 
 
-def test_the_models_have_their_migrations(environment):
-    command = [sys.executable, MANAGE, "makemigrations", "--check", "--dry-run"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == "No changes detected\n"
+class TestTab:
+    def test_tab_bar_links_to_the_history(self, manager, first_page):
+        page = manager.open(first_page.removesuffix("/history"))
+        assert urlsplit(page.link("History")).path == first_page
+        item = re.search(r'<a class="customer-history-link"[^>]*>.*?</a>', page.text, re.DOTALL)
+        assert "<svg" in item.group(0)
+        assert "aria-current" not in item.group(0)
+        here = manager.open(first_page).text
+        assert re.search(r'<a class="customer-history-link"[^>]* aria-current="page">', here)
 
-
-def test_the_tab_bar_leads_to_the_history_with_an_icon(manager, first_page):
-    page = manager.open(first_page.removesuffix("/history"))
-    assert urlsplit(page.link("History")).path == first_page
-    item = re.search(r'<a class="customer-history-link"[^>]*>.*?</a>', page.text, re.DOTALL)
-    assert "<svg" in item.group(0)
-    assert "aria-current" not in item.group(0)
-    here = manager.open(first_page).text
-    assert re.search(r'<a class="customer-history-link"[^>]* aria-current="page">', here)
-
-
-def test_files_of_the_tab_have_the_companys_own_url(people, first_page):
-    auditor = people("auditor")
-    link = auditor.open(f"{first_page}?field=ssn").link("Download CSV")
-    assert urlsplit(link).path == first_page
-    assert urlsplit(link).query == "field=ssn&format=csv"
-    assert auditor.open(link).text.startswith("timestamp,user,action,")
+    def test_files_have_the_companys_url(self, people, first_page):
+        auditor = people("auditor")
+        link = auditor.open(f"{first_page}?field=ssn").link("Download CSV")
+        assert urlsplit(link).path == first_page
+        assert urlsplit(link).query == "field=ssn&format=csv"
+        assert auditor.open(link).text.startswith("timestamp,user,action,")
 
 
 @pytest.fixture
@@ -54,26 +54,25 @@ def in_tokyo(people):
     auditor.submit("/profile", "Save", {"time_zone": ""})
 
 
-def test_the_tab_has_the_time_zone_of_the_profile(in_tokyo, manager, first_page):
-    tokyo, new_york = in_tokyo.open(first_page).text, manager.open(first_page).text
-    assert "Times are in Asia/Tokyo." in tokyo
-    assert "Times are in America/New_York." in new_york
-    first_times = [re.search(r'<time datetime="(\S{11,})"', one) for one in (tokyo, new_york)]
-    assert [one.group(1)[-6:] for one in first_times] in (
-        ["+09:00", "-05:00"],
-        ["+09:00", "-04:00"],
-    )
+class TestTimeZones:
+    def test_tab_uses_the_profiles_zone(self, in_tokyo, manager, first_page):
+        tokyo, new_york = in_tokyo.open(first_page).text, manager.open(first_page).text
+        assert "Times are in Asia/Tokyo." in tokyo
+        assert "Times are in America/New_York." in new_york
+        first_times = [re.search(r'<time datetime="(\S{11,})"', one) for one in (tokyo, new_york)]
+        assert [one.group(1)[-6:] for one in first_times] in (
+            ["+09:00", "-05:00"],
+            ["+09:00", "-04:00"],
+        )
 
+    def test_other_pages_use_it_too(self, in_tokyo, manager, first_page):
+        notes = first_page.replace("/history", "/notes")
+        assert re.search(r'<time datetime="\S+\+09:00"', in_tokyo.open(notes).text)
+        assert re.search(r'<time datetime="\S+-0[45]:00"', manager.open(notes).text)
 
-def test_other_pages_have_it_too(in_tokyo, manager, first_page):
-    notes = first_page.replace("/history", "/notes")
-    assert re.search(r'<time datetime="\S+\+09:00"', in_tokyo.open(notes).text)
-    assert re.search(r'<time datetime="\S+-0[45]:00"', manager.open(notes).text)
-
-
-def test_an_unknown_time_zone_is_an_error(people):
-    with pytest.raises(FormRefusedError):
-        people("auditor").submit("/profile", "Save", {"time_zone": "Mars/Olympus"})
+    def test_rejects_an_unknown_time_zone(self, people):
+        with pytest.raises(FormRefusedError):
+            people("auditor").submit("/profile", "Save", {"time_zone": "Mars/Olympus"})
 
 
 @pytest.fixture
@@ -88,17 +87,17 @@ def open_in_language(people, first_page):
     open_in("en")
 
 
-@pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")])
-def test_the_page_says_its_language_and_its_direction(
-    open_in_language, first_page, language, direction
-):
-    page = open_in_language(language)
-    assert urlsplit(page.url).path == first_page
-    assert f'<html lang="{language}" dir="{direction}">' in page.text
+class TestLanguages:
+    @pytest.mark.parametrize(
+        ("language", "direction"), [("en", "ltr"), ("de", "ltr"), ("ar", "rtl")]
+    )
+    def test_page_language_and_direction(self, open_in_language, first_page, language, direction):
+        page = open_in_language(language)
+        assert urlsplit(page.url).path == first_page
+        assert f'<html lang="{language}" dir="{direction}">' in page.text
 
-
-def test_a_language_can_be_chosen_before_the_log_in(second_run):
-    stranger = Browser(second_run.site, ip_address="192.0.2.1")
-    page = stranger.submit("/log-in", "Choose", {"language": "es"})
-    assert '<html lang="es" dir="ltr">' in page.text
-    assert urlsplit(page.url).path == "/log-in"
+    def test_language_before_the_log_in(self, second_run):
+        stranger = Browser(second_run.site, ip_address="192.0.2.1")
+        page = stranger.submit("/log-in", "Choose", {"language": "es"})
+        assert '<html lang="es" dir="ltr">' in page.text
+        assert urlsplit(page.url).path == "/log-in"

@@ -91,7 +91,7 @@ def portal_login(work, username):
     return work.add("portal", "Create log-in", **values)
 
 
-def two_steps_of_a_workflow(work):
+def advance_workflow_twice(work):
     path = work.add("workflows", "Enroll", workflow="Onboarding")
     work.step(path, "Advance")
     work.step(path, "Advance")
@@ -118,23 +118,6 @@ CUSTOMER_EDITS = [
     ("card_number", "Card", "4111 1111 1111 1111", "4242 4242 4242 4242", "4242 4242 4242 4242"),
     ("udf_code_word", "Alarm code word", "—", "Heron", "Heron"),
 ]
-
-
-@pytest.mark.parametrize("edit", CUSTOMER_EDITS, ids=lambda edit: edit[0])
-def test_an_edited_field_of_a_customer(people, customer, edit):
-    name, label, old, typed, new = edit
-    # Only the admin's form has every field: users cannot edit fields that they may not see.
-    Work(people("admin"), customer).edit(**{name: typed})
-    newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
-    assert newest.without_ip_address() == (
-        "admin",
-        "Update",
-        f"Customer {CUSTOMER}",
-        label,
-        old,
-        new,
-        "Web",
-    )
 
 
 CUSTOMER_ENTITY = f"Customer {CUSTOMER}"
@@ -176,7 +159,7 @@ ACTIONS = {
         ("Ticket Reassigned", "Ticket Panel", "Assigned to", "—", "manager"),
     ),
     "ticket reopened": (
-        lambda work: closed_and_reopened(work, ticket(work, "Tamper")),
+        lambda work: close_and_reopen(work, ticket(work, "Tamper")),
         ("Ticket Reopened", "Ticket Tamper", "Status", "Closed", "Open"),
     ),
     "ticket closed": (
@@ -224,11 +207,11 @@ ACTIONS = {
         ("Work Order Completed", "Work order WO-{}", "Status", "Open", "Completed"),
     ),
     "work order invoiced": (
-        lambda work: invoiced(work, work_order(work, "New camera")),
+        lambda work: invoice_order(work, work_order(work, "New camera")),
         ("Work Order Invoiced", "Work order WO-{}", "Status", "Completed", "Invoiced"),
     ),
     "invoice of a work order": (
-        lambda work: invoiced(work, work_order(work, "New lock")),
+        lambda work: invoice_order(work, work_order(work, "New lock")),
         ("Invoice Generated", "Invoice line New lock", "Unit price", "—", "$180.00"),
     ),
     "equipment added": (
@@ -264,19 +247,19 @@ ACTIONS = {
         ("Invoice Edited", "Invoice line Cabling", "Unit price", "$40.00", "$45.00"),
     ),
     "payment edited": (
-        lambda work: work.save(paid(work, work.invoice("Sticker", "5.00")), method="ach"),
+        lambda work: work.save(pay(work, work.invoice("Sticker", "5.00")), method="ach"),
         ("Payment Edited", "Payment 5.00", "Method", "Check", "Bank transfer (ACH)"),
     ),
     "invoice open again": (
-        lambda work: work.save(paid(work, work.invoice("Battery", "8.00")), amount="6.00"),
+        lambda work: work.save(pay(work, work.invoice("Battery", "8.00")), amount="6.00"),
         ("Payment Edited", "Invoice INV-{}", "Status", "Paid", "Open"),
     ),
     "payment applied": (
-        lambda work: paid(work, work.invoice("Permit", "25.00")),
+        lambda work: pay(work, work.invoice("Permit", "25.00")),
         ("Payment Applied", "Payment 25.00", "Method", "—", "Check"),
     ),
     "invoice paid": (
-        lambda work: paid(work, work.invoice("Yard sign", "15.00")),
+        lambda work: pay(work, work.invoice("Yard sign", "15.00")),
         ("Payment Applied", "Invoice INV-{}", "Status", "Open", "Paid"),
     ),
     "billing method added": (
@@ -358,11 +341,11 @@ ACTIONS = {
         ("Workflow Enrolled", "Workflow Renewal", "Step", "—", "Offer sent"),
     ),
     "workflow advanced": (
-        two_steps_of_a_workflow,
+        advance_workflow_twice,
         ("Workflow Advanced", "Workflow Onboarding", "Step", "Welcome call", "Installation"),
     ),
     "workflow advanced again": (
-        two_steps_of_a_workflow,
+        advance_workflow_twice,
         ("Workflow Advanced", "Workflow Onboarding", "Step", "Installation", "Test signal"),
     ),
     "workflow left": (
@@ -390,46 +373,62 @@ ACTIONS = {
 }
 
 
-@pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_is_a_change_on_the_tab(people, clerk, customer, name):
-    do, (action, entity, field, old, new) = ACTIONS[name]
-    do(Work(clerk, customer))
-    page = people("auditor").open(f"{customer}/history")
-    seen = [change.without_ip_address() for change in read_changes(page)]
-    with_any_number = [
-        (user, what, re.sub(r"\d+$", "{}", whom) if entity.endswith("{}") else whom, *rest)
-        for user, what, whom, *rest in seen
-    ]
-    assert ("clerk", action, entity, field, old, new, "Web") in with_any_number
-
-
 def key_of(work, username):
-    """Return the key of a user, as the form of a ticket offers it."""
+    """Return the key of a user from the choices in the form of a ticket."""
     return work.browser.open(f"{work.customer}/tickets").choices("assigned_to")[username]
 
 
-def invoiced(work, order):
+def invoice_order(work, order):
     work.step(order, "Complete work order")
     work.step(order, "Invoice work order")
 
 
-def closed_and_reopened(work, ticket):
+def close_and_reopen(work, ticket):
     work.step(ticket, "Close ticket")
     work.step(ticket, "Reopen ticket")
 
 
-def paid(work, invoice):
+def pay(work, invoice):
     """Apply a payment; return the path of its form."""
     page = work.browser.submit(invoice, "Apply payment", {"method": "check"})
     return next(one for one in page.urls if "/payments/" in one)
 
 
-def test_a_sales_representative_is_shown_by_name(people, customer):
-    work = Work(people("admin"), customer)
-    choices = work.browser.open(f"{customer}/edit").choices("sales_representative")
-    work.edit(sales_representative=choices["clerk"])
-    newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
-    assert newest.without_ip_address()[3:] == ("Sales representative", "—", "clerk", "Web")
+class TestCustomer:
+    @pytest.mark.parametrize("edit", CUSTOMER_EDITS, ids=lambda edit: edit[0])
+    def test_edited_field_of_a_customer(self, people, customer, edit):
+        name, label, old, typed, new = edit
+        # Only the admin's form has every field: users cannot edit fields that they may not see.
+        Work(people("admin"), customer).edit(**{name: typed})
+        newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
+        assert newest.without_ip_address() == (
+            "admin",
+            "Update",
+            f"Customer {CUSTOMER}",
+            label,
+            old,
+            new,
+            "Web",
+        )
+
+    @pytest.mark.parametrize("name", ACTIONS)
+    def test_each_action_is_a_change(self, people, clerk, customer, name):
+        do, (action, entity, field, old, new) = ACTIONS[name]
+        do(Work(clerk, customer))
+        page = people("auditor").open(f"{customer}/history")
+        seen = [change.without_ip_address() for change in read_changes(page)]
+        with_any_number = [
+            (user, what, re.sub(r"\d+$", "{}", record) if entity.endswith("{}") else record, *rest)
+            for user, what, record, *rest in seen
+        ]
+        assert ("clerk", action, entity, field, old, new, "Web") in with_any_number
+
+    def test_relation_shows_the_name(self, people, customer):
+        work = Work(people("admin"), customer)
+        choices = work.browser.open(f"{customer}/edit").choices("sales_representative")
+        work.edit(sales_representative=choices["clerk"])
+        newest = read_changes(people("auditor").open(f"{customer}/history"))[0]
+        assert newest.without_ip_address()[3:] == ("Sales representative", "—", "clerk", "Web")
 
 
 def newest_entry(people, query):
@@ -437,34 +436,39 @@ def newest_entry(people, query):
     return json.loads(people("admin").open(f"/api/history/?limit=1&{query}").text)["results"][0]
 
 
-def test_a_custom_field_is_renamed(people, manager):
-    form = manager.open("/lantern/fields").link("Alarm code word")
-    manager.submit(form, "Save", {"name": "Code word"})
-    entry = newest_entry(people, "entity=crm.userdefinedfield")
-    (change,) = entry["changes"]
-    assert (entry["user"]["name"], entry["action"], entry["source"]["code"]) == (
-        "manager",
-        "Update",
-        "web",
-    )
-    assert (change["field"], change["old"], change["new"]) == (
-        "name",
-        "Alarm code word",
-        "Code word",
-    )
+class TestCustomFields:
+    def test_a_custom_field_is_renamed(self, people, manager):
+        form = manager.open("/lantern/fields").link("Alarm code word")
+        manager.submit(form, "Save", {"name": "Code word"})
+        entry = newest_entry(people, "entity=crm.userdefinedfield")
+        (change,) = entry["changes"]
+        assert (entry["user"]["name"], entry["action"], entry["source"]["code"]) == (
+            "manager",
+            "Update",
+            "web",
+        )
+        assert (change["field"], change["old"], change["new"]) == (
+            "name",
+            "Alarm code word",
+            "Code word",
+        )
 
-
-def test_marking_a_field_confidential_is_logged(people):
-    mark = {"model": "crm.customer", "field": "udf.code_word", "label": "Code word", "mask": "full"}
-    people("admin").submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
-    entry = newest_entry(people, "entity=customer_history.confidentialfield")
-    news = {change["field"]: change["new"] for change in entry["changes"]}
-    assert (entry["user"]["name"], entry["kind"], entry["source"]["code"]) == (
-        "admin",
-        "create",
-        "admin",
-    )
-    assert (news["model"], news["field"]) == ("crm.customer", "udf.code_word")
+    def test_confidential_mark_is_logged(self, people):
+        mark = {
+            "model": "crm.customer",
+            "field": "udf.code_word",
+            "label": "Code word",
+            "mask": "full",
+        }
+        people("admin").submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
+        entry = newest_entry(people, "entity=customer_history.confidentialfield")
+        new_values = {change["field"]: change["new"] for change in entry["changes"]}
+        assert (entry["user"]["name"], entry["kind"], entry["source"]["code"]) == (
+            "admin",
+            "create",
+            "admin",
+        )
+        assert (new_values["model"], new_values["field"]) == ("crm.customer", "udf.code_word")
 
 
 JOBS = "/lantern/jobs"
@@ -478,43 +482,45 @@ def changes_after(button, manager, reader, path):
     return [change for change in after if change not in before]
 
 
-def test_a_sync_has_the_source_integration(people, manager):
-    customer = manager.open("/lantern/customers?q=Harbor").link("Harbor Street Dental")
-    path = f"{urlsplit(customer).path}"
-    people("admin").submit(f"{path}/edit", "Save", {"monitoring_account": "NS-1"})
-    added = changes_after("Sync monitoring", manager, people("auditor"), f"{path}/history")
-    assert added == [
-        (
-            "manager",
-            "Update",
-            "Customer Harbor Street Dental",
-            "Monitoring account",
-            "NS-1",
-            "NS-48377",
-            "Integration",
+class TestJobs:
+    def test_sync_is_an_integration(self, people, manager):
+        customer = manager.open("/lantern/customers?q=Harbor").link("Harbor Street Dental")
+        path = f"{urlsplit(customer).path}"
+        people("admin").submit(f"{path}/edit", "Save", {"monitoring_account": "NS-1"})
+        added = changes_after("Sync monitoring", manager, people("auditor"), f"{path}/history")
+        assert added == [
+            (
+                "manager",
+                "Update",
+                "Customer Harbor Street Dental",
+                "Monitoring account",
+                "NS-1",
+                "NS-48377",
+                "Integration",
+            )
+        ]
+
+    def test_routine_task_pauses_history(self, people, manager, customer):
+        admin = people("admin")
+        assert (
+            changes_after("Refresh signals", manager, people("auditor"), f"{customer}/history")
+            == []
         )
-    ]
+        newest = json.loads(admin.open("/api/history/").text)["results"][:2]
+        assert [entry["action"] for entry in newest] == ["History Resumed", "History Paused"]
+        assert {entry["user"]["name"] for entry in newest} == {"manager"}
+        assert {entry["reason"] for entry in newest} == {"Daily test signals"}
 
-
-def test_a_routine_task_pauses_the_history(people, manager, customer):
-    admin = people("admin")
-    assert changes_after("Refresh signals", manager, people("auditor"), f"{customer}/history") == []
-    newest = json.loads(admin.open("/api/history/").text)["results"][:2]
-    assert [entry["action"] for entry in newest] == ["History Resumed", "History Paused"]
-    assert {entry["user"]["name"] for entry in newest} == {"manager"}
-    assert {entry["reason"] for entry in newest} == {"Daily test signals"}
-
-
-def test_a_workflow_has_no_user(people, manager, customer):
-    values = {
-        "issued_on": "2026-01-02",
-        "due_on": "2026-01-16",
-        "lines-0-description": "Late",
-        "lines-0-unit_price": "10.00",
-    }
-    manager.submit(f"{customer}/invoices/new", "Generate invoice", values)
-    added = changes_after("Run workflows", manager, people("auditor"), f"{customer}/history")
-    assert ("System", "Invoice Overdue") in {change[:2] for change in added}
-    assert ("System", "Workflow Enrolled") in {change[:2] for change in added}
-    assert ("System", "Reminder Sent") in {change[:2] for change in added}
-    assert {change[-1] for change in added} == {"Workflow"}
+    def test_a_workflow_has_no_user(self, people, manager, customer):
+        values = {
+            "issued_on": "2026-01-02",
+            "due_on": "2026-01-16",
+            "lines-0-description": "Late",
+            "lines-0-unit_price": "10.00",
+        }
+        manager.submit(f"{customer}/invoices/new", "Generate invoice", values)
+        added = changes_after("Run workflows", manager, people("auditor"), f"{customer}/history")
+        assert ("System", "Invoice Overdue") in {change[:2] for change in added}
+        assert ("System", "Workflow Enrolled") in {change[:2] for change in added}
+        assert ("System", "Reminder Sent") in {change[:2] for change in added}
+        assert {change[-1] for change in added} == {"Workflow"}

@@ -44,85 +44,87 @@ def text_at(browser, url):
     return "\n".join(texts)
 
 
-@pytest.mark.parametrize("view", ["tab", "REST", "viewset", "details"])
-@pytest.mark.parametrize("user", SEEN)
-def test_each_user_sees_what_the_permissions_allow(people, urls, user, view):
-    text = text_at(people(user), urls[view])
-    assert {value for value in EVERYTHING if value in text} == SEEN[user]
+class TestUsers:
+    @pytest.mark.parametrize("view", ["tab", "REST", "viewset", "details"])
+    @pytest.mark.parametrize("user", SEEN)
+    def test_see_what_permissions_allow(self, people, urls, user, view):
+        text = text_at(people(user), urls[view])
+        assert {value for value in EVERYTHING if value in text} == SEEN[user]
 
+    def test_auditor_exports_everything(self, people, urls):
+        rows = list(csv.DictReader(StringIO(people("auditor").open(urls["export"]).text)))
+        new_values = {row["field"]: row["new_value"] for row in reversed(rows)}
+        assert (new_values["SSN"], new_values["Bank account"]) == (SSN, ACCOUNT)
 
-def test_the_auditor_exports_everything(people, urls):
-    rows = list(csv.DictReader(StringIO(people("auditor").open(urls["export"]).text)))
-    new_values = {row["field"]: row["new_value"] for row in reversed(rows)}
-    assert (new_values["SSN"], new_values["Bank account"]) == (SSN, ACCOUNT)
-
-
-@pytest.mark.parametrize("name", ["clerk", "manager"])
-def test_others_cannot_export(people, urls, name):
-    with pytest.raises(HTTPError, match="403"):
-        people(name).open(urls["export"])
-
-
-def test_the_auditor_cannot_edit(people, urls):
-    auditor = people("auditor")
-    details = auditor.open(urls["details"])
-    assert not {"Archive", "Add"} & {button for form in details.forms for button in form.buttons}
-    for page in ("edit", "invoices/new"):
+    @pytest.mark.parametrize("name", ["clerk", "manager"])
+    def test_others_cannot_export(self, people, urls, name):
         with pytest.raises(HTTPError, match="403"):
-            auditor.open(f"{urls['details']}/{page}")
+            people(name).open(urls["export"])
+
+    def test_the_auditor_cannot_edit(self, people, urls):
+        auditor = people("auditor")
+        details = auditor.open(urls["details"])
+        assert not {"Archive", "Add"} & {
+            button for form in details.forms for button in form.buttons
+        }
+        for page in ("edit", "invoices/new"):
+            with pytest.raises(HTTPError, match="403"):
+                auditor.open(f"{urls['details']}/{page}")
 
 
-@pytest.mark.parametrize("view", ["tab", "REST", "viewset", "export", "record", "details"])
-def test_for_another_company_the_customer_does_not_exist(people, urls, view):
-    with pytest.raises(HTTPError, match="404"):
-        people("outsider").open(urls[view])
-
-
-def test_another_companys_urls_do_not_have_the_customer(people, first_page):
-    for path in (first_page, first_page.removesuffix("/history")):
+class TestOtherCompany:
+    @pytest.mark.parametrize("view", ["tab", "REST", "viewset", "export", "record", "details"])
+    def test_customer_does_not_exist(self, people, urls, view):
         with pytest.raises(HTTPError, match="404"):
-            people("outsider").open(path.replace("/lantern/", "/harbor/"))
+            people("outsider").open(urls[view])
+
+    def test_own_urls_lack_the_customer(self, people, first_page):
+        for path in (first_page, first_page.removesuffix("/history")):
+            with pytest.raises(HTTPError, match="404"):
+                people("outsider").open(path.replace("/lantern/", "/harbor/"))
+
+    @pytest.mark.parametrize("kind", ["notes", "tickets", "billing-methods", "files", "portal"])
+    def test_pages_of_records_are_missing(self, people, urls, kind):
+        with pytest.raises(HTTPError, match="404"):
+            people("outsider").open(f"{urls['details']}/{kind}")
+
+    def test_list_has_own_records_only(self, people):
+        seen = json.loads(people("outsider").open("/api/history/?limit=200").text)["results"]
+        assert {entry["subject"]["label"] for entry in seen} == {"Tidewater Marina"}
+
+    def test_admin_has_no_other_customers(self, people, urls):
+        outsider = people("outsider")
+        assert "Whitfield" not in outsider.open("/admin/crm/customer/").text
+        key = urls["details"].rpartition("/")[2]
+        redirected = outsider.open(f"/admin/crm/customer/{key}/change/")
+        assert urlsplit(redirected.url).path == "/admin/"
 
 
-@pytest.mark.parametrize("kind", ["notes", "tickets", "billing-methods", "files", "portal"])
-def test_no_page_of_a_customer_is_there_for_another_company(people, urls, kind):
-    with pytest.raises(HTTPError, match="404"):
-        people("outsider").open(f"{urls['details']}/{kind}")
+class TestConfidential:
+    def test_mark_masks_a_custom_field(self, people, urls):
+        admin, clerk, auditor = people("admin"), people("clerk"), people("auditor")
+        admin.submit("/lantern/fields", "Add field", {"name": "Spare key", "key": "spare_key"})
+        admin.submit(f"{urls['details']}/edit", "Save", {"udf_spare_key": "under the third pot"})
+        for view in ("tab", "details"):
+            assert "under the third pot" in clerk.open(urls[view]).text
+        mark = {
+            "model": "crm.customer",
+            "field": "udf.spare_key",
+            "label": "Spare key",
+            "mask": "full",
+        }
+        admin.submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
+        for view in ("tab", "details", "viewset", "record"):
+            assert "under the third pot" not in clerk.open(urls[view]).text
+        for view in ("tab", "details", "viewset", "record", "export"):
+            assert "under the third pot" in auditor.open(urls[view]).text
 
-
-def test_the_list_over_all_records_stops_at_the_company(people):
-    seen = json.loads(people("outsider").open("/api/history/?limit=200").text)["results"]
-    assert {entry["subject"]["label"] for entry in seen} == {"Tidewater Marina"}
-
-
-def test_the_admin_of_another_company_has_none_of_the_customers(people, urls):
-    outsider = people("outsider")
-    assert "Whitfield" not in outsider.open("/admin/crm/customer/").text
-    key = urls["details"].rpartition("/")[2]
-    moved_on = outsider.open(f"/admin/crm/customer/{key}/change/")
-    assert urlsplit(moved_on.url).path == "/admin/"
-
-
-def test_a_custom_field_is_masked_after_an_admin_marks_it(people, urls):
-    admin, clerk, auditor = people("admin"), people("clerk"), people("auditor")
-    admin.submit("/lantern/fields", "Add field", {"name": "Spare key", "key": "spare_key"})
-    admin.submit(f"{urls['details']}/edit", "Save", {"udf_spare_key": "under the third pot"})
-    for view in ("tab", "details"):
-        assert "under the third pot" in clerk.open(urls[view]).text
-    mark = {"model": "crm.customer", "field": "udf.spare_key", "label": "Spare key", "mask": "full"}
-    admin.submit("/admin/customer_history/confidentialfield/add/", "Save", mark)
-    for view in ("tab", "details", "viewset", "record"):
-        assert "under the third pot" not in clerk.open(urls[view]).text
-    for view in ("tab", "details", "viewset", "record", "export"):
-        assert "under the third pot" in auditor.open(urls[view]).text
-
-
-def test_neither_a_password_nor_its_hash_is_shown(people, urls):
-    admin = people("admin")
-    values = {"username": "eleanor.w", "password": "correct-horse"}
-    admin.submit(f"{urls['details']}/portal", "Create log-in", values)
-    for view in ("tab", "viewset", "export"):
-        text = admin.open(urls[view]).text
-        assert "Portal Log-in Created" in text
-        assert "correct-horse" not in text
-        assert "pbkdf2" not in text
+    def test_passwords_are_never_shown(self, people, urls):
+        admin = people("admin")
+        values = {"username": "eleanor.w", "password": "correct-horse"}
+        admin.submit(f"{urls['details']}/portal", "Create log-in", values)
+        for view in ("tab", "viewset", "export"):
+            text = admin.open(urls[view]).text
+            assert "Portal Log-in Created" in text
+            assert "correct-horse" not in text
+            assert "pbkdf2" not in text

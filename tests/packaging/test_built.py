@@ -64,55 +64,59 @@ def tracked(folder):
     return set(listed.stdout.splitlines())
 
 
-def test_the_wheel_is_the_package_and_nothing_else(wheel_names):
-    metadata = f"{PACKAGE}-{VERSION}.dist-info/"
-    assert {name for name in wheel_names if not name.startswith(metadata)} == tracked("src")
-    assert f"{metadata}licenses/LICENSE" in wheel_names
+class TestWheel:
+    def test_has_only_the_package(self, wheel_names):
+        metadata = f"{PACKAGE}-{VERSION}.dist-info/"
+        assert {name for name in wheel_names if not name.startswith(metadata)} == tracked("src")
+        assert f"{metadata}licenses/LICENSE" in wheel_names
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "py.typed",
+            "locale/de/LC_MESSAGES/django.mo",
+            "migrations/0001_initial.py",
+            "management/commands/history_triggers.py",
+            "static/customer_history/history.css",
+            "templates/customer_history/history.html",
+            "templates/admin/customer_history/entry/change_list.html",
+            "templatetags/customer_history.py",
+        ],
+    )
+    def test_has_the_data_files(self, wheel_names, name):
+        assert f"{PACKAGE}/{name}" in wheel_names
+
+    def test_each_translation_is_compiled(self, wheel_names):
+        sources = {name for name in wheel_names if name.endswith(".po")}
+        assert {name.removesuffix(".po") + ".mo" for name in sources} <= wheel_names
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "py.typed",
-        "locale/de/LC_MESSAGES/django.mo",
-        "migrations/0001_initial.py",
-        "management/commands/history_triggers.py",
-        "static/customer_history/history.css",
-        "templates/customer_history/history.html",
-        "templates/admin/customer_history/entry/change_list.html",
-        "templatetags/customer_history.py",
-    ],
-)
-def test_the_wheel_has_the_data_files(wheel_names, name):
-    assert f"{PACKAGE}/{name}" in wheel_names
+class TestMetadata:
+    def test_names_the_requirements(self, metadata):
+        assert metadata["Name"] == "django-customer-history"
+        assert metadata["Version"] == VERSION
+        assert metadata["License-Expression"] == "MIT"
+        assert metadata["Requires-Python"] == ">=3.11"
+        assert set(metadata.get_all("Provides-Extra")) >= {
+            "celery",
+            "mysql",
+            "openapi",
+            "postgresql",
+        }
+        needed = metadata.get_all("Requires-Dist")
+        assert "django>=5.2" in needed
+        assert not [one for one in needed if "celery" in one and "extra ==" not in one]
 
-
-def test_each_translation_is_compiled(wheel_names):
-    sources = {name for name in wheel_names if name.endswith(".po")}
-    assert {name.removesuffix(".po") + ".mo" for name in sources} <= wheel_names
-
-
-def test_the_metadata_names_what_is_needed(metadata):
-    assert metadata["Name"] == "django-customer-history"
-    assert metadata["Version"] == VERSION
-    assert metadata["License-Expression"] == "MIT"
-    assert metadata["Requires-Python"] == ">=3.11"
-    assert set(metadata.get_all("Provides-Extra")) >= {"celery", "mysql", "openapi", "postgresql"}
-    needed = metadata.get_all("Requires-Dist")
-    assert "django>=5.2" in needed
-    assert not [one for one in needed if "celery" in one and "extra ==" not in one]
-
-
-def test_the_metadata_has_the_urls(metadata):
-    urls = dict(one.split(", ") for one in metadata.get_all("Project-URL"))
-    assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
-    assert all(url.startswith("https://") for url in urls.values())
+    def test_has_the_project_urls(self, metadata):
+        urls = dict(one.split(", ") for one in metadata.get_all("Project-URL"))
+        assert set(urls) == {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+        assert all(url.startswith("https://") for url in urls.values())
 
 
 class TestReadme:
     """PyPI shows the README on a page of its own, where relative links lead nowhere."""
 
-    def test_renders(self, built):
+    def test_renders_without_warnings(self, built):
         command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built.iterdir())]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -128,17 +132,19 @@ class TestReadme:
         assert [one for one in targets if not one.startswith(("https://", "#"))] == []
 
 
-def test_the_sdist_has_the_package_and_no_tests(sdist_names):
-    assert sdist_names >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"}
-    assert sdist_names >= {f"src/{name}" for name in tracked("src")}
-    folders = {name.partition("/")[0] for name in sdist_names if "/" in name}
-    assert folders == {"src"}
+class TestSdist:
+    def test_has_the_package_and_no_tests(self, sdist_names):
+        assert sdist_names >= {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO"}
+        assert sdist_names >= {f"src/{name}" for name in tracked("src")}
+        folders = {name.partition("/")[0] for name in sdist_names if "/" in name}
+        assert folders == {"src"}
 
 
-def test_the_tutorial_works_with_the_wheel(wheel, tmp_path):
-    tutorial = Tutorial(tmp_path, wheel=wheel)
-    tutorial.read_the_page()
-    tutorial.shell(WHERE, expect=str(tmp_path / ".venv"))
+class TestTutorial:
+    def test_works_with_the_wheel(self, wheel, tmp_path):
+        tutorial = Tutorial(tmp_path, wheel=wheel)
+        tutorial.read_the_page()
+        tutorial.shell(WHERE, expect=str(tmp_path / ".venv"))
 
 
 WHERE = """

@@ -1,11 +1,11 @@
-"""Backends for object permissions: what a host may have beside Django's own."""
+"""Backends for object permissions, as a project may use them with Django's own backend."""
 
 from django.contrib.auth.backends import BaseBackend
 from django.core.exceptions import PermissionDenied
 
 
 class PerObjectBackend(BaseBackend):
-    """Grants what stands in `granted`: permission and key of the object."""
+    """Grants what `granted` contains: pairs of a permission and the key of an object."""
 
     granted = set()
 
@@ -14,7 +14,7 @@ class PerObjectBackend(BaseBackend):
 
 
 class TenantBackend(BaseBackend):
-    """Refuses for good all that belongs to another tenant: here, names that start with T."""
+    """Denies access to records of another tenant: here, names that start with T."""
 
     def has_perm(self, user_obj, perm, obj=None):
         if getattr(obj, "name", "").startswith("T"):

@@ -13,11 +13,11 @@ from tests.projects.crm.models import Account, Customer, Invoice, Note, Specimen
 
 SSN = "987-65-4321"
 HIDDEN = ("987-65", "987654321", "4711-secret", "Very Private Ltd", "mauve", "5f4dcc3b")
-"""What only a reader with permission may see of `confidential_customer`, also in parts."""
+"""Values of `confidential_customer`, or parts, that only a reader with permission may see."""
 
 
 def grant(user, *codenames):
-    """Give a user permissions, and forget those that were looked up before."""
+    """Give a user permissions, and clear the cached ones."""
     user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
     for cache in ("_perm_cache", "_user_perm_cache", "_group_perm_cache"):
         user.__dict__.pop(cache, None)
@@ -42,7 +42,7 @@ def stranger(django_user_model):
 
 @pytest.fixture
 def confidential_customer(customer, user):
-    """A customer whose history has a confidential value in every place that can hold one."""
+    """A customer whose history has a confidential value in every place that can contain one."""
     other = Customer.objects.create(name="Very Private Ltd", ssn=SSN)
     Customer.objects.filter(pk=customer.pk).update(ssn=SSN, portal_password="5f4dcc3b")
     Note.objects.create(customer=other, text="moves")

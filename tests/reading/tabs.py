@@ -1,4 +1,4 @@
-"""What the tests of the History tab share: its URL, and what it shows."""
+"""Helpers for the tests of the History tab: its URL, texts, chips and actions."""
 
 from django.utils.html import strip_tags
 

@@ -35,12 +35,12 @@ STEPS = 80
 def instructions_run():
     count = 0
 
-    def counted():
+    def count_call():
         nonlocal count
         count += 1
 
     connection.ensure_connection()
-    connection.connection.set_progress_handler(counted, STEPS)
+    connection.connection.set_progress_handler(count_call, STEPS)
     yield lambda: count
     connection.connection.set_progress_handler(None, 0)
 
@@ -55,7 +55,7 @@ def tuples_read():
 
 
 @pytest.fixture
-def long(customer, reader):
+def long_history(customer, reader):
     """A history of a hundred thousand entries; only the oldest contains a certain word."""
     log_100_000_updates(customer)
     Entry.objects.create(
@@ -69,89 +69,88 @@ def long(customer, reader):
     return customer
 
 
-ADDRESSES = [
+URLS = [
     "/api/history/",
     "/api/history/subjects/crm.customer/{}/",
-    "/host/customers/{}/history/",
+    "/project/customers/{}/history/",
 ]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_search_continues_on_the_next_page(address, reader, long, count_read):
-    link, pages, found = f"{address.format(long.pk)}?q=Oldest", 0, []
-    while link:
+class TestSearch:
+    @pytest.mark.parametrize("url", URLS)
+    def test_continues_on_the_next_page(self, url, reader, long_history, count_read):
+        link, pages, found = f"{url.format(long_history.pk)}?q=Oldest", 0, []
+        while link:
+            before = count_read()
+            page = reader.get(link).json()
+            assert count_read() - before < ENOUGH, pages
+            found += [entry["kind"] for entry in page["results"]]
+            link, pages, last = page["next"], pages + 1, link
+        assert found == ["update"]
+        assert pages == 11
+        newer = reader.get(reader.get(last).json()["previous"])
+        assert newer.status_code == 200
+        assert newer.json()["results"] == []
+        assert newer.json()["previous"] is not None
+
+    def test_stops_at_a_full_page(self, reader, long_history, count_read):
+        for number in range(30):
+            Note.objects.create(customer=long_history, text=f"needle {number}")
         before = count_read()
-        page = reader.get(link).json()
-        assert count_read() - before < ENOUGH, pages
-        found += [entry["kind"] for entry in page["results"]]
-        link, pages, last = page["next"], pages + 1, link
-    assert found == ["update"]
-    assert pages == 11
-    newer = reader.get(reader.get(last).json()["previous"])
-    assert newer.status_code == 200
-    assert newer.json()["results"] == []
-    assert newer.json()["previous"] is not None
+        page = reader.get("/api/history/?q=needle&limit=20").json()
+        assert len(page["results"]) == 20
+        assert count_read() - before < ENOUGH
+        second = reader.get(page["next"]).json()
+        assert len(second["results"]) == 10
+
+    def test_an_empty_page_has_a_next_link(self, reader, long_history):
+        answer = reader.get(f"/customers/{long_history.pk}/history/?q=Oldest")
+        assert answer.context["page"].entries == ()
+        assert answer.context["history"].older_link
+        assert answer.context["history"].older_link.replace("&", "&amp;") in answer.content.decode()
+
+    @pytest.mark.parametrize("query", ["source=import", "ip_address=198.51.100.77", "field=name"])
+    def test_a_filter_without_an_index(self, query, reader, long_history, count_read, monkeypatch):
+        monkeypatch.setattr(entry_query, "NEAR", 1_000)
+        monkeypatch.setattr(entry_query, "FAR", 5_000)
+        Entry.objects.create(
+            id=entry_key(1), timestamp=MOMENT, kind="update", action="Update", source="import",
+            subject_model="crm.customer", subject_id="1",
+            entity_model="crm.customer", entity_id="1",
+            ip_address="198.51.100.77", changes={"name": ["Second", "Acme"]},
+        )  # fmt: skip
+        link, found, pages = f"/api/history/?{query}", [], 0
+        while link:
+            before = count_read()
+            page = reader.get(link).json()
+            if connection.vendor == "sqlite":
+                # Servers may read a log as short as this completely; `benchmarks.growth` fails
+                # if they do so with a long one.
+                assert count_read() - before < 60_000
+            found += [change["old"] for entry in page["results"] for change in entry["changes"]]
+            link, pages = page["next"], pages + 1
+        assert "Second" in found
+        assert pages == 21
 
 
-def test_search_stops_when_the_page_is_full(reader, long, count_read):
-    for number in range(30):
-        Note.objects.create(customer=long, text=f"needle {number}")
-    before = count_read()
-    page = reader.get("/api/history/?q=needle&limit=20").json()
-    assert len(page["results"]) == 20
-    assert count_read() - before < ENOUGH
-    second = reader.get(page["next"]).json()
-    assert len(second["results"]) == 10
-
-
-def test_empty_page_has_a_next_link(reader, long):
-    answer = reader.get(f"/customers/{long.pk}/history/?q=Oldest")
-    assert answer.context["page"].entries == ()
-    assert answer.context["history"].older_link
-    assert answer.context["history"].older_link.replace("&", "&amp;") in answer.content.decode()
-
-
-@pytest.mark.parametrize("address", ["/api/history/facets/", f"{ADDRESSES[1]}facets/"])
-@pytest.mark.parametrize(
-    "query", ["field=nothing", "action=Nothing", "kind=delete", "-kind=update&-kind=create"]
-)
-def test_menus_read_the_newest_entries(address, query, reader, long, count_read):
-    before = count_read()
-    facets = reader.get(f"{address.format(long.pk)}?{query}").json()
-    assert count_read() - before < ENOUGH
-    assert (facets["complete"], facets["kinds"]) == (False, [])
-
-
-@pytest.mark.parametrize("query", ["source=import", "ip_address=198.51.100.77", "field=name"])
-def test_filter_without_index_continues(query, reader, long, count_read, monkeypatch):
-    monkeypatch.setattr(entry_query, "NEAR", 1_000)
-    monkeypatch.setattr(entry_query, "FAR", 5_000)
-    Entry.objects.create(
-        id=entry_key(1), timestamp=MOMENT, kind="update", action="Update", source="import",
-        subject_model="crm.customer", subject_id="1", entity_model="crm.customer", entity_id="1",
-        ip_address="198.51.100.77", changes={"name": ["Second", "Acme"]},
-    )  # fmt: skip
-    link, found, pages = f"/api/history/?{query}", [], 0
-    while link:
-        before = count_read()
-        page = reader.get(link).json()
-        if connection.vendor == "sqlite":
-            # Servers may read a log as short as this completely; `benchmarks.growth` fails
-            # if they do so with a long one.
-            assert count_read() - before < 60_000
-        found += [change["old"] for entry in page["results"] for change in entry["changes"]]
-        link, pages = page["next"], pages + 1
-    assert "Second" in found
-    assert pages == 21
-
-
-def test_menus_are_complete_with_an_index(reader, user, long):
-    facets = reader.get("/api/history/facets/?entity=crm.customer:0").json()
-    assert (facets["complete"], facets["kinds"]) == (True, [])
-    Note.objects.create(customer=long, text="t")
-    note = Entry.objects.get(entity_model="crm.note")
-    facets = reader.get(f"/api/history/facets/?entity=crm.note:{note.entity_id}").json()
-    assert (facets["complete"], facets["actions"]) == (
-        True,
-        [{"value": "Create", "label": "Create"}],
+class TestMenus:
+    @pytest.mark.parametrize("url", ["/api/history/facets/", f"{URLS[1]}facets/"])
+    @pytest.mark.parametrize(
+        "query", ["field=nothing", "action=Nothing", "kind=delete", "-kind=update&-kind=create"]
     )
+    def test_read_the_newest_entries(self, url, query, reader, long_history, count_read):
+        before = count_read()
+        facets = reader.get(f"{url.format(long_history.pk)}?{query}").json()
+        assert count_read() - before < ENOUGH
+        assert (facets["complete"], facets["kinds"]) == (False, [])
+
+    def test_are_complete_with_an_index(self, reader, user, long_history):
+        facets = reader.get("/api/history/facets/?entity=crm.customer:0").json()
+        assert (facets["complete"], facets["kinds"]) == (True, [])
+        Note.objects.create(customer=long_history, text="t")
+        note = Entry.objects.get(entity_model="crm.note")
+        facets = reader.get(f"/api/history/facets/?entity=crm.note:{note.entity_id}").json()
+        assert (facets["complete"], facets["actions"]) == (
+            True,
+            [{"value": "Create", "label": "Create"}],
+        )

@@ -1,4 +1,4 @@
-"""The dates above the log in the admin: ranges of the key, from the first one to the last one."""
+"""The dates above the log in the admin: ranges of keys from the first to the last entry."""
 
 from datetime import UTC, datetime
 
@@ -31,15 +31,15 @@ def staff(reader, user):
 
 @pytest.fixture
 def log():
-    """Return a function that puts entries of certain moments into an otherwise empty log."""
+    """Return a function that logs events at given moments in an empty log."""
 
-    def put(*moments):
+    def log_events(*moments):
         Entry.objects.bulk_create(
             Entry(
                 id=uuid_at(microseconds_of(moment)),
                 timestamp=moment,
                 kind="event",
-                action=f"Deed of {moment:%Y-%m-%d}",
+                action=f"Event of {moment:%Y-%m-%d}",
                 subject_model="crm.customer",
                 subject_id="1",
                 entity_model="crm.customer",
@@ -50,7 +50,7 @@ def log():
             for moment in moments
         )
 
-    return put
+    return log_events
 
 
 def at(*numbers):
@@ -69,65 +69,70 @@ def today():
     return datetime.now(UTC)
 
 
-def test_links_from_years_to_days_and_back(staff, log):
-    log(at(2024, 11, 3, 12), at(2024, 12, 31, 23, 30))
-    top = calendar_at(staff)
-    assert (top.wider, top.current) == ((), None)
-    assert names(top.narrower) == [str(year) for year in range(2024, today().year + 1)]
-    year = calendar_at(staff, top.narrower[0].link)
-    assert (names(year.wider), year.current) == (["All dates"], "2024")
-    assert names(year.narrower) == ["November 2024", "December 2024"]
-    month = calendar_at(staff, year.narrower[0].link)
-    assert (names(month.wider), month.current) == (["All dates", "2024"], "November 2024")
-    assert names(month.narrower) == [f"November {day}" for day in range(3, 31)]
-    answer = staff.get(f"{URL}{month.narrower[0].link}")
-    day = answer.context["calendar"]
-    assert (names(day.wider), day.current) == (["All dates", "2024", "November 2024"], "November 3")
-    assert day.narrower == ()
-    assert [entry.action for entry in answer.context["page"].entries] == ["Deed of 2024-11-03"]
-    assert day.wider[0].link == "?"
+class TestLinks:
+    def test_from_years_to_days_and_back(self, staff, log):
+        log(at(2024, 11, 3, 12), at(2024, 12, 31, 23, 30))
+        top = calendar_at(staff)
+        assert (top.wider, top.current) == ((), None)
+        assert names(top.narrower) == [str(year) for year in range(2024, today().year + 1)]
+        year = calendar_at(staff, top.narrower[0].link)
+        assert (names(year.wider), year.current) == (["All dates"], "2024")
+        assert names(year.narrower) == ["November 2024", "December 2024"]
+        month = calendar_at(staff, year.narrower[0].link)
+        assert (names(month.wider), month.current) == (["All dates", "2024"], "November 2024")
+        assert names(month.narrower) == [f"November {day}" for day in range(3, 31)]
+        answer = staff.get(f"{URL}{month.narrower[0].link}")
+        day = answer.context["calendar"]
+        assert (names(day.wider), day.current) == (
+            ["All dates", "2024", "November 2024"],
+            "November 3",
+        )
+        assert day.narrower == ()
+        assert [entry.action for entry in answer.context["page"].entries] == ["Event of 2024-11-03"]
+        assert day.wider[0].link == "?"
+
+    def test_days_are_in_the_readers_zone(self, staff, log, settings):
+        settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": lambda user: "Asia/Tokyo"}
+        log(at(2023, 12, 31, 23, 30))
+        assert names(calendar_at(staff).narrower)[0] == "2024"
+
+    def test_single_part_shows_its_parts(self, staff, customer):
+        now = today()
+        parts = names(calendar_at(staff, f"?from={now.year}-01-01&to={now.year}-12-31").narrower)
+        assert parts == [f"{now:%B} {now.day}"]
+        assert names(calendar_at(staff).narrower) == parts
+
+    def test_other_filters_are_kept(self, staff, log):
+        log(at(2024, 11, 3))
+        assert calendar_at(staff, "?kind=event").narrower[0].link == (
+            "?kind=event&from=2024-01-01&to=2024-12-31"
+        )
+        for query in (
+            "?from=2024-11-03",
+            "?from=2024-11-03&to=2024-11-05",
+            "?from=2024-11-03T10:00Z",
+        ):
+            assert calendar_at(staff, query).current is None
 
 
-def test_days_are_in_the_readers_time_zone(staff, log, settings):
-    settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": lambda user: "Asia/Tokyo"}
-    log(at(2023, 12, 31, 23, 30))
-    assert names(calendar_at(staff).narrower)[0] == "2024"
+class TestWithoutDates:
+    def test_range_outside_of_the_log(self, staff, customer):
+        calendar = calendar_at(staff, "?from=2019-01-01&to=2019-12-31")
+        assert (calendar.current, calendar.narrower) == ("2019", ())
+
+    @pytest.mark.parametrize("query", ["?acton=x", "?from=2026-13-45&to=2026-13-45"])
+    def test_no_calendar_for_wrong_filters(self, staff, customer, query):
+        assert calendar_at(staff, query) is None
+
+    def test_no_calendar_for_an_empty_log(self):
+        assert build_calendar(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
 
 
-def test_a_single_part_is_replaced_by_its_parts(staff, customer):
-    now = today()
-    parts = names(calendar_at(staff, f"?from={now.year}-01-01&to={now.year}-12-31").narrower)
-    assert parts == [f"{now:%B} {now.day}"]
-    assert names(calendar_at(staff).narrower) == parts
-
-
-def test_other_filters_stay(staff, log):
-    log(at(2024, 11, 3))
-    assert calendar_at(staff, "?kind=event").narrower[0].link == (
-        "?kind=event&from=2024-01-01&to=2024-12-31"
-    )
-    for query in ("?from=2024-11-03", "?from=2024-11-03&to=2024-11-05", "?from=2024-11-03T10:00Z"):
-        assert calendar_at(staff, query).current is None
-
-
-def test_a_range_outside_of_the_log_has_no_parts(staff, customer):
-    calendar = calendar_at(staff, "?from=2019-01-01&to=2019-12-31")
-    assert (calendar.current, calendar.narrower) == ("2019", ())
-
-
-@pytest.mark.parametrize("query", ["?acton=x", "?from=2026-13-45&to=2026-13-45"])
-def test_a_wrong_filter_has_no_calendar(staff, customer, query):
-    assert calendar_at(staff, query) is None
-
-
-def test_an_empty_log_has_no_calendar():
-    assert build_calendar(TabQuery.read(QueryDict()), Entry.objects.none(), zone=UTC) is None
-
-
-def test_the_database_counts_nothing(staff, customer):
-    for query in ("", f"?from={today().year}-01-01&to={today().year}-12-31", "?filter=open"):
-        with CaptureQueriesContext(connection) as captured:
-            assert staff.get(f"{URL}{query}").status_code == 200
-        statements = " ".join(one["sql"] for one in captured).upper()
-        assert "COUNT(" not in statements
-        assert "TRUNC" not in statements
+class TestQueries:
+    def test_do_not_count_entries(self, staff, customer):
+        for query in ("", f"?from={today().year}-01-01&to={today().year}-12-31", "?filter=open"):
+            with CaptureQueriesContext(connection) as captured:
+                assert staff.get(f"{URL}{query}").status_code == 200
+            statements = " ".join(one["sql"] for one in captured).upper()
+            assert "COUNT(" not in statements
+            assert "TRUNC" not in statements

@@ -40,182 +40,130 @@ def rows(content):
     return list(csv.reader(io.StringIO(content.decode(), newline=""), strict=True))
 
 
-def test_csv_says_who_acted_as_whom(reader, user, customer):
-    ann, bob = NamedUser(id="7", label="Ann"), NamedUser(id="8", label="Bob")
-    with history.acting(user=bob, impersonator=ann):
-        Customer.objects.filter(pk=customer.pk).update(rate="44.99")
-    assert rows(download(reader, customer).getvalue())[1][1] == "Ann (as Bob)"
-
-
-def test_csv_names_somebody_of_whom_the_project_has_no_record(reader, customer):
-    with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
-        Customer.objects.filter(pk=customer.pk).update(rate="44.99")
-    with history.acting(source="command"):
-        Customer.objects.filter(pk=customer.pk).update(rate="45.99")
-    told = rows(download(reader, customer).getvalue())
-    assert [row[1] for row in told[1:3]] == ["System", "deploy"]
-    address = f"/api/history/subjects/crm.customer/{customer.pk}/?user=system&user=name:deploy"
-    found = reader.get(address).json()["results"]
-    assert [one["user"] for one in found[:2]] == [None, {"id": "", "name": "deploy"}]
-
-
-def test_csv_has_a_row_for_each_change(reader, user, customer):
-    with history.acting(
-        user=user, source="import", ip_address="203.0.113.9", reason="asked, by phone"
-    ):
-        Customer.objects.filter(pk=customer.pk).update(rate="44.99", status="canceled")
-    entry = Entry.objects.order_by("-id").first()
-    answer = download(reader, customer)
-    assert isinstance(answer, StreamingHttpResponse)
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer["Cache-Control"] == "private, no-store"
-    assert answer["Content-Disposition"] == (
-        f'attachment; filename="history-crm.customer-{customer.pk}.csv"'
-    )
-    content = answer.getvalue()
-    assert content.startswith(f"{HEAD}\r\n".encode())
-    told = rows(content)
-    moment = entry.timestamp.isoformat(timespec="microseconds")
-    assert moment.endswith("+00:00")
-    tail = ["Import", "203.0.113.9", "Acme", "asked, by phone", str(entry.id)]
-    head = [moment, "ann", entry.action, "Customer Acme", str(customer.pk)]
-    assert told[1:3] == [
-        [*head, "Status", "Active customer", "Canceled", *tail],
-        [*head, "Rate", "39.99", "44.99", *tail],
-    ]
-    masked = next(row for row in told if row[5] == "Ssn")
-    assert masked[6:8] == ["", "***-**-6789"]
-    secret = next(row for row in told if row[5] == "Portal password")
-    assert secret[6:8] == ["(not stored)", "(not stored)"]
-
-
 REQUEST = "0190f6a8-0000-7000-8000-000000000001"
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-@pytest.mark.parametrize("start", STARTS)
-def test_csv_holds_nothing_that_a_spreadsheet_would_run(reader, customer, start):
-    text = f'{start}HYPERLINK("http://example.com","x")\r\n, "quoted"'
-    with history.acting(reason=text):
-        Note.objects.create(customer=customer, text=text)
-        history.record(f"{start}cmd", subject=customer)
-    told = rows(download(reader, customer).getvalue())
-    for row in told:
-        assert len(row) == 13
-        assert not any(cell.startswith(STARTS) for cell in row)
-    note = next(row for row in told if row[5] == "Text")
-    assert note[7] == f"'{text}"
+class TestCsv:
+    def test_impersonator_is_named(self, reader, user, customer):
+        ann, bob = NamedUser(id="7", label="Ann"), NamedUser(id="8", label="Bob")
+        with history.acting(user=bob, impersonator=ann):
+            Customer.objects.filter(pk=customer.pk).update(rate="44.99")
+        assert rows(download(reader, customer).getvalue())[1][1] == "Ann (as Bob)"
+
+    def test_users_without_a_record(self, reader, customer):
+        with history.acting(user=NamedUser(id=None, label="deploy"), source="command"):
+            Customer.objects.filter(pk=customer.pk).update(rate="44.99")
+        with history.acting(source="command"):
+            Customer.objects.filter(pk=customer.pk).update(rate="45.99")
+        lines = rows(download(reader, customer).getvalue())
+        assert [row[1] for row in lines[1:3]] == ["System", "deploy"]
+        address = f"/api/history/subjects/crm.customer/{customer.pk}/?user=system&user=name:deploy"
+        found = reader.get(address).json()["results"]
+        assert [one["user"] for one in found[:2]] == [None, {"id": "", "name": "deploy"}]
+
+    def test_has_a_row_for_each_change(self, reader, user, customer):
+        with history.acting(
+            user=user, source="import", ip_address="203.0.113.9", reason="requested by phone"
+        ):
+            Customer.objects.filter(pk=customer.pk).update(rate="44.99", status="canceled")
+        entry = Entry.objects.order_by("-id").first()
+        answer = download(reader, customer)
+        assert isinstance(answer, StreamingHttpResponse)
+        assert answer["Content-Type"] == "text/csv; charset=utf-8"
+        assert answer["Cache-Control"] == "private, no-store"
+        assert answer["Content-Disposition"] == (
+            f'attachment; filename="history-crm.customer-{customer.pk}.csv"'
+        )
+        content = answer.getvalue()
+        assert content.startswith(f"{HEAD}\r\n".encode())
+        lines = rows(content)
+        moment = entry.timestamp.isoformat(timespec="microseconds")
+        assert moment.endswith("+00:00")
+        tail = ["Import", "203.0.113.9", "Acme", "requested by phone", str(entry.id)]
+        head = [moment, "ann", entry.action, "Customer Acme", str(customer.pk)]
+        assert lines[1:3] == [
+            [*head, "Status", "Active customer", "Canceled", *tail],
+            [*head, "Rate", "39.99", "44.99", *tail],
+        ]
+        masked = next(row for row in lines if row[5] == "Ssn")
+        assert masked[6:8] == ["", "***-**-6789"]
+        secret = next(row for row in lines if row[5] == "Portal password")
+        assert secret[6:8] == ["(not stored)", "(not stored)"]
+
+    @pytest.mark.parametrize("start", STARTS)
+    def test_escapes_formulas(self, reader, customer, start):
+        text = f'{start}HYPERLINK("http://example.com","x")\r\n, "quoted"'
+        with history.acting(reason=text):
+            Note.objects.create(customer=customer, text=text)
+            history.record(f"{start}cmd", subject=customer)
+        lines = rows(download(reader, customer).getvalue())
+        for row in lines:
+            assert len(row) == 13
+            assert not any(cell.startswith(STARTS) for cell in row)
+        note = next(row for row in lines if row[5] == "Text")
+        assert note[7] == f"'{text}"
+
+    def test_entry_without_changes(self, reader, customer):
+        history.record("Envelope Signed", subject=customer)
+        lines = rows(download(reader, customer).getvalue())
+        assert lines[1][2] == "Envelope Signed"
+        assert lines[1][5:8] == ["", "", ""]
 
 
-def test_an_entry_without_changes_has_a_row_too(reader, customer):
-    history.record("Envelope Signed", subject=customer)
-    told = rows(download(reader, customer).getvalue())
-    assert told[1][2] == "Envelope Signed"
-    assert told[1][5:8] == ["", "", ""]
+class TestOtherFormats:
+    def test_ndjson_lines_are_rest_entries(self, reader, customer):
+        Customer.objects.filter(pk=customer.pk).update(name="Zoë\u2028", rate="1.10")
+        listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"]
+        answer = download(reader, customer, "format=ndjson")
+        assert answer["Content-Type"] == "application/x-ndjson"
+        lines = answer.getvalue().decode().split("\n")
+        assert lines.pop() == ""
+        assert [json.loads(line) for line in lines] == listed
 
+    @needs("xlsxwriter")
+    def test_xlsx_has_the_rows_of_the_csv(self, reader, customer):
+        Note.objects.create(customer=customer, text="=1+1")
+        Note.objects.create(customer=customer, text="https://example.com/ & <b>")
+        expected = rows(download(reader, customer).getvalue())
+        content = download(reader, customer, "format=xlsx&-action=History Exported").getvalue()
+        sheet = load_workbook(io.BytesIO(content)).active
+        lines = [[cell or "" for cell in row] for row in sheet.iter_rows(values_only=True)]
+        assert lines == [[cell.removeprefix("'") for cell in row] for row in expected]
+        cells = [cell for row in sheet.iter_rows() for cell in row if cell.value == "=1+1"]
+        assert [cell.data_type for cell in cells] == ["s"]
 
-def test_ndjson_has_an_entry_a_line_as_rest_shows_it(reader, customer):
-    Customer.objects.filter(pk=customer.pk).update(name="Zoë\u2028", rate="1.10")
-    listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"]
-    answer = download(reader, customer, "format=ndjson")
-    assert answer["Content-Type"] == "application/x-ndjson"
-    lines = answer.getvalue().decode().split("\n")
-    assert lines.pop() == ""
-    assert [json.loads(line) for line in lines] == listed
+    @needs("xlsxwriter")
+    def test_xlsx_truncates_long_values(self, reader, customer):
+        Note.objects.create(customer=customer, text="x" * 40_000)
+        content = download(reader, customer, "format=xlsx&entity=crm.note&field=text").getvalue()
+        cells = [cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row]
+        assert "x" * 32_766 + "…" in cells
 
+    @needs("xlsxwriter")
+    def test_xlsx_continues_in_a_new_sheet(self, reader, customer, monkeypatch):
+        monkeypatch.setattr("django_customer_history.export.formats._ROWS_PER_SHEET", 4)
+        for number in range(7):
+            Note.objects.create(customer=customer, text=f"note {number}")
+        content = download(reader, customer, "format=xlsx&field=text").getvalue()
+        sheets = [list(sheet.values) for sheet in load_workbook(io.BytesIO(content)).worksheets]
+        texts = [row[7] for rows in sheets for row in rows if row[5] == "Text"]
+        assert [len(rows) for rows in sheets] == [4, 4, 4, 4, 3]
+        assert all(",".join(rows[0]) == HEAD for rows in sheets)
+        assert texts == [f"note {number}" for number in reversed(range(7))]
 
-@needs("xlsxwriter")
-def test_xlsx_holds_the_same_rows_as_text(reader, customer):
-    Note.objects.create(customer=customer, text="=1+1")
-    Note.objects.create(customer=customer, text="https://example.com/ & <b>")
-    expected = rows(download(reader, customer).getvalue())
-    content = download(reader, customer, "format=xlsx&-action=History Exported").getvalue()
-    sheet = load_workbook(io.BytesIO(content)).active
-    told = [[cell or "" for cell in row] for row in sheet.iter_rows(values_only=True)]
-    assert told == [[cell.removeprefix("'") for cell in row] for row in expected]
-    cells = [cell for row in sheet.iter_rows() for cell in row if cell.value == "=1+1"]
-    assert [cell.data_type for cell in cells] == ["s"]
+    def test_unknown_format_is_named(self, reader, customer, log):
+        for query in ("format=pdf", "format=csv&format=xlsx", "format="):
+            answer = download(reader, customer, query)
+            assert answer.status_code == 400
+            assert answer.json()["errors"][0]["parameter"] == "format"
+        assert log.entries() == []
 
-
-@needs("xlsxwriter")
-def test_xlsx_cuts_what_no_cell_can_hold_and_says_so(reader, customer):
-    Note.objects.create(customer=customer, text="x" * 40_000)
-    content = download(reader, customer, "format=xlsx&entity=crm.note&field=text").getvalue()
-    cells = [cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row]
-    assert "x" * 32_766 + "…" in cells
-
-
-@needs("xlsxwriter")
-def test_xlsx_goes_on_in_a_further_sheet_where_one_is_full(reader, customer, monkeypatch):
-    monkeypatch.setattr("django_customer_history.export.formats._ROWS_PER_SHEET", 4)
-    for number in range(7):
-        Note.objects.create(customer=customer, text=f"note {number}")
-    content = download(reader, customer, "format=xlsx&field=text").getvalue()
-    sheets = [list(sheet.values) for sheet in load_workbook(io.BytesIO(content)).worksheets]
-    texts = [row[7] for rows in sheets for row in rows if row[5] == "Text"]
-    assert [len(rows) for rows in sheets] == [4, 4, 4, 4, 3]
-    assert all(",".join(rows[0]) == HEAD for rows in sheets)
-    assert texts == [f"note {number}" for number in reversed(range(7))]
-
-
-def test_filters_are_those_of_the_list(reader, customer):
-    Note.objects.create(customer=customer, text="t")
-    told = rows(download(reader, customer, "entity=crm.note").getvalue())
-    assert {row[3] for row in told[1:]} == {"Note"}
-
-
-def test_an_unknown_format_is_a_problem_that_names_it(reader, customer, log):
-    for query in ("format=pdf", "format=csv&format=xlsx", "format="):
-        answer = download(reader, customer, query)
+    def test_xlsx_needs_its_extra(self, reader, customer, monkeypatch):
+        monkeypatch.setattr("django_customer_history.export.formats.find_spec", lambda name: None)
+        answer = download(reader, customer, "format=xlsx")
         assert answer.status_code == 400
-        assert answer.json()["errors"][0]["parameter"] == "format"
-    assert log.entries() == []
-
-
-def test_xlsx_without_its_extra_is_a_problem_that_says_what_to_install(
-    reader, customer, monkeypatch
-):
-    monkeypatch.setattr("django_customer_history.export.formats.find_spec", lambda name: None)
-    answer = download(reader, customer, "format=xlsx")
-    assert answer.status_code == 400
-    assert "django-customer-history[xlsx]" in answer.json()["errors"][0]["detail"]
-
-
-def test_an_export_needs_its_permission(stranger, reader, user, customer, django_user_model):
-    grant(django_user_model.objects.get(username="eve"), "view_customer_history")
-    assert download(stranger, customer).status_code == 403
-    assert stranger.get("/api/history/export/").status_code == 403
-    Account.objects.create(label="may be read, not exported")
-    grant(user, "view_account_history")
-    told = rows(reader.get("/api/history/export/").getvalue())
-    assert {row[3].split()[0] for row in told[1:]} == {"Customer"}
-
-
-def test_an_export_is_an_entry_of_the_log_which_keeps_no_searched_text(reader, customer, log):
-    download(reader, customer, "format=ndjson&kind=update&q=123-45-6789&-user=system")
-    entry = log.only()
-    assert entry.action == "History Exported"
-    assert (entry.kind, entry.source, entry.user_label) == ("event", "api", "ann")
-    assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(customer.pk))
-    assert entry.changes == {
-        "format": [None, "ndjson"],
-        "filters": [None, "-user=system; kind=update; q=*****"],
-    }
-    log.clear()
-    reader.get("/api/history/export/")
-    assert log.only().subject_model is None
-    shown = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"][0]
-    assert shown["entity"]["name"] == "history entry"
-    assert [change["masked"] for change in shown["changes"]] == [False, False]
-
-
-def test_an_export_holds_what_was_there_before_it(reader, customer):
-    answer = download(reader, customer, "format=ndjson")
-    Note.objects.create(customer=customer, text="after")
-    content = answer.getvalue().decode()
-    assert "after" not in content
-    assert "History Exported" not in content
-    assert "Acme" in content
+        assert "django-customer-history[xlsx]" in answer.json()["errors"][0]["detail"]
 
 
 @async_to_sync
@@ -228,47 +176,87 @@ async def over_asgi(user):
     return b"".join([piece async for piece in answer.streaming_content])
 
 
-def test_an_export_streams_under_asgi_too(user):
-    assert json.loads(over_asgi(user))["entity"]["label"] == "Acme"
+class TestDownload:
+    def test_uses_the_filters_of_the_list(self, reader, customer):
+        Note.objects.create(customer=customer, text="t")
+        lines = rows(download(reader, customer, "entity=crm.note").getvalue())
+        assert {row[3] for row in lines[1:]} == {"Note"}
 
+    def test_export_needs_permission(self, stranger, reader, user, customer, django_user_model):
+        grant(django_user_model.objects.get(username="eve"), "view_customer_history")
+        assert download(stranger, customer).status_code == 403
+        assert stranger.get("/api/history/export/").status_code == 403
+        Account.objects.create(label="may be read, not exported")
+        grant(user, "view_account_history")
+        lines = rows(reader.get("/api/history/export/").getvalue())
+        assert {row[3].split()[0] for row in lines[1:]} == {"Customer"}
 
-def test_the_language_and_zone_are_those_of_the_request(reader, customer, settings):
-    settings.TIME_ZONE = "America/New_York"
-    answer = download(reader, customer, "format=ndjson")
-    listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/?kind=create").json()
-    assert json.loads(answer.getvalue()) == listed["results"][0]
+    def test_logged_without_search_text(self, reader, customer, log):
+        download(reader, customer, "format=ndjson&kind=update&q=123-45-6789&-user=system")
+        entry = log.only()
+        assert entry.action == "History Exported"
+        assert (entry.kind, entry.source, entry.user_label) == ("event", "api", "ann")
+        assert (entry.subject_model, entry.subject_id) == ("crm.customer", str(customer.pk))
+        assert entry.changes == {
+            "format": [None, "ndjson"],
+            "filters": [None, "-user=system; kind=update; q=*****"],
+        }
+        log.clear()
+        reader.get("/api/history/export/")
+        assert log.only().subject_model is None
+        shown = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/").json()["results"][
+            0
+        ]
+        assert shown["entity"]["name"] == "history entry"
+        assert [change["masked"] for change in shown["changes"]] == [False, False]
 
+    def test_has_only_older_entries(self, reader, customer):
+        answer = download(reader, customer, "format=ndjson")
+        Note.objects.create(customer=customer, text="after")
+        content = answer.getvalue().decode()
+        assert "after" not in content
+        assert "History Exported" not in content
+        assert "Acme" in content
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "least"),
-    [
-        ("csv", 1_000_000),
-        ("ndjson", 5_000_000),
-        pytest.param("xlsx", 300_000, marks=needs("xlsxwriter")),
-    ],
-)
-def test_memory_stays_flat_however_long_the_history_is(name, least, reader, user, customer):
-    timeline = Timeline.of_subject(user, Customer, customer.pk)
-    assert list(start_export(timeline, format_name=name))  # What is needed once is loaded.
-    peaks = []
-    for more in (2_499, 7_499):
-        log_updates(customer, more)
-        export = start_export(timeline, format_name=name)
-        tracemalloc.start()
-        try:
-            size = sum(len(piece) for piece in export)
-            peaks.append(tracemalloc.get_traced_memory()[1])
-        finally:
-            tracemalloc.stop()
-    # With the creation, and the first two exports.
-    assert export.count == 10_001
-    assert size > least
-    assert peaks[1] < peaks[0] * 1.2
+    def test_export_streams_under_asgi(self, user):
+        assert json.loads(over_asgi(user))["entity"]["label"] == "Acme"
+
+    def test_language_and_zone_of_request(self, reader, customer, settings):
+        settings.TIME_ZONE = "America/New_York"
+        answer = download(reader, customer, "format=ndjson")
+        listed = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/?kind=create").json()
+        assert json.loads(answer.getvalue()) == listed["results"][0]
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        ("name", "least"),
+        [
+            ("csv", 1_000_000),
+            ("ndjson", 5_000_000),
+            pytest.param("xlsx", 300_000, marks=needs("xlsxwriter")),
+        ],
+    )
+    def test_memory_use_stays_constant(self, name, least, reader, user, customer):
+        timeline = Timeline.of_subject(user, Customer, customer.pk)
+        assert list(start_export(timeline, format_name=name))  # Loads what is needed only once.
+        peaks = []
+        for more in (2_499, 7_499):
+            log_updates(customer, more)
+            export = start_export(timeline, format_name=name)
+            tracemalloc.start()
+            try:
+                size = sum(len(piece) for piece in export)
+                peaks.append(tracemalloc.get_traced_memory()[1])
+            finally:
+                tracemalloc.stop()
+        # The updates, the creation, and the first two exports.
+        assert export.count == 10_001
+        assert size > least
+        assert peaks[1] < peaks[0] * 1.2
 
 
 class TestCommand:
-    def test_it_writes_a_file_and_tells_count_and_digest(self, customer, user, tmp_path, log):
+    def test_writes_a_file_and_its_digest(self, customer, user, tmp_path, log):
         log_updates(customer, 600)
         log.clear()
         path, out, err = tmp_path / "history.csv", io.StringIO(), io.StringIO()
@@ -278,7 +266,7 @@ class TestCommand:
         assert len(rows(content)) > 601
         digest = hashlib.sha256(content).hexdigest()
         assert out.getvalue().splitlines()[-1] == f"601 entries, SHA-256 {digest}"
-        assert err.getvalue() == ""  # Lines come every ten seconds, for a log of the shell.
+        assert err.getvalue() == ""  # Without a terminal, progress is written every ten seconds.
         entry = log.only()
         assert (entry.action, entry.source) == ("History Exported", "command")
 
@@ -289,7 +277,7 @@ class TestCommand:
             (["--q", "59"], ["23"]),
         ],
     )
-    def test_it_shows_how_far_it_is_on_a_terminal(self, customer, arguments, shown):
+    def test_terminal_shows_progress(self, customer, arguments, shown):
         class Terminal(io.StringIO):
             def isatty(self):
                 return True
@@ -304,16 +292,16 @@ class TestCommand:
         digest = hashlib.sha256(out.getvalue().encode()).hexdigest()
         assert err.getvalue() == f"{bars}\n{count} entries, SHA-256 {digest}\n"
 
-    def test_values_are_masked_unless_asked_for(self, customer):
-        told = self.exported(f"crm.customer:{customer.pk}")
-        assert "***-**-6789" in told
-        assert "123-45" not in told
+    def test_masks_values_by_default(self, customer):
+        output = self.exported(f"crm.customer:{customer.pk}")
+        assert "***-**-6789" in output
+        assert "123-45" not in output
         assert "123-45-6789" in self.exported(f"crm.customer:{customer.pk}", "--unmasked")
 
-    def test_it_exports_with_the_eyes_of_a_user(self, reader, customer):
+    def test_exports_what_a_user_may_read(self, reader, customer):
         Account.objects.create(label="account")
-        told = self.exported("--as", "ann", "--format", "ndjson")
-        assert {json.loads(line)["subject"]["model"] for line in told.splitlines()} == {
+        output = self.exported("--as", "ann", "--format", "ndjson")
+        assert {json.loads(line)["subject"]["model"] for line in output.splitlines()} == {
             "crm.customer"
         }
         assert "account" in self.exported("--format", "ndjson")
@@ -327,10 +315,12 @@ class TestCommand:
         shown = self.exported("--not-ip-address", "203.0.113.9", "--not-request-id", request)
         assert {row[3] for row in rows(shown.encode())[1:]} >= {"Customer Acme"}
 
-    def test_it_has_the_filters_of_rest(self, customer):
+    def test_has_the_filters_of_rest(self, customer):
         Note.objects.create(customer=customer, text="a note")
-        told = self.exported("--entity", "crm.note", "--from", "2020-01-01", "--not-kind", "delete")
-        assert {row[3] for row in rows(told.encode())[1:]} == {"Note"}
+        output = self.exported(
+            "--entity", "crm.note", "--from", "2020-01-01", "--not-kind", "delete"
+        )
+        assert {row[3] for row in rows(output.encode())[1:]} == {"Note"}
 
     @pytest.mark.parametrize(
         ("arguments", "complaint"),
@@ -347,7 +337,7 @@ class TestCommand:
             (["--kind", "updte"], "Did you mean 'update'?"),
         ],
     )
-    def test_what_is_wrong_is_said(self, user, arguments, complaint, tmp_path, log):
+    def test_messages_of_errors(self, user, arguments, complaint, tmp_path, log):
         log.clear()
         path = tmp_path / "history.csv"
         with pytest.raises(CommandError, match=re.escape(complaint)):
@@ -355,9 +345,7 @@ class TestCommand:
         assert not path.exists()
         assert log.entries() == []
 
-    def test_the_export_as_a_user_is_theirs_and_tells_who_sat_there(
-        self, reader, user, customer, log, monkeypatch
-    ):
+    def test_logs_user_and_system_user(self, reader, user, customer, log, monkeypatch):
         monkeypatch.setattr("getpass.getuser", lambda: "deploy")
         log.clear()
         self.exported("--as", "ann")
@@ -371,37 +359,37 @@ class TestCommand:
         entry = log.only()
         assert (entry.user_id, entry.user_label, entry.source) == (None, "deploy", "command")
 
-    def test_a_record_that_is_gone_can_be_exported(self, customer):
+    def test_exports_a_deleted_record(self, customer):
         key = customer.pk
         customer.delete()
         assert "Delete" in self.exported(f"crm.customer:{key}")
 
     @pytest.mark.django_db(databases=["default", "other"])
-    def test_the_log_of_another_database_is_exported_with_its_own_names(self, customer, log):
+    def test_exports_another_database(self, customer, log):
         other = Customer.objects.using("other").create(pk=customer.pk, name="Elsewhere Ltd")
         Note.objects.using("other").create(customer=other, text="of the other")
         log.clear()
         for arguments in ([], [f"crm.customer:{customer.pk}"]):
-            told = self.exported(*arguments, "--database", "other")
-            assert "of the other" in told
-            assert "Acme" not in told
-            assert {row[10] for row in rows(told.encode()) if row[3].startswith("Note")} == {
+            output = self.exported(*arguments, "--database", "other")
+            assert "of the other" in output
+            assert "Acme" not in output
+            assert {row[10] for row in rows(output.encode()) if row[3].startswith("Note")} == {
                 "Elsewhere Ltd"
             }
         assert log.entries() == []
-        looks = Entry.objects.using("other").filter(action="History Exported")
-        assert looks.count() == 2
+        exports = Entry.objects.using("other").filter(action="History Exported")
+        assert exports.count() == 2
 
-    def test_its_help_reads_well(self, capsys):
+    def test_help_lists_the_options(self, capsys):
         with pytest.raises(SystemExit):
             call_command("history_export", "--help")
-        told = " ".join(capsys.readouterr().out.split())
+        output = " ".join(capsys.readouterr().out.split())
         for usage in (
             "--from DATE", "--not-user USER", "--entity RECORD", "--q TEXT", "--database ALIAS",
             "--output PATH", "--as USERNAME", "--not-source SOURCE", "--request-id UUID",
         ):  # fmt: skip
-            assert usage in told
-        assert "FILTER" not in told
+            assert usage in output
+        assert "FILTER" not in output
 
     def exported(self, *arguments):
         out = io.StringIO()
@@ -409,36 +397,34 @@ class TestCommand:
         return out.getvalue()
 
 
-def test_facets_name_what_occurs(reader, user, customer):
-    with history.acting(user=user, source="import"):
-        Note.objects.create(customer=customer, text="t")
-    found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
-    assert found.pop("fields")[-1]
-    assert found == {
-        "users": [
-            {"value": "system", "label": "System"},
-            {"value": str(user.pk), "label": "ann"},
-        ],
-        "actions": [{"value": "Create", "label": "Create"}],
-        "kinds": [{"value": "create", "label": "Create"}],
-        "entities": [
-            {"value": "crm.customer", "label": "Customer"},
-            {"value": "crm.note", "label": "Note"},
-        ],
-        "sources": [
-            {"value": "import", "label": "Import"},
-            {"value": "system", "label": "System"},
-        ],
-        "complete": True,
-    }
-
-
-def test_facets_cost_the_same_however_long_the_history_is(
-    reader, user, customer, django_assert_num_queries
-):
-    log_updates(customer, 2_001)
-    # Session, user, subject, permissions (2), entries, marks, registrations.
-    with django_assert_num_queries(8):
+class TestFacets:
+    def test_list_the_values_in_the_log(self, reader, user, customer):
+        with history.acting(user=user, source="import"):
+            Note.objects.create(customer=customer, text="t")
         found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
-    assert found["complete"] is False
-    assert [one["value"] for one in found["kinds"]] == ["update"]
+        assert found.pop("fields")[-1]
+        assert found == {
+            "users": [
+                {"value": "system", "label": "System"},
+                {"value": str(user.pk), "label": "ann"},
+            ],
+            "actions": [{"value": "Create", "label": "Create"}],
+            "kinds": [{"value": "create", "label": "Create"}],
+            "entities": [
+                {"value": "crm.customer", "label": "Customer"},
+                {"value": "crm.note", "label": "Note"},
+            ],
+            "sources": [
+                {"value": "import", "label": "Import"},
+                {"value": "system", "label": "System"},
+            ],
+            "complete": True,
+        }
+
+    def test_queries_do_not_grow(self, reader, user, customer, django_assert_num_queries):
+        log_updates(customer, 2_001)
+        # Session, user, subject, permissions (2), entries, marks, registrations.
+        with django_assert_num_queries(8):
+            found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
+        assert found["complete"] is False
+        assert [one["value"] for one in found["kinds"]] == ["update"]

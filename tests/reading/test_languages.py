@@ -34,7 +34,7 @@ MOMENT = datetime(2026, 3, 5, 14, 2, 11, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def _in_the_language_of_the_request(settings):
+def _use_language_of_request(settings):
     at = settings.MIDDLEWARE.index("django.contrib.sessions.middleware.SessionMiddleware") + 1
     settings.MIDDLEWARE = [
         *settings.MIDDLEWARE[:at],
@@ -82,7 +82,7 @@ def filter_bar(answer):
 
 
 class TestTab:
-    def test_in_german(self, reader, customer, past):
+    def test_the_tab_in_german(self, reader, customer, past):
         answer = get(reader, tab_url(customer), "de")
         text = shown(answer)
         assert answer.headers["Content-Language"] == "de"
@@ -105,7 +105,7 @@ class TestTab:
             answer.content.decode()
         )
 
-    def test_in_spanish(self, reader, customer, past):
+    def test_the_tab_in_spanish(self, reader, customer, past):
         answer = get(reader, tab_url(customer), "es")
         text = shown(answer)
         assert "Historial de Acme" in text
@@ -122,7 +122,7 @@ class TestTab:
         assert "Modificación" in text
         assert "Rate era 39,99 ahora es 1 044,50 Importación" in text
 
-    def test_without_a_catalog_it_is_english_with_djangos_words(self, reader, customer, past):
+    def test_language_without_a_catalog(self, reader, customer, past):
         text = shown(get(reader, tab_url(customer), "fr"))
         assert "History of Acme" in text
         assert "Jeudi, 5 mars 2026" in text
@@ -197,7 +197,7 @@ class TestTab:
             ),
         ],
     )
-    def test_no_matches(self, reader, customer, language, words):
+    def test_filters_without_matches(self, reader, customer, language, words):
         text = shown(get(reader, tab_url(customer) + "?kind=delete", language))
         assert [one for one in words if one not in text] == []
 
@@ -208,7 +208,7 @@ class TestTab:
             ("es", "No tiene permiso para ver este historial."),
         ],
     )
-    def test_no_permission(self, customer, django_user_model, language, refused):
+    def test_missing_permission(self, customer, django_user_model, language, refused):
         request = RequestFactory().get("/x")
         request.user = django_user_model.objects.create_user("eve")
         tag = Template("{% load customer_history %}{% history_tab customer %}")
@@ -243,7 +243,7 @@ class TestTab:
 
 
 class TestFilterBar:
-    def test_in_german(self, reader, user, customer):
+    def test_filters_in_german(self, reader, user, customer):
         query = f"?user={user.pk}&-kind=delete&action=Create&source=command&from=2026-03-05"
         answer = get(reader, tab_url(customer) + query, "de")
         chips = [(one.title, one.text) for one in filter_bar(answer).chips]
@@ -266,7 +266,7 @@ class TestFilterBar:
         assert "Anwenden" in text
         assert 'placeholder="Werte durchsuchen"' in answer.content.decode()
 
-    def test_in_spanish(self, reader, customer):
+    def test_filters_in_spanish(self, reader, customer):
         query = "?user=system&-kind=delete&action=Create&source=command&to=2026-03-05"
         answer = get(reader, tab_url(customer) + query, "es")
         chips = [(one.title, one.text) for one in filter_bar(answer).chips]
@@ -283,7 +283,7 @@ class TestFilterBar:
         ]  # fmt: skip
         assert "Quitar el filtro: Tipo no es Eliminación" in shown(answer)
 
-    def test_menus_are_sorted_in_the_language(self, reader, customer):
+    def test_menus_sort_in_the_language(self, reader, customer):
         note = Note.objects.create(customer=customer, text="t")
         Note.objects.filter(pk=note.pk).update(text="u")
         note.delete()
@@ -333,7 +333,7 @@ WRONG = [
 
 class TestWrongFilters:
     @pytest.mark.parametrize(("query", "german", "spanish"), WRONG, ids=lambda one: one[:12])
-    def test_messages_on_the_tab_and_over_rest(self, reader, customer, query, german, spanish):
+    def test_messages_on_tab_and_in_rest(self, reader, customer, query, german, spanish):
         for language, text in (("de", german), ("es", spanish)):
             page = get(reader, f"{tab_url(customer)}?{query}", language)
             assert page.status_code == 400
@@ -377,7 +377,7 @@ class TestTime:
             ({"days": 1100}, "vor 3 Jahren", "hace 3 años"),
         ],
     )
-    def test_relative_time(self, length, german, spanish):
+    def test_relative_time_in_words(self, length, german, spanish):
         relative = {}
         for language in ("de", "es"):
             with translation.override(language):
@@ -393,7 +393,7 @@ class TestTime:
             ("de-at", "vor 1 Tag", "vor 3 Tagen"),
         ],
     )
-    def test_relative_time_in_variants_of_a_language(self, language, one, several):
+    def test_variants_of_a_language(self, language, one, several):
         with translation.override(language):
             relative = [
                 describe_moment(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
@@ -412,7 +412,7 @@ class TestTime:
             ({"days": -3}, "-3 days, 0:00:00", "-3 Tage, 0:00:00", "-3 días, 0:00:00"),
         ],
     )
-    def test_durations(self, duration, english, german, spanish):
+    def test_durations_in_words(self, duration, english, german, spanish):
         text = encode(timedelta(**duration))
         texts = []
         for language in ("en", "de", "es"):
@@ -422,7 +422,7 @@ class TestTime:
 
 
 class TestRest:
-    def test_labels_are_translated_and_codes_are_not(self, reader, customer, past):
+    def test_translates_labels_not_codes(self, reader, customer, past):
         answer = get(reader, f"/api/history/subjects/crm.customer/{customer.pk}/", "de")
         entry = answer.json()["results"][-1]
         assert (entry["kind"], entry["action"]) == ("update", "Update")
@@ -431,7 +431,7 @@ class TestRest:
         assert (change["old"], change["new"]) == ("39.99", "1044.50")
         assert (change["old_display"], change["new_display"]) == ("39,99", "1.044,50")
 
-    def test_answers_name_and_vary_by_language(self, reader, customer, past):
+    def test_answers_vary_by_language(self, reader, customer, past):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/"
         german, spanish = get(reader, path, "de"), get(reader, path, "es")
         assert german.headers["Content-Language"] == "de"
@@ -445,24 +445,24 @@ class TestRest:
             ("es", ["Creación", "Modificación", "Sistema", "Importación", "Sistema"]),
         ],
     )
-    def test_facets(self, reader, customer, past, language, labels):
+    def test_facets_are_translated(self, reader, customer, past, language, labels):
         path = f"/api/history/subjects/crm.customer/{customer.pk}/facets/"
         found = get(reader, path, language).json()
         named = {
             name: [(one["label"], one["value"]) for one in found[name]]
             for name in ("kinds", "actions", "users", "sources")
         }
-        create, update, nobody, import_, system = labels
+        create, update, no_user, import_, system = labels
         assert named == {
             "kinds": [(create, "create"), (update, "update")],
             "actions": [(create, "Create"), (update, "Update")],
-            "users": [(nobody, "system")],
+            "users": [(no_user, "system")],
             "sources": [(import_, "import"), (system, "system")],
         }
 
 
 class TestFiles:
-    def test_columns_of_a_csv_keep_their_names(self, reader, customer, past):
+    def test_csv_columns_keep_their_names(self, reader, customer, past):
         answer = get(reader, tab_url(customer) + "?format=csv", "de")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert list(rows[0]) == [
@@ -473,7 +473,7 @@ class TestFiles:
         assert (last["timestamp"], last["action"]) == ("2026-03-05T14:02:11.000000+00:00", "Update")
         assert (last["old_value"], last["new_value"]) == ("39.99", "1044.50")
 
-    def test_names_in_a_csv_are_those_of_the_page(self, reader, customer, past):
+    def test_csv_has_translated_labels(self, reader, customer, past):
         answer = get(reader, tab_url(customer) + "?format=csv", "es")
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert rows[-1]["source"] == "Importación"
@@ -487,7 +487,7 @@ class TestAdmin:
             ("es", "Historial de clientes", "Entradas del historial", "Campos confidenciales"),
         ],
     )
-    def test_the_index(self, staff, language, app, entries, fields):
+    def test_the_index_of_the_admin(self, staff, language, app, entries, fields):
         text = shown(get(staff, "/admin/", language))
         assert app in text
         assert entries in text
@@ -503,7 +503,7 @@ class TestAdmin:
         assert action in text
 
     @pytest.mark.parametrize(("language", "column"), [("de", "Neuer Wert"), ("es", "Valor nuevo")])
-    def test_the_log(self, staff, customer, language, column):
+    def test_the_log_of_all_entries(self, staff, customer, language, column):
         assert column in shown(get(staff, "/admin/customer_history/entry/", language))
 
     @pytest.mark.parametrize(
@@ -534,7 +534,7 @@ class TestAdmin:
 
 class TestPermissions:
     def test_names_are_stored_in_english(self, customer):
-        """Like the names of Django's permissions, whatever the language of `migrate` is."""
+        """Django's permissions do the same. The language of `migrate` does not matter."""
         Permission.objects.filter(content_type__app_label__in=["crm", "customer_history"]).delete()
         with translation.override("de"):
             call_command("migrate", verbosity=0)
@@ -548,7 +548,7 @@ class TestPermissions:
 
 
 class TestOwnNames:
-    def test_a_project_translates_its_own_names(self, reader, customer, settings, tmp_path):
+    def test_project_translates_its_names(self, reader, customer, settings, tmp_path):
         names = Catalog(locale="de")
         names.add("Ticket Closed", "Ticket geschlossen")
         folder = tmp_path / "de" / "LC_MESSAGES"
@@ -570,7 +570,7 @@ class TestOwnNames:
         assert "Historial exportado Entrada del historial" in spanish
         assert "Formato era — ahora es csv" in spanish
 
-    def test_events_without_a_model_have_names(self, staff, customer):
+    def test_events_without_a_model(self, staff, customer):
         with history.paused(reason="sync"):
             pass
         answer = get(staff, "/admin/customer_history/entry/?entity=customer_history.pause", "de")

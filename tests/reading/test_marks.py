@@ -1,4 +1,4 @@
-"""Marks: fields that staff make confidential are masked everywhere, in old entries, too."""
+"""Marks: fields that staff mark as confidential are masked everywhere, also in old entries."""
 
 import json
 
@@ -35,171 +35,166 @@ def staff(django_user_model):
     return client
 
 
-def test_old_entries_are_masked(reader, user, customer):
-    Note.objects.create(customer=customer, text="4111 1111 1111 1234")
-    assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
-    ConfidentialField.objects.create(
-        model="crm.note", field="text", label="Card number", mask="card"
+class TestAdmin:
+    def test_marks_are_logged(self, staff, log):
+        answer = staff.post(
+            "/admin/customer_history/confidentialfield/add/",
+            {"model": "crm.customer", "field": "rate", "label": "Price", "mask": "full"},
+        )
+        assert answer.status_code == 302
+        entry = next(one for one in log.entries() if one.kind == "create")
+        assert entry.entity_model == "customer_history.confidentialfield"
+        assert entry.entity_label == "crm.customer rate"
+        assert (entry.source, entry.user_label) == ("admin", "root")
+        assert entry.changes["mask"] == [None, "full"]
+        ConfidentialField.objects.all().delete()
+        assert log.entries()[-1].kind == "delete"
+
+    @pytest.mark.parametrize(
+        ("model", "field", "message"),
+        [
+            ("crm.customer", "nonsense", "This field does not exist"),
+            ("crm.customer", "name.first", "Only JSON fields have keys"),
+            ("crm.nothing", "name", "Select a valid choice"),
+        ],
     )
-    assert changes(reader, "entity=crm.note")["text"] == {
-        "field": "text",
-        "label": "Card number",
-        "type": "text",
-        "old": None,
-        "new": None,
-        "old_display": None,
-        "new_display": "**** **** **** 1234",
-        "masked": True,
-        "permission": "crm.view_confidential_note_text",
-    }
-    grant(user, "view_confidential_note_text")
-    assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
+    def test_rejects_unknown_fields(self, staff, model, field, message):
+        answer = staff.post(
+            "/admin/customer_history/confidentialfield/add/",
+            {"model": model, "field": field, "label": "", "mask": "full"},
+        )
+        assert message in answer.content.decode()
+        assert not ConfidentialField.objects.exists()
+
+    def test_accepts_a_json_key(self, staff):
+        staff.post(
+            "/admin/customer_history/confidentialfield/add/",
+            {"model": "crm.specimen", "field": "json.colour", "label": "", "mask": "full"},
+        )
+        content = staff.get("/admin/customer_history/confidentialfield/").content.decode()
+        assert "json.colour" in content
+
+    def test_permission_is_created(self):
+        ConfidentialField.objects.create(model="removed.model", field="x")
+        ConfidentialField.objects.create(model="crm.customer", field="rate", label="Price")
+        names = Permission.objects.filter(codename="view_confidential_customer_rate")
+        assert [one.name for one in names] == ["Can see the Price of customer unmasked"]
+        names.delete()
+        create_permissions("default")
+        assert names.count() == 1
 
 
-def test_json_key(reader, user):
-    grant(user, "view_account_history")
-    account = Account.objects.create(label="a")
-    Specimen.objects.create(account=account, json={"colour": "mauve", "size": 7})
-    Entry.objects.create(
-        timestamp=Entry.objects.first().timestamp,
-        kind="update",
-        action="Update",
-        subject_model="crm.account",
-        subject_id=str(account.pk),
-        entity_model="crm.specimen",
-        entity_id="1",
-        changes={"json.colour": ['"red"', '"mauve"'], "json.size": ["6", "7"]},
-        source="web",
-    )
-    ConfidentialField.objects.create(model="crm.specimen", field="json.colour", label="Colour")
-    whole = changes(reader, "entity=crm.specimen&kind=create")["json"]
-    assert whole["masked"]
-    assert whole["new"] is None
-    assert json.loads(whole["new_display"]) == {"colour": "*****", "size": 7}
-    assert whole["permission"] == "crm.view_confidential_specimen_json__colour"
-    alone = changes(reader, "entity=crm.specimen&kind=update")
-    assert (alone["json.colour"]["label"], alone["json.colour"]["new_display"]) == (
-        "Colour",
-        "*****",
-    )
-    assert alone["json.size"] == {
-        "field": "json.size",
-        "label": "Json: size",
-        "type": "json",
-        "old": 6,
-        "new": 7,
-        "old_display": "6",
-        "new_display": "7",
-        "masked": False,
-    }
-    assert reader.get("/api/history/?q=mauve").json()["results"] == []
-    grant(user, "view_confidential_specimen_json__colour")
-    shown = changes(reader, "entity=crm.specimen&kind=update")["json.colour"]
-    assert (shown["new"], shown["new_display"]) == ("mauve", "mauve")
-    assert len(reader.get("/api/history/?q=mauve").json()["results"]) == 2
+class TestMasking:
+    def test_old_entries_are_masked(self, reader, user, customer):
+        Note.objects.create(customer=customer, text="4111 1111 1111 1234")
+        assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
+        ConfidentialField.objects.create(
+            model="crm.note", field="text", label="Card number", mask="card"
+        )
+        assert changes(reader, "entity=crm.note")["text"] == {
+            "field": "text",
+            "label": "Card number",
+            "type": "text",
+            "old": None,
+            "new": None,
+            "old_display": None,
+            "new_display": "**** **** **** 1234",
+            "masked": True,
+            "permission": "crm.view_confidential_note_text",
+        }
+        grant(user, "view_confidential_note_text")
+        assert changes(reader, "entity=crm.note")["text"]["new"] == "4111 1111 1111 1234"
 
+    def test_key_of_a_json_field(self, reader, user):
+        grant(user, "view_account_history")
+        account = Account.objects.create(label="a")
+        Specimen.objects.create(account=account, json={"colour": "mauve", "size": 7})
+        Entry.objects.create(
+            timestamp=Entry.objects.first().timestamp,
+            kind="update",
+            action="Update",
+            subject_model="crm.account",
+            subject_id=str(account.pk),
+            entity_model="crm.specimen",
+            entity_id="1",
+            changes={"json.colour": ['"red"', '"mauve"'], "json.size": ["6", "7"]},
+            source="web",
+        )
+        ConfidentialField.objects.create(model="crm.specimen", field="json.colour", label="Colour")
+        whole = changes(reader, "entity=crm.specimen&kind=create")["json"]
+        assert whole["masked"]
+        assert whole["new"] is None
+        assert json.loads(whole["new_display"]) == {"colour": "*****", "size": 7}
+        assert whole["permission"] == "crm.view_confidential_specimen_json__colour"
+        alone = changes(reader, "entity=crm.specimen&kind=update")
+        assert (alone["json.colour"]["label"], alone["json.colour"]["new_display"]) == (
+            "Colour",
+            "*****",
+        )
+        assert alone["json.size"] == {
+            "field": "json.size",
+            "label": "Json: size",
+            "type": "json",
+            "old": 6,
+            "new": 7,
+            "old_display": "6",
+            "new_display": "7",
+            "masked": False,
+        }
+        assert reader.get("/api/history/?q=mauve").json()["results"] == []
+        grant(user, "view_confidential_specimen_json__colour")
+        shown = changes(reader, "entity=crm.specimen&kind=update")["json.colour"]
+        assert (shown["new"], shown["new_display"]) == ("mauve", "mauve")
+        assert len(reader.get("/api/history/?q=mauve").json()["results"]) == 2
 
-def test_json_field_hides_its_keys(reader, user):
-    grant(user, "view_account_history")
-    account = Account.objects.create(label="a")
-    Entry.objects.create(
-        timestamp=Entry.objects.first().timestamp,
-        kind="update",
-        action="Update",
-        subject_model="crm.account",
-        subject_id=str(account.pk),
-        entity_model="crm.specimen",
-        entity_id="1",
-        changes={"json.colour": [None, '"ann@example.com"']},
-        source="web",
-    )
-    ConfidentialField.objects.create(model="crm.specimen", field="json", mask="email")
-    shown = changes(reader, "entity=crm.specimen")["json.colour"]
-    assert (shown["old_display"], shown["new_display"]) == (None, "a***@example.com")
-    assert shown["permission"] == "crm.view_confidential_specimen_json"
+    def test_json_field_hides_its_keys(self, reader, user):
+        grant(user, "view_account_history")
+        account = Account.objects.create(label="a")
+        Entry.objects.create(
+            timestamp=Entry.objects.first().timestamp,
+            kind="update",
+            action="Update",
+            subject_model="crm.account",
+            subject_id=str(account.pk),
+            entity_model="crm.specimen",
+            entity_id="1",
+            changes={"json.colour": [None, '"ann@example.com"']},
+            source="web",
+        )
+        ConfidentialField.objects.create(model="crm.specimen", field="json", mask="email")
+        shown = changes(reader, "entity=crm.specimen")["json.colour"]
+        assert (shown["old_display"], shown["new_display"]) == (None, "a***@example.com")
+        assert shown["permission"] == "crm.view_confidential_specimen_json"
 
+    def test_mask_function_of_the_project(self, reader, customer, monkeypatch):
+        def first_letter(value):
+            return f"{value[0]}..."
 
-def test_marks_are_logged(staff, log):
-    answer = staff.post(
-        "/admin/customer_history/confidentialfield/add/",
-        {"model": "crm.customer", "field": "rate", "label": "Price", "mask": "full"},
-    )
-    assert answer.status_code == 302
-    entry = next(one for one in log.entries() if one.kind == "create")
-    assert entry.entity_model == "customer_history.confidentialfield"
-    assert entry.entity_label == "crm.customer rate"
-    assert (entry.source, entry.user_label) == ("admin", "root")
-    assert entry.changes["mask"] == [None, "full"]
-    ConfidentialField.objects.all().delete()
-    assert log.entries()[-1].kind == "delete"
+        original = registry.of(Customer)
+        own = Registration(
+            model=Customer, subject=("self",), label=("name",), confidential={"ssn": first_letter}
+        )
+        monkeypatch.setitem(registry._registrations, Customer, own)
+        assert original != own
+        assert changes(reader, "entity=crm.customer")["ssn"]["new_display"] == "1..."
+        assert as_mask(first_letter)("") == ""
 
-
-@pytest.mark.parametrize(
-    ("model", "field", "complaint"),
-    [
-        ("crm.customer", "nonsense", "This field does not exist"),
-        ("crm.customer", "name.first", "Only JSON fields have keys"),
-        ("crm.nothing", "name", "Select a valid choice"),
-    ],
-)
-def test_admin_rejects_unknown_fields(staff, model, field, complaint):
-    answer = staff.post(
-        "/admin/customer_history/confidentialfield/add/",
-        {"model": model, "field": field, "label": "", "mask": "full"},
-    )
-    assert complaint in answer.content.decode()
-    assert not ConfidentialField.objects.exists()
-
-
-def test_admin_accepts_a_json_key(staff):
-    staff.post(
-        "/admin/customer_history/confidentialfield/add/",
-        {"model": "crm.specimen", "field": "json.colour", "label": "", "mask": "full"},
-    )
-    content = staff.get("/admin/customer_history/confidentialfield/").content.decode()
-    assert "json.colour" in content
-
-
-def test_permission_is_created():
-    ConfidentialField.objects.create(model="gone.model", field="x")
-    ConfidentialField.objects.create(model="crm.customer", field="rate", label="Price")
-    names = Permission.objects.filter(codename="view_confidential_customer_rate")
-    assert [one.name for one in names] == ["Can see the Price of customer unmasked"]
-    names.delete()
-    create_permissions("default")
-    assert names.count() == 1
-
-
-def test_mask_is_a_function_of_the_project(reader, customer, monkeypatch):
-    def first_letter(value):
-        return f"{value[0]}..."
-
-    given = registry.of(Customer)
-    own = Registration(
-        model=Customer, subject=("self",), label=("name",), confidential={"ssn": first_letter}
-    )
-    monkeypatch.setitem(registry._registrations, Customer, own)
-    assert given != own
-    assert changes(reader, "entity=crm.customer")["ssn"]["new_display"] == "1..."
-    assert as_mask(first_letter)("") == ""
-
-
-def test_str_with_a_confidential_value(reader, user, customer):
-    original = Customer.__str__
-    Customer.__str__ = lambda self: f"{self.name} {self.ssn}"
-    given = registry.of(Customer)
-    own = Registration(model=Customer, subject=("self",), confidential=given.confidential)
-    registry._registrations[Customer] = own
-    try:
-        content = reader.get("/api/history/").content.decode()
-        page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
-    finally:
-        Customer.__str__, registry._registrations[Customer] = original, given
-    assert "123-45" not in content + page
+    def test_str_with_a_confidential_value(self, reader, user, customer):
+        original = Customer.__str__
+        Customer.__str__ = lambda self: f"{self.name} {self.ssn}"
+        given = registry.of(Customer)
+        own = Registration(model=Customer, subject=("self",), confidential=given.confidential)
+        registry._registrations[Customer] = own
+        try:
+            content = reader.get("/api/history/").content.decode()
+            page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
+        finally:
+            Customer.__str__, registry._registrations[Customer] = original, given
+        assert "123-45" not in content + page
 
 
 class TestReveal:
-    def test_is_logged(self, reader, user, customer, log):
+    def test_a_reveal_is_logged(self, reader, user, customer, log):
         grant(user, "view_confidential_customer_ssn")
         log.clear()
         entry = Entry.objects.get(entity_model="crm.customer")

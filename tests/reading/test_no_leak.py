@@ -1,4 +1,4 @@
-"""One contract over every door: what a reader may not see is in no byte of any answer."""
+"""One contract for every output: it never contains a value that the reader may not see."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def _page(client, customer):
 
 def _tab(client, customer):
     text = client.get(f"/customers/{customer.pk}/page/").content.decode()
-    return text[text.index("customer-history") :].encode()  # Above it stands the host's own.
+    return text[text.index("customer-history") :].encode()  # The project's own page is above it.
 
 
 def _subject(client, customer):
@@ -33,7 +33,7 @@ def _subject(client, customer):
 
 
 def _viewset(client, customer):
-    return client.get(f"/host/customers/{customer.pk}/history/?limit=200").content
+    return client.get(f"/project/customers/{customer.pk}/history/?limit=200").content
 
 
 def _all(client, customer):
@@ -61,8 +61,8 @@ def _reveal(client, customer):
 
 
 def _facets(client, customer):
-    address = f"/api/history/subjects/crm.customer/{customer.pk}/facets/"
-    return client.get("/api/history/facets/").content + client.get(address).content
+    url = f"/api/history/subjects/crm.customer/{customer.pk}/facets/"
+    return client.get("/api/history/facets/").content + client.get(url).content
 
 
 def _search(client, customer):
@@ -81,7 +81,7 @@ def _negated_search(client, customer):
 
 
 def _errors(client, customer):
-    addresses = (
+    urls = (
         "/api/history/?kind=x",
         "/api/history/?ssn=x",
         "/api/history/subjects/crm.customer/nobody/",
@@ -89,7 +89,7 @@ def _errors(client, customer):
         "/api/history/?cursor=x",
         f"/customers/{customer.pk}/history/?fields=ssn",
     )
-    return b"".join(client.get(address).content for address in addresses)
+    return b"".join(client.get(url).content for url in urls)
 
 
 def _csv(client, customer):
@@ -97,8 +97,8 @@ def _csv(client, customer):
 
 
 def _ndjson(client, customer):
-    address = f"/api/history/subjects/crm.customer/{customer.pk}/export/?format=ndjson"
-    return client.get(address).getvalue()
+    url = f"/api/history/subjects/crm.customer/{customer.pk}/export/?format=ndjson"
+    return client.get(url).getvalue()
 
 
 def _xlsx(client, customer):
@@ -115,26 +115,26 @@ def _command(client, customer):
 
 
 def _admin(client, customer):
-    _be_staff(customer)
-    address = "/admin/customer_history/entry/"
+    _make_staff(customer)
+    url = "/admin/customer_history/entry/"
     keys = Entry.objects.values_list("id", flat=True)
-    answers = [client.get(address), *(client.get(f"{address}{key}/change/") for key in keys)]
+    answers = [client.get(url), *(client.get(f"{url}{key}/change/") for key in keys)]
     assert answers[0].status_code == 200
     return b"".join(answer.content for answer in answers)
 
 
 def _admin_history(client, customer):
-    _be_staff(customer)
+    _make_staff(customer)
     keys = Entry.objects.values_list("id", flat=True)
-    addresses = [f"/admin/customer_history/entry/{key}/history/" for key in keys]
-    return b"".join(client.get(address, follow=True).content for address in addresses)
+    urls = [f"/admin/customer_history/entry/{key}/history/" for key in keys]
+    return b"".join(client.get(url, follow=True).content for url in urls)
 
 
 def _admin_tab(client, customer):
-    _be_staff(customer)
+    _make_staff(customer)
     grant(get_user_model().objects.get(username="ann"), "view_customer")
-    address = f"/admin/crm/customer/{customer.pk}/history/"
-    answers = [client.get(address), client.get(f"{address}?filter=open&q=auve")]
+    url = f"/admin/crm/customer/{customer.pk}/history/"
+    answers = [client.get(url), client.get(f"{url}?filter=open&q=auve")]
     assert answers[0].status_code == 200
     return b"".join(answer.content for answer in answers)
 
@@ -148,8 +148,8 @@ def _printed(client, customer):
 
 
 def _tab_search(client, customer):
-    address = f"/customers/{customer.pk}/history/"
-    answers = [client.get(address, {"q": text}) for text in ("-65-", "auve", "ivate L")]
+    url = f"/customers/{customer.pk}/history/"
+    answers = [client.get(url, {"q": text}) for text in ("-65-", "auve", "ivate L")]
     assert all(answer.context["page"].entries == () for answer in answers)
     return b"".join(answer.content for answer in answers)
 
@@ -160,22 +160,22 @@ def _tab_csv(client, customer):
 
 def _tab_reveal(client, customer):
     keys = Entry.objects.of_subject(Customer, customer.pk).values_list("id", flat=True)
-    address = f"/customers/{customer.pk}/history/"
-    return b"".join(client.post(address, {"reveal": str(key)}).content for key in list(keys))
+    url = f"/customers/{customer.pk}/history/"
+    return b"".join(client.post(url, {"reveal": str(key)}).content for key in list(keys))
 
 
 def _admin_search(client, customer):
-    _be_staff(customer)
+    _make_staff(customer)
     answers = [client.get("/admin/customer_history/entry/?q=" + text) for text in ("-65-", "auve")]
     assert all(b"customer-history-entry" not in answer.content for answer in answers)
     return b"".join(answer.content for answer in answers)
 
 
-def _be_staff(customer):
+def _make_staff(customer):
     get_user_model().objects.filter(username="ann").update(is_staff=True)
 
 
-DOORS = {
+OUTPUTS = {
     "page": _page,
     "tab": _tab,
     "subject": _subject,
@@ -218,78 +218,74 @@ WITHOUT_VALUES = {
 NEEDS = {"xlsx": needs("xlsxwriter")}
 
 
-def doors(names):
+def output_params(names):
     return [pytest.param(name, marks=NEEDS.get(name, ())) for name in names]
 
 
-@pytest.fixture(params=doors(DOORS))
-def door(request):
-    return DOORS[request.param]
+@pytest.fixture(params=output_params(OUTPUTS))
+def output(request):
+    return OUTPUTS[request.param]
 
 
-def test_a_confidential_value_is_in_no_byte_of_any_answer(door, reader, confidential_customer):
-    content = door(reader, confidential_customer).decode()
-    assert content
-    for hidden in HIDDEN:
-        assert hidden not in content
+class TestContract:
+    def test_no_output_has_hidden_values(self, output, reader, confidential_customer):
+        content = output(reader, confidential_customer).decode()
+        assert content
+        for hidden in HIDDEN:
+            assert hidden not in content
 
+    @pytest.mark.parametrize("name", output_params(sorted(OUTPUTS.keys() - WITHOUT_VALUES)))
+    def test_permission_shows_the_values(self, name, reader, user, confidential_customer):
+        grant(user, "view_confidential", "view_entry", "export_entry")
+        content = OUTPUTS[name](reader, confidential_customer).decode()
+        assert SSN in content
+        assert "5f4dcc3b" not in content
 
-@pytest.mark.parametrize("name", doors(sorted(DOORS.keys() - WITHOUT_VALUES)))
-def test_a_confidential_value_is_there_for_who_may_see_it(
-    name, reader, user, confidential_customer
-):
-    grant(user, "view_confidential", "view_entry", "export_entry")
-    content = DOORS[name](reader, confidential_customer).decode()
-    assert SSN in content
-    assert "5f4dcc3b" not in content
-
-
-def test_the_permission_of_one_field_shows_that_one_alone(reader, user, confidential_customer):
-    grant(user, "view_confidential_customer_ssn")
-    content = _subject(reader, confidential_customer).decode()
-    assert SSN in content
-    assert "4711-secret" not in content
-    assert "Very Private Ltd" not in content
-
-
-def test_a_search_finds_a_value_for_who_may_see_it(reader, user, confidential_customer):
-    grant(user, "view_confidential_customer_ssn")
-    found = reader.get("/api/history/", {"q": SSN}).json()["results"]
-    assert [entry["action"] for entry in found][-1:] == ["Create"]
-    assert len(found) == 4
-
-
-def test_what_a_row_held_is_hidden_when_its_field_is_known_no_more(reader, confidential_customer):
-    entry = Entry.objects.filter(entity_model="crm.customer", action="Baseline").get()
-    assert entry.changes["ssn"] == [None, SSN]
-    Entry.objects.bulk_create(
-        [
-            Entry(
-                timestamp=entry.timestamp,
-                kind="event",
-                action=entry.action,
-                subject_model="crm.customer",
-                subject_id=str(confidential_customer.pk),
-                entity_model="crm.customer",
-                entity_id=str(confidential_customer.pk),
-                changes={"removed_field": [None, "987-65"]},
-                source="command",
-                context={"baseline": True},
-            )
-        ]
-    )
-    assert b"987-65" not in _subject(reader, confidential_customer)
-
-
-def test_every_permission_to_see_a_value_exists_and_reads_well(confidential_customer):
-    names = dict(
-        Permission.objects.filter(codename__startswith="view_confidential_").values_list(
-            "codename", "name"
+    def test_hides_values_of_removed_fields(self, reader, confidential_customer):
+        entry = Entry.objects.filter(entity_model="crm.customer", action="Baseline").get()
+        assert entry.changes["ssn"] == [None, SSN]
+        Entry.objects.bulk_create(
+            [
+                Entry(
+                    timestamp=entry.timestamp,
+                    kind="event",
+                    action=entry.action,
+                    subject_model="crm.customer",
+                    subject_id=str(confidential_customer.pk),
+                    entity_model="crm.customer",
+                    entity_id=str(confidential_customer.pk),
+                    changes={"removed_field": [None, "987-65"]},
+                    source="command",
+                    context={"baseline": True},
+                )
+            ]
         )
-    )
-    assert names["view_confidential_customer_ssn"] == "Can see the ssn of customer unmasked"
-    assert names["view_confidential_invoice_number"] == "Can see the Number of invoice unmasked"
-    assert (
-        names["view_confidential_specimen_json__colour"]
-        == "Can see the json.colour of specimen unmasked"
-    )
+        assert b"987-65" not in _subject(reader, confidential_customer)
+
+
+class TestPermissions:
+    def test_one_field_shows_only_itself(self, reader, user, confidential_customer):
+        grant(user, "view_confidential_customer_ssn")
+        content = _subject(reader, confidential_customer).decode()
+        assert SSN in content
+        assert "4711-secret" not in content
+        assert "Very Private Ltd" not in content
+
+    def test_search_finds_visible_values(self, reader, user, confidential_customer):
+        grant(user, "view_confidential_customer_ssn")
+        found = reader.get("/api/history/", {"q": SSN}).json()["results"]
+        assert [entry["action"] for entry in found][-1:] == ["Create"]
+        assert len(found) == 4
+
+    def test_names_of_the_permissions(self, confidential_customer):
+        names = dict(
+            Permission.objects.filter(codename__startswith="view_confidential_").values_list(
+                "codename", "name"
+            )
+        )
+        assert names["view_confidential_customer_ssn"] == "Can see the ssn of customer unmasked"
+        assert names["view_confidential_invoice_number"] == "Can see the Number of invoice unmasked"
+        assert (
+            names["view_confidential_specimen_json__colour"]
+            == "Can see the json.colour of specimen unmasked"
+        )

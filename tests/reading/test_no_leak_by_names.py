@@ -1,4 +1,4 @@
-"""What things are called tells no value that the reader may not see: actions, rows, links."""
+"""Names do not reveal hidden values: names of actions, labels of records, and links."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 
 @pytest.fixture
 def registered(monkeypatch):
-    """Register a model in another way than it is."""
+    """Return a function that registers a model with other options."""
 
     def register(model, **options):
         own = registration_of(model, **options)
@@ -55,9 +55,9 @@ def content(answer):
     return (answer.getvalue() if answer.streaming else answer.content).decode()
 
 
-def at_every_door(client, customer):
-    """Return what a client reads of a customer, at each door that shows names."""
-    addresses = (
+def read_all_outputs(client, customer):
+    """Return the text of all outputs of a customer that show names."""
+    urls = (
         "/api/history/?limit=200",
         f"/api/history/subjects/crm.customer/{customer.pk}/?limit=200",
         "/api/history/facets/",
@@ -65,9 +65,9 @@ def at_every_door(client, customer):
         "/api/history/export/?format=ndjson",
         f"/customers/{customer.pk}/history/?filter=open",
         f"/customers/{customer.pk}/history/?print=yes",
-        f"/host/customers/{customer.pk}/history/?limit=200",
+        f"/project/customers/{customer.pk}/history/?limit=200",
     )
-    return "".join(content(client.get(address)) for address in addresses)
+    return "".join(content(client.get(url)) for url in urls)
 
 
 def mark_status(registered):
@@ -87,7 +87,7 @@ def register_status(registered):
 
 @pytest.fixture
 def tickets(customer, user):
-    """A ticket that was made, closed, closed and reassigned at once, changed, and opened."""
+    """A ticket whose status, assignee and urgency changed several times."""
     ticket = Ticket.objects.create(customer=customer, note="first")
     for changes in (
         {"status": "closed"},
@@ -123,20 +123,20 @@ SHOWN = [
 
 @pytest.mark.parametrize("hide", [mark_status, register_status])
 class TestNamesOfEvents:
-    def test_do_not_tell_a_value_that_is_hidden(self, hide, reader, customer, tickets, registered):
+    def test_hide_confidential_values(self, hide, reader, customer, tickets, registered):
         assert [one["action"] for one in listed(reader, "entity=crm.ticket")] == STORED
         hide(registered)
         assert [one["action"] for one in listed(reader, "entity=crm.ticket")] == SHOWN
-        told = at_every_door(reader, customer)
-        assert "Ticket Escalated" in told
-        assert "Ticket Closed" not in told
-        assert "Ticket Reopened" not in told
+        outputs = read_all_outputs(reader, customer)
+        assert "Ticket Escalated" in outputs
+        assert "Ticket Closed" not in outputs
+        assert "Ticket Reopened" not in outputs
         grant(get_user_model().objects.get(username="ann"), "view_confidential")
         assert [one["action"] for one in listed(reader, "entity=crm.ticket")] == STORED
-        assert "Ticket Closed" in at_every_door(reader, customer)
+        assert "Ticket Closed" in read_all_outputs(reader, customer)
 
     @pytest.mark.parametrize("name", ["Ticket Closed", "Ticket Reopened", "ticket closed"])
-    def test_find_nothing(self, hide, name, reader, tickets, registered):
+    def test_hidden_names_find_nothing(self, hide, name, reader, tickets, registered):
         hide(registered)
         everything = [one["id"] for one in listed(reader)]
         assert listed(reader, f"action={name}") == []
@@ -147,7 +147,7 @@ class TestNamesOfEvents:
         assert len(rows) == 1
 
     @pytest.mark.parametrize("name", sorted(set(SHOWN)))
-    def test_find_what_is_called_so_for_the_reader(self, hide, name, reader, tickets, registered):
+    def test_find_the_names_that_are_shown(self, hide, name, reader, tickets, registered):
         hide(registered)
         everything = listed(reader, "entity=crm.ticket")
         found = listed(reader, f"entity=crm.ticket&action={name}")
@@ -158,42 +158,43 @@ class TestNamesOfEvents:
         others = listed(reader, f"entity=crm.ticket&-action={name}")
         assert len(others) == len(SHOWN) - SHOWN.count(name)
 
-    def test_find_as_stored_for_who_may_see_it(self, hide, reader, user, tickets, registered):
+    def test_find_stored_names_if_permitted(self, hide, reader, user, tickets, registered):
         hide(registered)
         grant(user, "view_confidential_ticket_status", "view_confidential")
         assert len(listed(reader, "action=Ticket Closed")) == 3
         assert len(listed(reader, "action=Ticket Closed&action=Ticket Created")) == 4
 
-    def test_leads_from_page_to_page(self, hide, reader, customer, tickets, registered):
+    def test_filter_works_on_every_page(self, hide, reader, customer, tickets, registered):
         hide(registered)
-        address = f"/api/history/subjects/crm.customer/{customer.pk}/?limit=1&action=Update"
+        url = f"/api/history/subjects/crm.customer/{customer.pk}/?limit=1&action=Update"
         seen = []
-        while address:
-            page = reader.get(address).json()
+        while url:
+            page = reader.get(url).json()
             seen += [one["action"] for one in page["results"]]
-            address = page["next"]
+            url = page["next"]
         assert seen == ["Update"] * 3
 
 
-def test_a_name_that_a_program_gave_an_event_is_kept(reader, customer):
-    mark_status(None)
-    history.record("Ticket Closed", subject=customer)
-    assert listed(reader)[0]["action"] == "Ticket Closed"
+class TestRecordedEvents:
+    def test_recorded_names_are_kept(self, reader, customer):
+        mark_status(None)
+        history.record("Ticket Closed", subject=customer)
+        assert listed(reader)[0]["action"] == "Ticket Closed"
 
 
-class TestNamesMadeOfOtherRecords:
-    def test_of_an_unlabelled_record(self, reader, customer, monkeypatch):
-        """An address and a name that are made of a value of the record behind a foreign key."""
+class TestLabelsFromRelatedRecords:
+    def test_record_without_a_label(self, reader, customer, monkeypatch):
+        """The URL and the label contain a value of the record behind a foreign key."""
         note = Note.objects.create(customer=customer, text="t")
         monkeypatch.setattr(
             Note, "get_absolute_url", lambda self: f"/by/{self.customer.ssn}/", raising=False
         )
         monkeypatch.setattr(Note, "__str__", lambda self: f"of {self.customer.ssn}")
         history.record("Noted", subject=customer, entity=note)
-        assert "123-45-6789" not in at_every_door(reader, customer)
+        assert "123-45-6789" not in read_all_outputs(reader, customer)
         assert listed(reader, "entity=crm.note")[0]["entity"]["url"] is None
 
-    def test_written_in_another_way(self, reader, customer, monkeypatch):
+    def test_value_in_another_format(self, reader, customer, monkeypatch):
         Note.objects.create(customer=customer, text="t")
         monkeypatch.setattr(
             Note,
@@ -201,48 +202,46 @@ class TestNamesMadeOfOtherRecords:
             lambda self: f"/by/{self.customer.ssn.replace('-', '')}/",
             raising=False,
         )
-        assert "123456789" not in at_every_door(reader, customer)
+        assert "123456789" not in read_all_outputs(reader, customer)
 
-    def test_of_a_record_two_steps_away(self, reader, user, customer, monkeypatch):
+    def test_record_two_relations_away(self, reader, user, customer, monkeypatch):
         grant(user, "view_entry")
         other = Customer.objects.create(name="Other", ssn="555-66-7777")
         Ticket.objects.create(customer=other)
         monkeypatch.setattr(
             Ticket, "get_absolute_url", lambda self: f"/{self.customer.ssn}", raising=False
         )
-        assert "555-66" not in at_every_door(reader, other)
+        assert "555-66" not in read_all_outputs(reader, other)
         monkeypatch.setattr(Ticket, "get_absolute_url", lambda self: "/shown", raising=False)
-        assert "/shown" in at_every_door(reader, other)
+        assert "/shown" in read_all_outputs(reader, other)
 
-    def test_of_a_foreign_key_that_is_named_in_a_label(
-        self, reader, user, customer, registered, monkeypatch
-    ):
+    def test_foreign_key_in_a_label(self, reader, user, customer, registered, monkeypatch):
         registered(Invoice, subject="customer", label=["number", "customer"])
         registered(Customer, subject="self", confidential={"ssn": masks.SSN})
         monkeypatch.setattr(Customer, "__str__", lambda self: f"{self.name}, {self.ssn}")
         invoice = Invoice.objects.create(customer=customer, number="INV-1")
         InvoiceLine.objects.create(invoice=invoice, product="Siren")
-        told = at_every_door(reader, customer)
-        assert "123-45" not in told
-        assert "INV-1, Acme" not in told
+        outputs = read_all_outputs(reader, customer)
+        assert "123-45" not in outputs
+        assert "INV-1, Acme" not in outputs
         grant(user, "view_confidential")
-        assert "123-45" in at_every_door(reader, customer)
+        assert "123-45" in read_all_outputs(reader, customer)
 
-    def test_of_a_record_behind_a_proxy(self, reader, user, customer, monkeypatch):
+    def test_record_behind_a_proxy(self, reader, user, customer, monkeypatch):
         field = Note._meta.get_field("customer")
         monkeypatch.setattr(field.remote_field, "model", VipCustomer)
         monkeypatch.setitem(field.__dict__, "related_model", VipCustomer)
         ConfidentialField.objects.create(model="crm.customer", field="name")
         Note.objects.create(customer=customer, text="t")
-        assert "Acme" not in at_every_door(reader, customer)
+        assert "Acme" not in read_all_outputs(reader, customer)
 
 
-class TestNamesThatTheLogHas:
+class TestLoggedLabels:
     LOGGED = ("name", "ssn")
 
     @pytest.fixture
     def renamed(self, customer):
-        """Entries whose names were made of a confidential field, which no name is made of now."""
+        """Entries whose labels contain the confidential value that labels had before."""
         options = {"subject": "self", "confidential": {"ssn": masks.SSN}}
         Entry.objects.bulk_create(
             Entry(
@@ -258,7 +257,7 @@ class TestNamesThatTheLogHas:
         )  # fmt: skip
         return options
 
-    def test_are_hidden_where_the_label_was_changed(self, reader, user, renamed, registered):
+    def test_hidden_if_label_was_changed(self, reader, user, renamed, registered):
         registered(Customer, label=self.LOGGED, **renamed)
         log_registrations("default")
         registered(Customer, label="name", **renamed)
@@ -267,24 +266,24 @@ class TestNamesThatTheLogHas:
         grant(user, "view_confidential_customer_ssn")
         assert "Acme 321-54-9876" in content(reader.get("/api/history/?limit=200"))
 
-    def test_are_hidden_where_the_label_was_removed(self, reader, user, renamed, registered):
+    def test_hidden_if_label_was_removed(self, reader, user, renamed, registered):
         registered(Customer, **renamed)
         assert "321-54" not in content(reader.get("/api/history/?limit=200"))
         grant(user, "view_confidential")
         assert "Acme 321-54-9876" in content(reader.get("/api/history/?limit=200"))
 
-    def test_are_hidden_where_the_entry_has_the_value(self, reader, renamed, registered):
+    def test_hidden_if_entry_has_the_value(self, reader, renamed, registered):
         registered(Customer, label="name", **renamed)
         entries = [one for one in listed(reader) if one["changes"][0]["field"] == "ssn"]
         assert entries[0]["entity"]["label"] == "*****"
 
-    def test_are_hidden_where_the_record_has_the_value(self, reader, customer, renamed, registered):
+    def test_hidden_if_record_has_the_value(self, reader, customer, renamed, registered):
         registered(Customer, label="name", **renamed)
         Customer.objects.filter(pk=customer.pk).update(ssn="321-54-9876")
-        address = reverse("customer_history_api:subject", args=["crm.customer", customer.pk])
-        assert "Acme 321-54-9876" not in content(reader.get(address))
+        url = reverse("customer_history_api:subject", args=["crm.customer", customer.pk])
+        assert "Acme 321-54-9876" not in content(reader.get(url))
 
-    def test_are_hidden_of_a_record_that_is_gone(self, reader, user, renamed, registered):
+    def test_hidden_for_a_deleted_record(self, reader, user, renamed, registered):
         other = Customer.objects.create(name="Gone")
         note = Note.objects.create(customer=other, text="t")
         registered(Customer, label=self.LOGGED, **renamed)
@@ -300,7 +299,7 @@ class TestNamesThatTheLogHas:
         other.delete()
         assert "321-54" not in content(reader.get("/api/history/?limit=200"))
 
-    def test_are_shown_where_they_never_held_what_is_hidden(self, reader, renamed, registered):
+    def test_shown_without_hidden_values(self, reader, renamed, registered):
         registered(Customer, label=("name", "status"), **renamed)
         log_registrations("default")
         registered(Customer, label="name", **renamed)
@@ -310,7 +309,7 @@ class TestNamesThatTheLogHas:
 
 
 class TestKeys:
-    def test_staff_cannot_mark_one(self, client, django_user_model):
+    def test_staff_cannot_mark_a_key(self, client, django_user_model):
         client.force_login(django_user_model.objects.create_superuser("root"))
         for model, field in (("crm.code", "code"), ("crm.stock", "warehouse"), ("crm.note", "id")):
             answer = client.post(
@@ -320,10 +319,8 @@ class TestKeys:
             assert "A key cannot be confidential" in content(answer)
         assert not ConfidentialField.objects.exists()
 
-    def test_what_a_foreign_key_holds_is_as_confidential_as_where_it_points_to(
-        self, reader, user, customer, monkeypatch, registered
-    ):
-        """A foreign key with `to_field` holds a value of the other row, and no key."""
+    def test_foreign_key_to_a_hidden_field(self, reader, user, customer, monkeypatch, registered):
+        """A foreign key with `to_field` contains a value of the other row instead of its key."""
         grant(user, "view_account_history")
         held = models.ForeignKey(Customer, models.CASCADE, to_field="ssn", related_name="+")
         monkeypatch.setattr(Customer._meta.get_field("ssn"), "_unique", True)
@@ -349,25 +346,23 @@ class TestKeys:
         assert (change["masked"], change["new"]) == (False, "123-45-6789")
 
 
-class TestChildrenInTablesOfTheirOwn:
+class TestMultiTableChildren:
     @pytest.fixture
     def employee(self, customer):
         employee = Employee.objects.create(name="Bea Secret", badge="7", customer=customer)
         Shift.objects.create(employee=employee)
         return employee
 
-    def test_keep_what_the_parents_registration_protects(
-        self, reader, user, customer, employee, registered
-    ):
-        assert "Bea Secret" in at_every_door(reader, customer)
+    def test_registration_of_the_parent(self, reader, user, customer, employee, registered):
+        assert "Bea Secret" in read_all_outputs(reader, customer)
         registered(Person, subject="customer", confidential={"name": masks.FULL})
-        assert "Bea Secret" not in at_every_door(reader, customer)
+        assert "Bea Secret" not in read_all_outputs(reader, customer)
         change = listed(reader, "entity=crm.employee")[0]["changes"][0]
         assert change["permission"] == "crm.view_confidential_person_name"
 
-    def test_keep_what_is_marked_in_the_parent(self, reader, user, customer, employee, registered):
+    def test_mark_on_the_parent_model(self, reader, user, customer, employee, registered):
         registered(Person, subject="customer")
         ConfidentialField.objects.create(model="crm.person", field="name", label="Its name")
-        assert "Bea Secret" not in at_every_door(reader, customer)
+        assert "Bea Secret" not in read_all_outputs(reader, customer)
         grant(user, "view_confidential_person_name")
-        assert "Bea Secret" in at_every_door(reader, customer)
+        assert "Bea Secret" in read_all_outputs(reader, customer)

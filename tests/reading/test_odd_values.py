@@ -1,4 +1,4 @@
-"""Values that JSON or UTF-8 cannot represent, in every output: they do not break a list."""
+"""Values that JSON or UTF-8 cannot represent do not break any output."""
 
 import io
 import json
@@ -54,8 +54,8 @@ def account(reader, user):
     return account
 
 
-def strict(text):
-    """Read JSON as other languages do, without NaN."""
+def strict_json(text):
+    """Read JSON strictly, as other languages do: NaN is an error."""
 
     def refuse(name):
         raise AssertionError(f"{name} is not JSON")
@@ -67,79 +67,82 @@ def shown(entry):
     return {change["field"]: [change["old"], change["new"]] for change in entry["changes"]}
 
 
-def odd_one(entries):
+def odd_entry(entries):
     (entry,) = (one for one in entries if any(two["field"] == "float" for two in one["changes"])
                 and one["kind"] == "update")  # fmt: skip
     return entry
 
 
-@pytest.mark.parametrize(
-    "address", ["/api/history/", "/api/history/subjects/crm.account/{}/", "/api/history/?q=plain"]
-)
-def test_lists(address, reader, account):
-    answer = reader.get(address.format(account.pk))
-    assert answer.status_code == 200
-    assert shown(odd_one(strict(answer.content)["results"])) == SHOWN
+class TestFiles:
+    def test_ndjson_of_odd_values(self, reader, account):
+        content = reader.get("/api/history/export/?format=ndjson").getvalue().decode()
+        assert shown(odd_entry([strict_json(line) for line in content.splitlines()])) == SHOWN
+
+    def test_csv_of_odd_values(self, reader, account):
+        content = reader.get("/api/history/export/?format=csv").getvalue().decode()
+        assert ",Float,'-Infinity,Infinity," in content
+        assert ",Json: half,,\ufffd alone," in content
+
+    @needs("xlsxwriter")
+    def test_xlsx_of_odd_values(self, reader, account):
+        content = reader.get("/api/history/export/?format=xlsx").getvalue()
+        cells = {cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row}
+        assert {"-Infinity", "Infinity", "\ufffd alone"} <= cells
+
+    def test_ndjson_of_the_command(self, account):
+        out = io.StringIO()
+        call_command("history_export", "--format", "ndjson", stdout=out, stderr=io.StringIO())
+        assert (
+            shown(odd_entry([strict_json(line) for line in out.getvalue().splitlines()])) == SHOWN
+        )
 
 
-def test_entry_and_record(reader, account):
-    key = Entry.objects.get(kind="update", entity_model="crm.specimen").id
-    answer = reader.get(f"/api/history/entries/{key}/")
-    assert shown(strict(answer.content)) == SHOWN
-    record = strict(reader.get(f"/api/history/entries/{key}/record/").content)
-    after = {field["field"]: field["after"]["value"] for field in record["fields"]}
-    assert (after["float"], after["json.half"]) == ("Infinity", "\ufffd alone")
-
-
-def test_ndjson(reader, account):
-    content = reader.get("/api/history/export/?format=ndjson").getvalue().decode()
-    assert shown(odd_one([strict(line) for line in content.splitlines()])) == SHOWN
-
-
-def test_csv(reader, account):
-    content = reader.get("/api/history/export/?format=csv").getvalue().decode()
-    assert ",Float,'-Infinity,Infinity," in content
-    assert ",Json: half,,\ufffd alone," in content
-
-
-@needs("xlsxwriter")
-def test_xlsx(reader, account):
-    content = reader.get("/api/history/export/?format=xlsx").getvalue()
-    cells = {cell for row in load_workbook(io.BytesIO(content)).active.values for cell in row}
-    assert {"-Infinity", "Infinity", "\ufffd alone"} <= cells
-
-
-def test_command(account):
-    out = io.StringIO()
-    call_command("history_export", "--format", "ndjson", stdout=out, stderr=io.StringIO())
-    assert shown(odd_one([strict(line) for line in out.getvalue().splitlines()])) == SHOWN
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "/records/crm.account/{account}/",
-        "/records/crm.account/{account}/?print=yes",
-        "/records/record/{entry}/",
-        "/admin/customer_history/entry/",
-        "/admin/customer_history/entry/{entry}/change/",
-    ],
-)
-def test_pages(address, reader, user, account):
-    user.is_staff = True
-    user.save()
-    entry = Entry.objects.get(kind="update", entity_model="crm.specimen").id
-    answer = reader.get(address.format(account=account.pk, entry=entry))
-    assert answer.status_code == 200
-    assert "\ufffd alone" in answer.content.decode()
-
-
-def test_masks(reader, account):
-    ConfidentialField.objects.create(model="crm.specimen", field="json.deep.key")
-    ConfidentialField.objects.create(model="crm.specimen", field="json.half")
-    content = reader.get("/api/history/").content
-    deep = next(
-        one for one in odd_one(strict(content)["results"])["changes"] if one["field"] == "json.deep"
+class TestPages:
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "/records/crm.account/{account}/",
+            "/records/crm.account/{account}/?print=yes",
+            "/records/record/{entry}/",
+            "/admin/customer_history/entry/",
+            "/admin/customer_history/entry/{entry}/change/",
+        ],
     )
-    assert (deep["new"], deep["new_display"]) == (None, "*****")
-    assert "alone" not in content.decode()
+    def test_pages_show_odd_values(self, url, reader, user, account):
+        user.is_staff = True
+        user.save()
+        entry = Entry.objects.get(kind="update", entity_model="crm.specimen").id
+        answer = reader.get(url.format(account=account.pk, entry=entry))
+        assert answer.status_code == 200
+        assert "\ufffd alone" in answer.content.decode()
+
+
+class TestRest:
+    @pytest.mark.parametrize(
+        "url",
+        ["/api/history/", "/api/history/subjects/crm.account/{}/", "/api/history/?q=plain"],
+    )
+    def test_lists_of_entries(self, url, reader, account):
+        answer = reader.get(url.format(account.pk))
+        assert answer.status_code == 200
+        assert shown(odd_entry(strict_json(answer.content)["results"])) == SHOWN
+
+    def test_an_entry_and_its_record(self, reader, account):
+        key = Entry.objects.get(kind="update", entity_model="crm.specimen").id
+        answer = reader.get(f"/api/history/entries/{key}/")
+        assert shown(strict_json(answer.content)) == SHOWN
+        record = strict_json(reader.get(f"/api/history/entries/{key}/record/").content)
+        after = {field["field"]: field["after"]["value"] for field in record["fields"]}
+        assert (after["float"], after["json.half"]) == ("Infinity", "\ufffd alone")
+
+    def test_masks_of_odd_values(self, reader, account):
+        ConfidentialField.objects.create(model="crm.specimen", field="json.deep.key")
+        ConfidentialField.objects.create(model="crm.specimen", field="json.half")
+        content = reader.get("/api/history/").content
+        deep = next(
+            one
+            for one in odd_entry(strict_json(content)["results"])["changes"]
+            if one["field"] == "json.deep"
+        )
+        assert (deep["new"], deep["new_display"]) == (None, "*****")
+        assert "alone" not in content.decode()

@@ -17,7 +17,7 @@ from django_customer_history.models import Entry
 from django_customer_history.reading.filters import NAMES
 from tests.projects.crm.models import Note
 from tests.reading.conftest import grant
-from tests.reading.urls import api, host
+from tests.reading.urls import api, project
 
 pytestmark = [
     pytest.mark.django_db,
@@ -28,83 +28,83 @@ pytestmark = [
 
 @pytest.fixture
 def document(settings):
-    settings.ALLOWED_HOSTS = ["localhost"]  # Where schemathesis finds it; links of pages say so.
+    # The host in schemathesis' requests and in links to pages.
+    settings.ALLOWED_HOSTS = ["localhost"]
     settings.REST_FRAMEWORK = {
         **settings.REST_FRAMEWORK,
         "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     }
     with patched_settings({"OAS_VERSION": "3.1.0"}):
-        yield SchemaGenerator(patterns=[*api, *host]).get_schema(request=None, public=True)
+        yield SchemaGenerator(patterns=[*api, *project]).get_schema(request=None, public=True)
 
 
-def test_the_document_is_valid_and_names_every_endpoint_and_filter(document, capsys):
-    assert document["openapi"] == "3.1.0"
-    validate_schema(document)
-    paths = document["paths"]
-    assert set(paths) == {
-        "/api/history/",
-        "/api/history/facets/",
-        "/api/history/export/",
-        "/api/history/subjects/{model}/{key}/",
-        "/api/history/subjects/{model}/{key}/facets/",
-        "/api/history/subjects/{model}/{key}/export/",
-        "/api/history/entries/{key}/",
-        "/api/history/entries/{key}/record/",
-        "/api/history/entries/{key}/reveal/",
-        "/host/customers/",
-        "/host/customers/{id}/",
-        "/host/customers/{id}/history/",
-    }
-    named = {one["name"] for one in paths["/api/history/"]["get"]["parameters"]}
-    assert named == {*NAMES, "limit", "cursor", "If-None-Match"}
-    ours = [path for name, path in paths.items() if "history" in name]
-    assert len(ours) == 10
-    reveal = paths["/api/history/entries/{key}/reveal/"]
-    assert set(reveal) == {"post"}
-    assert "requestBody" not in reveal["post"]
-    reads = [path["get"] for path in ours if path is not reveal]
-    assert len(reads) == 9
-    conditional = [operation for operation in reads if "304" in operation["responses"]]
-    assert len(conditional) == 7  # All but the two exports.
-    export = paths["/api/history/export/"]["get"]
-    (parameter,) = (one for one in export["parameters"] if one["name"] == "format")
-    assert parameter["schema"]["enum"] == ["csv", "ndjson", "xlsx"]
-    assert {*NAMES, "format"} == {one["name"] for one in export["parameters"]}
-    assert capsys.readouterr().err == ""
+class TestDocument:
+    def test_has_all_endpoints_and_filters(self, document, capsys):
+        assert document["openapi"] == "3.1.0"
+        validate_schema(document)
+        paths = document["paths"]
+        assert set(paths) == {
+            "/api/history/",
+            "/api/history/facets/",
+            "/api/history/export/",
+            "/api/history/subjects/{model}/{key}/",
+            "/api/history/subjects/{model}/{key}/facets/",
+            "/api/history/subjects/{model}/{key}/export/",
+            "/api/history/entries/{key}/",
+            "/api/history/entries/{key}/record/",
+            "/api/history/entries/{key}/reveal/",
+            "/project/customers/",
+            "/project/customers/{id}/",
+            "/project/customers/{id}/history/",
+        }
+        named = {one["name"] for one in paths["/api/history/"]["get"]["parameters"]}
+        assert named == {*NAMES, "limit", "cursor", "If-None-Match"}
+        ours = [path for name, path in paths.items() if "history" in name]
+        assert len(ours) == 10
+        reveal = paths["/api/history/entries/{key}/reveal/"]
+        assert set(reveal) == {"post"}
+        assert "requestBody" not in reveal["post"]
+        reads = [path["get"] for path in ours if path is not reveal]
+        assert len(reads) == 9
+        conditional = [operation for operation in reads if "304" in operation["responses"]]
+        assert len(conditional) == 7  # All but the two exports.
+        export = paths["/api/history/export/"]["get"]
+        (parameter,) = (one for one in export["parameters"] if one["name"] == "format")
+        assert parameter["schema"]["enum"] == ["csv", "ndjson", "xlsx"]
+        assert {*NAMES, "format"} == {one["name"] for one in export["parameters"]}
+        assert capsys.readouterr().err == ""
 
+    def test_describes_a_project_viewset(self, document):
+        paths = document["paths"]
+        ours = paths["/project/customers/{id}/history/"]["get"]
+        subjects = paths["/api/history/subjects/{model}/{key}/"]["get"]
+        assert ours["responses"] == subjects["responses"]
+        named = {one["name"]: one for one in ours["parameters"]}
+        assert set(named) == {*NAMES, "limit", "cursor", "If-None-Match", "id"}
+        of_subject = {one["name"]: one for one in subjects["parameters"]}
+        assert all(named[name] == of_subject[name] for name in (*NAMES, "limit", "cursor"))
+        theirs = paths["/project/customers/{id}/"]
+        assert set(theirs) == {"get", "put", "patch", "delete"}
+        (content,) = theirs["get"]["responses"]["200"]["content"].values()
+        assert content["schema"] == {"$ref": "#/components/schemas/Customer"}
 
-def test_a_viewset_with_the_mixin_is_described(document):
-    paths = document["paths"]
-    ours = paths["/host/customers/{id}/history/"]["get"]
-    subjects = paths["/api/history/subjects/{model}/{key}/"]["get"]
-    assert ours["responses"] == subjects["responses"]
-    named = {one["name"]: one for one in ours["parameters"]}
-    assert set(named) == {*NAMES, "limit", "cursor", "If-None-Match", "id"}
-    of_subject = {one["name"]: one for one in subjects["parameters"]}
-    assert all(named[name] == of_subject[name] for name in (*NAMES, "limit", "cursor"))
-    theirs = paths["/host/customers/{id}/"]
-    assert set(theirs) == {"get", "put", "patch", "delete"}
-    (content,) = theirs["get"]["responses"]["200"]["content"].values()
-    assert content["schema"] == {"$ref": "#/components/schemas/Customer"}
-
-
-@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
-def test_sources_of_the_project_are_in_the_document(version, settings):
-    settings.CUSTOMER_HISTORY = {"SOURCES": {"kiosk": "Kiosk in the hall"}}
-    settings.REST_FRAMEWORK = {
-        **settings.REST_FRAMEWORK,
-        "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    }
-    with patched_settings({"OAS_VERSION": version}):
-        document = SchemaGenerator(patterns=api).get_schema(request=None, public=True)
-    validate_schema(document)
-    (source,) = (
-        one
-        for one in document["paths"]["/api/history/"]["get"]["parameters"]
-        if one["name"] == "source"
-    )
-    assert source["schema"]["items"]["enum"][-1] == "kiosk"
-    assert "`kiosk` (Kiosk in the hall)" in source["description"]
+    @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+    def test_has_the_projects_sources(self, version, settings):
+        settings.CUSTOMER_HISTORY = {"SOURCES": {"kiosk": "Kiosk in the hall"}}
+        settings.REST_FRAMEWORK = {
+            **settings.REST_FRAMEWORK,
+            "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+        }
+        with patched_settings({"OAS_VERSION": version}):
+            document = SchemaGenerator(patterns=api).get_schema(request=None, public=True)
+        validate_schema(document)
+        (source,) = (
+            one
+            for one in document["paths"]["/api/history/"]["get"]["parameters"]
+            if one["name"] == "source"
+        )
+        assert source["schema"]["items"]["enum"][-1] == "kiosk"
+        assert "`kiosk` (Kiosk in the hall)" in source["description"]
 
 
 @pytest.fixture
@@ -136,49 +136,50 @@ def use_a_valid_cursor(case, headers):
     return False
 
 
-@pytest.mark.slow
-def test_the_endpoints_conform_to_the_document(one_connection, document, customer, user):
-    Note.objects.create(customer=customer, text="t")
-    grant(user, "view_entry", "export_entry", "view_confidential_customer_ssn")
-    token = Token.objects.create(user=user)
-    # The test authenticates by token; it does not try cookies.
-    del document["components"]["securitySchemes"]["cookieAuth"]
-    for path in document["paths"].values():
-        for operation in path.values():
-            operation["security"] = [{"tokenAuth": []}]
-    schema = schemathesis.openapi.from_dict(document).include(path_regex="history")
-    schema.app = get_wsgi_application()
-    headers = {"Authorization": f"Token {token.key}"}
-    entry = Entry.objects.get(entity_model="crm.customer").id
-    tried = followed = 0
+class TestConformance:
+    @pytest.mark.slow
+    def test_endpoints_match_the_document(self, one_connection, document, customer, user):
+        Note.objects.create(customer=customer, text="t")
+        grant(user, "view_entry", "export_entry", "view_confidential_customer_ssn")
+        token = Token.objects.create(user=user)
+        # The test authenticates by token; it does not try cookies.
+        del document["components"]["securitySchemes"]["cookieAuth"]
+        for path in document["paths"].values():
+            for operation in path.values():
+                operation["security"] = [{"tokenAuth": []}]
+        schema = schemathesis.openapi.from_dict(document).include(path_regex="history")
+        schema.app = get_wsgi_application()
+        headers = {"Authorization": f"Token {token.key}"}
+        entry = Entry.objects.get(entity_model="crm.customer").id
+        tried = followed = 0
 
-    def existing(path):
-        names = {
-            "model": "crm.customer",
-            "key": str(entry if "entries" in path else customer.pk),
-            "id": customer.pk,
-        }
-        return {name: names[name] for name in names if f"{{{name}}}" in path}
+        def existing(path):
+            names = {
+                "model": "crm.customer",
+                "key": str(entry if "entries" in path else customer.pk),
+                "id": customer.pk,
+            }
+            return {name: names[name] for name in names if f"{{{name}}}" in path}
 
-    for operation in (found.ok() for found in schema.get_all_operations()):
+        for operation in (found.ok() for found in schema.get_all_operations()):
 
-        @given(case=operation.as_strategy())
-        @settings(
-            max_examples=25,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        def ask(case):
-            nonlocal tried, followed
-            tried += 1
-            if tried % 2:  # Generated keys match no record.
-                case.path_parameters = {**case.path_parameters, **existing(case.path)}
-            followed += use_a_valid_cursor(case, headers)
-            case.call_and_validate(headers=headers)
+            @given(case=operation.as_strategy())
+            @settings(
+                max_examples=25,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            )
+            def call(case):
+                nonlocal tried, followed
+                tried += 1
+                if tried % 2:  # Generated keys match no record.
+                    case.path_parameters = {**case.path_parameters, **existing(case.path)}
+                followed += use_a_valid_cursor(case, headers)
+                case.call_and_validate(headers=headers)
 
-        ask()
-    assert tried >= 100
-    assert followed >= 5, followed
+            call()
+        assert tried >= 100
+        assert followed >= 5, followed

@@ -1,4 +1,4 @@
-"""The statements of a page: which ones, in which order, and as many however long the page is."""
+"""The statements of a page: which ones, in which order, and the same number for any length."""
 
 import re
 from itertools import chain, groupby
@@ -68,17 +68,17 @@ PAGE_OF_ALL = [*READ, *sorted([*RELATED, "crm_employee"]), LAST_LABELS]
 
 
 def statements(work):
-    """Return what some work asks the database, and its result.
+    """Return the statements of some work, and its result.
 
-    Each statement is named after its table or its purpose. Those that find out who the user is
-    are left out; the related records are in alphabetical order, as databases order the changes
-    of an entry differently.
+    Each statement is named after its table or its purpose. The statements that
+    authenticate the user are left out. Related records are in alphabetical order, because databases
+    order the changes of an entry differently.
     """
     with CaptureQueriesContext(connection) as captured:
         result = work()
     texts = [one["sql"] for one in captured if not AUTHENTICATION.match(one["sql"])]
     return list(
-        chain.from_iterable(map(sorted_run, groupby(map(named, texts), is_of_records)))
+        chain.from_iterable(map(sorted_run, groupby(map(name_of, texts), is_of_records)))
     ), result
 
 
@@ -91,7 +91,7 @@ def sorted_run(run):
     return sorted(names) if are_records else names
 
 
-def named(sql):
+def name_of(sql):
     assert "COUNT(" not in sql.upper()
     if "AS record" in sql:
         return LAST_LABELS
@@ -106,68 +106,68 @@ def named(sql):
 PAGES = {
     "view": "/customers/{}/history/",
     "subject": "/api/history/subjects/crm.customer/{}/?limit=50",
-    "viewset": "/host/customers/{}/history/",
+    "viewset": "/project/customers/{}/history/",
 }
 
 
 class TestSubject:
     @pytest.mark.parametrize("page", PAGES)
-    def test_page(self, page, reader, busy):
-        found, answer = statements(lambda: reader.get(PAGES[page].format(busy.pk)))
-        assert found == ["crm_customer", *PAGE]
+    def test_page_of_a_subject(self, page, reader, busy):
+        names, answer = statements(lambda: reader.get(PAGES[page].format(busy.pk)))
+        assert names == ["crm_customer", *PAGE]
         for label in ("tag 4", "INV-1", "ann", "Other", "Gone Ltd", "Bea 7", "Acme"):
             assert label in answer.content.decode()
 
-    def test_template_tag(self, reader, busy):
-        found, answer = statements(lambda: reader.get(f"/customers/{busy.pk}/page/"))
-        assert found == ["crm_customer", "crm_customer", *PAGE]  # The page loads it, too.
+    def test_the_template_tag(self, reader, busy):
+        names, answer = statements(lambda: reader.get(f"/customers/{busy.pk}/page/"))
+        assert names == ["crm_customer", "crm_customer", *PAGE]  # The page also loads the record.
         assert "Gone Ltd" in answer.content.decode()
 
-    def test_admin(self, reader, user, busy):
+    def test_history_in_the_admin(self, reader, user, busy):
         user.is_staff = True
         user.save()
         grant(user, "view_customer")
-        found, answer = statements(lambda: reader.get(f"/admin/crm/customer/{busy.pk}/history/"))
+        names, answer = statements(lambda: reader.get(f"/admin/crm/customer/{busy.pk}/history/"))
         # The admin's own queryset loads the record first.
-        assert found == ["crm_customer", "crm_customer", *PAGE]
+        assert names == ["crm_customer", "crm_customer", *PAGE]
         assert "INV-1" in answer.content.decode()
 
     @pytest.mark.parametrize("page", ["view", "subject"])
-    def test_marks(self, page, reader, busy):
+    def test_page_with_marks(self, page, reader, busy):
         ConfidentialField.objects.create(model="crm.note", field="text", mask="full")
-        found, _answer = statements(lambda: reader.get(PAGES[page].format(busy.pk)))
-        assert found == ["crm_customer", *PAGE]
+        names, _answer = statements(lambda: reader.get(PAGES[page].format(busy.pk)))
+        assert names == ["crm_customer", *PAGE]
 
     @pytest.mark.parametrize("page", ["view", "subject"])
-    def test_deleted(self, page, reader, busy):
-        address = PAGES[page].format(busy.pk)
+    def test_a_deleted_subject(self, page, reader, busy):
+        url = PAGES[page].format(busy.pk)
         busy.delete()
-        found, answer = statements(lambda: reader.get(address))
-        assert found == ["crm_customer", *PAGE]
+        names, answer = statements(lambda: reader.get(url))
+        assert names == ["crm_customer", *PAGE]
         assert answer.status_code == 200
 
-    def test_search(self, user, busy, reader):
+    def test_search_in_a_subject(self, user, busy, reader):
         timeline = Timeline.of_subject(user, Customer, busy.pk).filtered(q="INV")
-        found, page = statements(lambda: timeline.page(limit=50))
+        names, page = statements(lambda: timeline.page(limit=50))
         # First the entry at which the search stops.
-        assert found == [ENTRIES, *READ]
+        assert names == [ENTRIES, *READ]
         assert len(page.entries) == 3
 
 
 class TestAllSubjects:
-    def test_page(self, reader, user, busy):
+    def test_page_of_all_entries(self, reader, user, busy):
         grant(user, "view_entry")
-        found, answer = statements(lambda: reader.get("/api/history/?limit=200"))
-        assert found == PAGE_OF_ALL
+        names, answer = statements(lambda: reader.get("/api/history/?limit=200"))
+        assert names == PAGE_OF_ALL
         assert "on nobody" in answer.content.decode()
 
-    def test_admin(self, reader, user, busy):
+    def test_log_in_the_admin(self, reader, user, busy):
         user.is_staff = True
         user.save()
         grant(user, "view_customer")
-        found, answer = statements(lambda: reader.get("/admin/customer_history/entry/"))
+        names, answer = statements(lambda: reader.get("/admin/customer_history/entry/"))
         # The calendar needs the first and the last entry of the log.
-        assert found == [*PAGE, ENTRIES, ENTRIES]
+        assert names == [*PAGE, ENTRIES, ENTRIES]
         assert "INV-1" in answer.content.decode()
 
     def test_object_permissions(self, reader, user, busy, settings):
@@ -177,9 +177,9 @@ class TestAllSubjects:
         ]
         grant(user, "view_entry")
         timeline = Timeline.of_everything(user)
-        found, _page = statements(lambda: timeline.page(limit=200))
-        # The backend is asked about the subjects, and about deleted ones as they were.
-        assert found == [*READ, "crm_customer", DELETIONS, *PAGE_OF_ALL[3:]]
+        names, _page = statements(lambda: timeline.page(limit=200))
+        # The backend checks the subjects. Deleted subjects are rebuilt from the log first.
+        assert names == [*READ, "crm_customer", DELETIONS, *PAGE_OF_ALL[3:]]
 
 
 class TestNumber:
@@ -190,27 +190,27 @@ class TestNumber:
                 tag.delete()
         timeline = Timeline.of_subject(user, Customer, busy.pk)
         for limit in (3, 40):
-            found, page = statements(lambda limit=limit: timeline.page(limit=limit))
-            assert found == [*READ, "crm_tag", LAST_LABELS]
+            names, page = statements(lambda limit=limit: timeline.page(limit=limit))
+            assert names == [*READ, "crm_tag", LAST_LABELS]
             assert len(page.entries) == limit
 
-    def test_nothing_is_asked_for_no_entries(self, reader, user):
+    def test_no_queries_without_entries(self, reader, user):
         with history.paused(reason="before tracking"):
             older = Customer.objects.create(name="Old")
         timeline = Timeline.of_subject(user, Customer, older.pk)
-        found, page = statements(timeline.page)
-        assert (found, page.entries) == (READ, ())
+        names, page = statements(timeline.page)
+        assert (names, page.entries) == (READ, ())
 
-    def test_nothing_is_asked_for_no_labels(self, django_assert_num_queries):
+    def test_no_queries_without_labels(self, django_assert_num_queries):
         with django_assert_num_queries(0):
             assert last_labels([], using="default") == {}
             assert last_labels([("not.registered", "7")], using="default") == {}
 
-    def test_no_last_labels_without_deleted_records(self, reader, user, customer):
+    def test_no_labels_without_deletions(self, reader, user, customer):
         customer.tags.add(Tag.objects.create(name="vip"))
         timeline = Timeline.of_subject(user, Customer, customer.pk)
-        found, _page = statements(timeline.page)
-        assert found == [*READ, "crm_tag"]
+        names, _page = statements(timeline.page)
+        assert names == [*READ, "crm_tag"]
 
     def test_many_last_labels(self, reader, user):
         grant(user, "view_entry")
@@ -218,21 +218,21 @@ class TestNumber:
         Customer.objects.filter(pk__in=[one.pk for one in customers]).delete()
         timeline = Timeline.of_everything(user).filtered(entity="crm.customer", kind="create")
         entries, access = timeline.newest(450)
-        found, labels = statements(lambda: RecordLabels(entries, access))
-        assert found == ["crm_customer", LAST_LABELS, LAST_LABELS]  # SQLite limits a UNION.
+        names, labels = statements(lambda: RecordLabels(entries, access))
+        assert names == ["crm_customer", LAST_LABELS, LAST_LABELS]  # SQLite limits a UNION.
         shown = {labels.label("crm.customer", entry.entity_id) for entry in entries}
         assert shown == {f"customer {n}" for n in range(450)}
 
 
 class TestMarks:
-    def test_each_change_of_a_mark_holds_at_once(self, reader, customer, log):
+    def test_mark_changes_apply_at_once(self, reader, customer, log):
         with history.acting(source="web"):
             Customer.objects.filter(pk=customer.pk).update(rate="44.99")
-        address = PAGES["subject"].format(customer.pk)
-        assert "44.99" in reader.get(address).content.decode()
+        url = PAGES["subject"].format(customer.pk)
+        assert "44.99" in reader.get(url).content.decode()
         mark = ConfidentialField.objects.create(model="crm.customer", field="rate")
-        assert "44.99" not in reader.get(address).content.decode()
+        assert "44.99" not in reader.get(url).content.decode()
         ConfidentialField.objects.filter(pk=mark.pk).update(field="status")
-        assert "44.99" in reader.get(address).content.decode()
+        assert "44.99" in reader.get(url).content.decode()
         ConfidentialField.objects.filter(pk=mark.pk).update(field="rate")
-        assert "44.99" not in reader.get(address).content.decode()
+        assert "44.99" not in reader.get(url).content.decode()

@@ -45,14 +45,14 @@ class TestFilterBar:
         cleared = reader.get(tab_url(customer) + answer.context["history"].filter_bar.clear_link)
         assert chips(cleared) == []
 
-    def test_a_chip_removes_one_of_several_values(self, reader, customer):
+    def test_chip_of_one_of_several_values(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?kind=create&kind=delete")
         assert [chip.link for chip in answer.context["history"].filter_bar.chips] == [
             "?kind=delete",
             "?kind=create",
         ]
 
-    def test_a_field_without_entries_has_its_name(self, reader, customer):
+    def test_label_of_an_unused_field(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?field=assigned_to&field=udf.size&field=nope")
         assert chips(answer) == [
             ("Field", "Assigned to"),
@@ -60,7 +60,7 @@ class TestFilterBar:
             ("Field", "nope"),
         ]
 
-    def test_the_form_keeps_filters_without_inputs(self, reader, customer):
+    def test_form_keeps_other_filters(self, reader, customer):
         answer = reader.get(
             tab_url(customer) + "?ip_address=203.0.113.9&-source=api&entity=crm.note:7"
         )
@@ -74,7 +74,7 @@ class TestFilterBar:
         text = answer.content.decode()
         assert '<input type="text" name="from" value="2026-11-23T14:02:11Z">' in text
 
-    def test_presets_use_the_readers_time_zone(self, reader, customer, settings):
+    def test_presets_use_the_readers_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": "tests.reading.tabs.zone_of"}
         today = timezone.now().astimezone(ZoneInfo("Pacific/Auckland")).date()
         presets = reader.get(tab_url(customer)).context["history"].filter_bar.presets
@@ -95,7 +95,7 @@ class TestFilterBar:
         links = [one.link for one in answer.context["history"].filter_bar.presets]
         assert all(link.startswith("?kind=create&from=") for link in links)
 
-    def test_no_matches_differ_from_no_changes(self, reader, customer):
+    def test_no_matches_is_not_no_changes(self, reader, customer):
         answer = reader.get(tab_url(customer) + "?kind=delete")
         assert "No changes match these filters." in shown(answer)
         assert "Clear all filters" in shown(answer)

@@ -25,7 +25,7 @@ class TestTime:
         assert entry.moment.iso.endswith(("+13:00", "+12:00"))
         assert entry.moment.exact.endswith(("NZDT", "NZST"))
 
-    def test_days_of_filters_are_in_that_zone(self, reader, customer, settings):
+    def test_filter_days_are_in_that_zone(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"READER_TIME_ZONE": zone_of}
         moment = datetime.datetime(2026, 6, 1, 11, 59, 59, 999999, tzinfo=datetime.UTC)
         query = "?from=2026-06-01&to=2026-06-01"
@@ -40,7 +40,7 @@ class TestTime:
         with pytest.raises(UnknownTimeZoneError, match="Nowhere/Land"):
             client.get(tab_url(customer))
 
-    def test_is_relative_and_exact_below_days(self, reader, customer):
+    def test_is_relative_and_exact(self, reader, customer):
         old = timezone.now() - datetime.timedelta(days=70)
         entry = Entry.objects.get(subject_id=str(customer.pk), subject_model="crm.customer")
         Entry.objects.create(
@@ -85,7 +85,7 @@ class TestEntries:
         answer = reader.get(tab_url(customer) + tab_entries(page)[0].request_link)
         assert len(actions(answer)) == 2
 
-    def test_a_request_continues_on_the_next_page(self, reader, customer, settings):
+    def test_request_continues_on_next_page(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         with history.acting(source="import"):
             for text in ("one", "two", "three"):
@@ -101,7 +101,7 @@ class TestEntries:
         older = reader.get(tab_url(customer) + newer.context["history"].older_link)
         assert continues_request(older) == [True, False]
 
-    def test_another_request_does_not_continue(self, reader, customer, settings):
+    def test_a_new_request_is_a_new_group(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 1}
         for text in ("one", "two"):
             with history.acting(source="import"):
@@ -112,7 +112,7 @@ class TestEntries:
         newer = reader.get(tab_url(customer) + last.context["history"].newer_link)
         assert [continues_request(one) for one in (first, second, last, newer)] == [[False]] * 4
 
-    def test_a_permalink_shows_its_entry_first(self, reader, customer, settings):
+    def test_permalink_shows_its_entry(self, reader, customer, settings):
         settings.CUSTOMER_HISTORY = {"PAGE_SIZE": 2}
         for number in range(5):
             Note.objects.create(customer=customer, text=str(number))
@@ -132,16 +132,14 @@ class TestEntries:
         assert answer.status_code == 404
         assert "Change not found." in shown(answer)
 
-    def test_an_entry_of_another_customer_is_not_shown(self, reader, customer):
+    def test_entry_of_another_customer(self, reader, customer):
         other = Customer.objects.create(name="Other Ltd")
         key = Entry.objects.get(entity_id=str(other.pk), entity_model="crm.customer").id
         answer = reader.get(tab_url(customer) + f"?entry={key}")
         assert answer.status_code == 404
         assert "Other Ltd" not in shown(answer)
 
-    def test_programs_and_imports_differ_from_people(
-        self, reader, user, customer, django_user_model
-    ):
+    def test_people_programs_and_imports(self, reader, user, customer, django_user_model):
         bob = django_user_model.objects.create_user("bob")
         for source in ("web", "api", "import"):
             with history.acting(user=user, source=source):
@@ -157,12 +155,12 @@ class TestEntries:
         assert "ann via an import" in shown(answer)
         assert "ann via a program" in shown(answer)
 
-    def test_an_entity_is_linked_until_deleted(self, reader, customer):
-        kept, gone = (Ticket.objects.create(customer=customer) for _ in range(2))
-        links = [f'href="/tickets/{one.pk}/"' for one in (kept, gone)]
+    def test_entity_is_linked_until_deleted(self, reader, customer):
+        kept, deleted = (Ticket.objects.create(customer=customer) for _ in range(2))
+        links = [f'href="/tickets/{one.pk}/"' for one in (kept, deleted)]
         text = reader.get(tab_url(customer)).content.decode()
         assert [text.count(link) for link in links] == [1, 1]
-        gone.delete()
+        deleted.delete()
         text = reader.get(tab_url(customer)).content.decode()
         assert [text.count(link) for link in links] == [1, 0]
         assert text.count("<bdi>Ticket Discarded</bdi>") == 1

@@ -1,4 +1,4 @@
-"""The stylesheet in a real browser: the project's colors win, a narrow table is still a table."""
+"""The stylesheet in a real browser: the project's colors apply, and cards are still a table."""
 
 import os
 import shutil
@@ -49,28 +49,29 @@ def page():
         browser.close()
 
 
-@pytest.mark.parametrize("sheets", ["{own}{packages}", "{packages}{own}"])
-def test_a_variable_can_be_set_before_and_after_the_stylesheet(page, sheets):
-    own = "<style>.customer-history { --customer-history-accent: rgb(1, 2, 3) }</style>"
-    page.set_content(sheets.format(own=own, packages=f"<style>{SHEET}</style>") + TAB)
-    assert page.locator("a").evaluate("link => getComputedStyle(link).color") == "rgb(1, 2, 3)"
+class TestStylesheet:
+    @pytest.mark.parametrize("sheets", ["{own}{packages}", "{packages}{own}"])
+    def test_project_overrides_a_variable(self, page, sheets):
+        own = "<style>.customer-history { --customer-history-accent: rgb(1, 2, 3) }</style>"
+        page.set_content(sheets.format(own=own, packages=f"<style>{SHEET}</style>") + TAB)
+        assert page.locator("a").evaluate("link => getComputedStyle(link).color") == "rgb(1, 2, 3)"
 
 
-def test_cards_are_still_rows_and_cells(page):
-    page.set_content(f"<style>{SHEET}</style>{TABLE}")
-    assert page.locator("table").evaluate("table => getComputedStyle(table).display") == "block"
-    row = page.get_by_role("table").get_by_role("row")
-    assert row.get_by_role("rowheader").text_content() == "Rate"
-    assert row.get_by_role("cell").text_content() == "39.99"
+class TestNarrowTables:
+    def test_cards_are_rows_and_cells(self, page):
+        page.set_content(f"<style>{SHEET}</style>{TABLE}")
+        assert page.locator("table").evaluate("table => getComputedStyle(table).display") == "block"
+        row = page.get_by_role("table").get_by_role("row")
+        assert row.get_by_role("rowheader").text_content() == "Rate"
+        assert row.get_by_role("cell").text_content() == "39.99"
 
-
-def test_a_record_on_a_phone(page):
-    page.set_content(f"<style>{SHEET}</style>{RECORD}")
-    places = {
-        name: page.get_by_text(name, exact=True).bounding_box()
-        for name in ("Before", "Rate", "39.99", "44.99", "Status")
-    }
-    assert places["Rate"]["y"] < places["39.99"]["y"] < places["Status"]["y"]
-    assert places["39.99"]["y"] == places["44.99"]["y"]
-    assert places["39.99"]["x"] == places["Before"]["x"] < places["44.99"]["x"]
-    assert page.get_by_text("Field", exact=True).is_hidden()
+    def test_a_record_on_a_phone(self, page):
+        page.set_content(f"<style>{SHEET}</style>{RECORD}")
+        places = {
+            name: page.get_by_text(name, exact=True).bounding_box()
+            for name in ("Before", "Rate", "39.99", "44.99", "Status")
+        }
+        assert places["Rate"]["y"] < places["39.99"]["y"] < places["Status"]["y"]
+        assert places["39.99"]["y"] == places["44.99"]["y"]
+        assert places["39.99"]["x"] == places["Before"]["x"] < places["44.99"]["x"]
+        assert page.get_by_text("Field", exact=True).is_hidden()

@@ -22,7 +22,7 @@ class TestTags:
         context = Context({"request": request, "customer": customer})
         return Template("{% load customer_history %}" + text).render(context)
 
-    def test_the_link_has_an_icon_and_a_label(self, reader, user, customer):
+    def test_link_has_an_icon_and_a_label(self, reader, user, customer):
         Note.objects.create(customer=customer, text="t")
         link = self.tag("{% history_tab_link customer %}", user, customer)
         assert f'href="/records/crm.customer/{customer.pk}/"' in link
@@ -38,7 +38,7 @@ class TestTags:
         eve = django_user_model.objects.get(username="eve")
         assert self.tag("{% history_tab_link customer %}", eve, customer).strip() == ""
 
-    def test_the_tab_exports_at_the_records_url(self, reader, user, customer, settings):
+    def test_tab_exports_at_the_record_url(self, reader, user, customer, settings):
         settings.CUSTOMER_HISTORY = REVEALING
         grant(user, "view_confidential_customer_ssn")
         text = self.tag("{% history_tab customer %}", user, customer, "/x?colour=red&kind=create")
@@ -49,14 +49,14 @@ class TestTags:
         assert "?colour=red&amp;entry=" in text
         assert reader.get(f"{records}?kind=create").status_code == 200
 
-    def test_the_records_url_is_for_subjects_only(self, reader, customer):
+    def test_record_url_is_for_subjects(self, reader, customer):
         Invoice.objects.create(customer=customer, number="1")
         assert reader.get("/records/crm.invoice/1/").status_code == 404
         assert reader.get("/records/crm.nothing/1/").status_code == 404
 
 
 class TestNoPermission:
-    def test_the_page_says_that_permission_is_missing(self, stranger, customer):
+    def test_page_says_what_is_missing(self, stranger, customer):
         answer = stranger.get(f"/customers/{customer.pk}/history/")
         assert answer.status_code == 403
         assert answer["Cache-Control"] == "private, no-store"
@@ -66,21 +66,19 @@ class TestNoPermission:
         assert answer.context["subject"] is None
 
     @pytest.mark.parametrize("query", ["?kind=nonsense", "?format=csv", "?entry=x", "?print=yes"])
-    def test_parameters_do_not_change_that(self, stranger, customer, query):
+    def test_parameters_change_nothing(self, stranger, customer, query):
         answer = stranger.get(f"/customers/{customer.pk}/history/{query}")
         assert answer.status_code == 403
         assert "You do not have permission to view this history." in shown(answer)
 
-    def test_revealing_needs_permission_too(self, stranger, customer):
+    def test_revealing_needs_permission(self, stranger, customer):
         answer = stranger.post(f"/customers/{customer.pk}/history/", {"reveal": "x"})
         assert answer.status_code == 403
         assert "You do not have permission to view this history." in shown(answer)
 
 
 class TestOverriding:
-    def test_the_project_can_replace_a_block_of_a_template(
-        self, reader, customer, settings, tmp_path
-    ):
+    def test_project_replaces_a_block(self, reader, customer, settings, tmp_path):
         (tmp_path / "customer_history").mkdir()
         (tmp_path / "customer_history" / "entry_head.html").write_text(
             '{% extends "customer_history/entry_head.html" %}'
@@ -113,14 +111,14 @@ class TestRecord:
         monkeypatch.setattr(Customer, "get_history_url", lambda self: "/x?a=b", raising=False)
         assert self.back(reader, entry) == f"/x?a=b&entry={entry.id}#entry-{entry.id}"
 
-    def test_links_to_the_tab_of_a_deleted_record(self, reader, customer, entry):
+    def test_links_to_a_deleted_records_tab(self, reader, customer, entry):
         key = customer.pk
         customer.delete()
         link = f"/records/crm.customer/{key}/?entry={entry.id}#entry-{entry.id}"
         assert self.back(reader, entry) == link
         assert reader.get(link).status_code == 200
 
-    def test_has_no_link_without_a_history_page(self, reader, customer, entry, settings):
+    def test_no_link_without_history_page(self, reader, customer, entry, settings):
         settings.ROOT_URLCONF = "tests.urls"
         page = reader.get(f"/customers/{customer.pk}/history/{entry.id}/")
         assert page.context["history_url"] is None
@@ -137,14 +135,14 @@ class TestAdmin:
     def page(self, customer):
         return f"/admin/crm/customer/{customer.pk}/history/"
 
-    def test_the_tab_replaces_djangos_history(self, staff, customer):
+    def test_tab_replaces_djangos_history(self, staff, customer):
         Customer.objects.filter(pk=customer.pk).update(rate="1.25")
         answer = staff.get(self.page(customer))
         assert "History of Acme" in shown(answer)
         assert "Rate was 39.99 is now 1.25" in shown(answer)
         assert "This object doesn" not in shown(answer)
 
-    def test_filters_and_files_stay_on_that_page(self, staff, customer):
+    def test_filters_and_files_keep_the_url(self, staff, customer):
         answer = staff.get(self.page(customer) + "?kind=create")
         assert chips(answer) == [("Kind", "Create")]
         file = staff.get(answer.context["history"].export_link)

@@ -67,8 +67,8 @@ class TestPrintView:
         Note.objects.update(text="word " * 200 + "new " + "word " * 200)
         paper = reader.get(tab_url(customer) + "?print=yes").content.decode()
         opened = re.findall(r"<details[^>]*>", paper[paper.index("<table") :])
-        # A create of two, the values of one inside it, two sides of an update, the customer;
-        # and the hint why the SSN is masked, which opens when it is printed.
+        # Open: the note's creation and its value, the two sides of its update, and the customer.
+        # Closed: the hint why the SSN is masked, which opens when the page is printed.
         assert len([one for one in opened if one.endswith(" open>")]) == 5
         assert [one for one in opened if not one.endswith(" open>")] == [
             '<details class="customer-history-mask-details">'

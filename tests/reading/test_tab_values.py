@@ -59,7 +59,7 @@ class TestValues:
         assert "Urgent was No is now Yes" in text
         assert "Assigned to was — is now ann" in text
 
-    def test_a_record_older_than_its_tracking(self, reader):
+    def test_record_older_than_its_tracking(self, reader):
         log_registrations("default")  # Other tests may have emptied the log since `migrate`.
         with history.paused(reason="before tracking"):
             old = Customer.objects.create(name="Old")
@@ -105,7 +105,7 @@ class TestValues:
         assert "<dt><bdi>Name</bdi></dt>" in answer.content.decode()
         assert "No older changes." in shown(answer)
 
-    def test_a_record_created_under_tracking(self, reader, customer):
+    def test_record_created_under_tracking(self, reader, customer):
         answer = reader.get(tab_url(customer))
         assert "No older changes." in shown(answer)
         assert "Tracking started on" not in shown(answer)

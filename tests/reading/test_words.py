@@ -42,7 +42,7 @@ def rest(reader, customer, **query):
 
 
 class TestNamesOfKeys:
-    def test_stand_on_the_tab_in_menus_and_in_chips(self, reader, customer, ticket):
+    def test_tab_menus_and_chips(self, reader, customer, ticket):
         answer = reader.get(tab_url(customer) + "?field=udf.code_word&field=udf.colour")
         assert "Alarm code word of annHeron" in shown(answer)
         assert "Udf: colourred" in shown(answer)
@@ -90,7 +90,7 @@ class TestNamesOfKeys:
 
 
 class TestDisplay:
-    def test_tab_and_rest(self, reader, customer):
+    def test_on_the_tab_and_over_rest(self, reader, customer):
         with history.acting(reason="hail"):
             claim = Claim.objects.create(customer=customer, amount="1299.00")
             Claim.objects.filter(pk=claim.pk).update(amount="1450.5")
@@ -111,11 +111,11 @@ class TestDisplay:
         values = {one["field"]: one["new_value"] for one in csv.DictReader(io.StringIO(file))}
         assert values["Amount"] == "1299.00"
 
-    def test_json_key(self, reader, customer, ticket):
+    def test_key_of_a_json_field(self, reader, customer, ticket):
         change = rest(reader, customer)["udf.fee"]
         assert (change["new"], change["new_display"]) == (1299, "$1,299.00")
 
-    def test_not_called_for_null_or_other_types(self, reader, customer, ticket):
+    def test_skips_null_and_other_types(self, reader, customer, ticket):
         entry = Entry.objects.get(entity_model="crm.ticket")
         displays = {
             field: (change["old_display"], change["new_display"])
@@ -191,7 +191,6 @@ class TestNumbers:
         assert created["big"] == "1,234,567"
         assert changed["id"] == "7654321"
 
-
-def test_amount_without_display(reader, customer):
-    Customer.objects.filter(pk=customer.pk).update(rate="1299.00")
-    assert rest(reader, customer, kind="update")["rate"]["new_display"] == "1,299.00"
+    def test_amount_without_display(self, reader, customer):
+        Customer.objects.filter(pk=customer.pk).update(rate="1299.00")
+        assert rest(reader, customer, kind="update")["rate"]["new_display"] == "1,299.00"

@@ -1,4 +1,4 @@
-"""The URLs of the tests, and a viewset of the host's with the history on it."""
+"""The URLs of the tests, and viewsets of a project that have the history."""
 
 from importlib.util import find_spec
 
@@ -13,7 +13,7 @@ from rest_framework.throttling import UserRateThrottle
 
 from django_customer_history.rest_framework.viewsets import HistoryMixin
 from tests.projects.crm.models import Customer, Note
-from tests.urls import urlpatterns as of_the_tests
+from tests.urls import urlpatterns as test_patterns
 
 
 class CustomerSerializer(serializers.ModelSerializer):
@@ -23,20 +23,20 @@ class CustomerSerializer(serializers.ModelSerializer):
 
 
 class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
-    queryset = Customer.objects.exclude(name="Kept from everybody").order_by("pk")
+    queryset = Customer.objects.exclude(name="Hidden from all users").order_by("pk")
     serializer_class = CustomerSerializer
 
 
 class KindBackend(BaseFilterBackend):
-    """A filter of the host's own that bears the name of one of the history's."""
+    """A filter of the project with the same name as a filter of the history."""
 
     def filter_queryset(self, request, queryset, view):
         kind = request.query_params.get("kind")
         return queryset if kind is None else queryset.filter(status=kind)
 
 
-class OldFashionedViewSet(HistoryMixin, viewsets.ModelViewSet):
-    """A viewset of a host with pages, filters, a throttle and sessions only."""
+class PagedViewSet(HistoryMixin, viewsets.ModelViewSet):
+    """A viewset with pages, a filter, a throttle, and sessions as its only authentication."""
 
     queryset = Customer.objects.order_by("pk")
     serializer_class = CustomerSerializer
@@ -48,7 +48,7 @@ class OldFashionedViewSet(HistoryMixin, viewsets.ModelViewSet):
 
 
 class NoteViewSet(HistoryMixin, viewsets.ReadOnlyModelViewSet):
-    """A viewset of a model without a tab: a mistake."""
+    """A viewset of a model that is not a subject, which is an error."""
 
     queryset = Note.objects.order_by("pk")
     serializer_class = CustomerSerializer
@@ -56,15 +56,16 @@ class NoteViewSet(HistoryMixin, viewsets.ReadOnlyModelViewSet):
 
 router = SimpleRouter()
 router.register("customers", CustomerViewSet)
-router.register("old", OldFashionedViewSet, basename="old")
+router.register("paged", PagedViewSet, basename="paged")
 router.register("notes", NoteViewSet)
 
-host = [path("host/", include([one for one in router.urls if one.name.startswith("customer-")]))]
+customer_urls = [one for one in router.urls if one.name.startswith("customer-")]
+project = [path("project/", include(customer_urls))]
 api = [path("api/history/", include("django_customer_history.rest_framework.urls"))]
 urlpatterns = [
-    *of_the_tests,
+    *test_patterns,
     path("records/", include("django_customer_history.urls")),
-    path("host/", include(router.urls)),
+    path("project/", include(router.urls)),
 ]
 if find_spec("drf_spectacular") is not None:
     from drf_spectacular.views import SpectacularAPIView

@@ -109,7 +109,7 @@ STATES = {
 
 
 @pytest.fixture(scope="package")
-def places(first_page, manager, untouched):
+def url_parts(first_page, manager, untouched):
     link = next(
         one for one in manager.open(f"{first_page}?field=ssn&kind=update").urls if "#entry-" in one
     )
@@ -119,30 +119,6 @@ def places(first_page, manager, untouched):
         "untouched": untouched,
         "entry": link.partition("#entry-")[2],
     }
-
-
-@pytest.mark.parametrize("name", STATES)
-def test_axe_finds_nothing(visit, places, revealing_site, second_run, name):
-    state = STATES[name]
-    page = visit(
-        state.path.format(**places),
-        user=state.user,
-        site=revealing_site if state.is_revealing else second_run.site,
-        reduced_motion="reduce",
-    )
-    state.act(page)
-    expect(page.locator("body")).to_contain_text(state.shows)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page, state.part) == [], scheme
-
-
-@pytest.mark.parametrize("name", ["filters", "chips", "opened groups", "masked", "CSV"])
-def test_axe_finds_nothing_on_a_phone(visit, places, second_run, name):
-    state = STATES[name]
-    page = visit(state.path.format(**places), user=state.user, viewport=PHONE)
-    state.act(page)
-    assert violations(page) == []
 
 
 CRM = {
@@ -157,16 +133,38 @@ CRM = {
 }
 
 
-@pytest.mark.parametrize("name", CRM)
-def test_axe_finds_nothing_on_the_pages_around(visit, places, name):
-    path, user = CRM[name]
-    page = visit(path.format(customer=places["tab"].removesuffix("/history")), user=user)
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        assert violations(page) == [], scheme
+class TestAxe:
+    @pytest.mark.parametrize("name", STATES)
+    def test_finds_nothing_in_any_state(self, visit, url_parts, revealing_site, second_run, name):
+        state = STATES[name]
+        page = visit(
+            state.path.format(**url_parts),
+            user=state.user,
+            site=revealing_site if state.is_revealing else second_run.site,
+            reduced_motion="reduce",
+        )
+        state.act(page)
+        expect(page.locator("body")).to_contain_text(state.shows)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page, state.part) == [], scheme
 
+    @pytest.mark.parametrize("name", ["filters", "chips", "opened groups", "masked", "CSV"])
+    def test_finds_nothing_on_a_phone(self, visit, url_parts, second_run, name):
+        state = STATES[name]
+        page = visit(state.path.format(**url_parts), user=state.user, viewport=PHONE)
+        state.act(page)
+        assert violations(page) == []
 
-def test_axe_finds_a_target_that_is_too_small(visit):
-    page = visit(viewport=WIDE)
-    page.evaluate(f"() => {{{CRAMPED}}}")
-    assert "target-size" in [rule for rule, _ in violations(page, OURS)]
+    @pytest.mark.parametrize("name", CRM)
+    def test_finds_nothing_on_other_pages(self, visit, url_parts, name):
+        path, user = CRM[name]
+        page = visit(path.format(customer=url_parts["tab"].removesuffix("/history")), user=user)
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            assert violations(page) == [], scheme
+
+    def test_finds_targets_too_small(self, visit):
+        page = visit(viewport=WIDE)
+        page.evaluate(f"() => {{{CRAMPED}}}")
+        assert "target-size" in [rule for rule, _ in violations(page, OURS)]

@@ -17,101 +17,96 @@ def choose(page, menu, option):
     page.wait_for_load_state()
 
 
-def test_a_filter_shows_matches_and_is_in_the_url(visit, first_page):
-    page = visit()
-    open_filters(page)
-    assert is_focused(page.locator("input[name=q]"))
-    choose(page, "User", "clerk")
-    assert page.url.endswith(f"{first_page}?user=clerk") or "user=" in page.url
-    assert chips(page) == ["User clerk"]
-    assert {one.strip() for one in page.locator(".customer-history-user").all_inner_texts()} == {
-        "clerk"
-    }
-    assert page.complaints == []
+class TestFilters:
+    def test_a_filter_is_in_the_url(self, visit, first_page):
+        page = visit()
+        open_filters(page)
+        assert is_focused(page.locator("input[name=q]"))
+        choose(page, "User", "clerk")
+        assert page.url.endswith(f"{first_page}?user=clerk") or "user=" in page.url
+        assert chips(page) == ["User clerk"]
+        assert {
+            one.strip() for one in page.locator(".customer-history-user").all_inner_texts()
+        } == {"clerk"}
+        assert page.complaints == []
+
+    def test_one_chip_can_be_removed(self, visit, first_page):
+        page = visit(f"{first_page}?source=web&field=phone&kind=update")
+        assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
+        page.get_by_role("link", name="Remove filter Field").click()
+        page.wait_for_url("**?*")
+        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        assert chips(page) == ["Kind Update", "Source Web"]
+        assert "field" not in page.url
+
+    def test_clear_all_removes_all_filters(self, visit, first_page):
+        page = visit(f"{first_page}?source=web&field=phone")
+        page.get_by_role("link", name="Clear all", exact=True).click()
+        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        assert page.url.rstrip("?").endswith(first_page)
+        expect(entries(page)).to_have_count(50)
+
+    def test_a_preset_sets_both_dates(self, visit):
+        page = visit()
+        open_filters(page)
+        menu_button(page, "Date").click()
+        page.get_by_role("link", name="Last 7 days").click()
+        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        assert [chip.split()[0] for chip in chips(page)] == ["From", "To"]
+
+    def test_no_matches_has_a_clear_link(self, visit, first_page):
+        page = visit(f"{first_page}?q=zebra-in-the-attic")
+        expect(page.get_by_text("No changes match these filters.")).to_be_visible()
+        page.get_by_role("link", name="Clear all filters").click()
+        expect(entries(page)).to_have_count(50)
+
+    def test_form_works_without_a_script(self, visit):
+        page = visit(java_script_enabled=False)
+        open_filters(page)
+        page.locator("input[name=q]").fill("0148")
+        page.locator(".customer-history-apply").click()
+        assert chips(page) == ["Search 0148"]
+        expect(entries(page)).not_to_have_count(0)
+        page.get_by_role("link", name="Remove filter Search").click()
+        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        assert page.complaints == []
 
 
-def test_one_chip_goes_and_the_others_stay(visit, first_page):
-    page = visit(f"{first_page}?source=web&field=phone&kind=update")
-    assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
-    page.get_by_role("link", name="Remove filter Field").click()
-    page.wait_for_url("**?*")
-    expect(page.locator(".customer-history-chip")).to_have_count(2)
-    assert chips(page) == ["Kind Update", "Source Web"]
-    assert "field" not in page.url
+class TestMenus:
+    def test_escape_closes_a_menu(self, visit, first_page):
+        page = visit(f"{first_page}?filter=open")
+        menu = page.locator("details", has=menu_button(page, "User"))
+        menu_button(page, "User").click()
+        expect(menu).to_have_attribute("open", "")
+        menu.locator("input").first.focus()
+        page.keyboard.press("Escape")
+        expect(menu).not_to_have_attribute("open", "")
+        assert is_focused(menu_button(page, "User"))
 
+    def test_outside_click_closes_a_menu(self, visit, first_page):
+        page = visit(f"{first_page}?filter=open")
+        menu = page.locator("details", has=menu_button(page, "Source"))
+        menu_button(page, "Source").click()
+        page.locator("caption").click()
+        expect(menu).not_to_have_attribute("open", "")
 
-def test_clear_all_removes_every_filter(visit, first_page):
-    page = visit(f"{first_page}?source=web&field=phone")
-    page.get_by_role("link", name="Clear all", exact=True).click()
-    expect(page.locator(".customer-history-chip")).to_have_count(0)
-    assert page.url.rstrip("?").endswith(first_page)
-    expect(entries(page)).to_have_count(50)
-
-
-def test_a_preset_bounds_the_days(visit):
-    page = visit()
-    open_filters(page)
-    menu_button(page, "Date").click()
-    page.get_by_role("link", name="Last 7 days").click()
-    expect(page.locator(".customer-history-chip")).to_have_count(2)
-    assert [chip.split()[0] for chip in chips(page)] == ["From", "To"]
-
-
-def test_filters_without_matches_lead_back(visit, first_page):
-    page = visit(f"{first_page}?q=zebra-in-the-attic")
-    expect(page.get_by_text("No changes match these filters.")).to_be_visible()
-    page.get_by_role("link", name="Clear all filters").click()
-    expect(entries(page)).to_have_count(50)
-
-
-def test_without_a_script_the_form_filters(visit):
-    page = visit(java_script_enabled=False)
-    open_filters(page)
-    page.locator("input[name=q]").fill("0148")
-    page.locator(".customer-history-apply").click()
-    assert chips(page) == ["Search 0148"]
-    expect(entries(page)).not_to_have_count(0)
-    page.get_by_role("link", name="Remove filter Search").click()
-    expect(page.locator(".customer-history-chip")).to_have_count(0)
-    assert page.complaints == []
-
-
-def test_escape_closes_an_open_menu_and_gives_the_focus_back(visit, first_page):
-    page = visit(f"{first_page}?filter=open")
-    menu = page.locator("details", has=menu_button(page, "User"))
-    menu_button(page, "User").click()
-    expect(menu).to_have_attribute("open", "")
-    menu.locator("input").first.focus()
-    page.keyboard.press("Escape")
-    expect(menu).not_to_have_attribute("open", "")
-    assert is_focused(menu_button(page, "User"))
-
-
-def test_a_click_elsewhere_closes_an_open_menu(visit, first_page):
-    page = visit(f"{first_page}?filter=open")
-    menu = page.locator("details", has=menu_button(page, "Source"))
-    menu_button(page, "Source").click()
-    page.locator("caption").click()
-    expect(menu).not_to_have_attribute("open", "")
-
-
-def test_the_keyboard_alone_sets_and_removes_a_filter(visit):
-    page = visit()
-    tab_to(page, page.get_by_role("link", name="Filter", exact=True))
-    page.keyboard.press("Enter")
-    expect(page.locator("input[name=q]")).to_be_focused()
-    tab_to(page, menu_button(page, "Source"))
-    page.keyboard.press("Enter")
-    api = page.get_by_role("group", name="Source").get_by_label("API", exact=True)
-    tab_to(page, api)
-    page.keyboard.press("Space")
-    page.keyboard.press("Enter")
-    expect(page.locator(".customer-history-chip")).to_have_count(1)
-    assert chips(page) == ["Source API"]
-    tab_to(page, page.locator(".customer-history-chip"))
-    page.keyboard.press("Enter")
-    expect(page.locator(".customer-history-chip")).to_have_count(0)
-    assert page.complaints == []
+    def test_keyboard_sets_a_filter(self, visit):
+        page = visit()
+        tab_to(page, page.get_by_role("link", name="Filter", exact=True))
+        page.keyboard.press("Enter")
+        expect(page.locator("input[name=q]")).to_be_focused()
+        tab_to(page, menu_button(page, "Source"))
+        page.keyboard.press("Enter")
+        api = page.get_by_role("group", name="Source").get_by_label("API", exact=True)
+        tab_to(page, api)
+        page.keyboard.press("Space")
+        page.keyboard.press("Enter")
+        expect(page.locator(".customer-history-chip")).to_have_count(1)
+        assert chips(page) == ["Source API"]
+        tab_to(page, page.locator(".customer-history-chip"))
+        page.keyboard.press("Enter")
+        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        assert page.complaints == []
 
 
 def tab_to(page, wanted, *, most=60):

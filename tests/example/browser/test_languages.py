@@ -25,24 +25,24 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("language", WORDS)
-@pytest.mark.parametrize("size", [WIDE, PHONE, NARROWEST], ids=["wide", "phone", "narrowest"])
-def test_longer_words_fit_and_are_accessible(visit, size, language):
-    page, words = visit(viewport=size, locale=language), WORDS[language]
-    expect(page.locator(f"html[lang={language[:2]}]")).to_be_attached()
-    page.get_by_role("link", name=words["filter"], exact=True).click()
-    page.get_by_text(words["date"], exact=True).click()
-    expect(page.get_by_role("link", name=words["preset"])).to_be_in_viewport()
-    assert overflow(page) <= 0
-    assert violations(page, ".customer-history") == []
-    assert page.complaints == []
+class TestTranslations:
+    @pytest.mark.parametrize("language", WORDS)
+    @pytest.mark.parametrize("size", [WIDE, PHONE, NARROWEST], ids=["wide", "phone", "narrowest"])
+    def test_longer_words_fit(self, visit, size, language):
+        page, words = visit(viewport=size, locale=language), WORDS[language]
+        expect(page.locator(f"html[lang={language[:2]}]")).to_be_attached()
+        page.get_by_role("link", name=words["filter"], exact=True).click()
+        page.get_by_text(words["date"], exact=True).click()
+        expect(page.get_by_role("link", name=words["preset"])).to_be_in_viewport()
+        assert overflow(page) <= 0
+        assert violations(page, ".customer-history") == []
+        assert page.complaints == []
 
-
-@pytest.mark.parametrize("language", WORDS)
-def test_texts_of_the_script_are_translated(visit, language):
-    page, words = visit(locale=language), WORDS[language]
-    status = page.locator(".customer-history-status")
-    page.get_by_role("link", name=words["older"]).click()
-    expect(status).to_have_text(words["loaded"])
-    assert page.locator(".customer-history").get_attribute("data-failed") == words["failed"]
-    assert page.complaints == []
+    @pytest.mark.parametrize("language", WORDS)
+    def test_script_texts_are_translated(self, visit, language):
+        page, words = visit(locale=language), WORDS[language]
+        status = page.locator(".customer-history-status")
+        page.get_by_role("link", name=words["older"]).click()
+        expect(status).to_have_text(words["loaded"])
+        assert page.locator(".customer-history").get_attribute("data-failed") == words["failed"]
+        assert page.complaints == []

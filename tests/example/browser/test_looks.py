@@ -14,66 +14,6 @@ def style(locator, name):
     return locator.evaluate("(element, name) => getComputedStyle(element)[name]", name)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-def test_nothing_is_wider_than_the_window(visit, size, scheme):
-    page = visit(viewport=SIZES[size], color_scheme=scheme)
-    expect(page.locator(".customer-history caption")).to_be_visible()
-    assert overflow(page) <= 0
-    page.get_by_role("link", name="Filter", exact=True).click()
-    page.get_by_text("Date", exact=True).click()
-    expect(page.get_by_role("link", name="Last 7 days")).to_be_in_viewport()
-    assert overflow(page) <= 0
-    assert page.complaints == []
-
-
-def test_dark_is_dark_and_light_is_light(visit):
-    grounds = {}
-    for scheme in ("light", "dark"):
-        page = visit(color_scheme=scheme)
-        grounds[scheme] = style(page.locator("thead th").first, "backgroundColor")
-    assert grounds == {"light": "rgb(248, 250, 250)", "dark": "rgb(27, 38, 43)"}
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_text_twice_as_large_is_still_whole(visit, size):
-    page = visit(viewport=SIZES[size])
-    page.evaluate("document.documentElement.style.fontSize = '200%'")
-    assert overflow(page) <= 0
-    clipped = """(rows) => rows.flatMap((row) => [...row.querySelectorAll(":scope td, :scope th")])
-        .filter((cell) => cell.getClientRects().length && cell.scrollWidth > cell.clientWidth + 1)
-        .filter((cell) => getComputedStyle(cell).overflowX !== "visible").length"""
-    assert entries(page).evaluate_all(clipped) == 0
-
-
-@pytest.mark.parametrize("size", SIZES)
-def test_right_to_left_the_page_is_mirrored_and_fits(visit, second_run, size, first_page):
-    page = visit(viewport=SIZES[size])
-    language = {"name": "django_language", "value": "ar", "url": second_run.site}
-    page.context.add_cookies([language])
-    page.goto(f"{first_page}?filter=open")
-    expect(page.locator("html[dir=rtl][lang=ar]")).to_be_attached()
-    assert overflow(page) <= 0
-    assert style(page.locator(".customer-history caption"), "direction") == "rtl"
-    box = page.locator(".customer-history-action").first.bounding_box()
-    assert box["x"] + box["width"] / 2 > page.viewport_size["width"] / 2
-    assert page.complaints == []
-
-
-def test_in_print_everything_is_open_without_controls(visit, first_page):
-    page = visit(f"{first_page}?kind=create")
-    folded = page.locator(".customer-history-values dl")
-    expect(folded.first).to_be_hidden()
-    page.emulate_media(media="print")
-    assert folded.count() > 3
-    heights = folded.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().height)")
-    assert min(heights) > 0
-    expect(page.locator(".customer-history-print-header")).to_contain_text("Printed by manager")
-    expect(page.locator(".customer-history-print-header")).to_contain_text("America/New_York")
-    for gone in (".customer-history-toolbar", ".customer-history-pages", "header.site"):
-        assert not any(one.is_visible() for one in page.locator(gone).all())
-
-
 PRINTING = """
     void (window.print = () => {  // The browser's own dialog would wait for a user.
         dispatchEvent(new Event("beforeprint"));
@@ -89,61 +29,124 @@ PRINTING = """
 """
 
 
-def test_print_takes_the_whole_history_and_leaves_the_page_as_it_was(visit):
-    page = visit()
-    page.evaluate(PRINTING)
-    part = page.locator(".customer-history-partial")
-    expect(part).to_have_count(1)
-    link = page.get_by_role("link", name="Print")
-    link.click()
-    expect(page.locator("body")).to_have_class(re.compile("is-printed"))
-    expect(link).to_be_focused()
-    expect(page.locator(".customer-history-entry")).to_have_count(50)
-    printed = page.evaluate("window.printed")
-    assert printed["entries"] > 50
-    assert printed["closed"] == 0
-    assert "Printed by manager" in printed["paper"]
-    assert "Not all changes are shown." not in printed["paper"]
-    expect(part).to_have_count(1)
-    page.get_by_role("link", name="Load older").click()
-    expect(page.locator(".customer-history-entry")).to_have_count(printed["entries"])
-    expect(part).to_have_count(0)
-    assert page.complaints == []
+class TestPrint:
+    def test_prints_all_values_open(self, visit, first_page):
+        page = visit(f"{first_page}?kind=create")
+        values = page.locator(".customer-history-values dl")
+        expect(values.first).to_be_hidden()
+        page.emulate_media(media="print")
+        assert values.count() > 3
+        heights = values.evaluate_all(
+            "(all) => all.map((one) => one.getBoundingClientRect().height)"
+        )
+        assert min(heights) > 0
+        expect(page.locator(".customer-history-print-header")).to_contain_text("Printed by manager")
+        expect(page.locator(".customer-history-print-header")).to_contain_text("America/New_York")
+        for hidden in (".customer-history-toolbar", ".customer-history-pages", "header.site"):
+            assert not any(one.is_visible() for one in page.locator(hidden).all())
+
+    def test_prints_the_whole_history(self, visit):
+        page = visit()
+        page.evaluate(PRINTING)
+        part = page.locator(".customer-history-partial")
+        expect(part).to_have_count(1)
+        link = page.get_by_role("link", name="Print")
+        link.click()
+        expect(page.locator("body")).to_have_class(re.compile("is-printed"))
+        expect(link).to_be_focused()
+        expect(page.locator(".customer-history-entry")).to_have_count(50)
+        printed = page.evaluate("window.printed")
+        assert printed["entries"] > 50
+        assert printed["closed"] == 0
+        assert "Printed by manager" in printed["paper"]
+        assert "Not all changes are shown." not in printed["paper"]
+        expect(part).to_have_count(1)
+        page.get_by_role("link", name="Load older").click()
+        expect(page.locator(".customer-history-entry")).to_have_count(printed["entries"])
+        expect(part).to_have_count(0)
+        assert page.complaints == []
+
+    def test_print_view_without_a_script(self, visit, first_page):
+        page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
+        expect(page.locator(".customer-history-values dl").first).to_be_visible()
+        expect(page.locator(".customer-history-values > details:not([open])")).to_have_count(0)
 
 
-def test_the_print_view_is_open_without_a_script(visit, first_page):
-    page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
-    expect(page.locator(".customer-history-values dl").first).to_be_visible()
-    expect(page.locator(".customer-history-values > details:not([open])")).to_have_count(0)
-
-
-@pytest.mark.parametrize(("wish", "animation"), [("reduce", "none"), ("no-preference", "")])
-def test_a_linked_entry_is_animated_unless_motion_is_reduced(visit, wish, animation):
-    page = visit(reduced_motion=wish)
-    entries(page).nth(2).locator(".customer-history-time a").click()
-    arrived = page.locator(".customer-history-arrived")
-    expect(arrived).to_have_count(1)
-    name = style(arrived, "animationName")
-    assert name == (animation or "customer-history-arrive")
-    durations = page.locator(".customer-history .customer-history-button").evaluate_all(
-        "(all) => [...new Set(all.map((one) => getComputedStyle(one).transitionDuration))]"
+class TestMotion:
+    @pytest.mark.parametrize(
+        ("preference", "animation"), [("reduce", "none"), ("no-preference", "")]
     )
-    assert durations == ["0s"] if wish == "reduce" else durations != ["0s"]
+    def test_reduced_motion_is_respected(self, visit, preference, animation):
+        page = visit(reduced_motion=preference)
+        entries(page).nth(2).locator(".customer-history-time a").click()
+        linked = page.locator(".customer-history-arrived")
+        expect(linked).to_have_count(1)
+        name = style(linked, "animationName")
+        assert name == (animation or "customer-history-arrive")
+        durations = page.locator(".customer-history .customer-history-button").evaluate_all(
+            "(all) => [...new Set(all.map((one) => getComputedStyle(one).transitionDuration))]"
+        )
+        assert durations == ["0s"] if preference == "reduce" else durations != ["0s"]
 
 
-def test_a_variable_that_the_project_sets_changes_the_color(visit):
-    page = visit()
-    # The demo sets the color of text in a stylesheet of its own.
-    assert style(page.get_by_role("link", name="Load older"), "color") == "rgb(22, 34, 42)"
-    page.locator(".customer-history").evaluate(
-        "(tab) => tab.style.setProperty('--customer-history-header', 'rgb(1, 2, 3)')"
-    )
-    assert style(page.locator("thead th").first, "backgroundColor") == "rgb(1, 2, 3)"
+class TestColors:
+    def test_light_and_dark_schemes(self, visit):
+        backgrounds = {}
+        for scheme in ("light", "dark"):
+            page = visit(color_scheme=scheme)
+            backgrounds[scheme] = style(page.locator("thead th").first, "backgroundColor")
+        assert backgrounds == {"light": "rgb(248, 250, 250)", "dark": "rgb(27, 38, 43)"}
+
+    def test_variable_changes_the_color(self, visit):
+        page = visit()
+        # The demo sets the color of text in a stylesheet of its own.
+        assert style(page.get_by_role("link", name="Load older"), "color") == "rgb(22, 34, 42)"
+        page.locator(".customer-history").evaluate(
+            "(tab) => tab.style.setProperty('--customer-history-header', 'rgb(1, 2, 3)')"
+        )
+        assert style(page.locator("thead th").first, "backgroundColor") == "rgb(1, 2, 3)"
 
 
-def test_the_layout_is_stable_while_changes_load(visit):
-    page = visit()
-    page.wait_for_load_state("networkidle")
-    page.get_by_role("link", name="Load older").click()
-    expect(entries(page)).not_to_have_count(50)
-    assert sum(page.evaluate("window.shifts")) < 0.1
+class TestLayout:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("size", SIZES)
+    def test_fits_into_the_window(self, visit, size, scheme):
+        page = visit(viewport=SIZES[size], color_scheme=scheme)
+        expect(page.locator(".customer-history caption")).to_be_visible()
+        assert overflow(page) <= 0
+        page.get_by_role("link", name="Filter", exact=True).click()
+        page.get_by_text("Date", exact=True).click()
+        expect(page.get_by_role("link", name="Last 7 days")).to_be_in_viewport()
+        assert overflow(page) <= 0
+        assert page.complaints == []
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_large_text_is_not_clipped(self, visit, size):
+        page = visit(viewport=SIZES[size])
+        page.evaluate("document.documentElement.style.fontSize = '200%'")
+        assert overflow(page) <= 0
+        clipped = """(rows) => rows
+        .flatMap((row) => [...row.querySelectorAll(":scope td, :scope th")])
+        .filter((cell) => cell.getClientRects().length && cell.scrollWidth > cell.clientWidth + 1)
+        .filter((cell) => getComputedStyle(cell).overflowX !== "visible").length"""
+        assert entries(page).evaluate_all(clipped) == 0
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_right_to_left_is_mirrored(self, visit, second_run, size, first_page):
+        page = visit(viewport=SIZES[size])
+        language = {"name": "django_language", "value": "ar", "url": second_run.site}
+        page.context.add_cookies([language])
+        page.goto(f"{first_page}?filter=open")
+        expect(page.locator("html[dir=rtl][lang=ar]")).to_be_attached()
+        assert overflow(page) <= 0
+        assert style(page.locator(".customer-history caption"), "direction") == "rtl"
+        box = page.locator(".customer-history-action").first.bounding_box()
+        assert box["x"] + box["width"] / 2 > page.viewport_size["width"] / 2
+        assert page.complaints == []
+
+    def test_stable_while_changes_load(self, visit):
+        page = visit()
+        page.wait_for_load_state("networkidle")
+        page.get_by_role("link", name="Load older").click()
+        expect(entries(page)).not_to_have_count(50)
+        assert sum(page.evaluate("window.shifts")) < 0.1
