@@ -115,6 +115,13 @@ class Backend(Entries):
 
     # -- the log and existing rows --------------------------------------------------------
 
+    def trigger_probe(self, table: str) -> Sequence[str]:
+        """Return SQL that creates and removes a trigger on a table, if nothing can be rolled back.
+
+        It fails if triggers cannot be created, before anything else was created.
+        """
+        return ()
+
     def prepare_log(self, log: str) -> Sequence[str]:
         """Return the SQL that a new table for the log still needs."""
         return ()

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.db import DatabaseError, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 
 from django_customer_history import conf
 from django_customer_history.backends import backend_of, features_of
@@ -106,6 +107,17 @@ def append_only_triggers(connection: BaseDatabaseWrapper) -> Sequence[Trigger]:
         partitions = [*backend.partitioning.partition_names(connection, log)]
     named = backend.with_schemas(connection, {log, *partitions})
     return named.append_only_triggers(log, partitions)
+
+
+def check_privileges(connection: BaseDatabaseWrapper) -> None:
+    """Raise `CaptureError` if triggers cannot be created in a database without transactional DDL.
+
+    Called before the log is created there, so that `migrate` can be repeated after the GRANT.
+    """
+    if router.allow_migrate(connection.alias, "customer_history", model_name="entry"):
+        # The one table that exists before the first migration.
+        table = MigrationRecorder.Migration._meta.db_table
+        _run(connection, backend_of(connection).trigger_probe(table), table)
 
 
 def prepare_log(connection: BaseDatabaseWrapper) -> None:

@@ -1,6 +1,7 @@
 from django.db import migrations, models
 
 from django_customer_history.migrations._dependencies import (
+    CheckPrivileges,
     JSONTextField,
     PrepareLog,
     time_ordered_uuid,
@@ -13,6 +14,7 @@ class Migration(migrations.Migration):
     dependencies = []
 
     operations = [
+        CheckPrivileges(),
         migrations.CreateModel(
             name="Entry",
             fields=[

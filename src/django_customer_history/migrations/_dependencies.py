@@ -7,11 +7,18 @@ code can move without a change to a migration.
 from django.db import connections, migrations
 
 from django_customer_history.backends import SUPPORTED_VENDORS
-from django_customer_history.capture.triggers import prepare_log, remove_all
+from django_customer_history.capture.triggers import check_privileges, prepare_log, remove_all
 from django_customer_history.keys import time_ordered_uuid
 from django_customer_history.values.json_field import JSONTextField
 
-__all__ = ["JSONTextField", "PrepareLog", "time_ordered_uuid"]
+__all__ = ["CheckPrivileges", "JSONTextField", "PrepareLog", "time_ordered_uuid"]
+
+
+class CheckPrivileges(migrations.RunPython):
+    """Fail before anything is created, if the database role may not create triggers."""
+
+    def __init__(self) -> None:
+        super().__init__(_check_privileges, migrations.RunPython.noop)
 
 
 class PrepareLog(migrations.RunPython):
@@ -19,6 +26,11 @@ class PrepareLog(migrations.RunPython):
 
     def __init__(self) -> None:
         super().__init__(_prepare, _remove_triggers)
+
+
+def _check_privileges(apps, schema_editor):
+    if schema_editor.connection.vendor in SUPPORTED_VENDORS:
+        check_privileges(connections[schema_editor.connection.alias])
 
 
 def _prepare(apps, schema_editor):

@@ -11,6 +11,7 @@ from django_customer_history.backends.mysql.expressions import MySQLExpressions
 from django_customer_history.backends.mysql.features import FEATURES
 from django_customer_history.backends.mysql.session import MySQLSession
 from django_customer_history.backends.tables import (
+    PREFIX,
     Column,
     Event,
     InstalledTrigger,
@@ -136,6 +137,14 @@ class MySQLBackend(MySQLExpressions):
             f"TRUNCATE TABLE {self.quote(log)};",
             f"SET {self.context('paused')} = NULL;",
         ]
+
+    def trigger_probe(self, table: str) -> Sequence[str]:
+        name = self.quote(f"{PREFIX}probe")
+        drop = f"DROP TRIGGER IF EXISTS {name}"
+        create = (
+            f"CREATE TRIGGER {name} BEFORE INSERT ON {self.quote(table)} FOR EACH ROW BEGIN END"
+        )
+        return (drop, create, drop)
 
     def prepare_log(self, log: str) -> Sequence[str]:
         # Most collations take 'abc' and 'ABC' for the same key.
