@@ -535,6 +535,6 @@ class TestDatabases:
                 else:
                     cursor.execute(f"DROP USER {role}@'%'")
             synchronize_triggers(connection)
-        assert "The triggers that keep the history of table '" in str(error.value)
+        assert "The history triggers of table '" in str(error.value)
         assert "TRIGGER privilege" in str(error.value)
         assert "GRANT" in str(error.value)

@@ -293,7 +293,7 @@ class TestCommand:
         assert output.getvalue() == "The log is one table.\n"
         output = StringIO()
         call_command("history_partitions", create=True, ahead=1, stdout=output)
-        assert output.getvalue().splitlines()[0] == "Partitions made: 3."
+        assert output.getvalue().splitlines()[0] == "Partitions created: 3."
         assert (
             "customer_history_entry_2026_12           2026-12-01 to 2027-01-01" in output.getvalue()
         )

@@ -50,6 +50,16 @@ def _parsed(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     )
 
 
+def without_comments(sql: str) -> str:
+    """Return SQL without lines that are only a comment, and without margins.
+
+    Two texts of a trigger with the same result do the same. Clients may drop comments when they
+    restore a dump, as that of MariaDB does.
+    """
+    stripped = (line.strip() for line in sql.splitlines())
+    return "\n".join(line for line in stripped if line and not line.startswith("--"))
+
+
 def indent(sql: str, margin: str) -> str:
     """Return SQL with a margin in front of each line but the first; quoted text is unchanged."""
     if not margin or "\n" not in sql:

@@ -16,6 +16,7 @@ from django_customer_history.backends.tables import (
     InstalledTrigger,
     Trigger,
 )
+from django_customer_history.backends.templates import without_comments
 from django_customer_history.capture.plan import tracked_tables
 from django_customer_history.exceptions import CaptureError
 from django_customer_history.registration.registry import registry
@@ -69,15 +70,19 @@ def compare_triggers(
         stale=tuple(
             one
             for one in wanted
-            if (found := installed.get((one.table, one.name))) and found.body != one.body
+            if (found := installed.get((one.table, one.name))) and not _is_same(found, one)
         ),
         orphaned=tuple(_orphaned(installed.values(), wanted, tables)),
         good=tuple(
             one
             for one in wanted
-            if (found := installed.get((one.table, one.name))) and found.body == one.body
+            if (found := installed.get((one.table, one.name))) and _is_same(found, one)
         ),
     )
+
+
+def _is_same(installed: InstalledTrigger, wanted: Trigger) -> bool:
+    return without_comments(installed.body) == without_comments(wanted.body)
 
 
 def synchronize_triggers(
