@@ -19,6 +19,7 @@ NEEDED = {
     "example/browser": "playwright",
     "reading/test_openapi.py": "drf_spectacular",
     "reading/test_tab_look.py": "playwright",
+    "galera": "pymysql",
     "projects/roles": "psycopg",
     "test_partitions.py": "psycopg",
 }

@@ -307,7 +307,7 @@ def _version_over_the_mysql_protocol(url):
             password=settings["PASSWORD"],
             connect_timeout=3,
         )
-    except pymysql.err.OperationalError as error:
+    except pymysql.OperationalError as error:
         raise UnreachableError(str(error.args[-1])) from error
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT VERSION()")
