@@ -65,19 +65,20 @@ def compare_triggers(
     has_log = log in backend.columns(connection, [log])
     wanted = _wanted(connection, log, tables) if has_log else []
     installed = {(one.table, one.name): one for one in backend.installed(connection)}
+    missing: list[Trigger] = []
+    stale: list[Trigger] = []
+    good: list[Trigger] = []
+    for one in wanted:
+        found = installed.get((one.table, one.name))
+        if found is None:
+            missing.append(one)
+        else:
+            (good if _is_same(found, one) else stale).append(one)
     return TriggerState(
-        missing=tuple(one for one in wanted if (one.table, one.name) not in installed),
-        stale=tuple(
-            one
-            for one in wanted
-            if (found := installed.get((one.table, one.name))) and not _is_same(found, one)
-        ),
+        missing=tuple(missing),
+        stale=tuple(stale),
         orphaned=tuple(_orphaned(installed.values(), wanted, tables)),
-        good=tuple(
-            one
-            for one in wanted
-            if (found := installed.get((one.table, one.name))) and _is_same(found, one)
-        ),
+        good=tuple(good),
     )
 
 
