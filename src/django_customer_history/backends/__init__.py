@@ -6,8 +6,11 @@ from django_customer_history.backends.base import Backend
 from django_customer_history.backends.features import Features
 from django_customer_history.backends.mysql.backend import MySQLBackend
 from django_customer_history.backends.postgresql.backend import PostgreSQLBackend
+from django_customer_history.backends.session import Session
+from django_customer_history.backends.settling import Settling
 from django_customer_history.backends.sqlite.backend import SQLiteBackend
 from django_customer_history.exceptions import UnsupportedDatabaseError
+from django_customer_history.keys import next_microsecond
 
 _BACKENDS: dict[str, Backend] = {
     vendor: backend
@@ -16,6 +19,9 @@ _BACKENDS: dict[str, Backend] = {
 }
 
 SUPPORTED_VENDORS = tuple(_BACKENDS)
+
+_settlings: dict[tuple[str, str], Settling] = {}
+"""By alias and name: a test database has the alias of another one."""
 
 
 def backend_of(connection: BaseDatabaseWrapper) -> Backend:
@@ -47,6 +53,43 @@ def attach_session(connection: BaseDatabaseWrapper) -> None:
     session.connected()
     # First in the list: a Django block that is open now removes the last one when it ends.
     connection.execute_wrappers.insert(0, session)
+
+
+def microsecond_of(connection: BaseDatabaseWrapper) -> int:
+    """Return the time in microseconds since 1970 that a trigger would give to an entry now.
+
+    It is that of the database's clock, except on SQLite, where it is that of this process. So an
+    entry that Python writes comes after the changes before it, whatever the clock of the
+    application says.
+    """
+    session = _session_of(connection)
+    return next_microsecond() if session is None else session.microsecond()
+
+
+def begin_writing(connection: BaseDatabaseWrapper) -> int | None:
+    """Return such a time for entries that the open transaction inserts later.
+
+    The settled order waits for them. None: it would not, so each INSERT has to make its key.
+    """
+    session = _session_of(connection)
+    return None if session is None else session.begin_writing()
+
+
+def _session_of(connection: BaseDatabaseWrapper) -> Session | None:
+    connection.ensure_connection()
+    found = (one for one in connection.execute_wrappers if isinstance(one, Session))
+    return next(found, None)
+
+
+def settling_of(connection: BaseDatabaseWrapper) -> Settling:
+    """Return what knows the settled entries of a database: one object in each process.
+
+    Raises `UnsupportedDatabaseError` if changes cannot be captured there.
+    """
+    place = (connection.alias, str(connection.settings_dict["NAME"]))
+    if place not in _settlings:
+        _settlings[place] = _family_of(connection).settling_class()
+    return _settlings[place]
 
 
 def _family_of(connection: BaseDatabaseWrapper) -> Backend:

@@ -3,19 +3,25 @@
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.entries import Entries
+from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.features import Features
+from django_customer_history.backends.label_lookups import Lookup, Term, union_lookups
 from django_customer_history.backends.partitioning import Partitioning
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.session import Session
+from django_customer_history.backends.settling import Settling
 from django_customer_history.backends.tables import (
     PREFIX,
     Column,
     Event,
+    HostParts,
     InstalledTrigger,
     TrackedTable,
     Trigger,
@@ -38,6 +44,7 @@ class Backend(Entries):
     vendors: ClassVar[tuple[str, ...]]
     features: ClassVar[Features]
     session_class: ClassVar[type[Session]]
+    settling_class: ClassVar[type[Settling]]
     partitioning: ClassVar[Partitioning | None] = None
     """The SQL of partitions, where `features.supports_partitions`."""
 
@@ -61,6 +68,46 @@ class Backend(Entries):
     def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
         """Return the triggers of this package in the database."""
 
+    def storage_engines(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str]
+    ) -> Mapping[str, str]:
+        """Return the storage engine of each of the tables that exists, if there are several."""
+        return {}
+
+    @abstractmethod
+    def unsupported_tables(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, str]:
+        """Return what each of the tables is that is not a table of rows: "a view"."""
+
+    def host_parts(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, HostParts]:
+        """Return the partitions and the inheriting tables of those tables that have some."""
+        return {}
+
+    def broken(
+        self, connection: BaseDatabaseWrapper, triggers: Iterable[InstalledTrigger]
+    ) -> Mapping[str, str]:
+        """Return why a trigger fails whenever it runs, by the names of such triggers."""
+        return {}
+
+    @abstractmethod
+    def problems_of_log(
+        self, connection: BaseDatabaseWrapper, log: str
+    ) -> Iterator[DatabaseProblem]:
+        """Yield what else is at the table of the log and can change what it records."""
+
+    def problems_of_tables(
+        self, connection: BaseDatabaseWrapper, tables: Sequence[TrackedTable]
+    ) -> Iterator[DatabaseProblem]:
+        """Yield what hides rows of tracked tables, or of tables that their triggers read."""
+        return iter(())
+
+    def hides_rows(self, connection: BaseDatabaseWrapper, table: str) -> bool:
+        """Return whether the database shows only some rows of a table to the current role."""
+        return False
+
     @abstractmethod
     def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         """Return the type of a column's values; `hint` is the type that the model field has."""
@@ -83,6 +130,13 @@ class Backend(Entries):
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         """Return the SQL that removes a trigger."""
 
+    def installation(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """Return a context in which triggers are created: they keep some settings of the session.
+
+        The settings of the session are the same after it.
+        """
+        return nullcontext()
+
     def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
         """Return the SQL that creates a trigger or replaces an older one."""
         return trigger.statements
@@ -92,7 +146,10 @@ class Backend(Entries):
         return tuple(self.trigger(table, event, log=log) for event in self._events(table))
 
     def _events(self, table: TrackedTable) -> tuple[Event, ...]:
-        if table.part_of is not None:
+        if table.rows_in == "partition":
+            return () if table.part_of else ("truncate",)
+        relation = table.relation
+        if relation.whole if relation is not None else table.part_of:
             return ("update",)
         if self.features.has_truncate_triggers:
             return ("insert", "update", "delete", "truncate")
@@ -100,9 +157,7 @@ class Backend(Entries):
 
     def trigger_name(self, table: TrackedTable, event: Event) -> str:
         """Return the name of one of the triggers of a table."""
-        if table.part_of is None:
-            return self.name(table.name, event)
-        return self.name(f"{table.name} of {table.part_of.table}", event)
+        return self.name(f"{table.name} of {table.role}" if table.role else table.name, event)
 
     def name(self, table: str, purpose: str) -> str:
         """Return the name of a trigger: readable, unique, at most 63 ASCII characters."""
@@ -113,6 +168,27 @@ class Backend(Entries):
             slug = f"{slug[: space - _HASH_LENGTH - 1]}_{digest}"
         return f"{PREFIX}{slug}_{purpose}"
 
+    # -- entries from Python ---------------------------------------------------------------
+
+    def typed(self, placeholder: str, column_type: str | None) -> str:
+        """Return a placeholder that has the type of its column also outside of VALUES."""
+        return placeholder
+
+    @abstractmethod
+    def event_clock(self, tail: int) -> EventClock:
+        """Return how the INSERT of an entry from Python makes its key and time.
+
+        `tail` are 60 random bits, for a database that cannot return the key.
+        """
+
+    @abstractmethod
+    def is_read_only_error(self, error: Exception) -> bool:
+        """Return whether a write failed because the database or the transaction is read-only."""
+
+    def is_sort_error(self, error: Exception) -> bool:
+        """Return whether a query failed because its rows are too large to be sorted."""
+        return False
+
     # -- the log and existing rows --------------------------------------------------------
 
     def trigger_probe(self, table: str) -> Sequence[str]:
@@ -121,6 +197,13 @@ class Backend(Entries):
         It fails if triggers cannot be created, before anything else was created.
         """
         return ()
+
+    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+        """Return what an administrator has to run so that the role may create triggers.
+
+        It is empty if the error has another cause.
+        """
+        return ""
 
     def prepare_log(self, log: str) -> Sequence[str]:
         """Return the SQL that a new table for the log still needs."""
@@ -145,6 +228,25 @@ class Backend(Entries):
         It is empty where the database finds the index by itself.
         """
         return ""
+
+    def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:
+        """Yield statements that look up the last label of each record up to an entry.
+
+        With `is_later` they look up the first one after it.
+        """
+        return union_lookups(terms, is_later=is_later)
+
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        """Return the SQL and its one parameter that make a value of a column from its text.
+
+        None: the parameter is the Python value of the text, as Django would write it.
+        """
+        return None
+
+    def advance_sequence(
+        self, connection: BaseDatabaseWrapper, table: str, column: str, key: int
+    ) -> None:
+        """Let generated keys continue after a key that was just written, if they would not."""
 
     @abstractmethod
     def existing_rows_source(self, table: str, condition: str) -> str:

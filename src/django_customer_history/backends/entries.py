@@ -2,18 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-from django_customer_history.backends.expressions import Expressions
+from django_customer_history.backends.subjects import Subjects
 from django_customer_history.backends.tables import (
     ActionRule,
-    Column,
     Event,
-    SubjectPath,
     TrackedColumn,
     TrackedTable,
 )
-from django_customer_history.backends.templates import all_of, call, case, fill
+from django_customer_history.backends.templates import all_of, call, case
 from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     Kind,
@@ -36,6 +33,7 @@ LOG_COLUMNS: Sequence[str] = (
     "ip_address",
     "request_id",
     "context",
+    "primary_id",
 )
 
 LABEL_LENGTH = 255
@@ -43,36 +41,11 @@ REASON_REQUIRED = "customer history: a reason is required to {} {}"
 """The message of the database's error; `errors.translate_error` makes an exception of it."""
 
 
-_FOR_CONTENT_TYPE = """
-CASE WHEN EXISTS (
-  SELECT 1 FROM {content_types}
-  WHERE id = {key} AND app_label = {app_label} AND model = {model}
-) THEN {subject} END
-"""
-_OR_FROM_LOG = """
-CASE WHEN {parent} IS NOT NULL THEN {subject}
-ELSE (
-  SELECT subject_id FROM {log}
-  WHERE entity_model = {entity_model} AND entity_id = {entity_id}
-    AND subject_model = {subject_model}
-  ORDER BY id DESC LIMIT 1
-) END
-"""
+WrittenEntry = tuple[dict[str, str], str | None]
+"""The SQL of the columns of an entry, without its clock, and of its condition."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A subject that an entry may belong to."""
-
-    model: str
-    id: str
-    """SQL of the subject's key as text, or of NULL."""
-    condition: str | None = None
-    """SQL that is false if this candidate certainly equals one before it; None: not known."""
-    is_never_null: bool = False
-
-
-class Entries(Expressions):
+class Entries(Subjects):
     """The statements of a trigger that write its entries, one for each subject."""
 
     @abstractmethod
@@ -98,31 +71,47 @@ class Entries(Expressions):
         `condition` is SQL that must hold as well; None: every write needs a reason.
         """
 
-    def is_required(self, table: TrackedTable, column: str) -> bool:
-        """Return whether no row can have NULL in a column when the trigger runs."""
-        return False
-
     @abstractmethod
     def clock(self, number: int) -> Mapping[str, str]:
         """Return the SQL of `id` and `timestamp` of one of the trigger's entries, from 0 on."""
 
     def entries(self, table: TrackedTable, event: Event, *, log: str) -> list[str]:
         """Return the statements that write the entries of one event: one for each subject."""
-        written = [
-            entry
-            for part in _parts(table, event)
-            for entry in self.entry_values(table, part, log=log)
-        ]
+        statements: list[str] = []
+        number = 0
+        for part in _parts(table, event):
+            written = self.entry_values(table, part, log=log)
+            statements += self.entries_of_change(written, number, table, event, log=log)
+            number += len(written)
+        return statements
+
+    def entries_of_change(
+        self,
+        written: Sequence[WrittenEntry],
+        number: int,
+        table: TrackedTable,
+        event: Event,
+        *,
+        log: str,
+    ) -> list[str]:
+        """Return the statements that write the entries of one change, from `number` on.
+
+        The first entry is the primary one, to which the others refer.
+        """
         return [
             self.insert(
                 log,
-                {**self.clock(number), **values},
+                {**self.clock(number + offset), **values, **self.tie(offset, of=len(written))},
                 table=table.name,
                 event=event,
                 condition=condition,
             )
-            for number, (values, condition) in enumerate(written)
+            for offset, (values, condition) in enumerate(written)
         ]
+
+    @abstractmethod
+    def tie(self, offset: int, *, of: int) -> Mapping[str, str]:
+        """Return the columns that tie one of several entries of a change to the first of them."""
 
     def reason_checks(self, table: TrackedTable, event: Event) -> list[str]:
         """Return the statements that refuse a write without a reason where it needs one."""
@@ -133,7 +122,8 @@ class Entries(Expressions):
                     self._kind(table, rule.event),
                     ".".join(name for name in (table.entity_model, rule.field) if name),
                 ),
-                condition=self._change_of(rule.column),
+                condition=self._change_of(rule.column)
+                or self.condition_of_links(table, "NEW" if rule.event == "insert" else "OLD"),
             )
             for rule in table.reason_rules
             if rule.event in parts
@@ -145,12 +135,11 @@ class Entries(Expressions):
         old, new = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(old, new, value_type=column.value_type)
 
-    def entry_values(
-        self, table: TrackedTable, event: Event, *, log: str
-    ) -> list[tuple[dict[str, str], str | None]]:
+    def entry_values(self, table: TrackedTable, event: Event, *, log: str) -> list[WrittenEntry]:
         """Return the columns of each entry of an event, without its clock, and its condition."""
         rows = {"insert": ("NEW",), "update": ("NEW", "OLD"), "delete": ("OLD",)}[event]
         kind = self._kind(table, event)
+        always = self.condition_of_links(table, rows[-1])
         common = {
             "kind": self.literal(kind),
             "action": self._action(table, event, kind),
@@ -165,15 +154,20 @@ class Entries(Expressions):
             "ip_address": self.context("ip_address"),
             "request_id": self.context("request_id"),
             "context": self.context("context"),
+            "primary_id": "NULL",
         }
-        candidates = [
-            candidate
-            for path in table.subjects
-            for candidate in self._candidates(table, path, rows, log=log)
-        ]
+        candidates = self._candidates(table, rows, log=log)
         return [
-            ({**common, **subject}, condition) for subject, condition in self._subjects(candidates)
+            ({**common, **subject}, all_of([test for test in (always, condition) if test]) or None)
+            for subject, condition in self._subjects(candidates)
         ]
+
+    def condition_of_links(self, table: TrackedTable, row: str) -> str | None:
+        """Return the SQL of whether a link belongs to a row of the model, and not of its parent."""
+        if table.relation is None:
+            return None
+        ways = [way for way in (table.part_of, table.relation.whole) if way]
+        return all_of([self.exists(row, way) for way in ways]) or None
 
     def _kind(self, table: TrackedTable, event: Event) -> Kind:
         if table.relation is not None:
@@ -203,133 +197,11 @@ class Entries(Expressions):
             tests.append(f"{self.text(new, column)} = {self.literal(rule.value)}")
         return " AND ".join(tests)
 
-    def key(self, table: TrackedTable, row: str) -> str:
-        """Return the SQL of the key of the row `NEW` or `OLD`, as entries have it."""
-        parts = [self.text(self.cell(row, key.column.name), key) for key in table.key]
-        if len(parts) == 1:
-            return parts[0]
-        quoted = [self.json_string(part) for part in parts]
-        separated = [piece for part in quoted for piece in (self.literal(","), part)][1:]
-        return self.concatenate([self.literal("["), *separated, self.literal("]")])
-
     def _label(self, table: TrackedTable, row: str) -> str:
         if not table.label:
             return "NULL"
-        parts = [self.text(self._label_cell(table, row, part), part) for part in table.label]
+        parts = [self.text(self.value(row, part), part) for part in table.label]
         return f"SUBSTR({self.join_words(parts)}, 1, {LABEL_LENGTH})"
-
-    def _label_cell(self, table: TrackedTable, row: str, part: TrackedColumn) -> str:
-        if (relation := table.relation) is None:
-            return self.value(row, part)
-        return self.lookup(
-            self.cell(row, relation.source.column.name),
-            table=relation.owner.table,
-            key=relation.owner.key,
-            key_type=relation.owner.key_type,
-            column=part.column.name,
-        )
-
-    def _candidates(
-        self, table: TrackedTable, path: SubjectPath, rows: Sequence[str], *, log: str
-    ) -> list[Candidate]:
-        moved = None
-        if len(rows) > 1:
-            moved = self.differs(*(self.cell(row, path.column) for row in rows))
-            if path.only_for is not None:
-                types = (self.cell(row, path.only_for.column) for row in rows)
-                moved = f"({moved} OR {self.differs(*types)})"
-        return [
-            Candidate(
-                model=path.model,
-                id=self._subject(path, row, log=log if rows == ("OLD",) else None),
-                condition=moved if number else None,
-                is_never_null=not path.joins
-                and path.only_for is None
-                and self.is_required(table, path.column),
-            )
-            for number, row in enumerate(rows)
-        ]
-
-    def _subject(self, path: SubjectPath, row: str, *, log: str | None) -> str:
-        """Return the SQL of the subject's key.
-
-        With `log`, the key comes from the log if the row's parent is deleted already.
-        """
-        value = self.cell(row, path.column)
-        for join in path.joins:
-            value = self.lookup(
-                value,
-                table=join.table,
-                key=join.key,
-                key_type=join.key_type,
-                column=join.column,
-            )
-        column = Column(name=path.column, type="")
-        text = self.text(value, TrackedColumn(column=column, field="", value_type=path.value_type))
-        if log is not None and path.joins and path.joins[0].entity_model:
-            text = self._or_from_log(text, path, row, log=log)
-        if (test := path.only_for) is None:
-            return text
-        return fill(
-            _FOR_CONTENT_TYPE,
-            content_types=self.table(test.table),
-            key=self.number(self.cell(row, test.column)),
-            app_label=self.literal(test.app_label),
-            model=self.literal(test.model),
-            subject=text,
-        )
-
-    def _or_from_log(self, text: str, path: SubjectPath, row: str, *, log: str) -> str:
-        """Return the SQL of a subject; the last logged one if the row's parent is deleted.
-
-        `ON DELETE CASCADE` in the database deletes a parent before its children.
-        """
-        parent, cell = path.joins[0], self.cell(row, path.column)
-        exists = self.lookup(
-            cell, table=parent.table, key=parent.key, key_type=parent.key_type, column=parent.key
-        )
-        column = Column(name=path.column, type="")
-        key = self.text(
-            cell, TrackedColumn(column=column, field="", value_type=parent.key_value_type)
-        )
-        return fill(
-            _OR_FROM_LOG,
-            parent=exists,
-            subject=text,
-            log=self.table(log),
-            entity_model=self.literal(parent.entity_model),
-            entity_id=self.in_log(key),
-            subject_model=self.literal(path.model),
-        )
-
-    def _subjects(self, candidates: Sequence[Candidate]) -> list[tuple[dict[str, str], str | None]]:
-        """Return subject columns and condition for each statement, so that no subject comes twice.
-
-        The first statement takes the first subject that exists, or none. Each further statement
-        writes only if its candidate exists and is not the subject of an earlier statement.
-        """
-        if not candidates:
-            return [({"subject_model": "NULL", "subject_id": "NULL"}, None)]
-        whens = [(f"{one.id} IS NOT NULL", self.literal(one.model)) for one in candidates]
-        is_certain = candidates[0].is_never_null
-        first = {
-            "subject_model": (self.literal(candidates[0].model) if is_certain else case(whens)),
-            "subject_id": _coalesce([one.id for one in candidates[: 1 if is_certain else None]]),
-        }
-        statements: list[tuple[dict[str, str], str | None]] = [(first, None)]
-        for number, one in enumerate(candidates[1:], start=1):
-            before = candidates[:number]
-            tests = [one.condition] if one.condition else []
-            if not one.is_never_null:
-                tests.append(f"{one.id} IS NOT NULL")
-            if not any(other.is_never_null for other in before):
-                tests.append(f"{_coalesce([other.id for other in before])} IS NOT NULL")
-            tests += [
-                self.differs(one.id, other.id) for other in before if other.model == one.model
-            ]
-            subject = {"subject_model": self.literal(one.model), "subject_id": one.id}
-            statements.append((subject, all_of(tests) or None))
-        return statements
 
 
 def _parts(table: TrackedTable, event: Event) -> tuple[Event, ...]:
@@ -337,7 +209,3 @@ def _parts(table: TrackedTable, event: Event) -> tuple[Event, ...]:
     if table.relation is not None and event == "update":
         return "delete", "insert"
     return ("delete",) if event == "truncate" else (event,)
-
-
-def _coalesce(expressions: Sequence[str]) -> str:
-    return expressions[0] if len(expressions) == 1 else call("COALESCE", expressions)

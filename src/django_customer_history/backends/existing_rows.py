@@ -32,15 +32,17 @@ def row_key(backend: Backend, table: TrackedTable) -> str:
     It is the key of the row. For a many-to-many table it is both keys with a blank between them.
     """
     key = backend.key(table, NEW)
-    if (relation := table.relation) is not None:
-        target = backend.text(backend.cell(NEW, relation.target.column.name), relation.target)
-        key = backend.concatenate([key, backend.literal(" "), target])
+    if table.relation is not None:
+        key = backend.concatenate([key, backend.literal(" "), backend.linked_key(table, NEW)])
     return backend.in_log(f"({key})")
 
 
 def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     """Return the query for the `row_key` of each row for which the condition `rows` holds."""
-    return f"SELECT {row_key(backend, table)} {backend.existing_rows_source(table.name, rows)}"
+    source = backend.existing_rows_source(table.name, rows)
+    condition = backend.condition_of_links(table, NEW)
+    where = f" WHERE {condition}" if condition else ""
+    return f"SELECT {row_key(backend, table)} {source}{where}"
 
 
 def insert_statements(

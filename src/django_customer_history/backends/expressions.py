@@ -1,12 +1,12 @@
 """The SQL of values, rows and the context, which each database writes in its own way."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from django_customer_history.backends.tables import (
     Event,
-    InheritanceJoin,
+    Join,
     TrackedColumn,
 )
 from django_customer_history.backends.templates import call
@@ -32,11 +32,14 @@ missing has no texts: it is SQL as a whole, which is NULL where the member is mi
 """
 
 
-def object_by_pattern(members: Sequence[Member], *, function: str, rest: str) -> str:
+def object_by_pattern(
+    members: Sequence[Member], *, function: str, rest: str, literal: Callable[[str], str]
+) -> str:
     """Return the SQL of the text of a JSON object.
 
-    `function` is like `printf()` and writes nothing for NULL. `rest` is a pattern for the SQL of
-    a text without its first character; `{0}` stands for the text.
+    `literal` returns the SQL of a text. `function` is like `printf()` and writes nothing for NULL.
+    `rest` is a pattern for the SQL of a text without its first character; `{0}` stands for the
+    text.
     """
     parts, text = [], ""
     for before, value, after in members:
@@ -44,15 +47,18 @@ def object_by_pattern(members: Sequence[Member], *, function: str, rest: str) ->
         text = after
     if parts and (start := parts[0][0]):
         parts[0] = ("{" + start.removeprefix(","), parts[0][1])
-        return _by_pattern([*parts, (text + "}", "")], function)
-    return f"'{{' || {rest.format(_by_pattern([*parts, (text, '')], function))} || '}}'"
+        return _by_pattern([*parts, (text + "}", "")], function, literal)
+    members_text = _by_pattern([*parts, (text, "")], function, literal)
+    return f"'{{' || {rest.format(members_text)} || '}}'"
 
 
-def _by_pattern(parts: Sequence[tuple[str, str]], function: str) -> str:
+def _by_pattern(
+    parts: Sequence[tuple[str, str]], function: str, literal: Callable[[str], str]
+) -> str:
     calls = []
     for some in in_calls(parts):
         pattern = "".join(text.replace("%", "%%") + ("%s" if sql else "") for text, sql in some)
-        calls.append(call(function, [quoted(pattern), *(sql for _, sql in some if sql)]))
+        calls.append(call(function, [literal(pattern), *(sql for _, sql in some if sql)]))
     return " || ".join(calls)
 
 
@@ -90,8 +96,11 @@ class Expressions(ABC):
         """Return the SQL of the canonical text of a value."""
 
     @abstractmethod
-    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
-        """Return the SQL of `column` in the row of `table` whose `key` is `value`."""
+    def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
+        """Return the SQL of a column of the table of a step, in the row whose key is `value`.
+
+        `column_type` is the type of the column; empty: it is a key.
+        """
 
     @abstractmethod
     def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
@@ -126,24 +135,18 @@ class Expressions(ABC):
         return value
 
     def value(self, row: str, column: TrackedColumn) -> str:
-        """Return the SQL of a column's value; an inherited column is read from its own table."""
-        if (via := column.via) is None:
-            return self.cell(row, column.column.name)
-        return self.lookup(
-            self.cell(row, via.link),
-            table=via.table,
-            key=via.key,
-            key_type=via.key_type,
-            column=column.column.name,
-        )
+        """Return the SQL of a column's value; that of another table is read from there."""
+        stored = column.column
+        return self.along(row, column.via, stored.name, column_type=stored.type)
 
-    def has_inherited_row(self, inheritance_join: InheritanceJoin) -> str:
-        """Return the SQL of whether the row has its other part, in the table of the join."""
-        found = self.lookup(
-            self.cell("OLD", inheritance_join.link),
-            table=inheritance_join.table,
-            key=inheritance_join.key,
-            key_type=inheritance_join.key_type,
-            column=inheritance_join.key,
-        )
-        return f"{found} IS NOT NULL"
+    def along(self, row: str, way: Sequence[Join], column: str, *, column_type: str = "") -> str:
+        """Return the SQL of a column at the end of some steps."""
+        value = self.cell(row, way[0].link if way else column)
+        for join, read in zip(way, [*(one.link for one in way[1:]), column], strict=False):
+            type_read = column_type if join is way[-1] else ""
+            value = self.lookup(value, join, read, column_type=type_read)
+        return value
+
+    def exists(self, row: str, way: Sequence[Join]) -> str:
+        """Return the SQL of whether there is a row at the end of some steps."""
+        return f"{self.along(row, way, way[-1].key)} IS NOT NULL"

@@ -2,15 +2,26 @@
 
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django_customer_history.backends.base import Backend
+from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.expressions import around
 from django_customer_history.backends.tables import (
     Event,
     TrackedColumn,
     TrackedTable,
 )
+from django_customer_history.values.types import ValueType
+
+_LOG_TYPES: Mapping[str, ValueType] = {
+    "id": ValueType.UUID,
+    "timestamp": ValueType.DATETIME,
+    "changes": ValueType.JSON,
+    "request_id": ValueType.UUID,
+    "context": ValueType.JSON,
+}
+"""The types of the log's columns that are not text."""
 
 
 class RowTriggerBackend(Backend):
@@ -22,9 +33,7 @@ class RowTriggerBackend(Backend):
     def changes(self, table: TrackedTable, event: Event) -> str:
         """Return the SQL of a JSON object of the changed fields, built as text."""
         if table.relation is not None:
-            target = table.relation.target
-            row = "OLD" if event == "delete" else "NEW"
-            text = self.text(self.cell(row, target.column.name), target)
+            text = self.linked_key(table, "OLD" if event == "delete" else "NEW")
             old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
             return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
@@ -38,17 +47,27 @@ class RowTriggerBackend(Backend):
     def any_change(self, table: TrackedTable) -> str:
         """Return the SQL of whether an UPDATE changed any logged column."""
         if table.relation is not None:
-            columns = [table.relation.source, table.relation.target]
+            columns = [table.relation.source, table.relation.target_link]
         else:
             columns = self._changeable(table)
         change = "\n  OR ".join(self._differs_in(column) for column in columns) or "1 = 0"
-        if table.part_of is not None:
-            change = f"({change})\n  AND {self.has_inherited_row(table.part_of)}"
+        if table.part_of and table.relation is None:
+            change = f"({change})\n  AND {self.exists('OLD', table.part_of)}"
         return change
 
     def _changeable(self, table: TrackedTable) -> list[TrackedColumn]:
         # Columns of a parent's table change in that table, and its own trigger logs them.
-        return [column for column in (*table.key, *table.columns) if column.via is None]
+        return [column for column in (*table.key, *table.columns) if not column.via]
+
+    def entry_differs(self) -> str:
+        """Return the SQL of whether an UPDATE of the log changes an entry."""
+        return "\n  OR ".join(
+            self.differs(
+                *(self.cell(row, column) for row in ("OLD", "NEW")),
+                value_type=_LOG_TYPES.get(column, ValueType.TEXT),
+            )
+            for column in LOG_COLUMNS
+        )
 
     @abstractmethod
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:

@@ -108,6 +108,11 @@ def _when(condition: str, result: str) -> str:
     return fill("WHEN {condition}\nTHEN {result}", condition=condition, result=result)
 
 
+def one_of(value: str, several: Iterable[str]) -> str:
+    """Return the SQL of whether a value is one of several."""
+    return f"{value} IN ({', '.join(several)})"
+
+
 def all_of(conditions: Sequence[str]) -> str:
     """Return the SQL of whether all of some conditions hold, one on each line."""
     return "\n  AND ".join(conditions)

@@ -7,14 +7,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django_customer_history.values.moments import as_django_has_it
 from django_customer_history.values.types import ValueType
 
 
 def decode(text: str | None, value_type: ValueType | None) -> Any:
     """Return the Python value of a text, or the text itself if it is not a value of that type.
 
-    That happens if the field had another type when the entry was written. Datetimes are in UTC;
-    with `LOCAL_DATETIME` they are naive. None is returned for None; nothing is raised.
+    That happens if the field had another type when the entry was written. Datetimes are as the
+    ORM returns them: in UTC, or naive without `USE_TZ`. None is returned for None; nothing is
+    raised.
     """
     if text is None:
         return None
@@ -30,6 +32,10 @@ def _decode_boolean(text: str) -> bool:
     return _BOOLEANS[text]
 
 
+def _decode_datetime(text: str) -> datetime:
+    return as_django_has_it(datetime.fromisoformat(text))
+
+
 _BOOLEANS: Mapping[str, bool] = {"true": True, "false": False, "1": True, "0": False}
 
 _DECODERS: Mapping[ValueType | None, Callable[[str], Any]] = {
@@ -38,8 +44,8 @@ _DECODERS: Mapping[ValueType | None, Callable[[str], Any]] = {
     ValueType.FLOAT: float,
     ValueType.BOOLEAN: _decode_boolean,
     ValueType.DATE: date.fromisoformat,
-    ValueType.DATETIME: datetime.fromisoformat,
-    ValueType.LOCAL_DATETIME: datetime.fromisoformat,
+    ValueType.DATETIME: _decode_datetime,
+    ValueType.LOCAL_DATETIME: _decode_datetime,
     ValueType.TIME: time.fromisoformat,
     ValueType.DURATION: lambda text: timedelta(microseconds=int(text)),
     ValueType.UUID: UUID,

@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from math import inf, isfinite
 from typing import Any, TypeAlias, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.functional import Promise
 
+from django_customer_history.values.moments import as_stored, aware
 from django_customer_history.values.types import ValueType
 
 _VALUE_TYPES: Mapping[str, ValueType] = {
@@ -44,6 +47,9 @@ _VALUE_TYPES: Mapping[str, ValueType] = {
     "UUIDField": ValueType.UUID,
 }
 
+LONGEST_KEY = 255
+"""Characters of the columns of the log that hold keys."""
+
 AnyField: TypeAlias = "models.Field[Any, Any]"
 
 
@@ -51,9 +57,10 @@ def value_type_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
     """Return the type of a model field's values, or None if only the database knows it.
 
     A foreign key has the type of the field that it refers to, a generated field that of its
-    output. `use_tz` is the setting `USE_TZ`: without it the datetimes of the log are naive.
+    output. `use_tz` is the setting `USE_TZ`: without it the datetimes of the log are naive,
+    unless the database stores time zones.
     """
-    field = _stored_field(field)
+    field = stored_field(field)
     internal_type = field.get_internal_type()
     if internal_type == "DateTimeField":
         return ValueType.DATETIME if use_tz else ValueType.LOCAL_DATETIME
@@ -62,10 +69,11 @@ def value_type_of(field: AnyField, *, use_tz: bool) -> ValueType | None:
 
 def decimal_places_of(field: AnyField) -> int:
     """Return the number of digits after the decimal point of a decimal field, 0 for others."""
-    return int(getattr(_stored_field(field), "decimal_places", None) or 0)
+    return int(getattr(stored_field(field), "decimal_places", None) or 0)
 
 
-def _stored_field(field: AnyField) -> AnyField:
+def stored_field(field: AnyField) -> AnyField:
+    """Return the field whose values a column has: a foreign key refers to it."""
     while True:
         if isinstance(field, models.ForeignKey):
             field = field.target_field
@@ -78,7 +86,8 @@ def _stored_field(field: AnyField) -> AnyField:
 def encode(value: Any) -> str | None:
     """Return the canonical text of a Python value, None for None.
 
-    A naive datetime stays as it is; an aware one is converted to UTC. A model instance becomes
+    A datetime is converted to UTC; a naive one is in the zone of the setting `TIME_ZONE`, and
+    without `USE_TZ` it stays naive if the database stores no time zones. A model instance becomes
     the text of its key. Raises `TypeError` for a value of any other type than those below.
     """
     if value is None:
@@ -89,24 +98,73 @@ def encode(value: Any) -> str | None:
     raise TypeError(f"The history cannot store a {type(value).__name__}. Pass a string instead.")
 
 
-def key_text(key: Any) -> str:
+def key_text(key: Any, *, model: type[models.Model] | None = None) -> str:
     """Return the key of a row as the log writes it, in `entity_id` and `subject_id`.
 
     `key` is a primary key or a model instance. A composite key is a JSON list of texts. A row
-    that is not saved yet has the empty text. Raises `TypeError` as `encode` does.
+    that is not saved yet has the empty text. A key of a class of the project's own is written as
+    the field of the `model` prepares it for the database. Raises `TypeError` as `encode` does.
     """
     if isinstance(key, models.Model):
-        key = key.pk
+        key = _prepared_key(key.__class__, key.pk, is_known=False)
+    elif model is not None:
+        key = _prepared_key(model, key, is_known=True)
     if isinstance(key, tuple | list):
         texts = [encode(part) for part in key]
         return json.dumps(texts, separators=(",", ":"), ensure_ascii=False)
     return encode(key) or ""
 
 
+def key_if_saved(record: models.Model) -> str | None:
+    """Return the key of a record as text, or None if the record is not saved."""
+    parts = record.pk if isinstance(record.pk, tuple) else (record.pk,)
+    return None if None in parts else key_text(record)
+
+
+def field_text(field: AnyField, value: Any) -> str | None:
+    """Return the canonical text of the value that a record has in a field."""
+    return encode(_prepared(field, value, is_known=False))
+
+
+def _prepared_key(model: type[models.Model], key: Any, *, is_known: bool) -> Any:
+    fields = model._meta.pk_fields
+    if isinstance(key, tuple | list):
+        pairs = zip(fields, key, strict=False)
+        return [_prepared(field, part, is_known=is_known) for field, part in pairs]
+    return _prepared(fields[0], key, is_known=is_known)
+
+
+def _prepared(field: AnyField, value: Any, *, is_known: bool) -> Any:
+    """Return a value as its field gives it to the database.
+
+    With `is_known`, text and other values of known classes stay as they are: they may be the text
+    that the log has.
+    """
+    if value is None or isinstance(value, models.Model):
+        return value
+    if is_known and type(value) in _ENCODERS:
+        return value
+    return stored_field(field).get_prep_value(value)
+
+
 def _encode_datetime(value: datetime) -> str:
-    if value.tzinfo is None:
+    if value.tzinfo is None and not settings.USE_TZ:
+        value = as_stored(value)
+        if value.tzinfo is None:
+            return value.isoformat(timespec="microseconds")
+    try:
+        value = aware(value).astimezone(UTC)
+    except OverflowError:  # In UTC it is in the year 0, or in 10,000.
         return value.isoformat(timespec="microseconds")
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def float_text(value: float) -> str:
+    """Return the shortest text of a number that gives the same number again."""
+    return repr(value) if isfinite(value) else _NON_FINITE.get(value, "NaN")
+
+
+_NON_FINITE: Mapping[float, str] = {inf: "Infinity", -inf: "-Infinity"}
 
 
 def _encode_json(value: object) -> str:
@@ -119,7 +177,7 @@ _ENCODERS: Mapping[type, Callable[[Any], str | None]] = {
     bool: lambda value: "true" if value else "false",
     int: str,
     Decimal: lambda value: format(value, "f"),
-    float: repr,
+    float: float_text,
     datetime: _encode_datetime,
     date: date.isoformat,
     time: lambda value: value.isoformat(timespec="microseconds"),
@@ -129,6 +187,6 @@ _ENCODERS: Mapping[type, Callable[[Any], str | None]] = {
     dict: _encode_json,
     list: _encode_json,
     tuple: _encode_json,
-    models.Model: lambda value: encode(value.pk),
+    models.Model: lambda value: key_text(value) or None,
     Promise: str,
 }

@@ -1,10 +1,18 @@
-"""A JSON column that keeps its text as it was written."""
+"""The JSON columns of the log: `changes` keeps its text as it was written."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models.fields.json import HasKey
+from django.db.models.expressions import Col
+from django.db.models.fields.json import HasKey, KeyTransform
+
+UNREADABLE = "(unreadable)"
+"""The field of an entry whose changes are not an object of JSON."""
+
+Changes = Mapping[str, list[str | None]]
 
 
 class JSONTextField(models.JSONField):
@@ -21,6 +29,19 @@ class JSONTextField(models.JSONField):
         column_type = super().db_type(connection)
         return "json" if column_type == "jsonb" else column_type
 
+    def get_db_prep_value(
+        self,
+        value: Any,
+        connection: BaseDatabaseWrapper,
+        prepared: bool = False,  # noqa: FBT001, FBT002 - as in Django
+    ) -> Any:
+        """Return the text as triggers write it: for MariaDB an escaped "é" is another text."""
+        if super().db_type(connection) != "jsonb" and not prepared:
+            text = json.dumps(self.get_prep_value(value), ensure_ascii=False)
+            if not any("\ud800" <= one <= "\udfff" for one in text):
+                return text
+        return super().get_db_prep_value(value, connection, prepared)
+
     def get_placeholder(self, value: Any, compiler: Any, connection: BaseDatabaseWrapper) -> str:
         """Return the SQL of the placeholder of a value that Django writes."""
         return "%s::jsonb::json" if super().db_type(connection) == "jsonb" else "%s"
@@ -36,10 +57,64 @@ class JSONTextField(models.JSONField):
         return placeholder, (value,)
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        """Return the value: psycopg has decoded a `json` already, but leaves `jsonb` to Django."""
-        if value is not None and not isinstance(value, str):
-            return value
-        return super().from_db_value(value, expression, connection)
+        """Return the changes: texts or None in pairs, by field.
+
+        SQL that writes into the log itself may write anything. What has another form is returned
+        as text, so that all other values can be read.
+        """
+        # The column has no NULL: None is the `null` of JSON.
+        if isinstance(expression, KeyTransform) or (
+            value is None and not isinstance(expression, Col)
+        ):
+            return super().from_db_value(value, expression, connection)
+        # psycopg has decoded a `json` already, but leaves `jsonb` to Django.
+        return _as_changes(_loaded(value) if isinstance(value, str) else value)
+
+
+class ContextField(models.JSONField):
+    """The context of an entry: an object or nothing, even if SQL has written something else."""
+
+    def deconstruct(self) -> Any:
+        """Return what a migration writes: the column is that of a `JSONField`."""
+        name, _path, args, kwargs = super().deconstruct()
+        return name, "django.db.models.JSONField", args, kwargs
+
+    def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
+        """Return the value."""
+        if isinstance(expression, KeyTransform):
+            return super().from_db_value(value, expression, connection)
+        if isinstance(value, str):
+            value = _loaded(value)
+        return value if isinstance(value, dict) else None
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _as_changes(value: Any) -> Changes:
+    if not isinstance(value, dict):
+        return {UNREADABLE: [None, None]}
+    if all(map(_is_pair, value.values())):
+        return value
+    return {name: one if _is_pair(one) else [None, _text(one)] for name, one in value.items()}
+
+
+_PAIR = 2
+
+
+def _is_pair(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != _PAIR:
+        return False
+    old, new = value
+    return (old is None or isinstance(old, str)) and (new is None or isinstance(new, str))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @JSONTextField.register_lookup

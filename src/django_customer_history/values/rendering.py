@@ -1,10 +1,11 @@
 """Texts of the log as people read them, and as JSON values."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from math import inf, isfinite
+from math import isfinite
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +15,11 @@ from django.utils.duration import duration_iso_string
 from django.utils.translation import gettext, ngettext
 
 from django_customer_history.values.decoding import decode
+from django_customer_history.values.encoding import float_text
+from django_customer_history.values.moments import in_utc
 from django_customer_history.values.types import ValueType
+
+_logger = logging.getLogger("django_customer_history")
 
 _TYPES: Mapping[ValueType | None, str] = {
     ValueType.TEXT: "text",
@@ -31,6 +36,18 @@ _TYPES: Mapping[ValueType | None, str] = {
     ValueType.BINARY: "binary",
     ValueType.JSON: "json",
 }
+
+
+_OTHER_THAN_TEXT = frozenset(
+    [
+        ValueType.INTEGER,
+        ValueType.FLOAT,
+        ValueType.BOOLEAN,
+        ValueType.JSON,
+        ValueType.DURATION,
+    ]
+)
+"""Types whose JSON values can differ from the texts in the log."""
 
 
 def type_of(field: Any, value_type: ValueType | None) -> str:
@@ -52,6 +69,8 @@ def json_value(text: str | None, value_type: ValueType | None) -> Any:
     """
     if text is None:
         return None
+    if value_type not in _OTHER_THAN_TEXT:
+        return sendable_text(text)
     if value_type in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
         try:
             return _sendable(decode(text, value_type))
@@ -66,7 +85,7 @@ def json_value(text: str | None, value_type: ValueType | None) -> Any:
 
 def sendable_text(text: str) -> str:
     """Return a text without lone surrogates: JSON can hold them, UTF-8 cannot."""
-    return _LONE_SURROGATES.sub("\ufffd", text)
+    return text if text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
 
 
 def _sendable(value: Any, levels: int = 100) -> Any:
@@ -75,7 +94,7 @@ def _sendable(value: Any, levels: int = 100) -> Any:
     if isinstance(value, str):
         return sendable_text(value)
     if isinstance(value, float):
-        return value if isfinite(value) else _NON_FINITE.get(value, "NaN")
+        return value if isfinite(value) else float_text(value)
     if isinstance(value, list):
         return [_sendable(one, levels - 1) for one in value]
     if isinstance(value, dict):
@@ -84,9 +103,11 @@ def _sendable(value: Any, levels: int = 100) -> Any:
 
 
 def utc_text(moment: datetime) -> str:
-    """Return a datetime as ISO 8601 in UTC, `2026-11-23T14:02:11.482913Z`; naive is UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return aware.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """Return a datetime as ISO 8601 in UTC, `2026-11-23T14:02:11.482913Z`.
+
+    A naive one is in the zone of the setting `TIME_ZONE`.
+    """
+    return in_utc(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def display(
@@ -110,10 +131,16 @@ def _display(
 ) -> str:
     value = decode(text, value_type)
     if own is not None and value is not None and _has_type(value, value_type):
-        return str(own(value)) + ""  # A plain string, so that HTML marked as safe is escaped.
+        try:
+            return str(own(value)) + ""  # A plain string, so that HTML marked as safe is escaped.
+        except Exception:  # The project's function may not know such a value.
+            _logger.exception("The function in `display` for %r failed.", str(field))
     if getattr(field, "primary_key", False):
         return text
-    return _formatted(text, value, field)
+    try:
+        return _formatted(text, value, field)
+    except (ValueError, ArithmeticError, TypeError, IndexError, RecursionError):
+        return text  # No format of the language fits such a value.
 
 
 def _formatted(text: str, value: Any, field: Any) -> str:
@@ -135,20 +162,59 @@ def _has_type(value: Any, value_type: ValueType | None) -> bool:
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
-_NON_FINITE: Mapping[float, str] = {inf: "Infinity", -inf: "-Infinity"}
-
 
 def _display_amount(value: float | Decimal) -> str:
-    # "Infinity" has no digits to group.
-    return str(formats.number_format(value, use_l10n=True, force_grouping=isfinite(value)))
+    if not isfinite(value):
+        return float_text(float(value))
+    return str(formats.number_format(value, use_l10n=True, force_grouping=True))
 
 
 def _display_datetime(value: datetime) -> str:
-    local = timezone.localtime(value) if timezone.is_aware(value) else value
-    return str(formats.date_format(local, "DATETIME_FORMAT"))
+    local, needs_zone = _local(value)
+    text = str(formats.date_format(local, _exact_format("DATETIME_FORMAT", value)))
+    return f"{text} {local:%Z}" if needs_zone else text
 
 
-def _display_duration(value: timedelta) -> str:
+def _local(value: datetime) -> tuple[datetime, bool]:
+    """Return a moment in the current time zone, and whether its zone must be named."""
+    if value.tzinfo is None:
+        return value, False
+    try:
+        local = timezone.localtime(value)
+    except OverflowError:
+        return value, True  # In UTC: the calendar of this time zone does not have the moment.
+    first, second = (local.replace(fold=fold).utcoffset() for fold in (0, 1))
+    return local, first != second  # The clock shows such a time twice.
+
+
+def _exact_format(name: str, value: datetime | time) -> str:
+    """Return a format of the language that shows all digits the time has.
+
+    Most formats have no seconds, so two different times would look the same.
+    """
+    pattern = str(formats.get_format(name))
+    if not (value.second or value.microsecond):
+        return pattern
+    pattern = _CLOCK.sub("g:i:s a", pattern)
+    if not _SECONDS.search(pattern):
+        pattern, found = _MINUTES.subn(lambda i: f"{i[0]}{i[1] or ':'}s", pattern)
+        pattern = pattern if found else f"{pattern} H:i:s"
+    if value.microsecond and not _MICROSECONDS.search(pattern):
+        pattern = _SECONDS.sub("s.u", pattern, count=1)
+    return pattern
+
+
+_CLOCK = re.compile(r"(?<!\\)[Pf]")
+_MINUTES = re.compile(r"(?<!\\)([:.]?)i")
+_SECONDS, _MICROSECONDS = re.compile(r"(?<!\\)s"), re.compile(r"(?<!\\)u")
+"""Codes of a format that are not characters after a backslash."""
+
+
+def _display_time(value: time) -> str:
+    return str(formats.time_format(value, _exact_format("TIME_FORMAT", value)))
+
+
+def display_timedelta(value: timedelta) -> str:
     """Return days, hours, minutes and seconds, with one sign for the whole duration."""
     sign, length = ("-", -value) if value < timedelta() else ("", value)
     minutes, seconds = divmod(length.seconds, 60)
@@ -165,7 +231,8 @@ def _display_duration(value: timedelta) -> str:
 _FORMATTERS: Mapping[Any, Callable[[Any], str]] = {
     bool: lambda value: gettext("Yes") if value else gettext("No"),
     datetime: _display_datetime,
-    timedelta: _display_duration,
-    date | time | int: lambda value: str(formats.localize(value, use_l10n=True)),
+    timedelta: display_timedelta,
+    time: _display_time,
+    date | int: lambda value: str(formats.localize(value, use_l10n=True)),
     float | Decimal: _display_amount,
 }

@@ -16,7 +16,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -24,18 +24,18 @@ BEGIN
     'create',
     COALESCE(customer_history_action(), 'Create'),
     'golden.customer',
-    CAST(NEW."customer_id" AS TEXT),
+    CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END,
     'golden.payment',
-    CAST(NEW."id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST(NEW."reference" AS TEXT), '')), 1, 255),
-    printf(
+    CASE typeof(NEW."id") WHEN 'blob' THEN lower(hex(NEW."id")) ELSE CAST(NEW."id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST(printf(
       '{"customer":[null,%s],"reference":[null,%s],"amount":[null,%s]%s%s%s}',
-      json_quote(CAST(NEW."customer_id" AS TEXT)),
-      json_quote(CAST(NEW."reference" AS TEXT)),
-      json_quote(CASE WHEN NEW."amount" IS NOT NULL THEN printf('%.2f', NEW."amount") END),
+      json_quote(CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END),
+      json_quote(CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END),
+      json_quote(CASE typeof(NEW."amount") WHEN 'blob' THEN lower(hex(NEW."amount")) ELSE CASE WHEN typeof(NEW."amount") NOT IN ('real', 'integer') THEN CAST(NEW."amount" AS TEXT) WHEN NOT NEW."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(NEW."amount", 2) WHEN typeof(NEW."amount") = 'integer' THEN NEW."amount" || '.00' ELSE printf('%.2f', NEW."amount") END END),
       CASE
         WHEN NEW."paid_at" IS NOT NULL
-        THEN ',"paid_at":[null,' || json_quote(replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z') || ']'
+        THEN ',"paid_at":[null,' || json_quote(CASE typeof(NEW."paid_at") WHEN 'blob' THEN lower(hex(NEW."paid_at")) ELSE CASE WHEN NEW."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(NEW."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(NEW."paid_at" AS TEXT) END END) || ']'
       END,
       CASE
         WHEN NEW."details" IS NOT NULL
@@ -44,13 +44,14 @@ BEGIN
       CASE
         WHEN NEW."card_number" IS NOT NULL THEN ',"card_number":[null,null]'
       END
-    ),
+    ) AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
 END;
 
@@ -80,7 +81,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -96,36 +97,45 @@ BEGIN
       END
     ),
     'golden.customer',
-    CAST(NEW."customer_id" AS TEXT),
+    CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END,
     'golden.payment',
-    CAST(OLD."id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST(NEW."reference" AS TEXT), '')), 1, 255),
-    '{' || substr(printf(
+    CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || substr(printf(
       '%s%s%s%s%s%s%s',
       CASE
         WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY
-        THEN ',"id":' || json_array(CAST(OLD."id" AS TEXT), CAST(NEW."id" AS TEXT))
+        THEN ',"id":' || json_array(
+          CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
+          CASE typeof(NEW."id") WHEN 'blob' THEN lower(hex(NEW."id")) ELSE CAST(NEW."id" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."customer_id" IS NOT NEW."customer_id" COLLATE BINARY
-        THEN ',"customer":' || json_array(CAST(OLD."customer_id" AS TEXT), CAST(NEW."customer_id" AS TEXT))
+        THEN ',"customer":' || json_array(
+          CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END,
+          CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."reference" IS NOT NEW."reference" COLLATE BINARY
-        THEN ',"reference":' || json_array(CAST(OLD."reference" AS TEXT), CAST(NEW."reference" AS TEXT))
+        THEN ',"reference":' || json_array(
+          CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END,
+          CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."amount" IS NOT NEW."amount" COLLATE BINARY
         THEN ',"amount":' || json_array(
-          CASE WHEN OLD."amount" IS NOT NULL THEN printf('%.2f', OLD."amount") END,
-          CASE WHEN NEW."amount" IS NOT NULL THEN printf('%.2f', NEW."amount") END
+          CASE typeof(OLD."amount") WHEN 'blob' THEN lower(hex(OLD."amount")) ELSE CASE WHEN typeof(OLD."amount") NOT IN ('real', 'integer') THEN CAST(OLD."amount" AS TEXT) WHEN NOT OLD."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(OLD."amount", 2) WHEN typeof(OLD."amount") = 'integer' THEN OLD."amount" || '.00' ELSE printf('%.2f', OLD."amount") END END,
+          CASE typeof(NEW."amount") WHEN 'blob' THEN lower(hex(NEW."amount")) ELSE CASE WHEN typeof(NEW."amount") NOT IN ('real', 'integer') THEN CAST(NEW."amount" AS TEXT) WHEN NOT NEW."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(NEW."amount", 2) WHEN typeof(NEW."amount") = 'integer' THEN NEW."amount" || '.00' ELSE printf('%.2f', NEW."amount") END END
         )
       END,
       CASE
         WHEN OLD."paid_at" IS NOT NEW."paid_at" COLLATE BINARY
         THEN ',"paid_at":' || json_array(
-          replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z',
-          replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z'
+          CASE typeof(OLD."paid_at") WHEN 'blob' THEN lower(hex(OLD."paid_at")) ELSE CASE WHEN OLD."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(OLD."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(OLD."paid_at" AS TEXT) END END,
+          CASE typeof(NEW."paid_at") WHEN 'blob' THEN lower(hex(NEW."paid_at")) ELSE CASE WHEN NEW."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(NEW."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(NEW."paid_at" AS TEXT) END END
         )
       END,
       CASE
@@ -136,21 +146,22 @@ BEGIN
         WHEN OLD."card_number" IS NOT NEW."card_number" COLLATE BINARY
         THEN ',"card_number":[null,null]'
       END
-    ), 2) || '}',
+    ), 2) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   SELECT
-    customer_history_key(),
+    customer_history_further_key(),
     customer_history_timestamp(),
     'update',
     COALESCE(
@@ -163,36 +174,45 @@ BEGIN
       END
     ),
     'golden.customer',
-    CAST(OLD."customer_id" AS TEXT),
+    CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END,
     'golden.payment',
-    CAST(OLD."id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST(NEW."reference" AS TEXT), '')), 1, 255),
-    '{' || substr(printf(
+    CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || substr(printf(
       '%s%s%s%s%s%s%s',
       CASE
         WHEN OLD."id" IS NOT NEW."id" COLLATE BINARY
-        THEN ',"id":' || json_array(CAST(OLD."id" AS TEXT), CAST(NEW."id" AS TEXT))
+        THEN ',"id":' || json_array(
+          CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
+          CASE typeof(NEW."id") WHEN 'blob' THEN lower(hex(NEW."id")) ELSE CAST(NEW."id" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."customer_id" IS NOT NEW."customer_id" COLLATE BINARY
-        THEN ',"customer":' || json_array(CAST(OLD."customer_id" AS TEXT), CAST(NEW."customer_id" AS TEXT))
+        THEN ',"customer":' || json_array(
+          CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END,
+          CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."reference" IS NOT NEW."reference" COLLATE BINARY
-        THEN ',"reference":' || json_array(CAST(OLD."reference" AS TEXT), CAST(NEW."reference" AS TEXT))
+        THEN ',"reference":' || json_array(
+          CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END,
+          CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END
+        )
       END,
       CASE
         WHEN OLD."amount" IS NOT NEW."amount" COLLATE BINARY
         THEN ',"amount":' || json_array(
-          CASE WHEN OLD."amount" IS NOT NULL THEN printf('%.2f', OLD."amount") END,
-          CASE WHEN NEW."amount" IS NOT NULL THEN printf('%.2f', NEW."amount") END
+          CASE typeof(OLD."amount") WHEN 'blob' THEN lower(hex(OLD."amount")) ELSE CASE WHEN typeof(OLD."amount") NOT IN ('real', 'integer') THEN CAST(OLD."amount" AS TEXT) WHEN NOT OLD."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(OLD."amount", 2) WHEN typeof(OLD."amount") = 'integer' THEN OLD."amount" || '.00' ELSE printf('%.2f', OLD."amount") END END,
+          CASE typeof(NEW."amount") WHEN 'blob' THEN lower(hex(NEW."amount")) ELSE CASE WHEN typeof(NEW."amount") NOT IN ('real', 'integer') THEN CAST(NEW."amount" AS TEXT) WHEN NOT NEW."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(NEW."amount", 2) WHEN typeof(NEW."amount") = 'integer' THEN NEW."amount" || '.00' ELSE printf('%.2f', NEW."amount") END END
         )
       END,
       CASE
         WHEN OLD."paid_at" IS NOT NEW."paid_at" COLLATE BINARY
         THEN ',"paid_at":' || json_array(
-          replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z',
-          replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z'
+          CASE typeof(OLD."paid_at") WHEN 'blob' THEN lower(hex(OLD."paid_at")) ELSE CASE WHEN OLD."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(OLD."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(OLD."paid_at" AS TEXT) END END,
+          CASE typeof(NEW."paid_at") WHEN 'blob' THEN lower(hex(NEW."paid_at")) ELSE CASE WHEN NEW."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(NEW."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(NEW."paid_at" AS TEXT) END END
         )
       END,
       CASE
@@ -203,15 +223,16 @@ BEGIN
         WHEN OLD."card_number" IS NOT NEW."card_number" COLLATE BINARY
         THEN ',"card_number":[null,null]'
       END
-    ), 2) || '}',
+    ), 2) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    customer_history_primary_id()
   WHERE NEW."customer_id" IS NOT OLD."customer_id" COLLATE BINARY
-    AND CAST(OLD."customer_id" AS TEXT) IS NOT CAST(NEW."customer_id" AS TEXT) COLLATE BINARY;
+    AND CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END IS NOT CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END COLLATE BINARY;
 END;
 
 
@@ -229,7 +250,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -237,18 +258,18 @@ BEGIN
     'delete',
     COALESCE(customer_history_action(), 'Delete'),
     'golden.customer',
-    CAST(OLD."customer_id" AS TEXT),
+    CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END,
     'golden.payment',
-    CAST(OLD."id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST(OLD."reference" AS TEXT), '')), 1, 255),
-    printf(
+    CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST(printf(
       '{"customer":[%s,null],"reference":[%s,null],"amount":[%s,null]%s%s%s}',
-      json_quote(CAST(OLD."customer_id" AS TEXT)),
-      json_quote(CAST(OLD."reference" AS TEXT)),
-      json_quote(CASE WHEN OLD."amount" IS NOT NULL THEN printf('%.2f', OLD."amount") END),
+      json_quote(CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END),
+      json_quote(CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END),
+      json_quote(CASE typeof(OLD."amount") WHEN 'blob' THEN lower(hex(OLD."amount")) ELSE CASE WHEN typeof(OLD."amount") NOT IN ('real', 'integer') THEN CAST(OLD."amount" AS TEXT) WHEN NOT OLD."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(OLD."amount", 2) WHEN typeof(OLD."amount") = 'integer' THEN OLD."amount" || '.00' ELSE printf('%.2f', OLD."amount") END END),
       CASE
         WHEN OLD."paid_at" IS NOT NULL
-        THEN ',"paid_at":[' || json_quote(replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z') || ',null]'
+        THEN ',"paid_at":[' || json_quote(CASE typeof(OLD."paid_at") WHEN 'blob' THEN lower(hex(OLD."paid_at")) ELSE CASE WHEN OLD."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(OLD."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(OLD."paid_at" AS TEXT) END END) || ',null]'
       END,
       CASE
         WHEN OLD."details" IS NOT NULL
@@ -257,13 +278,14 @@ BEGIN
       CASE
         WHEN OLD."card_number" IS NOT NULL THEN ',"card_number":[null,null]'
       END
-    ),
+    ) AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
 END;
 
@@ -282,7 +304,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -290,20 +312,24 @@ BEGIN
     'add',
     COALESCE(customer_history_action(), 'Add'),
     CASE
-      WHEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT) IS NOT NULL
+      WHEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END IS NOT NULL
       THEN 'golden.customer'
     END,
-    CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT),
+    CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END,
     'golden.payment',
-    CAST(NEW."payment_id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST((SELECT "reference" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT), '')), 1, 255),
-    '{' || '"tags":' || json_array(NULL, CAST(NEW."tag_id" AS TEXT)) || '}',
+    CASE typeof(NEW."payment_id") WHEN 'blob' THEN lower(hex(NEW."payment_id")) ELSE CAST(NEW."payment_id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_array(
+      NULL,
+      CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END
+    ) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
 END;
 
@@ -325,7 +351,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -333,37 +359,41 @@ BEGIN
     'remove',
     COALESCE(customer_history_action(), 'Remove'),
     CASE
-      WHEN CASE WHEN (SELECT "id" FROM "golden_payment" WHERE "id" = OLD."payment_id") IS NOT NULL THEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT)
+      WHEN CASE WHEN (SELECT "golden_payment"."id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") IS NOT NULL THEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END
       ELSE (
         SELECT subject_id FROM "customer_history_entry"
-        WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD."payment_id" AS TEXT)
+        WHERE entity_model = 'golden.payment' AND entity_id = CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END
           AND subject_model = 'golden.customer'
         ORDER BY id DESC LIMIT 1
       ) END IS NOT NULL
       THEN 'golden.customer'
     END,
-    CASE WHEN (SELECT "id" FROM "golden_payment" WHERE "id" = OLD."payment_id") IS NOT NULL THEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT)
+    CASE WHEN (SELECT "golden_payment"."id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") IS NOT NULL THEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END
     ELSE (
       SELECT subject_id FROM "customer_history_entry"
-      WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD."payment_id" AS TEXT)
+      WHERE entity_model = 'golden.payment' AND entity_id = CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END
         AND subject_model = 'golden.customer'
       ORDER BY id DESC LIMIT 1
     ) END,
     'golden.payment',
-    CAST(OLD."payment_id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST((SELECT "reference" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT), '')), 1, 255),
-    '{' || '"tags":' || json_array(CAST(OLD."tag_id" AS TEXT), NULL) || '}',
+    CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_array(
+      CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END,
+      NULL
+    ) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -371,20 +401,24 @@ BEGIN
     'add',
     COALESCE(customer_history_action(), 'Add'),
     CASE
-      WHEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT) IS NOT NULL
+      WHEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END IS NOT NULL
       THEN 'golden.customer'
     END,
-    CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT),
+    CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END,
     'golden.payment',
-    CAST(NEW."payment_id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST((SELECT "reference" FROM "golden_payment" WHERE "id" = NEW."payment_id") AS TEXT), '')), 1, 255),
-    '{' || '"tags":' || json_array(NULL, CAST(NEW."tag_id" AS TEXT)) || '}',
+    CASE typeof(NEW."payment_id") WHEN 'blob' THEN lower(hex(NEW."payment_id")) ELSE CAST(NEW."payment_id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_array(
+      NULL,
+      CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END
+    ) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
 END;
 
@@ -403,7 +437,7 @@ BEGIN
   INSERT INTO "customer_history_entry" (
     "id", "timestamp", "kind", "action", "subject_model", "subject_id", "entity_model",
     "entity_id", "entity_label", "changes", "user_id", "user_label", "source", "ip_address",
-    "request_id", "context"
+    "request_id", "context", "primary_id"
   )
   VALUES (
     customer_history_key(),
@@ -411,32 +445,36 @@ BEGIN
     'remove',
     COALESCE(customer_history_action(), 'Remove'),
     CASE
-      WHEN CASE WHEN (SELECT "id" FROM "golden_payment" WHERE "id" = OLD."payment_id") IS NOT NULL THEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT)
+      WHEN CASE WHEN (SELECT "golden_payment"."id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") IS NOT NULL THEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END
       ELSE (
         SELECT subject_id FROM "customer_history_entry"
-        WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD."payment_id" AS TEXT)
+        WHERE entity_model = 'golden.payment' AND entity_id = CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END
           AND subject_model = 'golden.customer'
         ORDER BY id DESC LIMIT 1
       ) END IS NOT NULL
       THEN 'golden.customer'
     END,
-    CASE WHEN (SELECT "id" FROM "golden_payment" WHERE "id" = OLD."payment_id") IS NOT NULL THEN CAST((SELECT "customer_id" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT)
+    CASE WHEN (SELECT "golden_payment"."id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") IS NOT NULL THEN CASE typeof((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."customer_id" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END
     ELSE (
       SELECT subject_id FROM "customer_history_entry"
-      WHERE entity_model = 'golden.payment' AND entity_id = CAST(OLD."payment_id" AS TEXT)
+      WHERE entity_model = 'golden.payment' AND entity_id = CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END
         AND subject_model = 'golden.customer'
       ORDER BY id DESC LIMIT 1
     ) END,
     'golden.payment',
-    CAST(OLD."payment_id" AS TEXT),
-    SUBSTR(LTRIM(COALESCE(' ' || CAST((SELECT "reference" FROM "golden_payment" WHERE "id" = OLD."payment_id") AS TEXT), '')), 1, 255),
-    '{' || '"tags":' || json_array(CAST(OLD."tag_id" AS TEXT), NULL) || '}',
+    CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END,
+    customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_array(
+      CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END,
+      NULL
+    ) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
     customer_history_ip_address(),
     customer_history_request_id(),
-    customer_history_context()
+    customer_history_context(),
+    NULL
   );
 END;
 
@@ -447,6 +485,25 @@ END;
 DROP TRIGGER IF EXISTS "customer_history_customer_history_entry_append_only_update";
 CREATE TRIGGER "customer_history_customer_history_entry_append_only_update"
 BEFORE UPDATE ON "customer_history_entry"
+WHEN (
+  OLD."id" IS NOT NEW."id" COLLATE BINARY
+    OR OLD."timestamp" IS NOT NEW."timestamp" COLLATE BINARY
+    OR OLD."kind" IS NOT NEW."kind" COLLATE BINARY
+    OR OLD."action" IS NOT NEW."action" COLLATE BINARY
+    OR OLD."subject_model" IS NOT NEW."subject_model" COLLATE BINARY
+    OR OLD."subject_id" IS NOT NEW."subject_id" COLLATE BINARY
+    OR OLD."entity_model" IS NOT NEW."entity_model" COLLATE BINARY
+    OR OLD."entity_id" IS NOT NEW."entity_id" COLLATE BINARY
+    OR OLD."entity_label" IS NOT NEW."entity_label" COLLATE BINARY
+    OR (OLD."changes" IS NOT NEW."changes" COLLATE BINARY AND customer_history_json_differs(OLD."changes", NEW."changes"))
+    OR OLD."user_id" IS NOT NEW."user_id" COLLATE BINARY
+    OR OLD."user_label" IS NOT NEW."user_label" COLLATE BINARY
+    OR OLD."source" IS NOT NEW."source" COLLATE BINARY
+    OR OLD."ip_address" IS NOT NEW."ip_address" COLLATE BINARY
+    OR OLD."request_id" IS NOT NEW."request_id" COLLATE BINARY
+    OR (OLD."context" IS NOT NEW."context" COLLATE BINARY AND customer_history_json_differs(OLD."context", NEW."context"))
+    OR OLD."primary_id" IS NOT NEW."primary_id" COLLATE BINARY
+)
 BEGIN
   -- Generated by django-customer-history.
   -- Do not edit: the next migrate replaces it.

@@ -1,15 +1,21 @@
 """MariaDB and MySQL: the triggers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import tzinfo
 from typing import Any
+from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
+from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.mysql import introspection, templates
 from django_customer_history.backends.mysql.expressions import MySQLExpressions
 from django_customer_history.backends.mysql.features import FEATURES
 from django_customer_history.backends.mysql.session import MySQLSession
+from django_customer_history.backends.mysql.settling import MySQLSettling
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import (
     PREFIX,
     Column,
@@ -19,7 +25,12 @@ from django_customer_history.backends.tables import (
     Trigger,
 )
 from django_customer_history.backends.templates import HEADER, fill, statements
+from django_customer_history.keys import uuid_at
 from django_customer_history.values.types import ValueType
+
+_SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+"""The mode that a trigger keeps from its creation. Others read quotes, blanks and empty texts in
+their own way, or cut a value that is too long without an error."""
 
 
 class MySQLBackend(MySQLExpressions):
@@ -28,25 +39,46 @@ class MySQLBackend(MySQLExpressions):
     vendors = ("mysql",)
     features = FEATURES
     session_class = MySQLSession
+    settling_class = MySQLSettling
 
     def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
         server: Any = connection
         return self.for_version(
-            is_mariadb=server.mysql_is_mariadb, version=tuple(server.mysql_version)
+            is_mariadb=server.mysql_is_mariadb,
+            version=tuple(server.mysql_version),
+            zone=server.timezone,
         )
 
     @classmethod
-    def for_version(cls, *, is_mariadb: bool, version: tuple[int, ...]) -> Backend:
-        """Return the backend for a version of MariaDB or of MySQL."""
+    def for_version(
+        cls, *, is_mariadb: bool, version: tuple[int, ...], zone: tzinfo | None = None
+    ) -> Backend:
+        """Return the backend for a version of MariaDB or of MySQL.
+
+        `zone` is the time zone of stored datetimes; None: they are as the log has them.
+        """
         known: dict[str, str] = {}
         if not is_mariadb:
             known["json_equals"] = "CAST({0} AS JSON) = CAST({1} AS JSON)"
-            known["members"] = templates.MYSQL_MEMBERS
+            # As GeoDjango reads and writes them.
+            known["axis_order"] = ", 'axis-order=long-lat'"
         elif version >= (10, 7):
             known["json_equals"] = "JSON_EQUALS({0}, {1})"
         if not is_mariadb or version >= (10, 10):
             known["random"] = "HEX(RANDOM_BYTES(8))"
-        return cls(**known)
+        return cls(zone=zone, **known)
+
+    @contextmanager
+    def installation(self, connection: BaseDatabaseWrapper) -> Iterator[None]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT @@SESSION.sql_mode")
+            (own,) = cursor.fetchone()
+            cursor.execute("SET SESSION sql_mode = %s", [_SQL_MODE])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SET SESSION sql_mode = %s", [own])
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -55,6 +87,26 @@ class MySQLBackend(MySQLExpressions):
 
     def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
         return introspection.installed(connection)
+
+    def storage_engines(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str]
+    ) -> Mapping[str, str]:
+        return introspection.storage_engines(connection, tables)
+
+    def unsupported_tables(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, str]:
+        return introspection.unsupported_tables(connection, tables)
+
+    def broken(
+        self, connection: BaseDatabaseWrapper, triggers: Iterable[InstalledTrigger]
+    ) -> Mapping[str, str]:
+        return introspection.broken(connection, triggers)
+
+    def problems_of_log(
+        self, connection: BaseDatabaseWrapper, log: str
+    ) -> Iterator[DatabaseProblem]:
+        return introspection.problems_of_log(connection, log)
 
     def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         name = column.type.partition("(")[0].split()[0]
@@ -69,21 +121,23 @@ class MySQLBackend(MySQLExpressions):
         return _VALUE_TYPES.get(name, ValueType.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
+        work = self._work(table, event, log=log)
         body = fill(
             templates.CAPTURE,
             header=HEADER,
+            declare_primary=templates.DECLARE_PRIMARY if "SET primary_id" in work else "",
             condition=self._condition(table, event),
-            work=self._work(table, event, log=log),
+            work=work,
         )
         name = self.trigger_name(table, event)
         return self._replacing(table.name, name, f"AFTER {event.upper()}", body)
 
     def _condition(self, table: TrackedTable, event: Event) -> str:
-        tests = [f"{self.context('paused')} IS NULL"]
+        tests = [f"NOT ({self.context('paused')} <=> CONNECTION_ID())"]
         if event == "update" and table.relation is not None:
             tests.append(f"(\n  {self.any_change(table)}\n)")
-        if table.part_of is not None:
-            tests.append(self.has_inherited_row(table.part_of))
+        if table.part_of and table.relation is None:
+            tests.append(self.exists("OLD", table.part_of))
         return " AND ".join(tests)
 
     def _work(self, table: TrackedTable, event: Event, *, log: str) -> str:
@@ -111,13 +165,30 @@ class MySQLBackend(MySQLExpressions):
                 self.name(log, f"append_only_{event.lower()}"),
                 f"BEFORE {event}",
                 fill(
-                    templates.APPEND_ONLY,
+                    template,
                     header=HEADER,
+                    change=self.entry_differs(),
                     signal=self.signal(APPEND_ONLY_MESSAGE.format(event)),
                 ),
             )
-            for event in ("UPDATE", "DELETE")
+            for event, template in _APPEND_ONLY.items()
         ]
+
+    def event_clock(self, tail: int) -> EventClock:
+        def key_of(cursor: Any) -> UUID | None:
+            return uuid_at(int(cursor.lastrowid), tail=tail) if cursor.rowcount else None
+
+        return EventClock(
+            columns=self.clock_at("clock.microsecond", random=f"'{tail:015x}'"),
+            source=templates.EVENT_CLOCK,
+            key_of=key_of,
+        )
+
+    def is_read_only_error(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] in _READ_ONLY_ERRORS
+
+    def is_sort_error(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] == _OUT_OF_SORT_MEMORY
 
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
@@ -132,7 +203,7 @@ class MySQLBackend(MySQLExpressions):
     ) -> list[str]:
         kept = [statement for statement in statements if self.quote(log) not in statement]
         return [
-            f"SET {self.context('paused')} = 1;",
+            f"SET {self.context('paused')} = CONNECTION_ID();",
             *kept,
             f"TRUNCATE TABLE {self.quote(log)};",
             f"SET {self.context('paused')} = NULL;",
@@ -146,10 +217,29 @@ class MySQLBackend(MySQLExpressions):
         )
         return (drop, create, drop)
 
+    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+        number = error.args[0] if error.args else None
+        if number == _BINARY_LOG_NEEDS_SUPER:
+            return (
+                "The server writes a binary log, and only a role with the SUPER privilege may"
+                " create triggers there. Let other roles do it as well. Run as an administrator:"
+                " SET GLOBAL log_bin_trust_function_creators = 1; and add"
+                " log_bin_trust_function_creators = 1 to the options of the server."
+            )
+        if number not in _PRIVILEGE_MISSING:
+            return ""
+        database = self.quote(connection.settings_dict["NAME"])
+        return (
+            f"The database role needs the TRIGGER privilege on {table!r}. Run as an administrator:"
+            f" GRANT TRIGGER ON {database}.* TO {introspection.account(connection)};"
+        )
+
     def prepare_log(self, log: str) -> Sequence[str]:
-        # Most collations take 'abc' and 'ABC' for the same key.
+        # Most collations take 'abc' and 'ABC' for the same key. The server may create tables with
+        # an engine without transactions.
         return [
-            f"ALTER TABLE {self.quote(log)} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+            f"ALTER TABLE {self.quote(log)} ENGINE = InnoDB",
+            f"ALTER TABLE {self.quote(log)} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
         ]
 
     def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
@@ -165,9 +255,18 @@ class MySQLBackend(MySQLExpressions):
             table=self.table(table),
             body=body,
         )
-        return Trigger(table=table, name=name, body=body, statements=(create,))
+        return Trigger(table=table, name=name, body=body, statements=(create,), head=moment.upper())
 
 
+_APPEND_ONLY: Mapping[str, str] = {
+    "UPDATE": templates.APPEND_ONLY_UPDATE,
+    "DELETE": templates.APPEND_ONLY,
+}
+
+_OUT_OF_SORT_MEMORY = 1038
+"""MySQL sorts whole rows, and a JSON value may be larger than `sort_buffer_size`."""
+_PRIVILEGE_MISSING = (1044, 1142, 1143, 1227, 1370)
+_BINARY_LOG_NEEDS_SUPER = 1419
 _VALUE_TYPES: Mapping[str, ValueType] = {
     "int": ValueType.INTEGER,
     "bigint": ValueType.INTEGER,
@@ -191,3 +290,6 @@ _VALUE_TYPES: Mapping[str, ValueType] = {
     "binary": ValueType.BINARY,
     "varbinary": ValueType.BINARY,
 }
+
+_READ_ONLY_ERRORS = (1290, 1792, 1836)
+"""The server runs with --read-only; the transaction is read-only; the server is in that mode."""

@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 
-from django_customer_history.backends.entries import LOG_COLUMNS
+from django_customer_history.backends.entries import LOG_COLUMNS, WrittenEntry
 from django_customer_history.backends.mysql import templates
+from django_customer_history.backends.mysql.local_times import utc_text
 from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.tables import (
     PREFIX,
     Event,
+    Join,
     TrackedColumn,
     TrackedTable,
 )
@@ -28,21 +31,51 @@ class MySQLExpressions(RowTriggerBackend):
         *,
         json_equals: str = "",
         random: str = "MD5(CONCAT(UUID(), RAND()))",
-        members: str = templates.MARIADB_MEMBERS,
+        axis_order: str = "",
+        zone: tzinfo | None = None,
     ) -> None:
         self._json_equals = json_equals
         self._random = random
-        self._members = members
+        geometry = _GEOMETRY.replace("{axis_order}", axis_order)
+        self._by_column_type = {**_BY_COLUMN_TYPE, **dict.fromkeys(_GEOMETRIES, geometry)}
+        if zone not in (None, UTC):
+            self._by_column_type["datetime"] = utc_text(zone)
 
     def context(self, name: str) -> str:
-        return f"@{PREFIX}{name}"
+        variable = f"@{PREFIX}{name}"
+        # A session of MySQL keeps the character set that the variable has when a trigger first
+        # runs. That is `binary` before the variable is set, and JSON refuses binary text (3144).
+        return f"CONVERT({variable} USING utf8mb4)" if name == "context" else variable
 
     def clock(self, number: int) -> Mapping[str, str]:
         microsecond = f"(microsecond + {number})" if number else "microsecond"
+        return self.clock_at(microsecond, random=self._random)
+
+    def clock_at(self, microsecond: str, *, random: str) -> Mapping[str, str]:
+        """Return the SQL of `id` and `timestamp` for the SQL of a time and of random digits."""
         return {
-            "id": fill(templates.KEY, microsecond=microsecond, random=self._random),
+            "id": fill(templates.KEY, microsecond=microsecond, random=random),
             "timestamp": f"TIMESTAMP '1970-01-01 00:00:00' + INTERVAL {microsecond} MICROSECOND",
         }
+
+    def tie(self, offset: int, *, of: int) -> Mapping[str, str]:
+        if of == 1:
+            return {}
+        return {"id": "primary_id"} if offset == 0 else {"primary_id": "primary_id"}
+
+    def entries_of_change(
+        self,
+        written: Sequence[WrittenEntry],
+        number: int,
+        table: TrackedTable,
+        event: Event,
+        *,
+        log: str,
+    ) -> list[str]:
+        first, *others = super().entries_of_change(written, number, table, event, log=log)
+        if others:
+            first = fill(templates.ENTRY_OF_SEVERAL, key=self.clock(number)["id"], statement=first)
+        return [first, *others]
 
     def in_log(self, text: str) -> str:
         return f"{text} COLLATE utf8mb4_bin"
@@ -51,18 +84,28 @@ class MySQLExpressions(RowTriggerBackend):
         return "`" + name.replace("`", "``") + "`"
 
     def literal(self, text: str) -> str:
-        return super().literal(text.replace("\\", "\\\\"))
+        if "\\" in text:
+            # What a backslash means depends on sql_mode (NO_BACKSLASH_ESCAPES).
+            return f"_utf8mb4 X'{text.encode().hex()}'"
+        return super().literal(text)
 
     def cell(self, row: str, column: str) -> str:
         return f"{row}.{self.quote(column)}"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        return _TEXTS.get(column.value_type, "CONVERT({0} USING utf8mb4)").format(value)
+        pattern = _TEXTS.get(column.value_type, "CONVERT({0} USING utf8mb4)")
+        if column.value_type in (ValueType.TEXT, ValueType.DATETIME):
+            pattern = self._by_column_type.get(column.column.type.partition("(")[0], pattern)
+        return pattern.format(value)
 
-    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+    def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
+        source = self.table(join.table)
+        if collation := join.key_collation:
+            # The index of the key serves only if its own collation compares.
+            value = f"CONVERT({value} USING {collation.partition('_')[0]}) COLLATE {collation}"
         return (
-            f"(SELECT {self.quote(column)} FROM {self.table(table)}"
-            f" WHERE {self.quote(key)} = {value})"
+            f"(SELECT {source}.{self.quote(column)} FROM {source}"
+            f" WHERE {source}.{self.quote(join.key)} = {value})"
         )
 
     def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
@@ -77,7 +120,7 @@ class MySQLExpressions(RowTriggerBackend):
 
     def members_by_key(self, field: str, old: str, new: str) -> str:
         sides = [
-            fill(templates.KEYS_OF_ONE_SIDE, document=document, old=values[0], new=values[1])
+            fill(templates.KEYS_OF_ONE_SIDE, old=values[0], new=values[1], **_document_of(document))
             for document, values in ((old, ("value", "NULL")), (new, ("NULL", "value")))
             if document != "NULL"
         ]
@@ -86,11 +129,12 @@ class MySQLExpressions(RowTriggerBackend):
             templates.MEMBERS_BY_KEY,
             are_objects=all_of(
                 [
-                    f"COALESCE(JSON_TYPE({value}), 'NULL') IN ('OBJECT', 'NULL')"
+                    fill(templates.IS_OBJECT, document=value)
                     for value in (old, new)
+                    if value != "NULL"
                 ]
             ),
-            members=fill(self._members, prefix=self.literal(field + ".")),
+            members=fill(templates.MEMBERS, prefix=self.literal(field + ".")),
             sides="\nUNION ALL\n".join(sides),
             whole=self.concatenate([self.literal(json.dumps(field) + ":"), self.pair(*texts)]),
         )
@@ -180,15 +224,49 @@ class MySQLExpressions(RowTriggerBackend):
         )
 
 
+def _document_of(document: str) -> Mapping[str, str]:
+    # MySQL's JSON_TABLE takes no query, as for a column of a parent's table (error 1210).
+    if not document.startswith("(SELECT"):
+        return {"source": "", "document": document}
+    return {"source": f"(SELECT {document} AS document) AS source, ", "document": "source.document"}
+
+
 _AS_CHARACTERS = "CAST({0} AS CHAR)"
+_UTC_FORMAT, _LOCAL_FORMAT = "%Y-%m-%dT%H:%i:%s.%fZ", "%Y-%m-%dT%H:%i:%s.%f"
+_GEOMETRY = "CONCAT('SRID=', ST_SRID({0}), ';', ST_AsText({0}{axis_order}))"
+_GEOMETRIES = (
+    "geometry",
+    "point",
+    "linestring",
+    "polygon",
+    "multipoint",
+    "multilinestring",
+    "multipolygon",
+    "geometrycollection",
+    "geomcollection",
+)
+_BY_COLUMN_TYPE: Mapping[str, str] = {
+    "bit": "CAST({0} + 0 AS CHAR)",
+    "year": _AS_CHARACTERS,
+    "inet4": _AS_CHARACTERS,
+    "inet6": _AS_CHARACTERS,
+    # The mode PAD_CHAR_TO_FULL_LENGTH adds blanks.
+    "char": "TRIM(TRAILING ' ' FROM CONVERT({0} USING utf8mb4))",
+    # The session's time zone decides how a timestamp reads, but not its number.
+    "timestamp": (
+        "DATE_FORMAT(TIMESTAMP '1970-01-01 00:00:00' + INTERVAL"
+        f" CAST(UNIX_TIMESTAMP({{0}}) * 1000000 AS SIGNED) MICROSECOND, '{_UTC_FORMAT}')"
+    ),
+}
+"""Patterns for columns whose type says more than their value type."""
 _TEXTS: Mapping[ValueType, str] = {
     ValueType.INTEGER: _AS_CHARACTERS,
     ValueType.DECIMAL: _AS_CHARACTERS,
     ValueType.FLOAT: _AS_CHARACTERS,
     ValueType.DATE: _AS_CHARACTERS,
     ValueType.BOOLEAN: "CASE {0} WHEN 0 THEN 'false' WHEN 1 THEN 'true' END",
-    ValueType.DATETIME: "DATE_FORMAT({0}, '%Y-%m-%dT%H:%i:%s.%fZ')",
-    ValueType.LOCAL_DATETIME: "DATE_FORMAT({0}, '%Y-%m-%dT%H:%i:%s.%f')",
+    ValueType.DATETIME: f"DATE_FORMAT({{0}}, '{_UTC_FORMAT}')",
+    ValueType.LOCAL_DATETIME: f"DATE_FORMAT({{0}}, '{_LOCAL_FORMAT}')",
     ValueType.TIME: "TIME_FORMAT({0}, '%H:%i:%s.%f')",
     # MySQL has no type for UUIDs: Django stores 32 digits. MariaDB's own type writes dashes.
     ValueType.UUID: (

@@ -1,10 +1,13 @@
 """MariaDB and MySQL: columns and installed triggers."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
 
 
@@ -16,12 +19,22 @@ def columns(
     found = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT table_name, column_name, column_type FROM information_schema.columns"
+            "SELECT table_name, column_name, column_type, column_key, is_nullable,"
+            " collation_name"
+            " FROM information_schema.columns"
             " WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
         )
-        for table, name, type_ in cursor.fetchall():
+        for table, name, type_, key, nullable, collation in cursor.fetchall():
             if table in wanted:
-                found[table].append(Column(name=name, type=type_.lower()))
+                found[table].append(
+                    Column(
+                        name=name,
+                        type=_as_text(type_).lower(),
+                        required=nullable == "NO",
+                        is_key=key == "PRI",
+                        collation=collation or "",
+                    )
+                )
     return {table: tuple(columns) for table, columns in found.items()}
 
 
@@ -31,9 +44,99 @@ def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW TRIGGERS WHERE LEFT(`Trigger`, %s) = %s", [len(PREFIX), PREFIX])
         return [
-            InstalledTrigger(table=table, name=name, body=_as_text(body))
-            for name, _event, table, body, *_rest in cursor.fetchall()
+            InstalledTrigger(
+                table=table, name=name, body=_as_text(body), head=f"{timing} {event}".upper()
+            )
+            for name, event, table, body, timing, *_rest in cursor.fetchall()
         ]
+
+
+def storage_engines(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Mapping[str, str]:
+    """Return the storage engine of each of the tables that exists; views have none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, engine FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND engine IS NOT NULL"
+        )
+        return {table: engine for table, engine in cursor.fetchall() if table in tables}
+
+
+def account(connection: BaseDatabaseWrapper) -> str:
+    """Return the account of the session as GRANT names it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CURRENT_USER()")
+        name, _, place = cursor.fetchone()[0].rpartition("@")
+    return f"'{name}'@'{place}'"
+
+
+def unsupported_tables(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> Mapping[str, str]:
+    """Return what each of the tables is that is not a table of rows."""
+    wanted = set(tables)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW FULL TABLES WHERE Table_type LIKE '%%VIEW'")
+        return {name: "a view" for name, _kind in cursor.fetchall() if name in wanted}
+
+
+def broken(
+    connection: BaseDatabaseWrapper, triggers: Iterable[InstalledTrigger]
+) -> Mapping[str, str]:
+    """Return the triggers whose definer does not exist any more: each write fails with 1449."""
+    names = {trigger.name for trigger in triggers}
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TRIGGERS WHERE `Definer` <> CURRENT_USER()")
+        definers = {row[0]: row[7] for row in cursor.fetchall() if row[0] in names}
+        if not definers or (accounts := _accounts(cursor)) is None:
+            return {}
+    return {
+        name: f"its definer {definer} does not exist"
+        for name, definer in definers.items()
+        if definer not in accounts
+    }
+
+
+def _accounts(cursor: Any) -> set[str] | None:
+    """Return the accounts of the server, or None if this account may not read them."""
+    try:
+        cursor.execute("SELECT CONCAT(User, '@', Host) FROM mysql.user")
+    except DatabaseError:
+        return None
+    return {_as_text(account) for (account,) in cursor.fetchall()}
+
+
+def problems_of_log(connection: BaseDatabaseWrapper, log: str) -> Iterator[DatabaseProblem]:
+    """Yield what else is at the table of the log, and columns with another collation."""
+    quoted = connection.ops.quote_name(log)
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TRIGGERS WHERE LEFT(`Trigger`, %s) <> %s", [len(PREFIX), PREFIX])
+        foreign = sorted(row[0] for row in cursor.fetchall() if row[2] == log)
+        # The only statement that shows a temporary table on every version.
+        cursor.execute(f"SHOW CREATE TABLE {quoted}")
+        is_temporary = _as_text(cursor.fetchone()[1]).startswith("CREATE TEMPORARY")
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s"
+            " AND collation_name <> 'utf8mb4_bin' ORDER BY ordinal_position",
+            [log],
+        )
+        columns = [name for (name,) in cursor.fetchall()]
+    for name in foreign:
+        yield DatabaseProblem(
+            code="W030",
+            text=f"the trigger {name} on {log} is not of this package and can change entries",
+            hint="Drop it. To react to entries, read the log.",
+        )
+    if is_temporary:
+        yield DatabaseProblem(
+            code="W031",
+            text=f"a temporary table of this session has the name {log}, and takes its place",
+            hint=f"DROP TEMPORARY TABLE {quoted}, and REVOKE CREATE TEMPORARY TABLES.",
+        )
+    if columns:
+        yield DatabaseProblem(
+            code="W036",
+            text=f"keys are not compared exactly in {', '.join(columns)} of {log}",
+            hint=f"ALTER TABLE {quoted} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        )
 
 
 def _as_text(body: str | bytes) -> str:

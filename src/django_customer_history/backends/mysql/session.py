@@ -1,21 +1,20 @@
 """MariaDB and MySQL: user variables of the session give triggers the context."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.driver_cursors import patch_driver_cursors
+from django_customer_history.backends.driver_cursors import patch_query
+from django_customer_history.backends.mysql import templates
 from django_customer_history.backends.session import (
     Execute,
     Session,
     count_paused_rows,
-    count_paused_statement,
 )
-from django_customer_history.backends.statements import may_write
+from django_customer_history.backends.statements import CONTROL, first_word, is_single
 from django_customer_history.backends.tables import PREFIX
-from django_customer_history.context.current import current
+from django_customer_history.context.current import Context, current
 from django_customer_history.context.resolved import ResolvedContext
 
 VARIABLES: Sequence[str] = (
@@ -29,54 +28,112 @@ VARIABLES: Sequence[str] = (
     "paused",
 )
 
+_EMPTY = ResolvedContext()
+
+# A SELECT changes rows only by a stored function. What a function declares about itself, such as
+# READS SQL DATA, is not checked by the server.
+_WRITING_FUNCTIONS = """
+SELECT EXISTS (
+  SELECT 1 FROM information_schema.ROUTINES
+  WHERE ROUTINE_TYPE = 'FUNCTION'
+    AND ROUTINE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
+)
+"""
+_VARIABLE = f"@{PREFIX}"
+_CLOCK = f"@{PREFIX}clock"
+"""A variable of the triggers, which does not belong to the context."""
+
 
 class MySQLSession(Session):
-    """User variables of the session, sent only when they change."""
+    """User variables of the session, sent only when they change.
+
+    They last longer than a transaction or a request. So no statement that may write runs before
+    they are those of its own context, whichever cursor it comes from.
+    """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         super().__init__(connection)
-        # None: other code has set the variables.
-        self._sent: ResolvedContext | None = ResolvedContext()
-        self._is_in_django = False
+        self._sent: ResolvedContext | None = _EMPTY
+        """What the session on the server has; None: it is not certain."""
+        self._by_hand: Context | None = None
+        """The context in force when other code set the variables itself."""
+        self._context: Context | None = None
+        """The context in force when the variables were sent."""
+        self._thread: Any = None
 
     def connected(self) -> None:
         """Forget what was sent: variables of a new session are NULL."""
-        self._sent = ResolvedContext()
-        patch_driver_cursors(
-            self._connection.connection, self._calling, before=self._without_django
+        self._sent, self._by_hand = _EMPTY, None
+        self._thread = self._connection.connection.thread_id()
+        patch_query(self._connection.connection, self)
+
+    def microsecond(self) -> int:
+        """Return the time of the server's clock in microseconds since 1970."""
+        return int(self._ask(templates.SESSION_MICROSECOND))
+
+    def _has_writing_functions(self) -> bool:
+        return bool(self._ask(_WRITING_FUNCTIONS))
+
+    def _is_plain_read(self, sql: Any) -> bool:
+        # These, too, change rows only by a function in their WHERE.
+        if isinstance(sql, str) and sql.startswith(("SHOW ", "EXPLAIN ")) and is_single(sql):
+            return not self._reads_may_write()
+        is_plain = super()._is_plain_read(sql)
+        if is_plain and self._has_values_of_another_context():
+            # Whatever the functions of the database do: it is never the user of another request.
+            self._send(_EMPTY)
+        return is_plain
+
+    def _has_values_of_another_context(self) -> bool:
+        context = current()
+        return (
+            self._sent != _EMPTY and self._context is not context and self._by_hand is not context
         )
 
-    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, state: Any) -> Any:
-        """Send the variables first if the statement may write and they have changed."""
-        self._send_before(sql)
-        self._is_in_django = True
-        try:
-            return count_paused_statement(execute(sql, params, many, state), sql, state)
-        finally:
-            self._is_in_django = False
-
-    @contextmanager
-    def _calling(self, cursor: Any) -> Iterator[None]:
-        self._send_if_new(current().resolve())
-        yield
-        count_paused_rows(cursor)
-
-    def _send_before(self, sql: Any) -> None:
-        if may_write(sql):
-            self._send_if_new(current().resolve())
-
-    def _without_django(self, sql: Any) -> None:
-        # A cursor of the driver runs a statement that Django does not see. The variables last
-        # longer than a request, and the connection may serve another user by now. Code that sets
-        # them itself wants to keep its own values.
-        if self._is_in_django:
-            return
-        if isinstance(sql, str) and f"@{PREFIX}" in sql:
+    def _run(self, execute: Execute, sql: Any, params: Any, many: bool, cursor: Any) -> Any:
+        """Send the variables first if they have changed."""
+        word = first_word(sql)
+        self._by_hand = None
+        names_variables = isinstance(sql, str) and _names_context(sql)
+        # A statement that reads the variables, as that of a baseline does, needs them.
+        if not (names_variables and word == "SET") and not (is_single(sql) and word in CONTROL):
+            self._send_if_new()
+        if names_variables:
             self._sent = None
-        elif self._sent is not None:
-            self._send_before(sql)
+        result = execute(sql, params, many, None)
+        self._forget_functions(word)
+        count_paused_rows(cursor, word)
+        return result
 
-    def _send_if_new(self, resolved: ResolvedContext) -> None:
+    def before_query(self, sql: Any) -> None:
+        """Send the variables before a text that Django does not see, if they have changed."""
+        text = _text(sql)
+        if _names_context(text):
+            if self._by_hand is not current() and first_word(text) != "SET":
+                self._send_if_new()
+            # Code that sets the variables itself keeps its own values in this context, until
+            # Django runs a statement.
+            self._sent, self._by_hand = None, current()
+        elif self._by_hand is None or self._by_hand is not current():
+            self._by_hand = None
+            is_control = is_single(text) and first_word(text) in CONTROL
+            if not is_control and not self._is_plain_read(text):
+                self._send_if_new()
+
+    def after_query(self, sql: Any) -> None:
+        """Count the rows of a text that Django does not see, if the history is paused."""
+        word = first_word(_text(sql))
+        self._forget_functions(word)
+        count_paused_rows(_Affected(self._connection.connection), word)
+
+    def _send_if_new(self) -> None:
+        # A driver whose connection is closed raises its own error, which Django has to see.
+        with self._connection.wrap_database_errors:
+            thread = self._connection.connection.thread_id()
+        if thread != self._thread:
+            # The driver has connected again by itself.
+            self._sent, self._thread = _EMPTY, thread
+        resolved = current().resolve()
         if resolved is not self._sent and resolved != self._sent:
             self._send(resolved)
 
@@ -90,9 +147,42 @@ class MySQLSession(Session):
             None if request_id is None else request_id.hex,
             resolved.action,
             resolved.detail,
-            1 if resolved.paused else None,
         ]
-        assignments = ", ".join(f"@{PREFIX}{name} = %s" for name in VARIABLES)
-        with self._connection.wrap_database_errors, self._connection.connection.cursor() as cursor:
-            cursor.execute(f"SET {assignments}", values)
-        self._sent = resolved
+        names = [f"@{PREFIX}{name} = %s" for name in VARIABLES[:-1]]
+        # A pause names its session: what else is left in the variable pauses nothing.
+        paused = "CONNECTION_ID()" if resolved.paused else "NULL"
+        assignments = ", ".join([*names, f"@{PREFIX}{VARIABLES[-1]} = {paused}"])
+        self._sent = None
+        self._execute(f"SET {assignments}", values)
+        self._sent, self._context = resolved, current()
+
+    def _ask(self, sql: str) -> Any:
+        return self._execute(sql, None)[0]
+
+    def _execute(self, sql: str, values: Any) -> Any:
+        outer, self.is_in_django = self.is_in_django, True
+        try:
+            with (
+                self._connection.wrap_database_errors,
+                self._connection.connection.cursor() as cursor,
+            ):
+                cursor.execute(sql, values)
+                return cursor.fetchone()
+        finally:
+            self.is_in_django = outer
+
+
+class _Affected:
+    """The count of the rows that a connection wrote last, as a cursor has it."""
+
+    def __init__(self, connection: Any) -> None:
+        self.rowcount = connection.affected_rows()
+
+
+def _text(sql: Any) -> str:
+    return sql if isinstance(sql, str) else bytes(sql).decode("latin-1")
+
+
+def _names_context(sql: str) -> bool:
+    """Return whether a text of SQL names a variable of the context."""
+    return _VARIABLE in sql and _VARIABLE in sql.replace(_CLOCK, "")

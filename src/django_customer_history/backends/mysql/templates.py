@@ -17,6 +17,7 @@ CAPTURE = """
 BEGIN
   {header}
   DECLARE microsecond BIGINT;
+  {declare_primary}
   DECLARE changes LONGTEXT CHARACTER SET utf8mb4;
   IF {condition} THEN
     {work}
@@ -54,6 +55,27 @@ APPEND_ONLY = """
 BEGIN
   {header}
   {signal};
+END
+"""
+
+DECLARE_PRIMARY = "DECLARE primary_id CHAR(36) CHARACTER SET ascii;"
+
+# A change with several subjects: all entries but the first refer to the first.
+ENTRY_OF_SEVERAL = """
+SET primary_id = {key};
+{statement}
+"""
+
+# A fixture that is loaded again writes what is there already. The text of JSON stays as it is.
+APPEND_ONLY_UPDATE = """
+BEGIN
+  {header}
+  IF (
+    {change}
+  ) THEN
+    {signal};
+  END IF;
+  SET NEW.changes = OLD.changes, NEW.context = OLD.context;
 END
 """
 
@@ -98,6 +120,22 @@ TIMESTAMPDIFF(
 )
 """.strip()
 
+# The triggers of this session may have gone ahead of the clock: see WRITE.
+SESSION_MICROSECOND = f"""
+SELECT IF(
+  @customer_history_clock - microsecond BETWEEN 0 AND 999999,
+  @customer_history_clock + 1,
+  microsecond
+)
+FROM (SELECT {MICROSECOND} AS microsecond) AS now
+""".strip()
+
+# The server returns the argument of LAST_INSERT_ID() together with the result of the INSERT.
+# With LIMIT the query runs once, and is not put into the places where its column is used.
+EVENT_CLOCK = f"""
+SELECT LAST_INSERT_ID(({SESSION_MICROSECOND})) AS microsecond LIMIT 1
+""".strip()
+
 # 48 bits of milliseconds, version 7, 12 bits of fraction, variant 8, then 60 random bits.
 # MariaDB's uuid takes the digits alone, and elsewhere Django stores the digits alone.
 KEY = """
@@ -108,6 +146,7 @@ LOWER(CONCAT(
 ))
 """
 
+# SHA2: to group by a long text, the databases compare only its first max_sort_length bytes.
 # An object or nothing on both sides: one member for each key that differs. Otherwise: one member
 # for the whole field.
 MEMBERS_BY_KEY = """
@@ -120,7 +159,7 @@ IF(
       FROM (
         {sides}
       ) AS sides
-      GROUP BY BINARY k
+      GROUP BY SHA2(k, 256)
     ) AS pairs
     WHERE NOT (BINARY o <=> BINARY n)
   ),
@@ -128,28 +167,42 @@ IF(
 )
 """
 
-MARIADB_MEMBERS = """
-GROUP_CONCAT(JSON_QUOTE(CONCAT({prefix}, k)), ':', JSON_ARRAY(o, n) SEPARATOR ',')
-"""
-
-# MySQL cuts GROUP_CONCAT after 1,024 bytes. An object has no such limit; without its braces it is
-# the list of its members.
-MYSQL_MEMBERS = """
+# GROUP_CONCAT would end at group_concat_max_len, which is 1,024 bytes on MySQL. An object has no
+# such limit; without its braces it is the list of its members.
+MEMBERS = """
 TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
   JSON_OBJECTAGG(CONCAT({prefix}, k), JSON_ARRAY(o, n)) AS CHAR
 )))
 """
 
-# Keys and values come in the same order. A path with the key in it would miss keys with escapes.
+# Nothing, JSON's null, or an object. MariaDB keeps a key that occurs twice, and then its lists of
+# keys and of values do not match.
+IS_OBJECT = """
+CASE COALESCE(JSON_TYPE({document}), 'NULL')
+  WHEN 'NULL' THEN 1
+  WHEN 'OBJECT' THEN JSON_LENGTH({document}) = JSON_LENGTH(JSON_KEYS({document}))
+  ELSE 0
+END
+"""
+
+# Keys and values come in the same order. A path with the key in it would miss keys with escapes,
+# and would read the whole document for each key. In MySQL's table the value null is NULL.
 # CONCAT makes JSON_ARRAY quote the values; it would nest them otherwise.
 KEYS_OF_ONE_SIDE = """
-SELECT k, CONCAT({old}, '') AS o, CONCAT({new}, '') AS n
+SELECT k, {old} AS o, {new} AS n
 FROM (
-  SELECT
-    k,
-    JSON_EXTRACT(JSON_EXTRACT({document}, '$.*'), CONCAT('$[', number - 1, ']')) AS value
-  FROM JSON_TABLE(
-    JSON_KEYS({document}), '$[*]' COLUMNS (number FOR ORDINALITY, k VARCHAR(255) PATH '$')
-  ) AS one_key
+  SELECT MAX(k) AS k, CONCAT(COALESCE(MAX(v), 'null'), '') AS value
+  FROM (
+    SELECT number, k, NULL AS v
+    FROM {source}JSON_TABLE(
+      JSON_KEYS({document}), '$[*]' COLUMNS (number FOR ORDINALITY, k LONGTEXT PATH '$')
+    ) AS all_keys
+    UNION ALL
+    SELECT number, NULL AS k, CONVERT(v USING utf8mb4) AS v
+    FROM {source}JSON_TABLE(
+      JSON_EXTRACT({document}, '$.*'), '$[*]' COLUMNS (number FOR ORDINALITY, v JSON PATH '$')
+    ) AS all_values
+  ) AS parts
+  GROUP BY number
 ) AS members
 """

@@ -1,23 +1,46 @@
 """PostgreSQL: the triggers, each with a function."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
-from django_customer_history.backends.postgresql import introspection, templates
+from django_customer_history.backends.event_clock import EventClock, returned_key
+from django_customer_history.backends.label_lookups import Lookup, Term
+from django_customer_history.backends.postgresql import (
+    append_only,
+    host_templates,
+    introspection,
+    problems,
+    stored_values,
+    templates,
+)
+from django_customer_history.backends.postgresql.column_types import JSON_FUNCTION
 from django_customer_history.backends.postgresql.features import FEATURES
 from django_customer_history.backends.postgresql.json_rows import JSONRowEntries
+from django_customer_history.backends.postgresql.label_lookups import array_lookups
 from django_customer_history.backends.postgresql.named_columns import (
     NamedColumnEntries,
     can_name_columns,
 )
 from django_customer_history.backends.postgresql.partitions import PostgreSQLPartitioning
-from django_customer_history.backends.postgresql.session import CONTEXT_SETTING, PostgreSQLSession
+from django_customer_history.backends.postgresql.row_by_row import RowByRowEntries
+from django_customer_history.backends.postgresql.row_security import (
+    HIDDEN_ROWS_MESSAGE,
+    hidden_subject_checks,
+)
+from django_customer_history.backends.postgresql.session import (
+    CONTEXT_SETTING,
+    PAUSED,
+    PostgreSQLSession,
+)
+from django_customer_history.backends.postgresql.settling import PostgreSQLSettling
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import (
     PREFIX,
     Column,
     Event,
+    HostParts,
     InstalledTrigger,
     TrackedTable,
     Trigger,
@@ -25,6 +48,7 @@ from django_customer_history.backends.tables import (
 from django_customer_history.backends.templates import HEADER, fill
 from django_customer_history.values.types import ValueType
 
+_INSUFFICIENT_PRIVILEGE = "42501"
 _LAYOUT_NAME = f"{PREFIX}layout"
 
 
@@ -39,6 +63,7 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     vendors = ("postgresql",)
     features = FEATURES
     session_class = PostgreSQLSession
+    settling_class = PostgreSQLSettling
     partitioning = PostgreSQLPartitioning()
 
     def with_schemas(
@@ -54,21 +79,50 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
         return introspection.installed(connection)
 
+    def unsupported_tables(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, str]:
+        return introspection.unsupported_tables(connection, tables)
+
+    def host_parts(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, HostParts]:
+        return introspection.host_parts(connection, tables)
+
+    def problems_of_log(
+        self, connection: BaseDatabaseWrapper, log: str
+    ) -> Iterator[DatabaseProblem]:
+        return problems.problems_of_log(connection, log)
+
+    def problems_of_tables(
+        self, connection: BaseDatabaseWrapper, tables: Sequence[TrackedTable]
+    ) -> Iterator[DatabaseProblem]:
+        names = {table.name: self.trigger_name(table, "update") for table in tables}
+        return problems.problems_of_tables(connection, tables, names)
+
+    def hides_rows(self, connection: BaseDatabaseWrapper, table: str) -> bool:
+        return problems.hides_rows(connection, table)
+
     def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         return _VALUE_TYPES.get(column.type, ValueType.TEXT)
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
-        head = self._head(table, event)
+        head, work = self._head(table, event), self._work(table, event, log=log)
         source = fill(
             templates.CAPTURE,
             header=HEADER,
             head=" ".join(head.split("\n")),
             context=templates.CONTEXT,
-            work=self._work(table, event, log=log),
+            now=templates.NOW,
+            work="\n".join([*hidden_subject_checks(self, table, event), work]),
         )
         return self._replacing(table.name, self.trigger_name(table, event), head, source)
 
     def _head(self, table: TrackedTable, event: Event) -> str:
+        if table.rows_in != "table" and event != "truncate":
+            # Only triggers of rows run for a statement that names a partition.
+            heads = host_templates.HEADS_BY_ROW
+            return fill(heads, event=event.upper(), table=self.table(table.name))
         head = fill(templates.HEADS[event], table=self.table(table.name))
         # With named columns, comparing whole rows first costs each change as much as it saves for
         # an UPDATE that changes nothing, which is rarer.
@@ -77,7 +131,19 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         return fill(templates.HEAD_IF_CHANGED, head=head)
 
     def _work(self, table: TrackedTable, event: Event, *, log: str) -> str:
-        by_json = self.work_by_json(table, event, log=log)
+        if table.rows_in != "table":
+            work = RowByRowEntries(self.schemas).work(table, event, log=log)
+        else:
+            work = self.work_by_json(table, event, log=log)
+        if event == "truncate":
+            name = self.table(table.name)
+            refused = fill(
+                host_templates.REFUSE_HIDDEN_ROWS,
+                table=self.literal(name),
+                message=self.literal(HIDDEN_ROWS_MESSAGE.format(name)),
+            )
+            return f"{refused}\n{work}"
+        by_json = work
         if not can_name_columns(table, event):
             return by_json
         by_column = NamedColumnEntries(table, event, schemas=self.schemas)
@@ -95,19 +161,29 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         )
 
     def shared_functions(self) -> Sequence[Trigger]:
-        source = fill(templates.LAYOUT, header=HEADER, required=templates.REQUIRED)
+        source = fill(
+            templates.LAYOUT, header=HEADER, required=templates.REQUIRED, type=templates.TYPE
+        )
         create = fill(
             templates.LAYOUT_FUNCTION, function=self.function(_LAYOUT_NAME), source=source
         )
-        body = f"\n{source}\n"
-        return [Trigger(table="", name=_LAYOUT_NAME, body=body, statements=(create,))]
+        json_source = fill(templates.JSON, header=HEADER)
+        create_json = fill(
+            templates.JSON_FUNCTION, function=self.function(JSON_FUNCTION), source=json_source
+        )
+        return [
+            Trigger(table="", name=_LAYOUT_NAME, body=f"\n{source}\n", statements=(create,)),
+            Trigger(
+                table="", name=JSON_FUNCTION, body=f"\n{json_source}\n", statements=(create_json,)
+            ),
+        ]
 
     def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         # PostgreSQL copies triggers of rows to the partitions, but not that of TRUNCATE.
         return [
             *(
                 self._append_only(log, event, f"append_only_{event}")
-                for event in templates.APPEND_ONLY_HEADS
+                for event in append_only.APPEND_ONLY_HEADS
             ),
             *(self._append_only(partition, "truncate", "truncate") for partition in partitions),
         ]
@@ -115,23 +191,51 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     def _append_only(self, table: str, event: str, purpose: str) -> Trigger:
         name, quoted = self.name(table, purpose), self.table(table)
         source = fill(
-            templates.APPEND_ONLY,
+            append_only.APPEND_ONLY,
             header=HEADER,
+            unchanged=append_only.ALLOW_UNCHANGED.strip() if event == "update" else "",
             message=self.literal(APPEND_ONLY_MESSAGE.format(event.upper())),
         )
-        head = fill(templates.APPEND_ONLY_HEADS[event], table=quoted)
+        head = fill(append_only.APPEND_ONLY_HEADS[event], table=quoted)
         trigger = self._replacing(table, name, head, source)
-        enable = fill(templates.ENABLE_ALWAYS, table=quoted, name=self.quote(name))
+        enable = fill(append_only.ENABLE_ALWAYS, table=quoted, name=self.quote(name))
         return Trigger(
             table=table,
             name=name,
             body=trigger.body,
             statements=(*trigger.statements, enable),
+            head=trigger.head,
+            mode="always",
         )
+
+    def typed(self, placeholder: str, column_type: str | None) -> str:
+        # Outside of VALUES, a parameter without a type is a text.
+        return f"{placeholder}::{column_type}"
+
+    def event_clock(self, tail: int) -> EventClock:
+        return EventClock(
+            columns=self.clock_at("clock.microsecond"),
+            source=templates.MICROSECOND_AFTER_ID,
+            returning="RETURNING id",
+            key_of=returned_key,
+        )
+
+    def is_read_only_error(self, error: Exception) -> bool:
+        return getattr(error.__cause__, "sqlstate", None) == _READ_ONLY_TRANSACTION
 
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         # CASCADE: a trigger that is disabled, or on a renamed table, may still use the function.
         return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)} CASCADE"]
+
+    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+        if getattr(error.__cause__, "sqlstate", "") != _INSUFFICIENT_PRIVILEGE:
+            return ""
+        role = self.quote(connection.settings_dict["USER"] or "the role")
+        return (
+            f"The database role needs the TRIGGER privilege on {table!r}. Run as the owner: GRANT"
+            f" TRIGGER ON {self.quote(table)} TO {role}; and GRANT CREATE ON SCHEMA of the table"
+            f" TO {role};"
+        )
 
     def flush(
         self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
@@ -139,15 +243,29 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         # Only the table's owner may disable the triggers; TRUNCATE takes the same lock.
         named = [(self.quote(one.table), self.quote(one.name)) for one in append_only_triggers]
         return [
-            f"SELECT set_config('{CONTEXT_SETTING}', '{{\"paused\": true}}', true)",
-            *(f"ALTER TABLE {table} DISABLE TRIGGER {name}" for table, name in named),
+            f"SELECT set_config('{CONTEXT_SETTING}', {PAUSED}, true);",
+            *(f"ALTER TABLE {table} DISABLE TRIGGER {name};" for table, name in named),
             *statements,
-            *(fill(templates.ENABLE_ALWAYS, table=table, name=name) for table, name in named),
+            *(
+                f"{fill(append_only.ENABLE_ALWAYS, table=table, name=name)};"
+                for table, name in named
+            ),
         ]
 
     def existing_rows_source(self, table: str, condition: str) -> str:
         rows = self.rows("insert", f"(SELECT * FROM {self.quote(table)} WHERE {condition})")
         return f"{rows}\nCROSS JOIN (SELECT {templates.CONTEXT} AS context OFFSET 0) AS session"
+
+    def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:
+        return array_lookups(terms, is_later=is_later)
+
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        return stored_values.stored_value(self.quote(table), self.quote(column.name), column, text)
+
+    def advance_sequence(
+        self, connection: BaseDatabaseWrapper, table: str, column: str, key: int
+    ) -> None:
+        stored_values.advance_sequence(connection, self.quote(table), column, key)
 
     def _replacing(self, table: str, name: str, head: str, source: str) -> Trigger:
         function = self.function(name)
@@ -159,6 +277,8 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
                 fill(templates.FUNCTION, function=function, source=source),
                 fill(templates.TRIGGER, name=self.quote(name), head=head, function=function),
             ),
+            head=introspection.head_of(head.replace(f" ON {self.table(table)}", "")),
+            mode="default",
         )
 
 
@@ -171,3 +291,6 @@ _VALUE_TYPES: Mapping[str, ValueType] = {
     "json": ValueType.JSON,
     "jsonb": ValueType.JSON,
 }
+
+_READ_ONLY_TRANSACTION = "25006"
+"""The SQLSTATE of `read_only_sql_transaction`, also on a replica."""

@@ -1,31 +1,38 @@
 """PostgreSQL: the SQL that both kinds of entries share, by column and by the row as JSON."""
 
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from django_customer_history.backends.entries import LOG_COLUMNS, Entries
+from django_customer_history.backends.entries import LOG_COLUMNS, Entries, WrittenEntry
 from django_customer_history.backends.postgresql import templates
+from django_customer_history.backends.postgresql.column_types import (
+    COLUMN_TYPES,
+    DURATION,
+    JSON_FUNCTION,
+    LOCAL_MOMENT,
+    MOMENT,
+    TIME,
+)
 from django_customer_history.backends.postgresql.introspection import Schemas
-from django_customer_history.backends.tables import Event, TrackedColumn, TrackedTable
+from django_customer_history.backends.tables import Event, Join, TrackedColumn, TrackedTable
 from django_customer_history.backends.templates import all_of, call, fill, lines, wrapped
 from django_customer_history.context.resolved import REASON_KEYS
 from django_customer_history.values.types import ValueType
 
 TRANSITION_TABLE = "customer_history_rows"
+PRIMARY = "customer_history_primary_id"
+"""The variable, or column of each row, with the key of the first entry of a change."""
 
-# What to_jsonb makes of these types depends on the session, or is not the canonical text.
+# The canonical text of values of these types is not what their JSON has.
 _TEXTS: Mapping[ValueType, str] = {
-    # coalesce: to_char() makes NULL of infinity.
-    ValueType.DATETIME: (
-        "coalesce(to_char(({0})::timestamptz AT TIME ZONE 'UTC',"
-        ' \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'), {0})'
-    ),
-    ValueType.LOCAL_DATETIME: (
-        "coalesce(to_char(({0})::timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SS.US'), {0})"
-    ),
-    ValueType.TIME: "to_char(({0})::interval, 'HH24:MI:SS.US')",
-    ValueType.DURATION: "((extract(epoch FROM ({0})::interval) * 1000000)::bigint)::text",
+    ValueType.DATETIME: MOMENT.replace("{0}", "({0})::timestamptz"),
+    ValueType.LOCAL_DATETIME: LOCAL_MOMENT.replace("{0}", "({0})::timestamp"),
+    ValueType.TIME: TIME.replace("{0}", "({0})"),
+    ValueType.DURATION: DURATION.replace("{0}", "({0})::interval"),
     ValueType.BINARY: "substr({0}, 3)",
 }
+_BY_SETTINGS = ("bytea", "interval", "double precision", "real")
+"""The listed types whose JSON depends on the settings of the session."""
 _CONTEXT_PARTS: Mapping[str, str] = {
     "ip_address": "({0} ->> 'ip_address')::inet",
     "request_id": "({0} ->> 'request_id')::uuid",
@@ -69,13 +76,35 @@ class PostgreSQLExpressions(Entries):
     def text(self, value: str, column: TrackedColumn) -> str:
         return _TEXTS.get(column.value_type, "{0}").format(value)
 
+    @property
+    def to_json(self) -> str:
+        """The function that makes JSON of a value, always in the same way."""
+        return self.function(JSON_FUNCTION)
+
     def number(self, value: str) -> str:
         return f"{value}::bigint"
 
-    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+    def literal(self, text: str) -> str:
+        # What a backslash means in '...' is a setting of the session.
+        if "\\" not in text:
+            return super().literal(text)
+        return "E" + super().literal(text.replace("\\", "\\\\"))
+
+    def clock_at(self, microsecond: str) -> Mapping[str, str]:
+        """Return the SQL of `id` and `timestamp` for the SQL of a time."""
+        return {
+            "id": fill(templates.KEY, microsecond=microsecond),
+            "timestamp": f"timestamptz 'epoch' + interval '1 microsecond' * {microsecond}",
+        }
+
+    def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
+        # Keys are of types whose JSON is always the same.
+        is_known = not column_type or column_type in COLUMN_TYPES
+        to_json = "to_jsonb" if is_known and column_type not in _BY_SETTINGS else self.to_json
+        source = self.table(join.table)
         return (
-            f"(SELECT to_jsonb({self.quote(column)}) #>> '{{}}' FROM {self.table(table)}"
-            f" WHERE {self.quote(key)} = {value}::{key_type})"
+            f"(SELECT {to_json}({source}.{self.quote(column)}) #>> '{{}}' FROM {source}"
+            f" WHERE {source}.{self.quote(join.key)} = {value}::{join.key_type})"
         )
 
     def pair(self, old: str, new: str) -> str:
@@ -102,8 +131,7 @@ class PostgreSQLExpressions(Entries):
         """Return the SQL of the changes of an entry about a row of a many-to-many table."""
         if (relation := table.relation) is None:
             raise ValueError(f"{table.name!r} is not a many-to-many table")
-        row = "OLD" if event == "delete" else "NEW"
-        target = self.text(self.cell(row, relation.target.column.name), relation.target)
+        target = self.linked_key(table, "OLD" if event == "delete" else "NEW")
         pair = self.pair("NULL", target) if event == "insert" else self.pair(target, "NULL")
         return f"jsonb_build_object({self.literal(relation.field)}, {pair})"
 
@@ -133,6 +161,62 @@ class PostgreSQLExpressions(Entries):
             where=f"WHERE {condition}" if condition else "",
         )
 
+    def entries_of_rows(
+        self, log: str, several: Sequence[WrittenEntry], *, rows: str, key: str, row: str
+    ) -> str:
+        """Return one statement for all entries of each row; the first is the primary one.
+
+        `key` is the SQL of its key, and `row` the name of the rows as the entries use it.
+        """
+        return fill(
+            templates.ENTRIES_OF_ROWS,
+            key=key,
+            rows=rows,
+            log=self.table(log),
+            columns=self.log_columns(),
+            entries="\nUNION ALL\n".join(
+                fill(
+                    templates.ENTRY_OF_ROWS,
+                    values=lines(values[column] for column in LOG_COLUMNS),
+                    row=row,
+                    where=f"WHERE {condition}" if condition else "",
+                )
+                for values, condition in several
+            ),
+        )
+
+    def entries_of_change(
+        self,
+        written: Sequence[WrittenEntry],
+        number: int,
+        table: TrackedTable,
+        event: Event,
+        *,
+        log: str,
+    ) -> list[str]:
+        if len(written) == 1:
+            return super().entries_of_change(written, number, table, event, log=log)
+        key = self.clock(number)["id"]
+        if event == "update":
+            first, *others = super().entries_of_change(written, number, table, event, log=log)
+            return [fill(templates.ENTRY_OF_SEVERAL, key=key, statement=first), *others]
+        several = [
+            ({**self.clock(number + offset), **values, **self.tie(offset, of=len(written))}, test)
+            for offset, (values, test) in enumerate(written)
+        ]
+        return [self.insert_several(log, several, key=key, table=table.name, event=event)]
+
+    def tie(self, offset: int, *, of: int) -> Mapping[str, str]:
+        if of == 1:
+            return {}
+        return {"id": PRIMARY} if offset == 0 else {"primary_id": PRIMARY}
+
+    @abstractmethod
+    def insert_several(
+        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+    ) -> str:
+        """Return the statement of a statement's trigger for several entries of each row."""
+
     def log_columns(self) -> str:
         """Return the columns of the log."""
         return wrapped(tuple(map(self.quote, LOG_COLUMNS)))
@@ -141,8 +225,12 @@ class PostgreSQLExpressions(Entries):
         """Return statements of a statement's trigger that only run if it has written a row."""
         if not checks:
             return ""
-        rows = self.table(table.name) if event == "truncate" else TRANSITION_TABLE
+        rows = self.written_rows(table.name, event)
         return fill(templates.IF_ANY_ROW, rows=rows, statements=checks)
+
+    def written_rows(self, table: str, event: Event) -> str:
+        """Return the SQL of the rows that a statement has written, or is about to remove."""
+        return self.table(table) if event == "truncate" else TRANSITION_TABLE
 
     def require_reason(self, message: str, *, condition: str | None) -> str:
         tests = [f"NOT coalesce(context -> 'context' ?| {self.array(REASON_KEYS)}, false)"]

@@ -6,8 +6,13 @@ from dataclasses import dataclass, field
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.postgresql.templates import REQUIRED
-from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
+from django_customer_history.backends.postgresql.templates import REQUIRED, TYPE
+from django_customer_history.backends.tables import (
+    PREFIX,
+    Column,
+    HostParts,
+    InstalledTrigger,
+)
 
 # Tables by name, in the search path without the schema of temporary tables, which comes first
 # otherwise. A name with quotes has its schema.
@@ -28,9 +33,15 @@ END
 """
 
 _COLUMNS = f"""
-SELECT named.name, a.attname, format_type(a.atttypid, NULL), {REQUIRED}
+SELECT
+  named.name,
+  a.attname,
+  {TYPE},
+  {REQUIRED},
+  coalesce(a.attnum = ANY (i.indkey), false)
 {TABLES}
 JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid
+LEFT JOIN pg_catalog.pg_index i ON i.indrelid = t.oid AND i.indisprimary
 WHERE a.attnum > 0 AND NOT a.attisdropped
 ORDER BY named.name, a.attnum
 """
@@ -41,8 +52,45 @@ SELECT named.name, s.nspname
 JOIN pg_catalog.pg_namespace s ON s.oid = t.relnamespace
 """
 
+_KINDS = f"""
+SELECT named.name, t.relkind::text
+{TABLES}
+WHERE t.relkind NOT IN ('r', 'p')
+"""
+_NAMES_OF_KINDS: Mapping[str, str] = {
+    "v": "a view",
+    "m": "a materialized view",
+    "f": "a foreign table",
+}
+
+# Of a partitioned table only the leaves: it passes its row triggers on to all partitions.
+_HOST_PARTS = f"""
+WITH RECURSIVE part(name, root, oid) AS (
+  SELECT named.name, t.relkind, t.oid
+  {TABLES}
+  UNION
+  SELECT part.name, part.root, i.inhrelid
+  FROM part
+  JOIN pg_catalog.pg_inherits i ON i.inhparent = part.oid
+)
+SELECT
+  part.name,
+  part.root = 'p',
+  CASE WHEN s.oid = to_regnamespace(current_schema()) THEN c.relname
+    ELSE format('"%%s"."%%s"', s.nspname, c.relname)
+  END
+FROM part
+JOIN pg_catalog.pg_class c ON c.oid = part.oid
+JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+WHERE part.root = 'p' OR EXISTS (
+  SELECT 1 FROM pg_catalog.pg_inherits i WHERE part.oid IN (i.inhparent, i.inhrelid)
+)
+ORDER BY 1, 3
+"""
+
 # A function without a trigger is left from a table that was dropped: its table is ''.
-# tgparentid: PostgreSQL copies the append-only triggers of rows to the partitions.
+# tgparentid: PostgreSQL copies the triggers of rows to the partitions.
+# The head is the trigger's definition without its names, which may be quoted.
 _INSTALLED = """
 SELECT
   CASE
@@ -51,14 +99,28 @@ SELECT
     ELSE format('"%%s"."%%s"', s.nspname, c.relname)
   END,
   p.proname,
-  p.prosrc
+  p.prosrc,
+  coalesce(
+    replace(
+      replace(
+        split_part(pg_get_triggerdef(t.oid), ' EXECUTE ', 1),
+        ' ON ' || quote_ident(s.nspname) || '.' || quote_ident(c.relname) || ' ',
+        ' '
+      ),
+      'CREATE TRIGGER ' || quote_ident(t.tgname) || ' ',
+      ''
+    ),
+    ''
+  ),
+  coalesce(t.tgenabled::text, '')
 FROM pg_catalog.pg_proc p
 LEFT JOIN pg_catalog.pg_trigger t
-  ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgenabled <> 'D' AND t.tgparentid = 0
+  ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgparentid = 0
 LEFT JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 LEFT JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
 WHERE p.pronamespace = to_regnamespace(current_schema()) AND starts_with(p.proname, %s)
 """
+_MODES: Mapping[str, str] = {"O": "default", "A": "always", "R": "replica", "D": "disabled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +140,8 @@ def columns(
     found = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [list(tables)])
-        for table, name, type_, required in cursor.fetchall():
-            found[table].append(Column(name=name, type=type_, required=required))
+        for table, name, type_, required, is_key in cursor.fetchall():
+            found[table].append(Column(name=name, type=type_, required=required, is_key=is_key))
     return {table: tuple(columns) for table, columns in found.items()}
 
 
@@ -92,11 +154,44 @@ def schemas(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Schemas
         return Schemas(functions=cursor.fetchone()[0], tables=found)
 
 
+def unsupported_tables(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> Mapping[str, str]:
+    """Return what each of the tables is that is not a table of rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KINDS, [list(tables)])
+        return {name: _NAMES_OF_KINDS.get(kind, "not a table") for name, kind in cursor.fetchall()}
+
+
+def host_parts(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> Mapping[str, HostParts]:
+    """Return the partitions and the inheriting tables of those tables that have some."""
+    names, partitioned = defaultdict(list), {}
+    with connection.cursor() as cursor:
+        cursor.execute(_HOST_PARTS, [list(tables)])
+        for table, is_partitioned, part in cursor.fetchall():
+            partitioned[table] = is_partitioned
+            if part != table:
+                names[table].append(part)
+    return {
+        table: HostParts(is_partitioned=is_partitioned, names=tuple(names[table]))
+        for table, is_partitioned in partitioned.items()
+    }
+
+
+def head_of(definition: str) -> str:
+    """Return the head of a trigger in one spelling: PostgreSQL adds parentheses."""
+    return " ".join(definition.replace("(", "").replace(")", "").lower().split())
+
+
 def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
     """Return the triggers of this package."""
     with connection.cursor() as cursor:
         cursor.execute(_INSTALLED, [PREFIX])
         return [
-            InstalledTrigger(table=table, name=name, body=body)
-            for table, name, body in cursor.fetchall()
+            InstalledTrigger(
+                table=table,
+                name=name,
+                body=body,
+                head=head_of(head),
+                mode=_MODES.get(mode, mode),
+            )
+            for table, name, body, head, mode in cursor.fetchall()
         ]

@@ -3,17 +3,18 @@
 They survive every change of the table, as each member of the JSON is a column as it is now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from django_customer_history.backends.entries import WrittenEntry
 from django_customer_history.backends.postgresql import templates
 from django_customer_history.backends.postgresql.expressions import (
-    TRANSITION_TABLE,
     PostgreSQLExpressions,
     has_special_text,
 )
 from django_customer_history.backends.tables import (
     Event,
-    InheritanceJoin,
+    InheritedPart,
+    Join,
     TrackedColumn,
     TrackedTable,
 )
@@ -65,94 +66,146 @@ class JSONRowEntries(PostgreSQLExpressions):
             if condition is None:
                 return statement
             return fill(templates.IF, condition=condition, statement=statement)
-        rows = self.table(table) if event == "truncate" else TRANSITION_TABLE
-        return self.entry(log, values, rows=self.rows(event, rows), condition=condition)
+        rows = self.rows(event, self.written_rows(table, event))
+        return self.entry(log, values, rows=rows, condition=condition)
+
+    def insert_several(
+        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+    ) -> str:
+        rows = self.rows(event, self.written_rows(table, event))
+        return self.entries_of_rows(log, several, rows=rows, key=key, row="stamped")
 
     def rows(self, event: Event, rows: str) -> str:
         """Return the FROM of rows as JSON, with the clock of each."""
-        return fill(templates.ROWS_AS_JSON, row=_ROWS[event], rows=rows, microsecond=_MICROSECOND)
+        return fill(
+            templates.ROWS_AS_JSON,
+            to_json=self.to_json,
+            row=_ROWS[event],
+            rows=rows,
+            microsecond=_MICROSECOND,
+        )
 
-    def work_by_json(self, table: TrackedTable, event: Event, *, log: str) -> str:
-        """Return the statements of a trigger that is not paused."""
+    def work_by_json(
+        self, table: TrackedTable, event: Event, *, log: str, new_row: str | None = None
+    ) -> str:
+        """Return the statements of a trigger that is not paused; `new_row` is for an UPDATE."""
         entries = statements(self.entries(table, event, log=log))
         checks = statements(self.reason_checks(table, event))
         if event != "update":
             return "\n".join(filter(None, [self.if_any_row(table, event, checks), entries]))
         return fill(
             templates.UPDATE_BY_JSON,
-            changes="" if table.relation is not None else self._take_changes(table),
+            to_json=self.to_json,
+            new_row=new_row or f"{self.to_json}(NEW)",
+            changes=self._take_changes(table),
             reason_checks=checks,
             microsecond=_MICROSECOND,
             entries=entries,
         )
 
     def _take_changes(self, table: TrackedTable) -> str:
+        if (relation := table.relation) is not None:
+            # Other columns of a link may change, too.
+            columns = (relation.source, relation.target_link)
+            sides = ((self.value("OLD", one), self.value("NEW", one)) for one in columns)
+            condition = " OR ".join(self.differs(old, new) for old, new in sides)
+            return fill(templates.RETURN_UNLESS, condition=condition)
         parts = [fill(templates.CHANGES_BY_JSON, members=self.members(table, "update"))]
-        if table.part_of is not None:
-            condition = self.has_inherited_row(table.part_of)
+        if table.part_of:
+            condition = self.exists("OLD", table.part_of)
             parts.append(fill(templates.RETURN_UNLESS, condition=condition))
         return "\n".join(parts)
 
     def members(self, table: TrackedTable, event: Event) -> str:
         """Return the query that makes one JSON object of the changed members of the row."""
-        new, old = "member.value", "(old_row -> member.key)"
-        pair, condition, row = {
-            "insert": (("NULL", new), f"{new} <> 'null'", "new_row"),
-            "update": ((old, new), f"{new} IS DISTINCT FROM {old}", "new_row"),
-            "delete": ((new, "NULL"), f"{new} <> 'null'", "old_row"),
-        }[event]
+        row = "old_row" if event == "delete" else "new_row"
+        rows = [self._members_of(table, (), table.hidden, row, event)]
         if event != "update":
-            row += "".join(self._and_parent(parent, row) for parent in table.inherited)
-        texts = [part if part == "NULL" else self._text_by_key(table, part) for part in pair]
+            # Columns of different tables may have the same name, so each row is read by itself.
+            rows += [
+                self._members_of(table, part.via, part.hidden, self._row_of(part, event), event)
+                for part in table.inherited
+            ]
+        return fill(templates.MEMBERS, members="\nUNION ALL\n".join(rows))
+
+    def _row_of(self, part: InheritedPart, event: Event) -> str:
+        """Return the SQL of the row of a parent as JSON."""
+        *before, last = part.via
+        link = self.along("OLD" if event == "delete" else "NEW", before, last.link)
+        return (
+            f"coalesce((SELECT to_jsonb(parent) FROM {self.table(last.table)} AS parent"
+            f" WHERE parent.{self.quote(last.key)} = {link}::{last.key_type}), '{{}}')"
+        )
+
+    def _members_of(
+        self,
+        table: TrackedTable,
+        via: tuple[Join, ...],
+        hidden: Sequence[str],
+        row: str,
+        event: Event,
+    ) -> str:
+        """Return the query for the changed members of one row, which holds a part of the record."""
+        columns = [column for column in table.columns if column.via == via]
+        new, old = "member.value", "(old_row -> member.key)"
+        pair, condition = {
+            "insert": (("NULL", new), f"{new} <> 'null'"),
+            "update": ((old, new), f"{new} IS DISTINCT FROM {old}"),
+            "delete": ((new, "NULL"), f"{new} <> 'null'"),
+        }[event]
+        texts = [part if part == "NULL" else self._text_by_key(columns, part) for part in pair]
         return fill(
-            templates.MEMBERS,
-            field=self._field_by_key(table),
+            templates.MEMBERS_OF_ONE_ROW,
+            field=self._field_by_key(columns),
             pair=self.pair(*texts),
             row=row,
             condition=condition,
-            is_logged=self._is_logged(table, event),
+            is_logged=self._is_logged(table, columns, hidden, event, is_own=not via),
             members_by_key="\n".join(
-                self._members_by_key(column, event) for column in table.columns if column.by_key
+                self._members_by_key(column, row, event) for column in columns if column.by_key
             ),
         )
 
-    def _members_by_key(self, column: TrackedColumn, event: Event) -> str:
+    def _members_by_key(self, column: TrackedColumn, row: str, event: Event) -> str:
         name = self.literal(column.column.name)
-        before = "NULL::jsonb" if event == "insert" else f"(old_row -> {name})"
-        after = "NULL::jsonb" if event == "delete" else f"(new_row -> {name})"
+        old_row, new_row = ("old_row", "new_row") if event == "update" else (row, row)
+        before = "NULL::jsonb" if event == "insert" else f"nullif({old_row} -> {name}, 'null')"
+        after = "NULL::jsonb" if event == "delete" else f"nullif({new_row} -> {name}, 'null')"
         return fill(
             templates.MEMBERS_OF_ONE_FIELD,
             pair=self.pair("before", "after"),
             keys=self.keys(column, before, after),
         )
 
-    def _and_parent(self, parent: InheritanceJoin, row: str) -> str:
-        link = f"({row} ->> {self.literal(parent.link)})::{parent.key_type}"
-        return (
-            f" || coalesce((SELECT to_jsonb(parent) FROM {self.table(parent.table)} AS parent"
-            f" WHERE parent.{self.quote(parent.key)} = {link}), '{{}}')"
-        )
-
-    def _is_logged(self, table: TrackedTable, event: Event) -> str:
+    def _is_logged(
+        self,
+        table: TrackedTable,
+        columns: Sequence[TrackedColumn],
+        hidden: Sequence[str],
+        event: Event,
+        *,
+        is_own: bool,
+    ) -> str:
         # Columns that are added later are logged at once, unless the registration lists fields.
         # The key identifies the entity, so only an UPDATE of the key is a change.
-        by_key = [column.column.name for column in table.columns if column.by_key]
-        key = [column.column.name for column in table.key] if event == "update" else []
+        by_key = [column.column.name for column in columns if column.by_key]
+        has_own_key = event == "update" and is_own
+        key = [one.column.name for one in table.key if not one.via] if has_own_key else []
         if table.only_listed:
-            listed = {*(column.column.name for column in table.columns), *key} - set(by_key)
+            listed = {*(column.column.name for column in columns), *key} - set(by_key)
             return f"member.key = ANY ({self.array(sorted(listed))})"
-        hidden = [name for name in table.hidden if name not in key]
-        return f"member.key <> ALL ({self.array([*hidden, *by_key])})"
+        names = [name for name in hidden if name not in key]
+        return f"member.key <> ALL ({self.array([*names, *by_key])})"
 
-    def _field_by_key(self, table: TrackedTable) -> str:
+    def _field_by_key(self, columns: Sequence[TrackedColumn]) -> str:
         whens = [
             (self.literal(one.column.name), self.literal(one.field))
-            for one in table.columns
+            for one in columns
             if one.column.name != one.field
         ]
         return case(whens, subject="member.key", otherwise="member.key") if whens else "member.key"
 
-    def _text_by_key(self, table: TrackedTable, value: str) -> str:
+    def _text_by_key(self, columns: Sequence[TrackedColumn], value: str) -> str:
         """Return the SQL of the canonical text of the member, a JSON value, by its column."""
         text = f"{value} #>> '{{}}'"
         whens = [
@@ -160,13 +213,14 @@ class JSONRowEntries(PostgreSQLExpressions):
                 self.literal(one.column.name),
                 "NULL" if one.secret else self._text_of_json(value, one),
             )
-            for one in table.columns
+            for one in columns
             if one.secret or one.value_type is ValueType.JSON or has_special_text(one.value_type)
         ]
         return case(whens, subject="member.key", otherwise=text) if whens else text
 
     def _text_of_json(self, value: str, column: TrackedColumn) -> str:
         if column.value_type is ValueType.JSON:
-            # The text of a JSON string has its quotes; the text of JSON's null is NULL.
+            # The text of a JSON string has its quotes. A row as JSON has the same null for JSON's
+            # null and for no value: here both are no value.
             return f"nullif({value}, 'null')::text"
         return self.text(f"({value} #>> '{{}}')", column)

@@ -1,9 +1,9 @@
 """PostgreSQL: entries of triggers that name the columns of their table."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from django_customer_history.backends.entries import LOG_COLUMNS
+from django_customer_history.backends.entries import LOG_COLUMNS, WrittenEntry
 from django_customer_history.backends.expressions import (
     Member,
     around,
@@ -13,11 +13,10 @@ from django_customer_history.backends.expressions import (
 from django_customer_history.backends.postgresql import templates
 from django_customer_history.backends.postgresql.column_types import (
     COLUMN_TYPES,
-    JSON,
     OTHER,
     ColumnType,
 )
-from django_customer_history.backends.postgresql.expressions import PostgreSQLExpressions
+from django_customer_history.backends.postgresql.expressions import PRIMARY, PostgreSQLExpressions
 from django_customer_history.backends.postgresql.introspection import Schemas
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -37,6 +36,7 @@ _LOG_TYPES: Mapping[str, str] = {
     "ip_address": "inet",
     "request_id": "uuid",
     "context": "jsonb",
+    "primary_id": "uuid",
 }
 """The types of the log's columns that are not text."""
 _MICROSECOND = fill(templates.MICROSECOND, moment="clock_timestamp()")
@@ -44,7 +44,9 @@ _MICROSECOND = fill(templates.MICROSECOND, moment="clock_timestamp()")
 
 def can_name_columns(table: TrackedTable, event: Event) -> bool:
     """Return whether a trigger can name columns; what several tables hold is read as JSON."""
-    if not table.layout or table.inherited or table.part_of is not None or event == "truncate":
+    if table.rows_in != "table" or not table.layout or not table.key or event == "truncate":
+        return False
+    if table.inherited or table.part_of:
         return False
     return table.relation is None or event != "update"
 
@@ -85,28 +87,23 @@ class NamedColumnEntries(PostgreSQLExpressions):
     def clock(self, number: int) -> Mapping[str, str]:
         microsecond = "microsecond" if self._is_row_trigger else self._own("microsecond")
         microsecond = f"({microsecond} + {number})" if number else microsecond
-        return {
-            "id": fill(templates.KEY, microsecond=microsecond),
-            "timestamp": f"timestamptz 'epoch' + interval '1 microsecond' * {microsecond}",
-        }
+        return self.clock_at(microsecond)
 
     def is_required(self, table: TrackedTable, column: str) -> bool:
-        # JSON's null is a value for the database, and so may be values of other types that have
-        # no text.
-        column_type = COLUMN_TYPES.get(self._columns[self.cell("NEW", column)].type, JSON)
-        return column_type.value == "{0}" and table.requires(column)
+        column_type = COLUMN_TYPES.get(self._columns[self.cell("NEW", column)].type, OTHER)
+        return column_type.is_never_empty and table.requires(column)
 
     def text(self, value: str, column: TrackedColumn) -> str:
         if (stored := self._columns.get(value)) is None:
             return super().text(value, column)  # A lookup returns text.
         if column_type := COLUMN_TYPES.get(stored.type):
-            return column_type.text.format(value)
-        return super().text(f"(to_jsonb({value}) #>> '{{}}')", column)
+            return column_type.text.format(value, json=self.to_json)
+        return super().text(OTHER.text.format(value, json=self.to_json), column)
 
     def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
         column_type = self._type_of(one)
         cells = (column_type.comparable.format(value) for value in (one, other))
-        return " IS DISTINCT FROM ".join(cells)
+        return column_type.differs.format(*cells)
 
     def changes(self, table: TrackedTable, event: Event) -> str:
         if table.relation is not None:
@@ -114,7 +111,10 @@ class NamedColumnEntries(PostgreSQLExpressions):
         if self._is_row_trigger:
             return "('{' || right(changes, -1) || '}')::json"
         members = list(self._members(table, event))
-        return f"({object_by_pattern(members, function='format', rest='right({0}, -1)')})::json"
+        members_text = object_by_pattern(
+            members, function="format", rest="right({0}, -1)", literal=self.literal
+        )
+        return f"({members_text})::json"
 
     def insert(
         self,
@@ -126,17 +126,24 @@ class NamedColumnEntries(PostgreSQLExpressions):
         condition: str | None,
     ) -> str:
         if not self._is_row_trigger:
-            rows = fill(
-                templates.ROWS_BY_COLUMN,
-                context=templates.CONTEXT,
-                microsecond=_MICROSECOND,
-                row=self._alias,
-            )
-            return self.entry(log, values, rows=rows, condition=condition)
+            return self.entry(log, values, rows=self._rows(), condition=condition)
         statement = self._by_variables(log, values)
         if condition is None:
             return statement
         return fill(templates.IF, condition=condition, statement=statement)
+
+    def insert_several(
+        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+    ) -> str:
+        return self.entries_of_rows(log, several, rows=self._rows(), key=key, row=self._alias)
+
+    def _rows(self) -> str:
+        return fill(
+            templates.ROWS_BY_COLUMN,
+            context=templates.CONTEXT,
+            microsecond=_MICROSECOND,
+            row=self._alias,
+        )
 
     def _own(self, name: str) -> str:
         return f"{self._alias}.{PREFIX}{name}"
@@ -151,7 +158,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
         for column in LOG_COLUMNS:
             value = values[column]
             # An expression with a query in it is cheaper as a part of the statement.
-            if _is_constant(value) or "SELECT" in value:
+            if value == PRIMARY or _is_constant(value) or "SELECT" in value:
                 names.append(value)
             else:
                 names.append(f"entry_{column}")
@@ -189,8 +196,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
                 yield before, value, after
                 continue
             member = call("concat", [self.literal(before), value, self.literal(after)])
-            is_there = f"{self._type_of(cell).value.format(cell)} IS NOT NULL"
-            yield "", case([(is_there, member)]), ""
+            yield "", case([(f"{cell} IS NOT NULL", member)]), ""
 
     def _member(self, column: TrackedColumn, cell: str, event: Event) -> Member:
         before, after = around(event)
@@ -201,7 +207,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
         if not column_type.json:
             return before, f"to_json({self.text(cell, column)})", after
         quote = "" if column_type.json_has_quotes else '"'
-        return before + quote, column_type.json.format(cell), quote + after
+        return before + quote, column_type.json.format(cell, json=self.to_json), quote + after
 
     def _add_keys(self, table: TrackedTable) -> str:
         """Return the statements that add the changed keys of JSON columns.
@@ -219,10 +225,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
         return statements(added)
 
     def _keys(self, column: TrackedColumn, event: Event) -> str:
-        old, new = (
-            f"coalesce(to_jsonb({self.cell(row, column.column.name)}), 'null')"
-            for row in ("OLD", "NEW")
-        )
+        old, new = (f"to_jsonb({self.cell(row, column.column.name)})" for row in ("OLD", "NEW"))
         before = "NULL::jsonb" if event == "insert" else old
         after = "NULL::jsonb" if event == "delete" else new
         return fill(templates.KEYS_AS_TEXT, keys=self.keys(column, before, after))

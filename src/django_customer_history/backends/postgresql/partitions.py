@@ -65,6 +65,25 @@ LEFT JOIN pg_roles r ON r.oid = a.grantee
 WHERE c.oid = to_regclass(%s) AND a.grantee <> c.relowner
 """
 
+# Default privileges of the schema would let a role write to the partition what it may not write
+# to the log.
+_REVOKE = """
+DO $$
+DECLARE
+  role text;
+BEGIN
+  FOR role IN
+    SELECT DISTINCT coalesce(quote_ident(r.rolname), 'PUBLIC')
+    FROM pg_class c
+    CROSS JOIN aclexplode(c.relacl) a
+    LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE c.oid = '{table}'::regclass AND a.grantee <> c.relowner
+  LOOP
+    EXECUTE 'REVOKE ALL ON {table} FROM ' || role;
+  END LOOP;
+END $$
+"""
+
 _OWNER = """
 SELECT quote_ident(pg_get_userbyid(relowner)), pg_get_userbyid(relowner) = current_user
 FROM pg_class
@@ -149,9 +168,11 @@ class PostgreSQLPartitioning(Partitioning):
         ]
 
     def create(self, log: str, start: datetime) -> Sequence[str]:
+        table = _quoted(f"{log}_{start:%Y_%m}")
         return [
-            f"CREATE TABLE {_quoted(f'{log}_{start:%Y_%m}')} PARTITION OF {_quoted(log)}"
-            f" FOR VALUES FROM ('{lowest_uuid_at(start)}') TO (MAXVALUE)"
+            f"CREATE TABLE {table} PARTITION OF {_quoted(log)}"
+            f" FOR VALUES FROM ('{lowest_uuid_at(start)}') TO (MAXVALUE)",
+            _REVOKE.replace("{table}", table),
         ]
 
     def _drop_check(self, table: str) -> str:

@@ -61,7 +61,7 @@ CAPTURE = """
 DECLARE
   context jsonb := {context};
 BEGIN
-  IF context ? 'paused' THEN
+  IF context ->> 'paused' = {now} THEN
     RETURN NULL;
   END IF;
   {work}
@@ -70,7 +70,16 @@ END
 """
 
 CONTEXT = "nullif(current_setting('customer_history.context', true), '')::jsonb"
+# A pause proves that it belongs to this transaction: it has the time at which this one began. A
+# pause that is left in the session would silence all later users of the connection.
+NOW = "extract(epoch FROM pg_catalog.now())::text"
 MICROSECOND = "round(date_part('epoch', {moment}) * 1000000)::bigint"
+# The settled order waits for a transaction from the moment when it has its id: the id comes first.
+MICROSECOND_AFTER_ID = f"""
+SELECT {MICROSECOND.format(moment="clock_timestamp()")} AS microsecond
+FROM (SELECT pg_current_xact_id() OFFSET 0) AS begun
+OFFSET 0
+""".strip()
 
 # The first 8 bytes are 48 bits of milliseconds, version 7 (0x7000) and 12 bits of fraction;
 # gen_random_uuid() gives the other 8, with the variant.
@@ -115,6 +124,9 @@ a.attnotnull AND NOT EXISTS (
 )
 """.strip()
 
+# Without quotes, which the setting quote_all_identifiers would add.
+TYPE = "replace(format_type(a.atttypid, NULL), '\"', '')"
+
 LAYOUT_FUNCTION = """
 CREATE OR REPLACE FUNCTION {function}(regclass)
 RETURNS text
@@ -131,7 +143,7 @@ $customer_history$
 LAYOUT = """
 {header}
 SELECT string_agg(
-  a.attname || ' ' || format_type(a.atttypid, NULL)
+  a.attname || ' ' || {type}
     || CASE WHEN {required} THEN ' NOT NULL' ELSE '' END,
   ',' ORDER BY a.attnum
 )
@@ -139,10 +151,33 @@ FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
 """
 
+JSON_FUNCTION = """
+CREATE OR REPLACE FUNCTION {function}(anyelement)
+RETURNS jsonb
+LANGUAGE sql
+STABLE
+SET TimeZone = 'UTC'
+SET DateStyle = 'ISO, YMD'
+SET IntervalStyle = 'postgres'
+SET bytea_output = 'hex'
+SET extra_float_digits = 1
+SET lc_monetary = 'C'
+AS $customer_history$
+{source}
+$customer_history$
+"""
+
+# What to_jsonb() makes of moments, floats, bytes, ranges and so on depends on these settings.
+JSON = """
+{header}
+SELECT pg_catalog.to_jsonb($1)
+"""
+
 UPDATE_BY_COLUMN = """
 DECLARE
   changes text := {differences};
   microsecond bigint;
+  customer_history_primary_id uuid;
 BEGIN
   {changed_keys}
   IF changes <> '' THEN
@@ -185,11 +220,12 @@ FROM (
 
 UPDATE_BY_JSON = """
 DECLARE
-  new_row jsonb := to_jsonb(NEW);
-  old_row jsonb := to_jsonb(OLD);
+  new_row jsonb := {new_row};
+  old_row jsonb := {to_json}(OLD);
   changes jsonb;
   moment timestamptz;
   microsecond bigint;
+  customer_history_primary_id uuid;
 BEGIN
   {changes}
   {reason_checks}
@@ -217,7 +253,7 @@ END IF;
 # OFFSET 0: otherwise the planner would evaluate the clock, or the row's JSON, for each use.
 ROWS_AS_JSON = """
 FROM (
-  SELECT clock_timestamp() AS moment, to_jsonb(customer_history_rows) AS {row}
+  SELECT clock_timestamp() AS moment, {to_json}(customer_history_rows) AS {row}
   FROM {rows} AS customer_history_rows
   OFFSET 0
 ) AS stamped
@@ -230,14 +266,18 @@ CROSS JOIN LATERAL (
 MEMBERS = """
 SELECT jsonb_object_agg(field, pair)
 FROM (
-  SELECT
-    {field} AS field,
-    {pair} AS pair
-  FROM jsonb_each({row}) AS member(key, value)
-  WHERE {condition}
-    AND {is_logged}
-  {members_by_key}
+  {members}
 ) AS changed
+"""
+
+MEMBERS_OF_ONE_ROW = """
+SELECT
+  {field} AS field,
+  {pair} AS pair
+FROM jsonb_each({row}) AS member(key, value)
+WHERE {condition}
+  AND {is_logged}
+{members_by_key}
 """
 
 ALL_MEMBERS = """
@@ -297,6 +337,33 @@ SELECT
 {where}
 """
 
+# One statement, so that all entries of a row know the key of the first.
+ENTRIES_OF_ROWS = """
+WITH stamped AS MATERIALIZED (
+  SELECT
+    {key} AS customer_history_primary_id,
+    *
+  {rows}
+)
+INSERT INTO {log} (
+  {columns}
+)
+{entries}
+"""
+
+ENTRY_OF_ROWS = """
+SELECT
+  {values}
+FROM stamped AS {row}
+{where}
+"""
+
+# A change with several subjects: all entries but the first refer to the first.
+ENTRY_OF_SEVERAL = """
+customer_history_primary_id := {key};
+{statement}
+"""
+
 # The parentheses: otherwise a THEN in the condition would be taken for the THEN of the IF.
 IF = """
 IF ({condition}) THEN
@@ -319,28 +386,3 @@ IF {condition} THEN
     ERRCODE = '23000';
 END IF
 """
-
-APPEND_ONLY_HEADS: Mapping[str, str] = {
-    "update": """
-BEFORE UPDATE ON {table}
-FOR EACH ROW
-""",
-    "delete": """
-BEFORE DELETE ON {table}
-FOR EACH ROW
-""",
-    "truncate": """
-BEFORE TRUNCATE ON {table}
-FOR EACH STATEMENT
-""",
-}
-
-APPEND_ONLY = """
-{header}
-BEGIN
-  RAISE EXCEPTION {message} USING ERRCODE = '23000';
-END
-"""
-
-# ALWAYS: also under session_replication_role = replica.
-ENABLE_ALWAYS = "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"

@@ -1,14 +1,18 @@
 """SQLite: the triggers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_customer_history.backends.base import APPEND_ONLY_MESSAGE
+from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
+from django_customer_history.backends.event_clock import EventClock, returned_key
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.sqlite import introspection, templates
 from django_customer_history.backends.sqlite.expressions import SQLiteExpressions
 from django_customer_history.backends.sqlite.features import FEATURES
 from django_customer_history.backends.sqlite.session import SQLiteSession
+from django_customer_history.backends.sqlite.settling import SQLiteSettling
 from django_customer_history.backends.tables import (
     Column,
     Event,
@@ -30,6 +34,11 @@ class SQLiteBackend(SQLiteExpressions):
     vendors = ("sqlite",)
     features = FEATURES
     session_class = SQLiteSession
+    settling_class = SQLiteSettling
+
+    def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
+        zone = getattr(connection, "timezone", None)
+        return self if zone in (None, UTC) else SQLiteBackend(stores_utc=False)
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -39,9 +48,25 @@ class SQLiteBackend(SQLiteExpressions):
     def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
         return introspection.installed(connection)
 
+    def unsupported_tables(
+        self, connection: BaseDatabaseWrapper, tables: Iterable[str]
+    ) -> Mapping[str, str]:
+        return introspection.unsupported_tables(connection, tables)
+
+    def problems_of_log(
+        self, connection: BaseDatabaseWrapper, log: str
+    ) -> Iterator[DatabaseProblem]:
+        return introspection.problems_of_log(connection, log)
+
     def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
-        # SQLite's types are only names, so the model field knows better.
-        return hint or _VALUE_TYPES.get(column.type.partition("(")[0].strip(), ValueType.TEXT)
+        # SQLite's types are only names, so the model field knows better: unless the column still
+        # has, or had, another type, as the key does while a migration replaces it.
+        declared = _VALUE_TYPES.get(column.type.partition("(")[0].strip(), ValueType.TEXT)
+        if hint is ValueType.UUID and declared is ValueType.INTEGER:
+            return declared
+        if hint is ValueType.INTEGER and column.type == "char(32)":
+            return ValueType.UUID
+        return hint or declared
 
     def trigger(self, table: TrackedTable, event: Event, *, log: str) -> Trigger:
         name = self.trigger_name(table, event)
@@ -63,7 +88,7 @@ class SQLiteBackend(SQLiteExpressions):
 
     def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
         templates_by_event = {
-            "UPDATE": templates.APPEND_ONLY,
+            "UPDATE": templates.APPEND_ONLY_UPDATE,
             "DELETE": templates.APPEND_ONLY,
             "REPLACE": templates.APPEND_ONLY_REPLACE,
         }
@@ -76,6 +101,7 @@ class SQLiteBackend(SQLiteExpressions):
                 event=event,
                 log=self.table(log),
                 header=HEADER,
+                change=self.entry_differs(),
                 message=self.literal(APPEND_ONLY_MESSAGE.format(event)),
             )
             triggers.append(self._replacing(log, name, sql))
@@ -90,15 +116,28 @@ class SQLiteBackend(SQLiteExpressions):
         of_log = [statement for statement in statements if self.quote(log) in statement]
         return [
             *(statement for statement in statements if statement not in of_log),
-            *(f"DROP TRIGGER IF EXISTS {self.quote(one.name)}" for one in append_only_triggers),
+            *(f"DROP TRIGGER IF EXISTS {self.quote(one.name)};" for one in append_only_triggers),
             *of_log,
-            *(one.body for one in append_only_triggers),
+            *(f"{one.body};" for one in append_only_triggers),
         ]
+
+    def event_clock(self, tail: int) -> EventClock:
+        return EventClock(
+            columns=self.clock(0),
+            source="SELECT 1 AS one",
+            returning="RETURNING id",
+            key_of=returned_key,
+        )
+
+    def is_read_only_error(self, error: Exception) -> bool:
+        return "readonly database" in str(error)
 
     def _replacing(self, table: str, name: str, sql: str) -> Trigger:
         drop = f"DROP TRIGGER IF EXISTS {self.quote(name)}"
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
 
+
+_UUID_TYPE = "char(32)"
 
 _VALUE_TYPES: Mapping[str, ValueType] = {
     "integer": ValueType.INTEGER,

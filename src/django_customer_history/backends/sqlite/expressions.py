@@ -8,12 +8,14 @@ from django_customer_history.backends.expressions import (
     Member,
     around,
     object_by_pattern,
+    quoted,
 )
 from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.sqlite import templates
 from django_customer_history.backends.tables import (
     PREFIX,
     Event,
+    Join,
     TrackedColumn,
     TrackedTable,
 )
@@ -25,6 +27,9 @@ class SQLiteExpressions(RowTriggerBackend):
     """Key, clock and context come from functions on the connection."""
 
     before_member = ","
+
+    def __init__(self, *, stores_utc: bool = True) -> None:
+        self._texts = _TEXTS if stores_utc else {**_TEXTS, ValueType.DATETIME: _OF_OTHER_ZONE}
 
     def context(self, name: str) -> str:
         return f"{PREFIX}{name}()"
@@ -38,6 +43,12 @@ class SQLiteExpressions(RowTriggerBackend):
         # The key is the first column: its function fixes the context for the other columns.
         return {"id": f"{PREFIX}key()", "timestamp": f"{PREFIX}timestamp()"}
 
+    def tie(self, offset: int, *, of: int) -> Mapping[str, str]:
+        # The function of the key remembers the last key of a primary entry.
+        if offset == 0:
+            return {}
+        return {"id": f"{PREFIX}further_key()", "primary_id": f"{PREFIX}primary_id()"}
+
     def quote(self, name: str) -> str:
         return '"' + name.replace('"', '""') + '"'
 
@@ -45,13 +56,23 @@ class SQLiteExpressions(RowTriggerBackend):
         return f"{row}.{self.quote(column)}"
 
     def text(self, value: str, column: TrackedColumn) -> str:
-        pattern = _TEXTS.get(column.value_type, "CAST({0} AS TEXT)")
-        return pattern.format(value, decimal_places=column.decimal_places)
+        places = column.decimal_places
+        pattern = self._texts.get(column.value_type, _AS_IT_IS)
+        if column.value_type not in _TAKES_BYTES:
+            pattern = f"CASE typeof({{0}}) WHEN 'blob' THEN {_HEXADECIMAL} ELSE {pattern} END"
+        return pattern.format(
+            value,
+            decimal_places=places,
+            decimals="." + "0" * places if places else "",
+            exact=f"1e{_EXACT_DIGITS - places}",
+        )
 
-    def lookup(self, value: str, *, table: str, key: str, key_type: str, column: str) -> str:
+    def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
+        # With the table's name: SQLite takes an unknown name in quotes for a text.
+        source = self.table(join.table)
         return (
-            f"(SELECT {self.quote(column)} FROM {self.table(table)}"
-            f" WHERE {self.quote(key)} = {value})"
+            f"(SELECT {source}.{self.quote(column)} FROM {source}"
+            f" WHERE {source}.{self.quote(join.key)} = {value})"
         )
 
     def differs(self, one: str, other: str, *, value_type: ValueType = ValueType.TEXT) -> str:
@@ -82,11 +103,15 @@ class SQLiteExpressions(RowTriggerBackend):
 
     def changes(self, table: TrackedTable, event: Event) -> str:
         if table.relation is not None or event == "update":
-            return super().changes(table, event)
-        return _object([self._member(table, column, event) for column in table.columns])
+            return _valid(super().changes(table, event))
+        return _valid(_object([self._member(table, column, event) for column in table.columns]))
+
+    def _label(self, table: TrackedTable, row: str) -> str:
+        label = super()._label(table, row)
+        return label if label == "NULL" else _valid(label)
 
     def _member(self, table: TrackedTable, column: TrackedColumn, event: Event) -> Member:
-        is_special = column.by_key or column.secret or column.via is not None
+        is_special = column.by_key or column.secret or bool(column.via)
         if is_special or not self.is_required(table, column.column.name):
             return _optional(*self.piece(column, event))
         before, after = around(event)
@@ -129,32 +154,61 @@ class SQLiteExpressions(RowTriggerBackend):
         return f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
 
 
+def _valid(text: str) -> str:
+    # Text that is not UTF-8 can be stored, but not be read again. As bytes it can be passed on.
+    return f"{PREFIX}valid(CAST({text} AS BLOB))"
+
+
 def _optional(condition: str, member: str) -> Member:
     return "", case([(condition, member)]), ""
 
 
 def _object(members: Sequence[Member]) -> str:
+    if not members:
+        return "'{}'"
     # printf() writes nothing for NULL and makes one text of all parts, while || makes a new text
     # for each two. It ends at a zero character, but JSON has none.
-    return object_by_pattern(members, function="printf", rest="substr({0}, 2)")
+    return object_by_pattern(members, function="printf", rest="substr({0}, 2)", literal=quoted)
 
+
+# Any column can hold a value of any type, as SQLite does not check it. A value that is not in the
+# form of its column is logged as it is; bytes are hexadecimal, as they are not text.
+_HEXADECIMAL = "lower(hex({0}))"
+_TAKES_BYTES = (ValueType.BINARY, ValueType.FLOAT)
+# With `TIME_ZONE` in `DATABASES`, Django stores the local times of that zone.
+_OF_OTHER_ZONE = f"{PREFIX}utc({{0}})"
 
 # Django stores moments as "2026-01-02 03:04:05[.ffffff]", times likewise, UUIDs as 32 digits.
+_IS_MOMENT = "{0} GLOB '????-??-??[ T]??:??:??*' AND substr({0}, 20) NOT GLOB '*[^.0-9]*'"
+_MOMENT = (
+    "replace(substr({0}, 1, 19), ' ', 'T') || '.' || substr(substr({0}, 21) || '000000', 1, 6)"
+)
+_AS_IT_IS = "CAST({0} AS TEXT)"
+# Django reads decimals with as many digits, as SQLite stores them as floating point numbers. The
+# function does the same, and is only called for numbers that have more.
+_EXACT_DIGITS = 15
+_IS_EXACT = "{0} BETWEEN -{exact} AND {exact}"
+_AS_DJANGO_READS = f"{PREFIX}decimal({{0}}, {{decimal_places}})"
 _TEXTS: Mapping[ValueType, str] = {
-    ValueType.DECIMAL: "CASE WHEN {0} IS NOT NULL THEN printf('%.{decimal_places}f', {0}) END",
-    ValueType.FLOAT: "customer_history_float({0})",
-    ValueType.BOOLEAN: "CASE WHEN {0} IS NULL THEN NULL WHEN {0} THEN 'true' ELSE 'false' END",
-    ValueType.DATETIME: (
-        "replace(substr({0}, 1, 19), ' ', 'T') || '.'"
-        " || substr(substr({0}, 21) || '000000', 1, 6) || 'Z'"
+    ValueType.DECIMAL: (
+        f"CASE WHEN typeof({{0}}) NOT IN ('real', 'integer') THEN {_AS_IT_IS}"
+        f" WHEN NOT {_IS_EXACT} THEN {_AS_DJANGO_READS}"
+        " WHEN typeof({0}) = 'integer' THEN {0} || '{decimals}'"
+        " ELSE printf('%.{decimal_places}f', {0}) END"
     ),
-    ValueType.LOCAL_DATETIME: (
-        "replace(substr({0}, 1, 19), ' ', 'T') || '.' || substr(substr({0}, 21) || '000000', 1, 6)"
+    ValueType.FLOAT: f"{PREFIX}float({{0}})",
+    ValueType.BOOLEAN: f"CASE {{0}} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE {_AS_IT_IS} END",
+    ValueType.DATETIME: f"CASE WHEN {_IS_MOMENT} THEN {_MOMENT} || 'Z' ELSE {_AS_IT_IS} END",
+    ValueType.LOCAL_DATETIME: f"CASE WHEN {_IS_MOMENT} THEN {_MOMENT} ELSE {_AS_IT_IS} END",
+    ValueType.TIME: (
+        "CASE WHEN {0} GLOB '??:??:??*' AND substr({0}, 9) NOT GLOB '*[^.0-9]*'"
+        " THEN substr({0}, 1, 8) || '.' || substr(substr({0}, 10) || '000000', 1, 6)"
+        f" ELSE {_AS_IT_IS} END"
     ),
-    ValueType.TIME: "substr({0}, 1, 8) || '.' || substr(substr({0}, 10) || '000000', 1, 6)",
     ValueType.UUID: (
-        "substr({0}, 1, 8) || '-' || substr({0}, 9, 4) || '-' || substr({0}, 13, 4)"
-        " || '-' || substr({0}, 17, 4) || '-' || substr({0}, 21)"
+        "CASE WHEN length({0}) = 32 THEN"
+        " substr({0}, 1, 8) || '-' || substr({0}, 9, 4) || '-' || substr({0}, 13, 4)"
+        f" || '-' || substr({{0}}, 17, 4) || '-' || substr({{0}}, 21) ELSE {_AS_IT_IS} END"
     ),
-    ValueType.BINARY: "CASE WHEN {0} IS NOT NULL THEN lower(hex({0})) END",
+    ValueType.BINARY: f"CASE WHEN {{0}} IS NOT NULL THEN {_HEXADECIMAL} END",
 }

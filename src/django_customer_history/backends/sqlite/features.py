@@ -13,5 +13,7 @@ FEATURES = Features(
     has_truncate_triggers=False,
     supports_partitions=False,
     runs_triggers_for_native_cascades=True,
+    minimum_versions={"SQLite": (3, 40)},
+    text_keys_ignore_case=False,
     folds_only_ascii_case=True,
 )

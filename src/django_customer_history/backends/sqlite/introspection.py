@@ -1,9 +1,10 @@
 """SQLite: columns and installed triggers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
 
 
@@ -17,12 +18,12 @@ def columns(
             # table_xinfo, unlike table_info, lists generated columns too. Without 'main', a
             # temporary table of the same name would come first.
             cursor.execute(
-                """SELECT name, type, "notnull" FROM pragma_table_xinfo(%s, 'main')""", [table]
+                """SELECT name, type, "notnull", pk FROM pragma_table_xinfo(%s, 'main')""", [table]
             )
             if rows := cursor.fetchall():
                 found[table] = tuple(
-                    Column(name=name, type=type_.lower(), required=bool(required))
-                    for name, type_, required in rows
+                    Column(name=name, type=type_.lower(), required=bool(required), is_key=bool(key))
+                    for name, type_, required, key in rows
                 )
     return found
 
@@ -39,3 +40,48 @@ def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
             InstalledTrigger(table=table, name=name, body=sql)
             for table, name, sql in cursor.fetchall()
         ]
+
+
+def unsupported_tables(connection: BaseDatabaseWrapper, tables: Iterable[str]) -> Mapping[str, str]:
+    """Return what each of the tables is that is not a table of rows."""
+    wanted = set(tables)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, type FROM main.sqlite_master WHERE type = 'view'"
+            " OR (type = 'table' AND upper(substr(sql, 1, 20)) = 'CREATE VIRTUAL TABLE')"
+        )
+        return {
+            name: "a view" if kind == "view" else "a virtual table"
+            for name, kind in cursor.fetchall()
+            if name in wanted
+        }
+
+
+def problems_of_log(connection: BaseDatabaseWrapper, log: str) -> Iterator[DatabaseProblem]:
+    """Yield what else is at the table of the log."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = %s"
+            " AND substr(name, 1, %s) <> %s UNION ALL"
+            " SELECT name FROM sqlite_temp_master WHERE type = 'trigger' AND tbl_name = %s"
+            " ORDER BY 1",
+            [log, len(PREFIX), PREFIX, log],
+        )
+        foreign = [name for (name,) in cursor.fetchall()]
+        cursor.execute(
+            "SELECT name FROM sqlite_temp_master WHERE type IN ('table', 'view') AND name = %s",
+            [log],
+        )
+        is_temporary = cursor.fetchone() is not None
+    for name in foreign:
+        yield DatabaseProblem(
+            code="W030",
+            text=f"the trigger {name} on {log} is not of this package and can change entries",
+            hint="Drop it. To react to entries, read the log.",
+        )
+    if is_temporary:
+        yield DatabaseProblem(
+            code="W031",
+            text=f"a temporary table of this connection has the name {log}, and takes its place",
+            hint=f"DROP TABLE temp.{log}",
+        )

@@ -24,6 +24,19 @@ BEGIN
 END
 """
 
+# A fixture that is loaded again writes what is there already.
+APPEND_ONLY_UPDATE = """
+CREATE TRIGGER {name}
+BEFORE {event} ON {log}
+WHEN (
+  {change}
+)
+BEGIN
+  {header}
+  SELECT RAISE(ABORT, {message});
+END
+"""
+
 # Without recursive_triggers, REPLACE removes the old row without running its DELETE trigger.
 APPEND_ONLY_REPLACE = """
 CREATE TRIGGER {name}
