@@ -35,16 +35,15 @@ from django_customer_history.capture.events import (
 )
 from django_customer_history.capture.existing_rows import (
     VALUE,
+    ExistingRow,
+    become_writer,
     existing_rows,
     fetch_rows,
     for_django,
     keys_to_split,
 )
 from django_customer_history.capture.plan import tracked_tables
-from django_customer_history.capture.triggers import (
-    compare_triggers,
-    log_table,
-)
+from django_customer_history.capture.triggers import compare_triggers, log_table
 from django_customer_history.context.current import acting
 from django_customer_history.exceptions import CaptureError
 from django_customer_history.labels import (
@@ -106,22 +105,26 @@ class Baseline:
             self._lock(keys)
             missing, partly = self._unlogged(keys)
             contents = self._contents(keys, partly)
-            if missing and keys_to_split(self.connection, self.table):
+            count = len(missing) + len(_keys(contents))
+            if missing and self._needs_python():
                 contents += self._contents(keys, {row: set() for row in missing})
             elif missing:
                 self._write(keys, missing)
             record_baselines(contents, using=self.connection.alias)
-        return len(missing) + len(_keys(contents) - set(missing))
+        return count
+
+    def _needs_python(self) -> bool:
+        """Return whether a query alone cannot write the entries."""
+        # Further entries of a row refer to its first one.
+        written = self._backend.entry_values(self.table, "insert", log=log_table())
+        return len(written) > 1 or bool(keys_to_split(self.connection, self.table))
 
     def _lock(self, keys: Sequence[Any]) -> None:
         if self.connection.features.has_select_for_update:
             rows = self._rows().filter(pk__in=keys).order_by("pk")
             list(rows.select_for_update().values_list("pk", flat=True))
             return
-        # This database has one writer at a time. A write that changes nothing makes this
-        # connection the writer.
-        with self.connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {self._backend.quote(log_table())} WHERE 1 = 0")
+        become_writer(self.connection)
 
     def _unlogged(self, keys: Sequence[Any]) -> tuple[list[str], dict[str, set[str]]]:
         """Return the row keys without an entry, and those with entries but without a start.
@@ -183,7 +186,7 @@ class Baseline:
             condition=self._is_one_of(logged),
             values=[*values, *logged],
         ):
-            known = logged[row.key]
+            known = logged[self._row_key(row)]
             rest = {name: pair for name, pair in row.changes.items() if name not in known}
             if rest or not known:
                 entity = (self.table.entity_model, row.key)
@@ -191,6 +194,11 @@ class Baseline:
                     EntryContent(subject=row.subject, entity=entity, label=row.label, changes=rest)
                 )
         return contents
+
+    def _row_key(self, row: ExistingRow) -> str:
+        if (relation := self.table.relation) is None:
+            return row.key
+        return f"{row.key} {row.changes[relation.field][1]}"
 
     def _among(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
         """Return the condition for the rows with certain primary keys, and its values."""
@@ -234,9 +242,17 @@ def baselines(
     found = []
     for table in tracked_tables(registry, connection):
         registration = registry.find(table.entity_model)
-        if table.part_of is not None or registration is None:
+        relation = table.relation
+        is_part = table.part_of if relation is None else relation.whole
+        if is_part or registration is None:
             continue  # The entry of the child row has the fields of the parent's table too.
         if models_wanted is None or registration.model in models_wanted:
+            if backend_of(connection).hides_rows(connection, table.name):
+                raise CaptureError(
+                    f"In the database {using!r}, row-level security hides rows of {table.name} from"
+                    " this role, so these rows would get no baseline. Run the command as the owner"
+                    " of the table."
+                )
             model = _model_of(table, registration)
             found.append(Baseline(table=table, model=model, connection=connection))
     return found

@@ -1,16 +1,17 @@
 """Entries written from Python: events, accesses to the log, baselines and imports."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, models, router, transaction
-from django.utils import timezone
 
+from django_customer_history.capture.writing import insert_entries, insert_entry
 from django_customer_history.context.arguments import checked_action
 from django_customer_history.context.current import (
     acting,
@@ -18,10 +19,9 @@ from django_customer_history.context.current import (
     pausing,
 )
 from django_customer_history.context.resolved import ResolvedContext
-from django_customer_history.exceptions import InvalidContextError
+from django_customer_history.exceptions import InvalidContextError, NotRegisteredError
 from django_customer_history.keys import (
     datetime_of,
-    next_microsecond,
     time_ordered_uuid,
     uuid_at,
 )
@@ -29,8 +29,9 @@ from django_customer_history.labels import (
     BASELINE,
     Kind,
 )
-from django_customer_history.registration.fields import label_text, secret_fields
-from django_customer_history.registration.registry import registry
+from django_customer_history.registration.fields import label_paths, label_text, secret_fields
+from django_customer_history.registration.own_models import own_model
+from django_customer_history.registration.registry import Registration, label_of, registry
 from django_customer_history.values.encoding import encode, key_text
 
 if TYPE_CHECKING:
@@ -60,18 +61,21 @@ def record(
 
     Raises `InvalidContextError` for a wrong action, a record that is not saved, or changes that
     are not pairs; `ValueError` without subject and entity; `TypeError` for a value that has no
-    text; and `NotRegisteredError` if the model of the entity is not registered.
+    text; and `NotRegisteredError` if the model of the entity is not registered, or that of the
+    subject not with `subject="self"`.
     """
     entity = subject if entity is None else entity
     if entity is None:
         raise ValueError("history.record() needs a subject, an entity, or both.")
-    place = _record("entity" if entity is not subject else "subject", entity)
+    if isinstance(subject, models.Model):
+        check_subject(type(subject))
+    place = saved_record("entity" if entity is not subject else "subject", entity)
     registry.of(type(entity))
     return _write(
         checked_action(action),
-        subject=None if subject is None else _record("subject", subject),
+        subject=None if subject is None else saved_record("subject", subject),
         entity=place,
-        label=_label(entity),
+        label=entity_label(entity),
         changes=_texts(entity, changes or {}),
         using=using or router.db_for_write(type(entity), instance=entity),
     )
@@ -134,8 +138,26 @@ class EntryContent:
 
 def record_baselines(contents: Iterable[EntryContent], *, using: str) -> None:
     """Write baseline entries: what rows held when tracking began. The context marks them."""
-    log = apps.get_model("customer_history", "Entry")
-    log._default_manager.using(using).bulk_create([_event(BASELINE, one) for one in contents])
+    entries = [new_event(BASELINE, content) for content in contents]
+    insert_entries(entries, _primary(entries), using=using)
+
+
+def _primary(entries: Sequence["Entry"]) -> "list[Entry | None]":
+    """Return, for each entry, the first one of its change, which has the first of its subjects.
+
+    It is None for that entry itself.
+    """
+    known: dict[tuple[str, ...], Entry] = {}
+    primary: list[Entry | None] = []
+    for entry in entries:
+        change = (entry.entity_model, entry.entity_id, entry.kind, json.dumps(entry.changes))
+        first = known.setdefault(change, entry)
+        if (first.subject_model, first.subject_id) == (entry.subject_model, entry.subject_id):
+            known[change] = entry  # A change of its own with the same values.
+            primary.append(None)
+        else:
+            primary.append(first)
+    return primary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +187,7 @@ def missing_entries(
 ) -> list[ImportedEntry]:
     """Return the imported entries that are not in the log yet."""
     wanted = {entry.key: entry for entry in imported_entries}
-    log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+    log = own_model("Entry")._default_manager.using(using)
     known = set(log.filter(id__in=list(wanted)).values_list("id", flat=True))
     return [entry for key, entry in wanted.items() if key not in known]
 
@@ -176,9 +198,16 @@ def record_imported(imported_entries: Iterable[ImportedEntry], *, using: str) ->
     Either all of them are written or none.
     """
     with transaction.atomic(using=using):
-        missing = missing_entries(imported_entries, using=using)
-        log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
-        log.bulk_create([_from_import(entry) for entry in missing])
+        imported = list(imported_entries)
+        missing = {entry.key for entry in missing_entries(imported, using=using)}
+        # The other entries of a change may be in the log already.
+        entries = [_from_import(entry) for entry in imported]
+        for _moment, grouped in groupby(entries, key=lambda entry: entry.timestamp):
+            of_change = list(grouped)
+            for entry, first in zip(of_change, _primary(of_change), strict=True):
+                entry.primary_id = None if first is None else first.id
+        log = own_model("Entry")._default_manager.using(using)
+        log.bulk_create([entry for entry in entries if entry.id in missing])
     return len(missing)
 
 
@@ -203,32 +232,25 @@ def _write(
     changes: Mapping[str, list[str | None]] | None = None,
 ) -> "Entry":
     content = EntryContent(entity=entity, subject=subject, label=label, changes=changes or {})
-    entry = _event(action, content)
-    entry.save(using=using, force_insert=True)
+    entry = new_event(action, content)
+    insert_entry(entry, using=using)
     return entry
 
 
-def _event(action: str, content: EntryContent) -> "Entry":
-    moment, resolved = next_microsecond(), current().resolve()
-    return _entry(
-        uuid_at(moment), moment, kind="event", action=action, content=content, resolved=resolved
-    )
+def new_event(action: str, content: EntryContent, *, kind: Kind = "event") -> "Entry":
+    """Return an entry that is not inserted yet, with the context of this moment."""
+    return _entry(kind=kind, action=action, content=content, resolved=current().resolve())
 
 
 def _from_import(entry: ImportedEntry) -> "Entry":
-    return _entry(
-        entry.key,
-        entry.moment,
-        kind=entry.kind,
-        action=entry.action,
-        content=entry.content,
-        resolved=entry.resolved,
+    made = _entry(
+        kind=entry.kind, action=entry.action, content=entry.content, resolved=entry.resolved
     )
+    made.id, made.timestamp = entry.key, datetime_of(entry.moment)
+    return made
 
 
 def _entry(
-    key: UUID,
-    microsecond: int,
     *,
     kind: Kind,
     action: str,
@@ -237,9 +259,7 @@ def _entry(
 ) -> "Entry":
     subject_model, subject_id = content.subject or (None, None)
     entity_model, entity_id = content.entity
-    entry: Entry = apps.get_model("customer_history", "Entry")(
-        id=key,
-        timestamp=_timestamp(microsecond),
+    entry: Entry = own_model("Entry")(
         kind=kind,
         action=action,
         subject_model=subject_model,
@@ -258,12 +278,23 @@ def _entry(
     return entry
 
 
-def _timestamp(microsecond: int) -> Any:
-    moment = datetime_of(microsecond)
-    return moment if timezone.is_aware(timezone.now()) else moment.replace(tzinfo=None)
+def check_subject(model: type[models.Model]) -> None:
+    """Raise `NotRegisteredError` if records of a registered model have no History tab."""
+    registration = registry.of(model)
+    if not registration.is_subject:
+        label = registration.model._meta.label
+        raise NotRegisteredError(
+            f'{label} is not registered with subject="self", so its records have no History tab.'
+            f" Its entries are on the tabs of {_subjects(registration)}; those about one record are"
+            f" Entry.objects.of_entity({registration.model.__name__}, key)."
+        )
 
 
-def _record(argument: str, given: Any) -> Record:
+def _subjects(registration: Registration) -> str:
+    return " and ".join(f"{path!r}" for path in registration.subject) or "no record"
+
+
+def saved_record(argument: str, given: Any) -> Record:
     """Return the label and the key of a record that was given as an argument."""
     if not isinstance(given, models.Model):
         raise InvalidContextError(
@@ -276,11 +307,13 @@ def _record(argument: str, given: Any) -> Record:
         raise InvalidContextError(
             f"{argument}={given!r} is not saved, so it has no key. Save it first."
         )
-    return given._meta.label_lower, key_text(given)
+    return label_of(type(given)), key_text(given)
 
 
-def _label(entity: models.Model) -> str | None:
-    label = label_text(entity, registry.of(type(entity)).label, text=encode)
+def entity_label(entity: models.Model) -> str | None:
+    """Return the label that the log keeps of a record, as triggers write it."""
+    paths = label_paths(registry.of(entity.__class__))
+    label = label_text(entity, paths, text=encode)
     return label[:255] or None
 
 

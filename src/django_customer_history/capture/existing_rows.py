@@ -4,7 +4,7 @@ The same SQL as in the triggers reads them.
 """
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from django_customer_history.backends import backend_of, features_of
 from django_customer_history.backends.existing_rows import NEW, select_queries
 from django_customer_history.backends.tables import (
     Column,
+    SubjectPath,
     TrackedColumn,
     TrackedTable,
 )
@@ -34,7 +35,7 @@ class ExistingRow:
     label: str | None
     changes: dict[str, list[str | None]]
     path_number: int = 0
-    """The position of the path that leads to the subject, among the paths of the table."""
+    """The position of the place that the subject was found at: a path, or a generic foreign key."""
     extra_values: tuple[Any, ...] = ()
     """The texts of the extra columns."""
 
@@ -82,6 +83,16 @@ def existing_rows(
             )
 
 
+def become_writer(connection: BaseDatabaseWrapper) -> None:
+    """Make this connection the one writer of a database that has no locks of rows.
+
+    No other connection can write until the transaction ends.
+    """
+    # A write that changes nothing takes the lock.
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {backend_of(connection).quote(log_table())} WHERE 1 = 0")
+
+
 def fetch_rows(
     connection: BaseDatabaseWrapper, sql: str, values: Sequence[Any]
 ) -> list[tuple[Any, ...]]:
@@ -103,7 +114,7 @@ def keys_to_split(connection: BaseDatabaseWrapper, table: TrackedTable) -> list[
     return [column.field for column in table.columns if column.by_key]
 
 
-def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) -> TrackedTable:
+def snapshots_of(table: TrackedTable, *, name: str, columns: Set[str]) -> TrackedTable:
     """Return a table of snapshots of the rows as a tracked table.
 
     Its columns have the same names, and include those of parents. It has no secret columns.
@@ -111,10 +122,21 @@ def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) ->
 
     def kept(several: Iterable[TrackedColumn]) -> tuple[TrackedColumn, ...]:
         return tuple(
-            replace(one, via=None)
-            for one in several
-            if one.column.name in columns and not one.secret
+            one for one in map(_from_whole_row, several) if one.start in columns and not one.secret
         )
+
+    def kept_paths() -> Iterator[SubjectPath]:
+        for path in table.subjects:
+            test = path.only_for
+            whole = replace(
+                path,
+                key=tuple(map(_from_whole_row, path.key)),
+                only_for=None
+                if test is None
+                else replace(test, column=_from_whole_row(test.column)),
+            )
+            if columns >= set(whole.starts):
+                yield whole
 
     return replace(
         table,
@@ -124,10 +146,18 @@ def snapshots_of(table: TrackedTable, *, name: str, columns: Collection[str]) ->
         layout=(),
         only_listed=True,
         label=kept(table.label),
-        subjects=tuple(path for path in table.subjects if path.column in columns),
+        subjects=tuple(kept_paths()),
         inherited=(),
         action_rules=(),
     )
+
+
+def _from_whole_row(column: TrackedColumn) -> TrackedColumn:
+    """Return a column without the steps between the tables of one record: one row has it all."""
+    via = column.via
+    while via and via[0].is_part:
+        via = via[1:]
+    return replace(column, via=via)
 
 
 def split(field: str, text: str | None) -> dict[str, list[str | None]]:

@@ -1,6 +1,7 @@
 """Let Django empty the log: `manage.py flush` and `TransactionTestCase` do it on purpose."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -13,7 +14,7 @@ from django_customer_history.capture.triggers import (
     append_only_triggers,
     log_table,
 )
-from django_customer_history.context.current import acting
+from django_customer_history.context.current import acting, pausing
 
 
 def patch_flush(connection: BaseDatabaseWrapper) -> None:
@@ -25,8 +26,17 @@ def patch_flush(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor not in SUPPORTED_VENDORS or hasattr(operations, "_unpatched_sql_flush"):
         return
     operations._unpatched_sql_flush = operations.sql_flush
-    # Some rows may need a reason to be deleted.
-    operations.execute_sql_flush = acting(reason="flush")(operations.execute_sql_flush)
+    execute = operations.execute_sql_flush
+
+    def execute_sql_flush(statements: Sequence[str], **options: Any) -> Any:
+        log = operations.quote_name(log_table())
+        # What is emptied with the log is not logged; what is emptied without it is.
+        pause = pausing() if any(log in one for one in statements) else nullcontext()
+        # Some rows need a reason to be deleted.
+        with acting(reason="flush"), pause:
+            return execute(statements, **options)
+
+    operations.execute_sql_flush = execute_sql_flush
 
     def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
         statements = operations._unpatched_sql_flush(style, tables, **options)

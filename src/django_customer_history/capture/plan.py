@@ -4,27 +4,27 @@ The columns come from the database and not from the models. In the middle of a m
 rolling deploy, the two differ, and every change must be recorded then too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.contenttypes.fields import GenericForeignKey
-from django.db import models, router
+from django.db import router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import (
-    Column,
     ContentTypeTest,
-    InheritanceJoin,
+    InheritedPart,
     Join,
     Relation,
     SubjectPath,
     TrackedColumn,
     TrackedTable,
 )
+from django_customer_history.capture.paths import Model, Place, Schema
 from django_customer_history.capture.rules import (
     action_rules,
     link_reason_rules,
@@ -34,333 +34,342 @@ from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
-    is_password_name,
+    concrete_model,
 )
 from django_customer_history.registration.subject_paths import (
     Route,
+    label_parts,
     passable_routes,
     relations,
 )
-from django_customer_history.values.encoding import (
-    AnyField,
-    decimal_places_of,
-    value_type_of,
-)
+from django_customer_history.values.encoding import value_type_of
 from django_customer_history.values.types import ValueType
 
-Columns = Mapping[str, Sequence[Column]]
+
+def tracked_tables(
+    registry: Registry,
+    connection: BaseDatabaseWrapper,
+    *,
+    around: Collection[str] | None = None,
+) -> list[TrackedTable]:
+    """Return the tables to track in one database, of those that exist there.
+
+    With `around`, return only tables of models that have to do with these tables.
+    """
+    planned = planned_registrations(registry, connection.alias)
+    names = [(one, _names(one, registry)) for one in planned]
+    if around is not None:
+        names = [(one, read) for one, read in names if not read.isdisjoint(around)]
+    read = {name for _one, several in names for name in several}
+    backend = backend_of(connection)
+    columns = backend.columns(connection, read) if read else {}
+    # A view has columns, and paths to a subject may lead through it, but it has no triggers.
+    unsupported = backend.unsupported_tables(connection, read) if read else {}
+    planner = _Planner(
+        registry=registry,
+        schema=Schema(registry=registry, connection=connection, columns=columns),
+    )
+    tables = [table for one, _read in names for table in planner.tables(one)]
+    # In the middle of a migration, a table without a key is tracked when it has one again.
+    return _with_roles([one for one in tables if one.name not in unsupported and one.key])
 
 
-def tracked_tables(registry: Registry, connection: BaseDatabaseWrapper) -> list[TrackedTable]:
-    """Return the tables to track in one database, of those that exist there."""
-    planned = [
-        registration
-        for registration in registry
-        if router.allow_migrate_model(connection.alias, registration.model)
+def planned_registrations(registry: Registry, alias: str) -> list[Registration]:
+    """Return the registrations of the models that have a table in a database."""
+    return [
+        one
+        for one in registry
+        if not one.model._meta.swapped and router.allow_migrate_model(alias, one.model)
     ]
-    names = _names(planned, registry)
-    former = {name for name in names for name in registry.former_tables.get(name, ())}
-    columns = backend_of(connection).columns(connection, names | former)
-    planner = _Planner(registry=registry, connection=connection, columns=columns)
-    tables: dict[tuple[str, str], TrackedTable] = {}
-    for registration in planned:
-        for table in planner.tables(registration):
-            # A table is tracked once for itself, and once for each registered child model.
-            child = "" if table.part_of is None else table.part_of.table
-            tables.setdefault((table.name, child), table)
-    return list(tables.values())
 
 
-def untracked_models(
+def unrecorded_models(
     registry: Registry, connection: BaseDatabaseWrapper
-) -> list[type[models.Model]]:
-    """Return the registered models whose table is not in a database that should have it."""
-    planned = [
-        registration.model
-        for registration in registry
-        if router.allow_migrate_model(connection.alias, registration.model)
-    ]
+) -> Iterator[tuple[Model, str | None]]:
+    """Yield the registered models without triggers in a database that should have them.
+
+    With each comes what its table is, such as "a view", or None if there is no such table.
+    """
+    planned = [one.model for one in planned_registrations(registry, connection.alias)]
     tables = {model._meta.db_table for model in planned}
-    present = backend_of(connection).columns(connection, tables)
-    return [model for model in planned if model._meta.db_table not in present]
+    backend = backend_of(connection)
+    present = backend.columns(connection, tables)
+    unsupported = backend.unsupported_tables(connection, tables)
+    for model in planned:
+        table = model._meta.db_table
+        if table not in present or table in unsupported:
+            yield model, unsupported.get(table)
 
 
-def _names(planned: Iterable[Registration], registry: Registry) -> set[str]:
-    names = set()
-    for registration in planned:
-        names.add(registration.model._meta.db_table)
-        names |= {parent._meta.db_table for parent in registration.model._meta.get_parent_list()}
-        names |= {
-            field.remote_field.through._meta.db_table for field in relations(registration, registry)
-        }
-        for route in passable_routes(registration, registry):
-            names |= {key.related_model._meta.db_table for key in route.foreign_keys}
-    return names
+def _with_roles(tables: Sequence[TrackedTable]) -> list[TrackedTable]:
+    """Return the tables, so that no two have triggers of the same name.
+
+    Two many-to-many fields may share their through model.
+    """
+    planned = Counter((table.name, table.role) for table in tables)
+    return [
+        table
+        if planned[table.name, table.role] == 1
+        else replace(table, role=" ".join(filter(None, [table.role, _purpose(table)])))
+        for table in tables
+    ]
+
+
+def _purpose(table: TrackedTable) -> str:
+    field = "" if table.relation is None else f".{table.relation.field}"
+    return f"{table.entity_model}{field}"
+
+
+def _names(registration: Registration, registry: Registry) -> set[str]:
+    """Return the names of all tables that the triggers of a model are on, or read."""
+    model = registration.model
+    links = relations(registration, registry)
+    reached = [model, *(concrete_model(one.remote_field.through) for one in links)]
+    followed = [key for one in passable_routes(registration, registry) for key in one.foreign_keys]
+    followed += [key for one in label_parts(registration, registry) for key in one.foreign_keys]
+    for field in links:
+        through = field.remote_field.through._meta
+        # The models of a migration may not have renamed them yet: then there is no name.
+        own = filter(None, [field.m2m_field_name(), field.m2m_reverse_field_name()])
+        followed += map(through.get_field, own)
+    reached += [concrete_model(key.related_model) for key in followed]
+    reached += [
+        one.target
+        for one in passable_routes(registration, registry)
+        if one.generic is None or _may_have_spellings(one.target)
+    ]
+    reached += [
+        _content_types(one.generic)
+        for one in passable_routes(registration, registry)
+        if one.generic is not None
+    ]
+    reached += [parent for one in reached for parent in one._meta.get_parent_list()]
+    names = {one._meta.db_table for one in reached}
+    return names.union(*(registry.former_tables.get(name, ()) for name in names))
+
+
+def _may_have_spellings(model: Model) -> bool:
+    # A generic foreign key holds any other key as the log has it: its table is not read.
+    types = {value_type_of(field, use_tz=True) for field in model._meta.pk_fields}
+    return not types.isdisjoint({ValueType.TEXT, None})
+
+
+def _content_types(field: GenericForeignKey) -> Model:
+    # Not from the app registry: a test may have taken the app out of it.
+    related: Any = field.model._meta.get_field(field.ct_field)
+    return concrete_model(related.related_model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Planner:
     registry: Registry
-    connection: BaseDatabaseWrapper
-    columns: Columns
-
-    def table_of(self, model: type[models.Model]) -> str:
-        """Return the name of a model's table: the former name if only that table exists."""
-        name = model._meta.db_table
-        if name in self.columns:
-            return name
-        former = self.registry.former_tables.get(name, frozenset())
-        return next((one for one in sorted(former) if one in self.columns), name)
+    schema: Schema
 
     def tables(self, registration: Registration) -> Iterator[TrackedTable]:
-        """Yield the model's own table and those of its many-to-many fields."""
-        name = self.table_of(registration.model)
-        parents = [
-            parent
-            for parent in registration.model._meta.get_parent_list()
-            if self._has(self.table_of(parent))
-        ]
-        if name in self.columns:
-            yield self._own_table(registration, parents)
-            for parent in parents:
-                yield self._parent_table(registration, parent)
+        """Yield the model's own table, those of its parents, and those of many-to-many fields."""
+        model = registration.model
+        if not self.schema.has(self.schema.table_of(model)):
+            return
+        yield self._own_table(registration)
+        for parent in self.schema.parents_of(model):
+            yield self._parent_table(registration, parent)
         for field in relations(registration, self.registry):
-            through = field.remote_field.through
-            if through._meta.db_table in self.columns and self._has(name):
-                yield self._relation_table(registration, field)
+            yield from self._relation_tables(registration, field)
 
-    def _own_table(
-        self, registration: Registration, parents: Sequence[type[models.Model]]
-    ) -> TrackedTable:
-        meta = registration.model._meta
-        tracked, hidden = self._columns_of(registration, registration.model, via=None)
-        inherited = [self._inheritance_join(registration.model, parent) for parent in parents]
-        for parent, inheritance_join in zip(parents, inherited, strict=True):
-            more_tracked, more_hidden = self._columns_of(registration, parent, via=inheritance_join)
+    def _own_table(self, registration: Registration) -> TrackedTable:
+        model = registration.model
+        tracked, hidden = self._columns_of(registration, model, via=())
+        inherited = []
+        for parent in self.schema.parents_of(model):
+            via = self.schema.to_part(Place(model=model, part=model), parent).via
+            more_tracked, more_hidden = self._columns_of(registration, parent, via=via)
+            inherited.append(InheritedPart(via=via, hidden=tuple(more_hidden)))
             tracked += more_tracked
-            hidden += more_hidden
-        return TrackedTable(
-            name=self.table_of(registration.model),
-            entity_model=meta.label_lower,
-            key=tuple(self._known_column(field) for field in meta.pk_fields),
-            columns=tuple(tracked),
+        table = self._table(registration, Place(model=model, part=model), tracked)
+        return replace(
+            table,
             hidden=tuple(hidden),
-            layout=tuple(self.columns[self.table_of(registration.model)]),
-            only_listed=registration.only is not None,
-            label=self._label(registration, registration.model),
-            subjects=tuple(self._paths(registration, registration.model)),
+            layout=tuple(self.schema.columns[table.name]),
             inherited=tuple(inherited),
-            action_rules=tuple(action_rules(registration, tracked)),
-            reason_rules=tuple(reason_rules(registration, tracked)),
         )
 
-    def _parent_table(self, registration: Registration, parent: type[models.Model]) -> TrackedTable:
-        tracked, hidden = self._columns_of(registration, parent, via=None)
-        return TrackedTable(
-            name=self.table_of(parent),
-            entity_model=registration.model._meta.label_lower,
-            key=(self._known_column(parent._meta.pk),),
-            columns=tuple(tracked),
+    def _parent_table(self, registration: Registration, parent: Model) -> TrackedTable:
+        model = registration.model
+        place = Place(model=model, part=parent)
+        tracked, hidden = self._columns_of(registration, parent, via=())
+        return replace(
+            self._table(registration, place, tracked),
             hidden=tuple(hidden),
+            part_of=self.schema.to_part(place, model).via,
+            role=self.schema.table_of(model),
+        )
+
+    def _table(
+        self, registration: Registration, place: Place, tracked: Sequence[TrackedColumn]
+    ) -> TrackedTable:
+        return TrackedTable(
+            name=self.schema.table_of(place.part),
+            entity_model=registration.model._meta.label_lower,
+            key=self.schema.key_at(place, registration.model),
+            columns=tuple(tracked),
             only_listed=registration.only is not None,
-            label=self._label(registration, parent),
-            subjects=tuple(self._paths(registration, parent)),
-            part_of=self._inheritance_join(parent, registration.model),
+            label=tuple(self._label(registration, place, self.schema.table_of(place.part))),
+            subjects=tuple(self._paths(registration, place, self.schema.table_of(place.part))),
             action_rules=tuple(action_rules(registration, tracked)),
             reason_rules=tuple(reason_rules(registration, tracked)),
         )
 
     def _columns_of(
-        self, registration: Registration, model: type[models.Model], *, via: InheritanceJoin | None
+        self, registration: Registration, model: Model, *, via: tuple[Join, ...]
     ) -> tuple[list[TrackedColumn], list[str]]:
         """Return the columns of a model's table that are logged, and the names of the others."""
         by_column = {field.column: field for field in model._meta.local_concrete_fields}
-        keys = {field.column for field in model._meta.pk_fields}
+        keys = {one.column.name for one in self.schema.key_of(model)}
         tracked, hidden = [], []
-        for column in self.columns[self.table_of(model)]:
+        for column in self.schema.columns[self.schema.table_of(model)]:
             field = by_column.get(column.name)
             if column.name in keys or not is_logged(registration, field):
                 hidden.append(column.name)
             else:
-                tracked.append(replace(self._column(column, field, registration), via=via))
+                logged = self.schema.logged_column(column, field, registration)
+                tracked.append(replace(logged, via=via))
         return tracked, hidden
 
-    def _inheritance_join(
-        self, model: type[models.Model], other: type[models.Model]
-    ) -> InheritanceJoin:
-        """Return how to find the part of a row in the table of a parent, or of a child."""
-        is_parent = other in model._meta.get_parent_list()
-        child, parent = (model, other) if is_parent else (other, model)
-        link = _column_of(cast("AnyField", child._meta.get_ancestor_link(parent)))
-        key = _column_of(parent._meta.pk)
-        return InheritanceJoin(
-            table=self.table_of(other),
-            key=key if is_parent else link,
-            key_type=self._key_type(parent._meta.pk),
-            link=link if is_parent else key,
-        )
+    def _relation_tables(self, registration: Registration, field: Any) -> Iterator[TrackedTable]:
+        """Yield the table of a many-to-many field and, if its columns are inherited, of parents."""
+        through = concrete_model(field.remote_field.through)
+        for part in (through, *self.schema.parents_of(through)):
+            table = self.schema.table_of(part)
+            place = Place(model=through, part=part)
+            source_field = through._meta.get_field(field.m2m_field_name())
+            target_field: Any = through._meta.get_field(field.m2m_reverse_field_name())
+            is_needed = part is through or part in (source_field.model, target_field.model)
+            if is_needed and self.schema.has(table):
+                yield self._relation_table(registration, field, place, source_field, target_field)
 
-    def _relation_table(self, registration: Registration, field: Any) -> TrackedTable:
-        through = field.remote_field.through._meta
-        source = self._known_column(through.get_field(field.m2m_field_name()))
-        target = self._known_column(through.get_field(field.m2m_reverse_field_name()))
-        own = registration.model._meta
-        first = Join(
-            table=self.table_of(registration.model),
-            key=_column_of(own.pk),
-            key_type=self._key_type(own.pk),
-            column="",
-            entity_model=own.label_lower,
-            key_value_type=self._known_column(own.pk).value_type,
-        )
+    def _relation_table(
+        self,
+        registration: Registration,
+        field: Any,
+        place: Place,
+        source_field: Any,
+        target_field: Any,
+    ) -> TrackedTable:
+        schema, model = self.schema, registration.model
+        through, table = place.model, self.schema.table_of(place.part)
+        owner = self._owner(registration, schema.follow(place, source_field))
+        linked = schema.follow(place, target_field)
+        source, target_link = (schema.read(place, one) for one in (source_field, target_field))
+        keys = schema.key_at(linked, concrete_model(target_field.related_model))
+        target = keys[0] if keys else target_link
+        whole = schema.to_part(place, through).via
+        part_of = schema.to_part(owner, model).via if owner.part is not model else ()
+        others = ((model, part_of), (through, whole))
+        roles = [schema.table_of(one) for one, is_other in others if is_other]
         return TrackedTable(
-            name=through.db_table,
-            entity_model=own.label_lower,
-            key=(source,),
+            name=table,
+            entity_model=model._meta.label_lower,
+            key=tuple(_or_link(column, source) for column in schema.key_at(owner, model)),
             columns=(),
-            layout=tuple(self.columns[through.db_table]),
-            subjects=tuple(
-                _path_of_link(
-                    path, first, source.column.name, is_self=path.column == _column_of(own.pk)
-                )
-                for path in self._paths(registration, registration.model)
-                if path.only_for is None
+            layout=tuple(schema.columns[table]),
+            subjects=tuple(self._paths(registration, owner, table)),
+            label=tuple(self._label(registration, owner, table)),
+            relation=Relation(
+                field=field.name,
+                source=source,
+                target=_or_link(target, target_link),
+                target_link=target_link,
+                whole=whole,
             ),
-            label=self._label(registration, registration.model),
-            relation=Relation(field=field.name, source=source, target=target, owner=first),
+            part_of=part_of,
+            role=" ".join(roles),
             reason_rules=tuple(link_reason_rules(registration, field.name)),
         )
 
-    def _paths(
-        self, registration: Registration, model: type[models.Model]
-    ) -> Iterator[SubjectPath]:
-        """Yield the paths to the subjects, from the table of the model or of a parent."""
-        meta = registration.model._meta
-        if registration.is_subject and len(meta.pk_fields) == 1:
-            yield SubjectPath(
-                model=meta.label_lower,
-                column=_column_of(model._meta.pk),
-                value_type=self._known_column(meta.pk).value_type,
-            )
+    def _owner(self, registration: Registration, place: Place) -> Place:
+        """Return the place of the row of a link's owner as one of the registered model."""
+        # The link may lead to a parent of the model, which has the field.
+        label = registration.model._meta.label_lower
+        via = [
+            replace(join, entity_model=label) if join.entity_model else join for join in place.via
+        ]
+        return replace(place, model=registration.model, via=tuple(via))
+
+    def _paths(self, registration: Registration, place: Place, table: str) -> Iterator[SubjectPath]:
+        """Yield the paths to the subjects, from a table that leads to the record."""
+        model = registration.model
+        if registration.is_subject:
+            yield SubjectPath(model=model._meta.label_lower, key=self.schema.key_at(place, model))
         for route in passable_routes(registration, self.registry):
-            path = self._generic_path(route) if route.generic else self._path(route)
-            home = route.generic.model if route.generic else route.foreign_keys[0].model
-            if home is not model:
-                path = self._path_from(path, home, model)
-            if all(self._has(join.table, join.key, join.column) for join in path.joins) and (
-                self._has(self.table_of(model), path.column)
-            ):
+            reached = place
+            for foreign_key in route.foreign_keys:
+                reached = self.schema.follow(reached, foreign_key)
+            path = self._path(route, reached)
+            columns = [*path.key, *([] if path.only_for is None else [path.only_for.column])]
+            # In the middle of a migration a step may not exist yet.
+            if path.key and all(self.schema.has_all(column, table) for column in columns):
                 yield path
 
-    def _path_from(
-        self, path: SubjectPath, home: type[models.Model], model: type[models.Model]
-    ) -> SubjectPath:
-        to_home = self._inheritance_join(model, home)
-        first = Join(
-            table=to_home.table,
-            key=to_home.key,
-            key_type=to_home.key_type,
-            column=path.column,
-        )
-        return replace(path, column=to_home.link, joins=(first, *path.joins))
-
-    def _path(self, route: Route) -> SubjectPath:
-        joins = []
-        for number, foreign_key in enumerate(route.foreign_keys):
-            target = foreign_key.target_field
-            following = route.foreign_keys[number + 1 : number + 2]
-            onward = following[0] if following else route.target._meta.pk
-            if following or target != onward:
-                joins.append(
+    def _path(self, route: Route, reached: Place) -> SubjectPath:
+        target = route.target
+        if route.generic is None:
+            return SubjectPath(
+                model=target._meta.label_lower, key=self.schema.key_at(reached, target)
+            )
+        generic: Any = route.generic
+        meta = reached.model._meta
+        held = cast("Any", meta.get_field(generic.fk_field))
+        key = self.schema.read(reached, held)
+        own = self.schema.key_of(target)
+        if len(own) == 1 and self.schema.has_spellings(target, own[0]):
+            key = replace(
+                own[0],
+                via=(
+                    *key.via,
                     Join(
-                        table=self.table_of(target.model),
-                        key=_column_of(target),
-                        key_type=self._key_type(target),
-                        column=_column_of(onward),
-                        entity_model=target.model._meta.label_lower if target.primary_key else "",
-                        key_value_type=self._known_column(target).value_type,
-                    )
-                )
+                        link=key.column.name,
+                        table=self.schema.table_of(target),
+                        key=own[0].column.name,
+                        key_type=own[0].column.type,
+                        key_collation=own[0].column.collation,
+                    ),
+                ),
+                or_else=key,
+            )
         return SubjectPath(
-            model=route.target._meta.label_lower,
-            column=_column_of(route.foreign_keys[0]),
-            value_type=self._known_column(route.target._meta.pk).value_type,
-            joins=tuple(joins),
-        )
-
-    def _generic_path(self, route: Route) -> SubjectPath:
-        generic, target = cast("GenericForeignKey", route.generic), route.target._meta
-        meta = generic.model._meta
-        content_type = apps.get_model("contenttypes", "ContentType")
-        return SubjectPath(
-            model=target.label_lower,
-            column=meta.get_field(generic.fk_field).column,
-            value_type=self._known_column(meta.get_field(generic.fk_field)).value_type,
+            model=target._meta.label_lower,
+            key=(key,),
             only_for=ContentTypeTest(
-                table=content_type._meta.db_table,
-                column=meta.get_field(generic.ct_field).column,
-                app_label=target.app_label,
-                model=str(target.model_name),
+                table=_content_types(generic)._meta.db_table,
+                column=self.schema.read(reached, cast("Any", meta.get_field(generic.ct_field))),
+                app_label=target._meta.app_label,
+                models=tuple(_names_of(target, generic)),
             ),
         )
 
     def _label(
-        self, registration: Registration, model: type[models.Model]
-    ) -> tuple[TrackedColumn, ...]:
-        by_name = {field.name: field for field in registration.model._meta.concrete_fields}
-        fields = [by_name[name] for name in registration.label if name in by_name]
-        return tuple(
-            replace(
-                self._known_column(field),
-                via=None if field.model is model else self._inheritance_join(model, field.model),
-            )
-            for field in fields
-            if self._has(self.table_of(field.model), _column_of(field))
-            and not self.registry.keeps_secret(registration, field)
-        )
-
-    def _known_column(self, field: AnyField) -> TrackedColumn:
-        """Return a column that the model knows, with the type that the database has for it."""
-        name, table = _column_of(field), self.table_of(field.model)
-        named = {column.name: column for column in self.columns.get(table, ())}
-        fallback = Column(name=name, type=field.db_type(self.connection) or "")
-        return self._column(named.get(name, fallback), field, None)
-
-    def _column(
-        self, column: Column, field: "AnyField | None", registration: Registration | None
-    ) -> TrackedColumn:
-        hint: ValueType | None = None
-        secret, by_key = is_password_name(column.name), False
-        if field is not None:
-            hint = value_type_of(field, use_tz=settings.USE_TZ)
-        if field is not None and registration is not None:
-            secret = self.registry.keeps_secret(registration, field)
-            # The keys of a secret value would reveal something about it.
-            by_key = field.name in registration.json_keys and not secret
-        return TrackedColumn(
-            column=column,
-            field=column.name if field is None else field.name,
-            value_type=backend_of(self.connection).value_type(column, hint),
-            decimal_places=0 if field is None else decimal_places_of(field),
-            secret=secret,
-            by_key=by_key,
-        )
-
-    def _key_type(self, field: AnyField) -> str:
-        return field.rel_db_type(self.connection) or "text"
-
-    def _has(self, table: str, *columns: str) -> bool:
-        names = {column.name for column in self.columns.get(table, ())}
-        return table in self.columns and names.issuperset(columns)
+        self, registration: Registration, place: Place, table: str
+    ) -> Iterator[TrackedColumn]:
+        for part in label_parts(registration, self.registry):
+            reached = place
+            for foreign_key in part.foreign_keys:
+                reached = self.schema.follow(reached, foreign_key)
+            column = self.schema.read(reached, part.field)
+            if self.schema.has_all(column, table) and not self.registry.keeps_secret(
+                registration, part.field
+            ):
+                yield column
 
 
-def _column_of(field: AnyField) -> str:
-    return str(field.column)
+def _or_link(key: TrackedColumn, link: TrackedColumn) -> TrackedColumn:
+    """Return the key at an end of a link; if its row was deleted before, what the link holds."""
+    return replace(key, or_else=link) if key.via and key.via != link.via else key
 
 
-def _path_of_link(path: SubjectPath, first: Join, column: str, *, is_self: bool) -> SubjectPath:
-    """Return the path of a row, starting from a many-to-many table of the row."""
-    joins = path.joins
-    if joins or not is_self:
-        joins = (replace(first, column=path.column), *joins)
-    return SubjectPath(model=path.model, column=column, value_type=path.value_type, joins=joins)
+def _names_of(target: Model, generic: GenericForeignKey) -> Iterable[str]:
+    """Yield the names of a model in the content types of a generic foreign key."""
+    yield str(target._meta.model_name)
+    if not generic.for_concrete_model:
+        for model in apps.get_models():
+            if model._meta.proxy and model._meta.concrete_model is target:
+                yield str(model._meta.model_name)

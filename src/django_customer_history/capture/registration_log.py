@@ -5,27 +5,33 @@ becomes an entry: "History Started", "History Changed" or "History Stopped".
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.apps import apps
-from django.db.models import Max, Min
+from django.db import connections
+from django.db.models import Max, Min, Q
 
+from django_customer_history.backends import microsecond_of
 from django_customer_history.capture.events import record_about_history
+from django_customer_history.capture.renames import log_model_rename, renamed_models
 from django_customer_history.context.current import acting
 from django_customer_history.keys import (
     datetime_of,
     lowest_uuid_at,
-    microseconds_of,
 )
 from django_customer_history.masks import as_mask
-from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.models import Entry
 from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
     Registration,
     registry,
 )
+from django_customer_history.registration.renames import renames
+from django_customer_history.values.moments import in_utc
 
 KIND = "customer_history.registration"
 """The entity model of these entries; their entity is the model's label."""
@@ -33,28 +39,78 @@ KIND = "customer_history.registration"
 _STARTED, _CHANGED, _STOPPED = "History Started", "History Changed", "History Stopped"
 
 
-FormerLabels = Mapping[str, frozenset[str]]
-"""Fields that were once in the option `label` of a model, by the model's label."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerLabel:
+    """The fields that a label was made of until an entry about the registration."""
+
+    names: tuple[str, ...]
+    until: UUID
 
 
-def changed_registrations(entries: EntryQuerySet) -> EntryQuerySet:
-    """Return the entries with former options of registrations."""
-    return entries.filter(entity_model=KIND, action__in=(_CHANGED, _STOPPED))
+FormerLabels = Mapping[str, Sequence[FormerLabel]]
+"""What labels were made of in former times, by the label of the model of today."""
 
 
-def former_labels(changed: Iterable[Entry]) -> FormerLabels:
+def changed_registrations() -> Q:
+    """Return the condition of the entries with former options of registrations."""
+    return Q(entity_model=KIND, action__in=(_CHANGED, _STOPPED))
+
+
+def former_labels(changed: Iterable[Entry], *, using: str) -> FormerLabels:
     """Return the former label fields of each model from entries of `changed_registrations`."""
-    found: dict[str, frozenset[str]] = {}
+    found: dict[str, list[FormerLabel]] = defaultdict(list)
     for entry in changed:
         old = entry.changes.get("label", [None])[0]
-        if old is not None:
-            known = found.get(entry.entity_id, frozenset())
-            found[entry.entity_id] = known | set(json.loads(old))
+        if entry.entity_model == KIND and old is not None:
+            found[entry.entity_id].append(FormerLabel(names=tuple(json.loads(old)), until=entry.id))
+    for one in renames.of(using):
+        if one.is_model and one.old in found:
+            found[one.new] += found[one.old]
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerOptions:
+    """The options of a registration that matter to readers, from an entry of the log on."""
+
+    since: UUID
+    confidential: Mapping[str, str]
+    """Names of masks by field."""
+    secret: frozenset[str]
+    fields: frozenset[str]
+
+
+def options_since(options: Sequence[FormerOptions], key: UUID) -> Sequence[FormerOptions]:
+    """Return the options in force when the entry `key` was written, and all later ones."""
+    in_force = [number for number, one in enumerate(options) if one.since <= key]
+    return options[in_force[-1] :] if in_force else ()
+
+
+def former_options(label: str, *, using: str) -> Sequence[FormerOptions]:
+    """Return the options that a model had, in the order of time."""
+    known: dict[str, str] = {}
+    found = []
+    log = Entry.objects.using(using)
+    labels = renames.labels(label, using=using)
+    for entry in log.filter(entity_model=KIND, entity_id__in=labels).order_by("id"):
+        _apply(entry, known)
+        found.append(
+            FormerOptions(
+                since=entry.id,
+                confidential=json.loads(known.get("confidential", "{}")),
+                secret=frozenset(json.loads(known.get("secret", "[]"))),
+                fields=frozenset((entry.context or {}).get(_FIELDS, ())),
+            )
+        )
     return found
 
 
 _SINCE = "triggers_since"
 """The member of the entry's context with the time when the triggers began to be installed."""
+_FIELDS = "fields"
+"""The member of the entry's context with the names of the model's fields, and a change of them."""
+_TABLE = "table"
+"""The member of the entry's context with the name of the model's table."""
 _MOMENT = timedelta(milliseconds=50)
 """How long before or after the change of a row another package may record it."""
 
@@ -64,31 +120,61 @@ def log_registrations(using: str, *, since: datetime | None = None) -> None:
 
     `since` is the time when the triggers began to be installed, by default now.
     """
-    began = datetime.now(UTC) if since is None else since
+    began = datetime_of(microsecond_of(connections[using])) if since is None else since
     with acting(extra={_SINCE: began.isoformat()}):
         _log_registrations(using)
 
 
 def _log_registrations(using: str) -> None:
-    known = _known(using)
-    wanted = {
-        registration.model._meta.label_lower: _options(registration) for registration in registry
+    renames.load(using)
+    known, contexts = _known(using)
+    wanted = {one.model._meta.label_lower: one for one in registry}
+    stopped = {
+        label: contexts.get(label, {}).get(_TABLE)
+        for label in known
+        if known[label] and label not in wanted
     }
+    started = [one.model for label, one in wanted.items() if not known.get(label)]
+    for old, new in renamed_models(stopped, started):
+        log_model_rename(old, new, using=using)
+        known[new], contexts[new] = known.pop(old), contexts.get(old, {})
     for label in sorted(known.keys() | wanted.keys()):
-        before, after = known.get(label, {}), wanted.get(label, {})
+        registration = wanted.get(label)
+        before = known.get(label, {})
+        after = {} if registration is None else _options(registration)
         changes = {
             name: [before.get(name), after.get(name)]
             for name in sorted(before.keys() | after.keys())
             if before.get(name) != after.get(name)
         }
+        context = {} if registration is None else _context(registration)
+        if before and after:
+            changes |= _changed_fields(contexts.get(label, {}), context)
         if changes:
             action = _CHANGED if before else _STARTED
-            record_about_history(
-                action if after else _STOPPED,
-                about=(KIND, label),
-                changes=changes,
-                using=using,
-            )
+            with acting(extra=context):
+                record_about_history(
+                    action if after else _STOPPED,
+                    about=(KIND, label),
+                    changes=changes,
+                    using=using,
+                )
+
+
+def _context(registration: Registration) -> dict[str, Any]:
+    """Return what later readers need to know of a model, which may have changed by then."""
+    meta = registration.model._meta
+    fields = (*meta.concrete_fields, *meta.many_to_many)
+    return {_TABLE: meta.db_table, _FIELDS: sorted(field.name for field in fields)}
+
+
+def _changed_fields(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, list[str | None]]:
+    old, new = before.get(_FIELDS), after.get(_FIELDS)
+    if old is None or old == new:
+        return {}
+    return {_FIELDS: [json.dumps(old), json.dumps(new)]}
 
 
 def tracked_times(label: str, *, using: str) -> list[tuple[datetime, datetime | None]]:
@@ -98,9 +184,11 @@ def tracked_times(label: str, *, using: str) -> list[tuple[datetime, datetime | 
     show when they were active.
     """
     times: list[tuple[datetime, datetime | None]] = []
-    entries = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+    entries = Entry.objects.using(using)
     starts_and_stops = entries.filter(
-        entity_model=KIND, entity_id=label, action__in=(_STARTED, _STOPPED)
+        entity_model=KIND,
+        entity_id__in=renames.labels(label, using=using),
+        action__in=(_STARTED, _STOPPED),
     ).order_by("id")
     for entry in starts_and_stops:
         is_tracked = bool(times) and times[-1][1] is None
@@ -123,10 +211,12 @@ def _end(label: str, entry: Any, using: str) -> datetime:
 
 def _captured_times(label: str, entry: Any, using: str) -> tuple[datetime | None, datetime | None]:
     """Return the first and the last time of entries by triggers while they were changed."""
-    log = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+    log = Entry.objects.using(using)
     # By key, because there is an index for it.
     around = log.filter(id__gte=lowest_uuid_at(_since(entry)), id__lte=entry.id)
-    entries = around.filter(entity_model=label, kind__in=ROW_KINDS).exclude(source="import")
+    entries = around.filter(
+        renames.matching("entity_model", label, using=using), kind__in=ROW_KINDS
+    ).exclude(source="import")
     times = entries.aggregate(first=Min("timestamp"), last=Max("timestamp"))
     first, last = times["first"], times["last"]
     return None if first is None else _aware(first), None if last is None else _aware(last)
@@ -138,21 +228,34 @@ def _since(entry: Any) -> datetime:
 
 
 def _aware(moment: datetime) -> datetime:
-    return datetime_of(microseconds_of(moment))
+    return in_utc(moment)
 
 
-def _known(using: str) -> dict[str, dict[str, str]]:
-    """Return the options of each model by the last entry about it."""
+def tracked_labels(using: str) -> set[str]:
+    """Return the labels of the models that are tracked, by the entries about registrations."""
+    return {label for label, options in _known(using)[0].items() if options}
+
+
+def _known(using: str) -> tuple[dict[str, dict[str, str]], dict[str, Mapping[str, Any]]]:
+    """Return the options and the last context of each model by the entries about it."""
     known: dict[str, dict[str, str]] = {}
-    entries = apps.get_model("customer_history", "Entry")._default_manager.using(using)
+    contexts: dict[str, Mapping[str, Any]] = {}
+    entries = Entry.objects.using(using)
     for entry in entries.filter(entity_model=KIND).order_by("id"):
-        options = known.setdefault(entry.entity_id, {})
-        for name, (_old, new) in entry.changes.items():
-            if new is None:
-                options.pop(name, None)
-            else:
-                options[name] = new
-    return known
+        label = renames.label_now(entry.entity_id, at=entry.id, using=using)
+        _apply(entry, known.setdefault(label, {}))
+        context: Mapping[str, Any] = entry.context or {}
+        if context.get(_FIELDS):
+            contexts[label] = context
+    return known, contexts
+
+
+def _apply(entry: Any, options: dict[str, str]) -> None:
+    for name, (_old, new) in entry.changes.items():
+        if new is None:
+            options.pop(name, None)
+        elif name != _FIELDS:
+            options[name] = new
 
 
 def _options(registration: Registration) -> Mapping[str, str]:

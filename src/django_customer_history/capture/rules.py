@@ -9,7 +9,7 @@ from django_customer_history.backends.tables import (
     TrackedColumn,
 )
 from django_customer_history.registration.actions import named_actions
-from django_customer_history.registration.fields import is_logged
+from django_customer_history.registration.fields import is_logged, is_part_of_key
 from django_customer_history.registration.registry import (
     Registration,
     Registry,
@@ -31,7 +31,7 @@ def logged_names(registration: Registration, registry: Registry) -> list[str]:
         *(
             field.name
             for field in meta.concrete_fields
-            if field not in meta.pk_fields and is_logged(registration, field)
+            if not is_part_of_key(field) and is_logged(registration, field)
         ),
         *(field.name for field in relations(registration, registry)),
     ]

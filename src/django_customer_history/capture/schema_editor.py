@@ -17,7 +17,9 @@ from django_customer_history.backends import (
     SUPPORTED_VENDORS,
     backend_of,
 )
+from django_customer_history.capture.renames import log_field_rename
 from django_customer_history.capture.triggers import (
+    has_log,
     remove,
     synchronize_triggers,
 )
@@ -63,9 +65,13 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
         with self._synchronized_triggers(model._meta.db_table):
             super().remove_field(model, field)
 
-    def alter_field(self, model: Any, *args: Any, **kwargs: Any) -> None:
+    def alter_field(
+        self, model: Any, old_field: Any, new_field: Any, *args: Any, **kwargs: Any
+    ) -> None:
         with self._synchronized_triggers(model._meta.db_table):
-            super().alter_field(model, *args, **kwargs)
+            super().alter_field(model, old_field, new_field, *args, **kwargs)
+        if old_field.name != new_field.name and not (self.collect_sql or self._depth):
+            log_field_rename(model, old_field.name, new_field.name, using=self.connection.alias)
 
     def alter_unique_together(self, model: Any, *args: Any) -> None:
         with self._synchronized_triggers(model._meta.db_table):
@@ -96,9 +102,8 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
         try:
             affected = self._suspend(tables)
             yield
-        except BaseException:
-            if self._can_still_run():
-                synchronize_triggers(self.connection)
+        except BaseException as error:
+            self._synchronize_after(error)
             raise
         else:
             synchronize_triggers(self.connection, tables=affected)
@@ -108,15 +113,33 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
     def _suspend(self, tables: Collection[str]) -> Collection[str] | None:
         """Remove the triggers that block the change; return the affected tables, None for all."""
         backend = backend_of(self.connection)
+        blocks = backend.features.triggers_block_changes
+        # A trigger that writes to a missing table blocks each change, also of other tables.
+        all_block = blocks and not has_log(self.connection)
         names = [backend.quote(table) for table in tables]
         around = [
             trigger
             for trigger in backend.installed(self.connection)
-            if not tables or trigger.table in tables or any(name in trigger.body for name in names)
+            if all_block
+            or not tables
+            or trigger.table in tables
+            or any(name in trigger.body for name in names)
         ]
-        if backend.features.triggers_block_changes:
+        if blocks:
             remove(self.connection, around)
         return {*tables, *(trigger.table for trigger in around)} if tables else None
+
+    def _synchronize_after(self, error: BaseException) -> None:
+        """Synchronize the triggers after a failed change; another error is a note at the first."""
+        if not self._can_still_run():
+            return
+        try:
+            synchronize_triggers(self.connection)
+        except Exception as second:  # noqa: BLE001 - the first error is raised, whatever this is
+            error.add_note(
+                f"Then the triggers of the history could not be synchronized: {second} Run"
+                " manage.py history_triggers --fix before anything writes."
+            )
 
     def _can_still_run(self) -> bool:
         # If the whole transaction is lost, its rollback restores the triggers.

@@ -20,6 +20,10 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError, did_you_mean
 from django_customer_history.labels import LONGEST_ACTION
 
+LONGEST_REASON = 2_000
+"""In characters. Each entry of a block has a copy of the reason."""
+LONGEST_EXTRA = 10_000
+"""In characters of JSON. Each entry of a block has a copy of it."""
 RESERVED_NAMES = frozenset({"reason", "impersonator"})
 """Members of an entry's `context` that have an argument of their own."""
 
@@ -43,6 +47,13 @@ def as_named_user(user: Any) -> NamedUser | None:
     if key is None and isinstance(user, models.Model):
         raise InvalidContextError(f"User {user!r} is not saved, so it has no key. Save it first.")
     return NamedUser(id=None if key is None else str(key), label=user_label(user))
+
+
+def is_user(candidate: Any) -> bool:
+    """Return whether an object is a user who is authenticated, or a `NamedUser`."""
+    if isinstance(candidate, NamedUser):
+        return True
+    return not isinstance(candidate, type) and bool(getattr(candidate, "is_authenticated", False))
 
 
 def user_label(user: Any) -> str:
@@ -106,7 +117,12 @@ def _checked_reason(reason: Any) -> str | None:
     if reason is not None and not isinstance(reason, str | Promise):
         raise InvalidContextError(f"reason={reason!r} is not text. Give text, or None.")
     # A blank reason says nothing.
-    return None if reason is None else str(reason).strip() or None
+    text = None if reason is None else str(reason).strip() or None
+    if text is not None and len(text) > LONGEST_REASON:
+        raise InvalidContextError(
+            f"The reason has {len(text)} characters. Give at most {LONGEST_REASON}."
+        )
+    return text
 
 
 def _checked_request_id(request_id: Any) -> UUID:
@@ -133,12 +149,17 @@ def _checked_extra(extra: Any) -> Mapping[str, Any]:
         )
     try:
         # Databases refuse NaN and infinity, which Python would write.
-        json.dumps(extra, allow_nan=False)
+        length = len(json.dumps(extra, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise InvalidContextError(
             f"extra={extra!r} cannot be stored as JSON: {error}. Use text, numbers, booleans,"
             " None, lists and dicts."
         ) from None
+    if length > LONGEST_EXTRA:
+        raise InvalidContextError(
+            f"extra has {length} characters as JSON. Give at most {LONGEST_EXTRA}: each entry has a"
+            " copy of it."
+        )
     return dict(extra)
 
 

@@ -16,12 +16,15 @@ from django_customer_history.context.current import (
     UNSET,
     acting,
     current,
+    process_context,
 )
 from django_customer_history.context.resolved import NamedUser
 
 _SOURCES: Mapping[str, str] = {"migrate": "migration"}
 _COMMANDS_WITHOUT_CONTEXT = frozenset({"test"})
 """Commands that only run code with a context of its own."""
+_COMMANDS_OF_MANY_CALLS = frozenset({"shell", "shell_plus", "runserver", "runserver_plus"})
+"""Commands in which one write has nothing to do with the next: they have no request ID."""
 
 
 @functools.cache
@@ -50,11 +53,16 @@ def _context_of_command(command: BaseCommand) -> AbstractContextManager[Any]:
     if name in _COMMANDS_WITHOUT_CONTEXT:
         return nullcontext()
     outer = current()
-    if outer.provider is not None or outer.source is not UNSET:
+    if outer.provider is not None or (outer.source is not UNSET and not outer.is_process):
         # A request or a task runs the command, and keeps its user and source.
         return acting(extra={"command": name})
-    user = _shell_user() if outer.user is UNSET else outer.user
-    return acting(user=user, source=_SOURCES.get(name, "command"), extra={"command": name})
+    is_inner = outer.source is not UNSET
+    return process_context(
+        user=_shell_user() if outer.user is UNSET else outer.user,
+        source=str(outer.source) if is_inner else _SOURCES.get(name, "command"),
+        extra={"command": name},
+        has_request_id=name not in _COMMANDS_OF_MANY_CALLS,
+    )
 
 
 def _context_of_migration(migration: Migration) -> AbstractContextManager[Any]:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from django_customer_history import conf
@@ -96,6 +96,8 @@ class Context:
     action: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     provider: ContextProvider | None = None
+    is_process: bool = False
+    """Whether it is that of a whole command: a block in it has a request ID of its own."""
     pause: Pause | None = None
     _cache: dict[object, ResolvedContext] = field(default_factory=dict, compare=False, repr=False)
     """Resolved contexts by their lazy values."""
@@ -149,7 +151,32 @@ class Context:
 
 
 _EMPTY = Context()
-_current: ContextVar[Context] = ContextVar("customer_history_context", default=_EMPTY)
+
+
+class RequestContext:
+    """The context of a request before anything asks for it: most requests write nothing."""
+
+    __slots__ = ("_made", "_pause", "_provider")
+
+    def __init__(self, provider: ContextProvider | None) -> None:
+        self._provider = provider
+        self._pause = current().pause
+        self._made: dict[None, Context] = {}
+
+    def get(self) -> Context:
+        """Return the context, which is the same in all threads of the request."""
+        found = self._made.get(None)
+        if found is None:
+            made = Context(
+                provider=self._provider, request_id=time_ordered_uuid(), pause=self._pause
+            )
+            found = self._made.setdefault(None, made)
+        return found
+
+
+_current: ContextVar[Context | RequestContext] = ContextVar(
+    "customer_history_context", default=_EMPTY
+)
 
 
 def current() -> Context:
@@ -158,7 +185,8 @@ def current() -> Context:
     Outside of blocks and requests the user is None (System) and the source is "system".
     `current().resolve()` returns the values that an entry written now gets.
     """
-    return _current.get()
+    found = _current.get()
+    return found.get() if isinstance(found, RequestContext) else found
 
 
 def acting(
@@ -178,9 +206,10 @@ def acting(
     - `ip_address`: text of an IPv4 or IPv6 address, or None. `IP_ADDRESS_STORAGE` decides how
       much of it is kept.
     - `request_id`: a UUID, or its text. The outermost block makes one if none is given.
-    - `reason`: text that says why. Blank text counts as None.
+    - `reason`: text that says why, of at most 2,000 characters. Blank text counts as None.
     - `impersonator`: the real user behind `user`.
-    - `extra`: further values for the entry's `context`, which JSON can represent.
+    - `extra`: further values for the entry's `context`, which JSON can represent in at most
+      10,000 characters.
 
     Blocks nest: the inner value wins, and the other values are inherited. When a block ends, also
     by an exception, the outer context is in force again. A block can be a `with` or `async with`
@@ -223,18 +252,53 @@ def action(name: str) -> ContextBlock[Context]:
 def pausing() -> Iterator[Pause]:
     """Log nothing in the block. `history.paused` also writes entries about the pause itself."""
     pause = Pause()
-    with use_context(replace(_current.get(), pause=pause, _cache={})):
+    with use_context(replace(current(), pause=pause, _cache={})):
         yield pause
 
 
-@contextmanager
-def use_context(context: Context) -> Iterator[Context]:
-    """Put an existing context in force for a block."""
-    token = _current.set(context)
-    try:
-        yield context
-    finally:
-        _current.reset(token)
+_AnyContext = TypeVar("_AnyContext", bound=Context | RequestContext)
+
+
+class use_context(AbstractContextManager[_AnyContext]):  # noqa: N801 - it reads as a function
+    """Put an existing context in force for a block. Each request does it, so it has to be fast."""
+
+    __slots__ = ("_context", "_token")
+
+    def __init__(self, context: _AnyContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> _AnyContext:
+        self._token = _current.set(self._context)
+        return self._context
+
+    def __exit__(self, *_error: object) -> None:
+        _current.reset(self._token)
+
+
+def process_context(
+    *, user: NamedUser | None, source: str, extra: Mapping[str, Any], has_request_id: bool
+) -> AbstractContextManager[Context]:
+    """Put the context of a whole command in force; a block in it has its own request ID.
+
+    Without `has_request_id`, what is written outside of blocks has none, as in a shell, where
+    one statement has nothing to do with the next.
+    """
+    outer = current()
+    is_in_block = outer.request_id is not None and not outer.is_process
+    request_id = outer.request_id
+    if not is_in_block:
+        request_id = time_ordered_uuid() if has_request_id else None
+    return use_context(
+        replace(
+            outer,
+            user=user,
+            source=source,
+            extra={**outer.extra, **extra},
+            request_id=request_id,
+            is_process=not is_in_block,
+            _cache={},
+        )
+    )
 
 
 def bind_context(function: AnyFunction) -> AnyFunction:
@@ -244,12 +308,14 @@ def bind_context(function: AnyFunction) -> AnyFunction:
 
         executor.submit(history.bind_context(work), ...)
     """
-    return ContextBlock(partial(use_context, _current.get()))(function)
+    return ContextBlock(partial(use_context, current()))(function)
 
 
 def _acting(given: Mapping[str, Any]) -> AbstractContextManager[Context]:
-    outer = _current.get()
-    changed: dict[str, Any] = {"request_id": outer.request_id, **given, "_cache": {}}
+    outer = current()
+    inherited = None if outer.is_process else outer.request_id
+    changed: dict[str, Any] = {"request_id": inherited, **given}
+    changed |= {"is_process": False, "_cache": {}}
     if changed["request_id"] is None:
         changed["request_id"] = time_ordered_uuid()
     if "extra" in given:
@@ -258,14 +324,8 @@ def _acting(given: Mapping[str, Any]) -> AbstractContextManager[Context]:
 
 
 def _new_context(provider: ContextProvider | None) -> AbstractContextManager[Context]:
-    return use_context(
-        Context(
-            provider=provider,
-            request_id=time_ordered_uuid(),
-            pause=_current.get().pause,
-        )
-    )
+    return use_context(RequestContext(provider).get())
 
 
 def _named(name: str) -> AbstractContextManager[Context]:
-    return use_context(replace(_current.get(), action=name, _cache={}))
+    return use_context(replace(current(), action=name, _cache={}))

@@ -1,7 +1,8 @@
 """A request as the provider of the context of everything written while it is answered."""
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,12 +14,15 @@ from django.http.request import UnreadablePostError
 
 from django_customer_history import conf
 from django_customer_history.context.arguments import (
+    LONGEST_REASON,
     as_named_user,
     checked_source,
+    is_user,
     user_label,
 )
 from django_customer_history.context.ip_addresses import client_address
 from django_customer_history.context.resolved import NamedUser
+from django_customer_history.exceptions import ReasonTooLongError
 
 
 class RequestContextProvider:
@@ -26,30 +30,46 @@ class RequestContextProvider:
 
     def __init__(self, request: HttpRequest) -> None:
         self._request = request
+        self.after_response: list[Callable[[], None]] = []
+        """What is written after the response, outside of the transaction of the view."""
         self._named_user: tuple[Any, NamedUser | None] = (None, None)
         self._named_impersonator: tuple[Any, NamedUser | None] = (None, None)
-        self._is_looking_up = False
+        self._looking_up: set[int] = set()
+        """The threads that are finding out who the user is."""
 
     def user(self) -> NamedUser | None:
-        """Return the user of the request at this moment; None for an anonymous one."""
-        user = self._request_user()
-        is_known = user is self._named_user[0] and self._named_user[1] is not None
-        if not is_known and not self._is_looking_up:
+        """Return the user of the request at this moment; None for an anonymous one.
+
+        It is that of USER_RESOLVER, else `request.user`, else `request.auth`.
+        """
+        if self._is_looking_up():
+            return None
+        find = conf.user_resolver()
+        if find is not None:
             with self._lookup():
-                self._named_user = (user, _named_user_of(user))
-        return self._named_user[1] if user is self._named_user[0] else None
+                found = as_named_user(find(self._request))
+            if found is not None:
+                return found
+        user = self._request_user()
+        known_user, named = self._named_user
+        if user is not known_user or named is None:
+            with self._lookup():
+                named = _named_user_of(user)
+            self._named_user = (user, named)
+        return named or self._authenticated()
 
     def impersonator(self) -> NamedUser | None:
         """Return the user who impersonates the request's user, by IMPERSONATOR_RESOLVER."""
         find, user = conf.impersonator_resolver(), self._request_user()
-        if find is None:
+        if find is None or self._is_looking_up():
             return None
         # None is not remembered: the impersonation may begin in the middle of the request.
-        is_known = user is self._named_impersonator[0] and self._named_impersonator[1] is not None
-        if not is_known and not self._is_looking_up:
+        known_user, named = self._named_impersonator
+        if user is not known_user or named is None:
             with self._lookup():
-                self._named_impersonator = (user, as_named_user(find(self._request)))
-        return self._named_impersonator[1] if user is self._named_impersonator[0] else None
+                named = as_named_user(find(self._request))
+            self._named_impersonator = (user, named)
+        return named
 
     def source(self) -> str:
         """Return the source by SOURCE_RESOLVER, else by the view that answers the request."""
@@ -58,12 +78,20 @@ class RequestContextProvider:
         return self._source_by_view() if chosen is None else checked_source(chosen)
 
     def reason(self) -> str | None:
-        """Return the reason in REASON_HEADER or REASON_FIELD of the request, or None."""
+        """Return the reason in REASON_HEADER or REASON_FIELD of the request, or None.
+
+        Raises `ReasonTooLongError` for a text that is too long to be copied into each entry.
+        """
         header, field = conf.reason_header(), conf.reason_field()
         given = _decoded(self._request.headers.get(header)) if header else None
         if not given and field:
             given = self._form_value(field)
-        return given.strip() or None if given else None
+        given = given.strip() if given else None
+        if given and len(given) > LONGEST_REASON:
+            raise ReasonTooLongError(
+                f"The reason has {len(given)} characters. Give at most {LONGEST_REASON}."
+            )
+        return given or None
 
     def ip_address(self) -> str | None:
         """Return the client's IP address as the log keeps it; None if it is unknown."""
@@ -72,14 +100,25 @@ class RequestContextProvider:
     def _request_user(self) -> Any:
         return getattr(self._request, "user", None)
 
+    def _authenticated(self) -> NamedUser | None:
+        # Some frameworks, such as Django Ninja, leave the user here and not in `request.user`.
+        # Others put a token here, which is not a user.
+        found = getattr(self._request, "auth", None)
+        return as_named_user(found) if is_user(found) else None
+
+    def _is_looking_up(self) -> bool:
+        return threading.get_ident() in self._looking_up
+
     @contextmanager
     def _lookup(self) -> Iterator[None]:
-        # Loading the user may write, too, such as a session. Those writes have no user.
-        self._is_looking_up = True
+        # Loading the user may write, too, such as a session. Those writes have no user. Another
+        # thread of the request loads the user by itself.
+        thread = threading.get_ident()
+        self._looking_up.add(thread)
         try:
             yield
         finally:
-            self._is_looking_up = False
+            self._looking_up.discard(thread)
 
     def _source_by_view(self) -> str:
         match = self._request.resolver_match

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -47,6 +47,7 @@ from django_customer_history.registration.registry import (
     Registration,
     registry,
 )
+from django_customer_history.values.moments import in_utc
 
 _ENTITIES = 100
 """How many entities are read, and their states kept in memory, at once."""
@@ -232,7 +233,7 @@ def own_table(registration: Registration, *, using: str) -> TrackedTable:
     """
     label = registration.model._meta.label_lower
     for table in tracked_tables(registry, connections[using]):
-        if table.entity_model == label and table.relation is None and table.part_of is None:
+        if table.entity_model == label and table.relation is None and not table.part_of:
             return table
     raise ImportSourceError(
         f"Database {using!r} has no table for {label}. Run migrate, or give another --database."
@@ -293,4 +294,4 @@ def _is_key(model: type[models.Model], key: Any) -> bool:
 
 
 def _aware(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return in_utc(moment)

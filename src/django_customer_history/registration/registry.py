@@ -4,12 +4,17 @@ A wrong name in a registration raises nothing, because apps are still loading at
 system checks report it.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from django.apps import apps
+from django.core import checks
+from django.core.exceptions import FieldError
 from django.db import models
+from django.db.models.expressions import Col, RawSQL
+from django.db.models.sql import Query
 
 from django_customer_history.exceptions import NotRegisteredError
 from django_customer_history.masks import Mask
@@ -118,7 +123,7 @@ def registration_of(
     read = OptionReader()
     only_names = read.names_or_none("only", only)
     return Registration(
-        model=model._meta.concrete_model or model,
+        model=concrete_model(model),
         subject=read.names("subject", subject),
         label=read.names("label", label),
         exclude=frozenset(read.names("exclude", exclude)),
@@ -141,6 +146,9 @@ class Registry:
 
     def __init__(self) -> None:
         self._registrations: dict[type[models.Model], Registration] = {}
+        self._models: dict[str, type[models.Model]] = {}
+        self.of_abstract: dict[type[models.Model], Registration] = {}
+        """Registrations of abstract models: they hold for the models that inherit from these."""
         self.conflicts: list[Registration] = []
         """Second registrations with other options than the first: an error of the checks."""
         self.unknown_options: list[tuple[type[models.Model], str]] = []
@@ -151,23 +159,45 @@ class Registry:
     def __iter__(self) -> Iterator[Registration]:
         return iter(tuple(self._registrations.values()))
 
+    def __len__(self) -> int:
+        return len(self._registrations) + len(self.of_abstract)
+
     def __contains__(self, model: object) -> bool:
         return model in self._registrations
 
     def add(self, registration: Registration) -> None:
-        """Add a registration. The same one again has no effect, a different one is a conflict."""
-        first = self._registrations.setdefault(registration.model, registration)
+        """Add a registration. The same one again has no effect, a different one is a conflict.
+
+        That of an abstract model holds for the models that inherit from it and are not registered
+        themselves, from `apply_to_children` on.
+        """
+        is_abstract = registration.model._meta.abstract
+        registrations = self.of_abstract if is_abstract else self._registrations
+        first = registrations.setdefault(registration.model, registration)
         if first != registration:
             self.conflicts.append(registration)
 
     def remove(self, model: type[models.Model]) -> None:
         """Remove a model. The next `migrate` removes its triggers."""
-        self._registrations.pop(model, None)
+        self.of_abstract.pop(model, None)
+        self._registrations.pop(concrete_model(model), None)
+
+    def apply_to_children(self, candidates: Iterable[type[models.Model]]) -> None:
+        """Register the models that inherit from registered abstract models."""
+        for model in candidates:
+            if model._meta.proxy or model._meta.swapped or model in self._registrations:
+                continue
+            bases = (self.of_abstract.get(base) for base in model.__mro__[1:])
+            if (nearest := next(filter(None, bases), None)) is not None:
+                self.add(replace(nearest, model=model))
 
     def of(self, model: type[models.Model]) -> Registration:
-        """Return the registration of a model, or raise `NotRegisteredError`."""
+        """Return the registration of a model or of a proxy's model, or raise an error.
+
+        Raises `NotRegisteredError`.
+        """
         try:
-            return self._registrations[model]
+            return self._registrations[concrete_model(model)]
         except KeyError:
             raise NotRegisteredError(
                 f"{model._meta.label} is not registered. Register it with history.register()."
@@ -176,24 +206,57 @@ class Registry:
     def keeps_secret(self, registration: Registration, field: Any) -> bool:
         """Return whether values of a field must never reach the log.
 
-        A foreign key with `to_field` holds a value of the other row. It is secret if the field
-        that it points to is.
+        A field that a parent and a child share is secret if one of their registrations says so. A
+        foreign key with `to_field` is secret if the field that it points to is, and a generated
+        field if a field that it is made of is.
         """
-        if registration.is_secret(field):
+        if registration.is_secret(field) or self._is_secret_anywhere(field):
             return True
         target = column_behind(field)
-        behind = None if target is None else self.find(label_of(target.model))
-        return behind is not None and behind.is_secret(target)
+        if target is not None and self._is_secret_anywhere(target):
+            return True
+        return any(self.keeps_secret(registration, source) for source in sources_of(field))
+
+    def _is_secret_anywhere(self, field: Any) -> bool:
+        return any(
+            one.is_secret(field)
+            for one in self._registrations.values()
+            if issubclass(one.model, field.model)
+        )
 
     def find(self, label: str) -> Registration | None:
         """Return the registration of the model with a label such as `crm.customer`, or None."""
+        model = self._models.get(label)
+        known = None if model is None else self._registrations.get(model)
+        return self._search(label) if known is None else known
+
+    def _search(self, label: str) -> Registration | None:
         for registration in self._registrations.values():
             if registration.model._meta.label_lower == label:
+                self._models[label] = registration.model
                 return registration
         return None
 
 
 registry = Registry()
+
+
+@checks.register("customer_history")
+def check_installed(**_kwargs: Any) -> list[checks.CheckMessage]:
+    """E021: registrations without the app, which would do nothing in silence.
+
+    It is registered here, as the app that registers the other checks is the one that is missing.
+    """
+    if not registry or apps.is_installed("django_customer_history"):
+        return []
+    return [
+        checks.Error(
+            "Models are registered for the history, but INSTALLED_APPS does not contain"
+            ' "django_customer_history", so nothing is recorded.',
+            hint='Add "django_customer_history" to INSTALLED_APPS, and run migrate.',
+            id="customer_history.E021",
+        )
+    ]
 
 
 def column_behind(field: Any) -> Any:
@@ -204,9 +267,42 @@ def column_behind(field: Any) -> Any:
     return None if target.primary_key else target
 
 
+def sources_of(field: Any) -> list[Any]:
+    """Return the fields that a generated field is made of; none for another field."""
+    if not isinstance(field, models.GeneratedField):
+        return []
+    generated: Any = field
+    query = Query(model=generated.model, alias_cols=False)
+    try:
+        found = list(_columns_in(generated.expression.resolve_expression(query)))
+    except FieldError:
+        found = [None]  # in the middle of a migration that renames one of the fields
+    # What is in raw SQL is not known.
+    if None in found:
+        fields = field.model._meta.local_concrete_fields
+        found = [one for one in fields if not isinstance(one, models.GeneratedField)]
+    return [one for one in dict.fromkeys(found) if one is not field]
+
+
+def _columns_in(expression: Any) -> Iterator[Any]:
+    if isinstance(expression, Col):
+        yield expression.target
+    elif isinstance(expression, RawSQL):
+        yield None
+    elif hasattr(expression, "get_source_expressions"):
+        for inner in expression.get_source_expressions():
+            yield from _columns_in(inner)
+
+
+def concrete_model(model: Any) -> type[models.Model]:
+    """Return the model that has the table: of a proxy, the model behind it."""
+    concrete: type[models.Model] = model._meta.concrete_model or model
+    return concrete
+
+
 def label_of(model: type[models.Model]) -> str:
     """Return the label of a model's registration, such as `crm.customer`; a proxy's model's."""
-    return (model._meta.concrete_model or model)._meta.label_lower
+    return concrete_model(model)._meta.label_lower
 
 
 def is_password_name(name: str) -> bool:

@@ -132,6 +132,11 @@ def _register(registration: Registration) -> None:
             if not field.primary_key
             and (registry.keeps_secret(registration, field) or not registration.tracks(field.name))
         ],
-        m2m_fields=[field.name for field in relations(registration, registry)],
+        # The links of a parent's field belong to the parent's rows.
+        m2m_fields=[
+            field.name
+            for field in relations(registration, registry)
+            if field in model._meta.local_many_to_many
+        ],
         get_user=current_user,
     )

@@ -1,0 +1,1 @@
+"""Log-ins, log-outs, failed log-ins, password resets and impersonation as entries of the log."""
