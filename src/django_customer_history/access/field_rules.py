@@ -1,14 +1,11 @@
 """The rule for one field of an entry: how it is shown to one reader, and how it is masked."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from django_customer_history.masks import (
-    FULL,
-    Mask,
-)
+from django_customer_history.access.hidden_keys import hidden_texts, mask_keys, mask_value
+from django_customer_history.masks import Mask
 from django_customer_history.registration.options import Display
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.types import ValueType
@@ -27,14 +24,21 @@ class FieldRule:
     """The permission that shows the value, if it is masked or has hidden keys."""
     is_secret: bool = False
     """Whether the log never gets values of the field."""
-    is_unknown: bool = False
-    """Whether the field is not a field of a registered model (any more)."""
+    is_confidential: bool = False
+    """Whether the value as a whole is confidential, whether the reader may see it or not."""
     is_revealable: bool = False
     """Whether the reader has that permission and may reveal the value."""
     hidden_keys: Mapping[str, Mask] | None = None
     """Masks by the path to the key inside a JSON value."""
+    shown_keys: tuple[str, ...] = ()
+    """Paths to confidential keys inside a JSON value that the reader may see."""
     display: Display | None = None
     """The project's own function that formats values; never called with masked ones."""
+
+    @property
+    def conceals(self) -> bool:
+        """Whether the reader may not see the value, or a part of it."""
+        return self.is_hidden or bool(self.hidden_keys)
 
     @property
     def is_hidden(self) -> bool:
@@ -49,33 +53,30 @@ class FieldRule:
         if text is None or self.is_secret:
             return None
         if self.mask is not None:
-            value = decode(text, self.value_type) if self.value_type is ValueType.JSON else text
-            return self.mask(value if isinstance(value, str) else text)
-        return _mask_keys(text, self.hidden_keys) if self.hidden_keys else text
+            return mask_value(text, self.mask, is_json=self.value_type is ValueType.JSON)
+        return mask_keys(text, self.hidden_keys) if self.hidden_keys else text
+
+    def hidden_texts(self, text: str | None) -> list[str]:
+        """Return the texts inside the text of a value that the reader may not see."""
+        if not text:
+            return []
+        if self.is_hidden:
+            return [text]
+        if not self.hidden_keys:
+            return []
+        value = decode(text, ValueType.JSON)
+        return list(hidden_texts(value, self.hidden_keys))
 
 
-def _mask_keys(text: str, masks: Mapping[str, Mask]) -> str | None:
-    try:
-        value = json.loads(text)
-        for path, mask in masks.items():
-            value = _mask_key(value, path, mask)
-        return json.dumps(value, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return FULL(text)
+@dataclass(frozen=True, slots=True, eq=False)
+class EntryRules:
+    """The rules for the fields of an entry. Entries with the same fields share one object."""
 
+    by_name: Mapping[str, FieldRule]
 
-def _mask_key(value: Any, path: str, mask: Mask) -> Any:
-    if isinstance(value, list):
-        return [_mask_key(item, path, mask) for item in value]
-    if not isinstance(value, dict):
-        return value
-    masked = {}
-    for key, inner in value.items():
-        if key == path:
-            text = inner if isinstance(inner, str | None) else json.dumps(inner)
-            masked[key] = mask(text)
-        elif path.startswith(f"{key}."):
-            masked[key] = _mask_key(inner, path.removeprefix(f"{key}."), mask)
-        else:
-            masked[key] = inner
-    return masked
+    concealing: tuple[tuple[str, FieldRule], ...] = field(init=False)
+    """The fields with values that the reader may not see."""
+
+    def __post_init__(self) -> None:
+        concealing = [(name, rule) for name, rule in self.by_name.items() if rule.conceals]
+        object.__setattr__(self, "concealing", tuple(concealing))

@@ -17,9 +17,11 @@ needs the permission for the model; backends are asked with an instance rebuilt 
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from django.apps import apps
+from django.apps.registry import Apps
 from django.contrib import auth
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.exceptions import PermissionDenied
@@ -33,10 +35,12 @@ from django_customer_history.registration.registry import (
     Registration,
     registry,
 )
+from django_customer_history.registration.renames import Rename, renames
 
 VIEW_EVERYTHING = "customer_history.view_entry"
 VIEW_EVERY_CONFIDENTIAL_VALUE = "customer_history.view_confidential"
 EXPORT_EVERYTHING = "customer_history.export_entry"
+UNDO_EVERYTHING = "customer_history.undo_entry"
 
 _LONGEST_CODENAME = 100
 _DJANGOS_OWN_CHECKS = (BaseBackend.has_perm, ModelBackend.has_perm)
@@ -71,6 +75,32 @@ def may_export(reader: Reader, model: type[models.Model], *, subject: Any = None
     return reader.has_perm(EXPORT_EVERYTHING) or _has_permission(
         reader, export_permission(model), subject
     )
+
+
+def may_undo(reader: Reader, model: type[models.Model] | None, *, subject: Any = None) -> bool:
+    """Return whether a user may undo changes on the tab of one subject, or of a whole model.
+
+    None: changes without a subject. To undo one of them also takes the permissions of the
+    record's own model; see `allows`.
+    """
+    if reader.has_perm(UNDO_EVERYTHING):
+        return True
+    return model is not None and allows(reader, undo_permission(model), subject)
+
+
+def allows(reader: Reader, permission: str, record: Any) -> bool:
+    """Return whether a user has a permission for all records of a model, or for one.
+
+    A backend that raises `PermissionDenied` for the record denies it, even if the user has the
+    permission for the whole model.
+    """
+    if record is not None and not getattr(reader, "is_superuser", False):
+        for backend in filter(_answers_for_objects, auth.get_backends()):
+            try:
+                backend.has_perm(cast("Any", reader), permission, record)
+            except PermissionDenied:
+                return False
+    return _has_permission(reader, permission, record)
 
 
 def readable_models(reader: Reader) -> list[str] | None:
@@ -123,12 +153,17 @@ def is_denied(reader: Reader, subject: models.Model) -> bool:
 
 def view_permission(model: type[models.Model]) -> str:
     """Return the name of the permission to read the history of records of a model."""
-    return f"{model._meta.app_label}.view_{model._meta.model_name}_history"
+    return _permission(model._meta.app_label, f"view_{model._meta.model_name}_history")
 
 
 def export_permission(model: type[models.Model]) -> str:
     """Return the name of the permission to export the history of records of a model."""
-    return f"{model._meta.app_label}.export_{model._meta.model_name}_history"
+    return _permission(model._meta.app_label, f"export_{model._meta.model_name}_history")
+
+
+def undo_permission(model: type[models.Model]) -> str:
+    """Return the name of the permission to undo changes of records of a model."""
+    return _permission(model._meta.app_label, f"undo_{model._meta.model_name}_history")
 
 
 def confidential_permission(model: type[models.Model], field: str) -> str:
@@ -137,11 +172,20 @@ def confidential_permission(model: type[models.Model], field: str) -> str:
     `field` is a field or a key of a JSON field, `udf.color`. Dots become two underscores, which
     the name of a field cannot contain. A name longer than Django allows ends in a digest.
     """
-    codename = f"view_confidential_{model._meta.model_name}_{field.replace('.', '__')}"
+    return confidential_permission_of(model._meta.label_lower, field)
+
+
+def confidential_permission_of(model: str, field: str) -> str:
+    """Return the same for a model that is given by its label, and may be removed."""
+    app_label, _, model_name = model.partition(".")
+    return _permission(app_label, f"view_confidential_{model_name}_{field.replace('.', '__')}")
+
+
+def _permission(app_label: str, codename: str) -> str:
     if len(codename) > _LONGEST_CODENAME:
         digest = hashlib.sha256(codename.encode()).hexdigest()[:8]
         codename = f"{codename[: _LONGEST_CODENAME - 9]}_{digest}"
-    return f"{model._meta.app_label}.{codename}"
+    return f"{app_label}.{codename}"
 
 
 def may_see(reader: Reader, permission: str) -> bool:
@@ -149,17 +193,40 @@ def may_see(reader: Reader, permission: str) -> bool:
     return reader.has_perm(VIEW_EVERY_CONFIDENTIAL_VALUE) or reader.has_perm(permission)
 
 
-def create_permissions(using: str) -> None:
-    """Create the missing permissions for all registrations and marks, in one database."""
-    permission_model = apps.get_model("auth", "Permission")
-    if not router.allow_migrate_model(using, permission_model):
+def object_answer(reader: Reader, permission: str, record: models.Model) -> bool | None:
+    """Return what backends say about a permission for one object; None: they do not know it."""
+    if getattr(reader, "is_superuser", False):
+        return None  # Django does not ask backends about superusers either.
+    for backend in auth.get_backends():
+        if _answers_for_objects(backend):
+            try:
+                if backend.has_perm(cast("Any", reader), permission, record):
+                    return True
+            except PermissionDenied:
+                return False
+    return None
+
+
+def create_permissions(using: str, *, apps: Apps = apps) -> None:
+    """Create the missing permissions for all registrations and marks, in one database.
+
+    `apps` are the models of the moment. After `migrate` of a single app, the tables of content
+    types and permissions may not exist yet: a later `migrate` creates the permissions then.
+    """
+    tables = _tables_of_permissions(using, apps)
+    if tables is None or not router.allow_migrate_model(using, tables.permission):
         return
-    marks = list(ConfidentialField.objects.using(using)) if _has_marks(using) else []
+    # Migrations may have changed the rows since they were cached.
+    tables.content_type._default_manager.clear_cache()
+    has_marks = _has_marks(using)
+    marks = list(ConfidentialField.objects.using(using)) if has_marks else []
+    if has_marks:
+        _follow_renames(using)
+    # Permissions are where the users are, whichever database has the rows of a model.
     for registration in registry:
-        if router.allow_migrate_model(using, registration.model):
-            label = registration.model._meta.label_lower
-            marked = {mark.field: mark.label for mark in marks if mark.model == label}
-            _create(using, registration.model, dict(_permissions(registration, marked)))
+        label = registration.model._meta.label_lower
+        marked = {mark.field: mark.label for mark in marks if mark.model == label}
+        _create(using, registration.model, dict(_permissions(registration, marked)), tables)
 
 
 def create_permission_of(mark: ConfidentialField, *, using: str) -> None:
@@ -167,9 +234,11 @@ def create_permission_of(mark: ConfidentialField, *, using: str) -> None:
     registration = registry.find(mark.model)
     if registration is None:
         return
-    if router.allow_migrate_model(using, apps.get_model("auth", "Permission")):
-        codename, name = _confidential(registration.model, mark.field, mark.label)
-        _create(using, registration.model, {codename: name})
+    for alias in dict.fromkeys([using, router.db_for_write(apps.get_model("auth", "Permission"))]):
+        tables = _tables_of_permissions(alias, apps)
+        if tables is not None and router.allow_migrate_model(alias, tables.permission):
+            codename, name = _confidential(registration.model, mark.field, mark.label)
+            _create(alias, registration.model, {codename: name}, tables)
 
 
 def _has_marks(using: str) -> bool:
@@ -189,14 +258,80 @@ def _answers_for_objects(backend: object) -> bool:
     return check is not None and check not in _DJANGOS_OWN_CHECKS
 
 
-def _create(using: str, model: type[models.Model], names: dict[str, str]) -> None:
+def _follow_renames(using: str) -> None:
+    """Let users keep the permissions for models and fields that were renamed."""
+    permissions = apps.get_model("auth", "Permission")._default_manager.using(using)
+    for rename in renames.of(using):
+        registration = registry.find(renames.label_now(rename.model, at=rename.id, using=using))
+        if registration is None:
+            continue
+        model = registration.model
+        of_model = permissions.filter(content_type=_content_type(using, model))
+        for old, new in _renamed_codenames(rename, registration):
+            old_one = of_model.filter(codename=old).first() or (
+                permissions.filter(
+                    codename=old, content_type__app_label=rename.old.partition(".")[0]
+                ).first()
+                if rename.is_model
+                else None
+            )
+            if old_one is not None and not of_model.filter(codename=new).exists():
+                permissions.filter(pk=old_one.pk).update(
+                    codename=new, content_type=_content_type(using, model)
+                )
+
+
+def _renamed_codenames(rename: Rename, registration: Registration) -> Iterator[tuple[str, str]]:
+    model = registration.model._meta.label_lower
+    if not rename.is_model:
+        yield (
+            _codename(confidential_permission_of(model, rename.old)),
+            _codename(confidential_permission_of(model, rename.new)),
+        )
+        return
+    old, new = rename.old.partition(".")[2], model.partition(".")[2]
+    yield f"view_{old}_history", f"view_{new}_history"
+    yield f"export_{old}_history", f"export_{new}_history"
+    marks = ConfidentialField.objects.filter(model=model).values_list("field", flat=True)
+    for name in {*registration.confidential, *marks}:
+        yield (
+            _codename(confidential_permission_of(rename.old, name)),
+            _codename(confidential_permission_of(model, name)),
+        )
+
+
+def _content_type(using: str, model: type[models.Model]) -> Any:
     content_types = apps.get_model("contenttypes", "ContentType")._default_manager
-    content_type = content_types.db_manager(using).get_for_model(model, for_concrete_model=False)
-    permission_model = apps.get_model("auth", "Permission")
-    manager = permission_model._default_manager.using(using)
+    return content_types.db_manager(using).get_for_model(model, for_concrete_model=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tables:
+    content_type: Any
+    permission: Any
+
+
+def _tables_of_permissions(using: str, apps: Apps) -> _Tables | None:
+    """Return the models of content types and permissions, or None if a table does not exist."""
+    try:
+        found = _Tables(
+            content_type=apps.get_model("contenttypes", "ContentType"),
+            permission=apps.get_model("auth", "Permission"),
+        )
+    except LookupError:
+        return None
+    names = {model._meta.db_table for model in (found.content_type, found.permission)}
+    present = connections[using].introspection.table_names()
+    return found if names.issubset(present) else None
+
+
+def _create(using: str, model: type[models.Model], names: dict[str, str], tables: _Tables) -> None:
+    content_types = tables.content_type._default_manager.db_manager(using)
+    content_type = content_types.get_for_model(model, for_concrete_model=False)
+    manager = tables.permission._default_manager.using(using)
     existing = set(manager.filter(content_type=content_type).values_list("codename", flat=True))
     manager.bulk_create(
-        permission_model(codename=codename, name=name[:255], content_type=content_type)
+        tables.permission(codename=codename, name=name[:255], content_type=content_type)
         for codename, name in names.items()
         if codename not in existing
     )
@@ -210,6 +345,7 @@ def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator
         if registration.is_subject:
             yield _codename(view_permission(model)), f"Can view the history of {name}"
             yield _codename(export_permission(model)), f"Can export the history of {name}"
+            yield _codename(undo_permission(model)), f"Can undo changes in the history of {name}"
         for field in {**dict.fromkeys(registration.confidential, ""), **marked}:
             yield _confidential(model, field, marked.get(field, ""))
 

@@ -1,6 +1,7 @@
 """Records loaded by their keys, including those that a project's own managers hide."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -8,8 +9,15 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from django_customer_history.models import Entry
-from django_customer_history.registration.fields import field_of, label_text
+from django_customer_history.registration.fields import (
+    field_of,
+    label_paths,
+    label_text,
+)
 from django_customer_history.registration.registry import label_of, registry
+from django_customer_history.registration.subject_paths import label_parts
+from django_customer_history.values.encoding import encode
+from django_customer_history.values.python_values import python_key, python_value
 
 KeysByModel = Mapping[tuple[str, str], Iterable[str]]
 """Keys of records, by the label of the model and the attribute that holds the key."""
@@ -30,12 +38,29 @@ def records_of(keys: KeysByModel, *, entry: Entry | None) -> dict[tuple[str, str
     return records
 
 
-def current_label(record: models.Model) -> str:
-    """Return the label that a record has now: the registered label fields, else its `str()`."""
+def current_label(record: models.Model) -> str | None:
+    """Return the label that a record has now: the registered label fields, else its `str()`.
+
+    None if the project's own `__str__`, of the record or of a related one, raises an error.
+    """
+    registration = registry.find(label_of(type(record)))
+    try:
+        if registration is None or not registration.label:
+            return str(record)
+        return label_text(record, label_paths(registration), text=str)
+    except Exception:  # noqa: BLE001 - whatever it raises, the other entries can be read
+        return None
+
+
+def stored_label(record: models.Model) -> str | None:
+    """Return the label that the log would get of a record now; None: no label fields."""
     registration = registry.find(label_of(type(record)))
     if registration is None or not registration.label:
-        return str(record)
-    return label_text(record, registration.label, text=str)
+        return None
+    try:
+        return label_text(record, label_paths(registration), text=encode)[:255]
+    except Exception:  # noqa: BLE001 - as above
+        return None
 
 
 def _queryset(
@@ -46,7 +71,8 @@ def _queryset(
     except LookupError:
         return None
     field = model._meta.pk if attribute == "pk" else field_of(model, attribute)
-    valid = [value for value in values if _is_valid(field, value)]
+    read = partial(python_key, model) if attribute == "pk" else partial(python_value, field)
+    valid = [read(value) for value in values if _is_valid(field, value)]
     if not valid:
         return None
     # The base manager: the project's default manager may hide archived records.
@@ -66,7 +92,11 @@ def _related_for_label(model: type[models.Model]) -> list[str]:
     related = [field.name for field in model._meta.fields if field.is_relation]
     if registration is None or not registration.label or hasattr(model, "get_absolute_url"):
         return related
-    return [name for name in related if name in registration.label]
+    followed = (
+        [*part.foreign_keys, *([part.field] if part.field.is_relation else [])]
+        for part in label_parts(registration, registry)
+    )
+    return list(dict.fromkeys("__".join(one.name for one in keys) for keys in followed if keys))
 
 
 def _is_valid(field: Any, value: str) -> bool:

@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.translation import gettext
 
 from django_customer_history.exceptions import UnknownFormatError
@@ -18,8 +17,8 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.reading.serialization import entry_json
-from django_customer_history.values.rendering import utc_text
+from django_customer_history.reading.presentation import TYPES_WITH_DISPLAY
+from django_customer_history.reading.serialization import entry_json, json_text
 
 Chunks = Iterable[Sequence[TimelineEntry]]
 
@@ -37,11 +36,12 @@ COLUMNS = (
     "customer",
     "reason",
     "entry_id",
+    "kind",
+    "primary_id",
 )
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """The last four are the full-width forms of the first four; some spreadsheets accept them too."""
-_TYPES_WITH_DISPLAY = ("choice", "relation", "file")
 _ROWS_PER_SHEET = 1_048_576
 _LONGEST_CELL = 32_767
 _CHUNK_SIZE = 64 * 1024
@@ -54,6 +54,8 @@ class Format:
     name: str
     media_type: str
     write: Callable[[Chunks], Iterator[bytes]]
+    has_all_displays: bool = False
+    """Whether the file has a display text of each value."""
 
 
 def get_format(name: str) -> Format:
@@ -72,32 +74,41 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
-def entry_rows(entry: TimelineEntry) -> Iterator[tuple[str, ...]]:
-    """Yield a row for each change of an entry; one row for an entry without changes."""
-    head = (
-        utc_text(entry.timestamp).replace("Z", "+00:00"),
+def entry_rows(
+    entry: TimelineEntry, cells: Callable[[Sequence[str]], Sequence[str]] = tuple
+) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each change of an entry; one row for an entry without changes.
+
+    `cells` makes the contents of cells from texts.
+    """
+    head: Sequence[str] = (
+        entry.timestamp.isoformat(timespec="microseconds"),
         _user(entry),
         entry.action,
         _entity(entry.entity),
         entry.entity.id,
     )
-    tail = (
+    tail: Sequence[str] = (
         entry.source.label,
         entry.ip_address or "",
         "" if entry.subject is None else entry.subject.label or f"#{entry.subject.id}",
         entry.reason or "",
         str(entry.id),
+        entry.kind,
+        "" if entry.primary_id is None else str(entry.primary_id),
     )
+    head, tail = cells(head), cells(tail)
     for change in entry.changes:
-        values = (change.label, *(_text(change, side) for side in ("old", "new")))
-        yield (*head, *values, *tail)
+        old = _text(change, change.old, change.old_display)
+        new = _text(change, change.new, change.new_display)
+        yield (*head, *cells((change.label, old, new)), *tail)
     if not entry.changes:
         yield (*head, "", "", "", *tail)
 
 
-def formula_safe(text: str) -> str:
-    """Return a text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+def formula_safe(texts: Sequence[str]) -> Sequence[str]:
+    """Return texts that no spreadsheet runs as formulas."""
+    return [f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in texts]
 
 
 def _write_csv(chunks: Chunks) -> Iterator[bytes]:
@@ -107,7 +118,7 @@ def _write_csv(chunks: Chunks) -> Iterator[bytes]:
     yield _take(buffer)
     for chunk in chunks:
         for entry in chunk:
-            writer.writerows([*map(formula_safe, row)] for row in entry_rows(entry))
+            writer.writerows(entry_rows(entry, formula_safe))
         yield _take(buffer)
 
 
@@ -120,14 +131,7 @@ def _take(buffer: io.StringIO) -> bytes:
 
 def _write_ndjson(chunks: Chunks) -> Iterator[bytes]:
     for chunk in chunks:
-        lines = (
-            json.dumps(
-                entry_json(entry), cls=DjangoJSONEncoder, ensure_ascii=False, allow_nan=False
-            )
-            + "\n"
-            for entry in chunk
-        )
-        yield "".join(lines).encode()
+        yield "".join([f"{json_text(entry_json(entry))}\n" for entry in chunk]).encode()
 
 
 def _write_xlsx(chunks: Chunks) -> Iterator[bytes]:
@@ -177,11 +181,10 @@ def _entity(entity: RecordName) -> str:
     return f"{name} {entity.label}" if entity.label else name
 
 
-def _text(change: TimelineChange, side: str) -> str:
-    value, display = getattr(change, side), getattr(change, f"{side}_display")
+def _text(change: TimelineChange, value: Any, display: str | None) -> str:
     if change.type == "secret":
         return "(not stored)"
-    if change.masked or change.type in _TYPES_WITH_DISPLAY:
+    if change.masked or change.type in TYPES_WITH_DISPLAY:
         return display or ""
     if value is None:
         return ""
@@ -192,7 +195,9 @@ def _text(change: TimelineChange, side: str) -> str:
 
 FORMATS: Mapping[str, Format] = {
     "csv": Format(name="csv", media_type="text/csv; charset=utf-8", write=_write_csv),
-    "ndjson": Format(name="ndjson", media_type="application/x-ndjson", write=_write_ndjson),
+    "ndjson": Format(
+        name="ndjson", media_type="application/x-ndjson", write=_write_ndjson, has_all_displays=True
+    ),
     "xlsx": Format(
         name="xlsx",
         media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",

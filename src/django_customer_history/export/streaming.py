@@ -21,6 +21,9 @@ ACTION = "History Exported"
 CHUNK_SIZE = 64 * 1024
 """Bytes of a file that are sent at once."""
 
+ENTRIES_AT_ONCE = 2_000
+"""Entries that are read at once. Each reading loads the marks and the records again."""
+
 _SEARCHES = ("q", "-q")
 """Filters whose text can be a confidential value: the log does not store it."""
 
@@ -93,7 +96,7 @@ class PreparedExport:
         )
         exported = self.timeline.up_to(entry.id)
         return Export(
-            chunks=_in_current_language(exported),
+            chunks=_in_current_language(exported, self.format),
             total=exported.total,
             format=self.format,
             file_name=self.file_name,
@@ -128,7 +131,9 @@ def _of_one_size(contents: Iterator[bytes]) -> Iterator[bytes]:
         yield bytes(buffer)
 
 
-def _in_current_language(timeline: Timeline) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:
+def _in_current_language(
+    timeline: Timeline, file_format: Format
+) -> Callable[[], Iterator[Sequence[TimelineEntry]]]:
     """Return a function that reads the timeline in the current language and time zone.
 
     A response is streamed after its request, when Django has deactivated both.
@@ -136,7 +141,7 @@ def _in_current_language(timeline: Timeline) -> Callable[[], Iterator[Sequence[T
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
     def chunks() -> Iterator[Sequence[TimelineEntry]]:
-        unread = timeline.chunks()
+        unread = timeline.chunks(ENTRIES_AT_ONCE, has_all_displays=file_format.has_all_displays)
         while True:
             with translation.override(language), timezone.override(zone):
                 chunk = next(unread, None)

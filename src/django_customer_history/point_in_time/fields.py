@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from django_customer_history.registration.fields import field_of, is_logged
+from django_customer_history.registration.fields import field_of, is_logged, is_part_of_key
 from django_customer_history.registration.registry import Registration
 
 
@@ -16,7 +16,7 @@ def state_fields(registration: Registration) -> list[str]:
     return [
         field.name
         for field in meta.concrete_fields
-        if field not in meta.pk_fields
+        if not is_part_of_key(field)
         and field.name not in registration.json_keys
         and is_logged(registration, field)
     ]

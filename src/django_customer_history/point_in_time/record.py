@@ -7,7 +7,7 @@ unknown: it was set before tracking began.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -36,11 +36,18 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
+from django_customer_history.reading.shortening import is_long, shortened_pair
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import (
     Registration,
     registry,
 )
+from django_customer_history.values.moments import as_django_has_it
+
+_MOST_FIELDS = 1_000
+
+MOST_REPLAYED = 5_000
+"""Entries of the record that are read at most before the entry, and as many after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +67,8 @@ class FieldValue:
     """The value as in the JSON of an entry; of a many-to-many field, the list of the keys."""
     display: str | None = None
     """The value as people read it, in the active language and time zone."""
+    is_truncated: bool = False
+    """Whether it is only the beginning of a long value, as a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +99,8 @@ class RecordAsOf:
     exists_after: bool
     fields: tuple[FieldAsOf, ...]
     """The tracked fields in the order of the model, then others that the log knows."""
+    omitted_fields: int = 0
+    """How many fields are left out because there are very many."""
 
     @property
     def has_unknown(self) -> bool:
@@ -148,7 +159,7 @@ class _Reconstruction:
         )
         fields = (
             self._field(name, before, after, tracked.get(name), is_changed=name in changed)
-            for name in names
+            for name in islice(names, _MOST_FIELDS)
         )
         return RecordAsOf(
             entry=self.entry,
@@ -156,6 +167,7 @@ class _Reconstruction:
             existed_before=bool(before.exists),
             exists_after=bool(after.exists),
             fields=tuple(field for field in fields if field is not None),
+            omitted_fields=max(0, len(names) - _MOST_FIELDS),
         )
 
     def _states(self) -> tuple[RecordState[TimelineChange], RecordState[TimelineChange]]:
@@ -192,9 +204,9 @@ class _Reconstruction:
                 before.values.pop(change.field, None)
 
     def _changes(self, queryset: EntryQuerySet) -> Iterator[StateChange[TimelineChange]]:
-        for chunk in replace(self.timeline, queryset=queryset).chunks():
-            for entry in chunk:
-                yield self._change(entry)
+        entries = chain.from_iterable(replace(self.timeline, queryset=queryset).chunks())
+        # One page must not read the whole history of a row: what is older is unknown.
+        return map(self._change, islice(entries, MOST_REPLAYED))
 
     def _change(self, entry: TimelineEntry) -> StateChange[TimelineChange]:
         relations = {
@@ -236,8 +248,9 @@ class _Reconstruction:
             return {}
         records: Any = models.QuerySet(historical, using=using)
         key = self.registration.model._meta.pk.attname
+        moment = as_django_has_it(self.entry.timestamp)
         last = (
-            records.filter(**{key: self.entry.entity.id}, history_date__lte=self.entry.timestamp)
+            records.filter(**{key: self.entry.entity.id}, history_date__lte=moment)
             .order_by("-history_date", "-history_id")
             .first()
         )
@@ -301,8 +314,16 @@ def _value_of(change: TimelineChange) -> FieldValue:
         return FieldValue(state="secret")
     if change.new is None and change.new_display is None:
         return FieldValue(state="null")
+    value, display = change.new, change.new_display
+    is_truncated = is_long(display) or (isinstance(value, str) and is_long(value))
+    if is_truncated:
+        display, _, _ = shortened_pair(display or value, None)
+        value = None if change.masked else display
     return FieldValue(
-        state="masked" if change.masked else "value", value=change.new, display=change.new_display
+        state="masked" if change.masked else "value",
+        value=value,
+        display=display,
+        is_truncated=is_truncated,
     )
 
 

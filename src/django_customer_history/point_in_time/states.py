@@ -102,7 +102,10 @@ class RecordState(Generic[Value]):
         if self.exists is None and self._existed_later:
             self.exists = True
         if self.exists:
-            self.values = {**self._later, **self.values}
+            # In the order of time, the newest first.
+            self.values |= {
+                name: value for name, value in self._later.items() if name not in self.values
+            }
             for name, linked in self._later_links.items():
                 self._links[name] = {**linked, **self._links[name]}
 

@@ -17,7 +17,7 @@ class Actions:
     @property
     def depend_on_the_reader(self) -> bool:
         """Whether readers see different names, so that the database alone cannot filter."""
-        return bool(self) and bool(_actions_of_values())
+        return bool(self) and bool(actions_of_values())
 
     def __bool__(self) -> bool:
         """Return whether there is any name to filter by."""
@@ -29,7 +29,7 @@ class Actions:
         An entry whose action discloses a value has another name for some readers, so all of
         these entries stay.
         """
-        of_values = _actions_of_values()
+        of_values = actions_of_values()
         if self.wanted:
             entries = entries.filter(action__in=[*self.wanted, *sorted(of_values)])
         if self.unwanted and not of_values:
@@ -44,7 +44,7 @@ class Actions:
         return (not self.wanted or action in self.wanted) and action not in self.unwanted
 
 
-def _actions_of_values() -> frozenset[str]:
+def actions_of_values() -> frozenset[str]:
     """Return the actions that are named after a value, whether its field is confidential or not."""
     return frozenset(
         event.action

@@ -6,7 +6,7 @@ It is signed with the project's `SECRET_KEY`, so that a client cannot make one.
 import base64
 import binascii
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext
 
 from django_customer_history.exceptions import InvalidCursorError
+from django_customer_history.models import Entry
 
 _KEY_LENGTH = 16
 _MARK_LENGTH = 3
@@ -96,3 +97,15 @@ def _digest(position: bytes, question: str, secret: str | bytes) -> bytes:
     # With 1 + 16 + 3 + 10 bytes the base64 text needs no padding.
     signed = salted_hmac(_SALT, position + question.encode(), secret=secret, algorithm="sha256")
     return signed.digest()[:_DIGEST_LENGTH]
+
+
+def continues_request(
+    first: Sequence[Entry], start: Cursor | None, *, beyond: Sequence[Entry]
+) -> bool:
+    """Return whether the first entry of a page has the request of the entry above it."""
+    if not first or start is None:
+        return False
+    if start.is_newer:
+        request_id = first[0].request_id
+        return request_id is not None and any(one.request_id == request_id for one in beyond)
+    return start.is_of_request(first[0].request_id)

@@ -48,6 +48,8 @@ class TimelineChange:
     """The permission that shows a masked value; None: no permission does."""
     revealable: bool = False
     """Whether the reader has that permission and may reveal the value."""
+    is_truncated: bool = False
+    """Whether the values are only parts of long ones, as texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +69,26 @@ class TimelineEntry:
     ip_address: str | None
     request_id: UUID | None
     reason: str | None
+    omitted_changes: int = 0
+    """How many changes are left out of a list because there are very many."""
     is_baseline: bool = False
     """Whether the entry has what the record held when tracking began. Its changes have no old
     values, and the new values were set at some time before."""
+    primary_id: UUID | None = None
+    """The entry of the same change for another subject; None: this one counts for the change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPage:
+    """Settled entries in the order of their keys, and the position behind them."""
+
+    entries: tuple["TimelineEntry", ...]
+    position: UUID
+    """Where the next page begins. It moves on even if the page has no entries."""
+    has_more: bool
+    """Whether there are further settled entries now."""
+    settled_until: datetime
+    """No entry from before this moment can appear any more, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +103,7 @@ class Page:
     continues_request: bool = False
     """Whether the first entry has the same request as the last entry of the newer page."""
     subject_label: str | None = None
-    """The label of the timeline's subject; None: it is deleted, or there are several."""
+    """The label of the timeline's subject, for a deleted one its last label; None: there are
+    several subjects, or the log has no label of it."""
     masked_fields: tuple[str, ...] = ()
     """The labels of the fields that an export masks for this reader."""

@@ -1,8 +1,11 @@
 """Facets: the values that occur in a timeline, for the menus of its filters."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import starmap
 
+from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     KIND_LABELS,
@@ -10,12 +13,17 @@ from django_customer_history.labels import (
     system_label,
 )
 from django_customer_history.models import Entry
+from django_customer_history.reading.actions import actions_of_values
 from django_customer_history.reading.filters import (
     BY_NAME,
     SYSTEM,
 )
+from django_customer_history.reading.query import FAR
 from django_customer_history.reading.record_labels import model_title
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.fields import is_logged
+from django_customer_history.registration.registry import registry
+from django_customer_history.values.moments import in_utc
 
 DEPTH = 2_000
 """The number of newest entries that are read: the cost does not grow with the log."""
@@ -41,6 +49,24 @@ class Facets:
     sources: tuple[Choice, ...]
     complete: bool
     """Whether every entry of the timeline was read."""
+    entity_fields: tuple["FieldChoice", ...] = ()
+    """The fields again, each with its model."""
+    moments: tuple[datetime, ...] = ()
+    """When the newest entries were made, in UTC."""
+    older: frozenset[tuple[str, str]] = frozenset()
+    """Names of filters with values that the newest entries do not have, but perhaps older ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class FieldChoice:
+    """A field of one model, as a value of the filter `field`."""
+
+    entity: str
+    """What a record of the model is called."""
+    label: str
+    value: str
+    """The label of the model and the name of the field: `crm.invoice:number`."""
+    name: str
 
 
 def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
@@ -50,25 +76,123 @@ def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
     valid for the filter of its name; a source that is not in the settings any more is left out.
     """
     entries, access, is_complete = timeline.recent(depth)
-    sources = [one.source for one in entries]
-    return Facets(
-        users=_choices(map(_user, entries)),
-        actions=_choices((one, action_label(one)) for one in map(access.action, entries)),
-        kinds=_choices((one.kind, str(KIND_LABELS[one.kind])) for one in entries),
-        entities=_choices((one.entity_model, model_title(one.entity_model)) for one in entries),
-        fields=_choices(
-            (name, access.rule(one, name).label) for one in entries for name in one.changes
+    return _facets(timeline, entries, access, is_complete=is_complete)
+
+
+def menu_facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
+    """Return the values for the menus of a record: also those that only older entries have.
+
+    It reads the newest `depth` entries as `facets` does. If the record has more, one statement
+    finds the users, actions, kinds, entities and sources of its newest 100,000 entries, and the
+    registrations say which fields there are. Over all records it is the same as `facets`.
+    """
+    entries, access, is_complete = timeline.recent(depth)
+    found = _facets(timeline, entries, access, is_complete=is_complete)
+    if is_complete or timeline.model is None:
+        return found
+    older = _facets(timeline, _distinct(timeline), access, is_complete=is_complete)
+    fields = tuple(_registered_fields(timeline, access))
+    known = {(name, one.value) for name, one in _values(found)}
+    merged = replace(
+        found,
+        users=_merged(found.users, older.users),
+        actions=_merged(found.actions, older.actions),
+        kinds=_merged(found.kinds, older.kinds),
+        entities=_merged(found.entities, older.entities),
+        sources=_merged(found.sources, older.sources),
+        entity_fields=_sorted_fields(
+            timeline, {one.value: one for one in (*fields, *found.entity_fields)}.values()
         ),
+    )
+    rest = ((name, one.value) for name, one in _values(merged))
+    return replace(merged, older=frozenset(one for one in rest if one not in known))
+
+
+def _facets(
+    timeline: Timeline, entries: Iterable[Entry], access: FieldAccess, *, is_complete: bool
+) -> Facets:
+    entries = list(entries)
+    # Each value once, the newest first: its label is made only once.
+    users = dict.fromkeys((one.user_id, one.user_label) for one in entries)
+    actions = dict.fromkeys(map(access.action, entries))
+    kinds = dict.fromkeys(one.kind for one in entries)
+    entities = dict.fromkeys(one.entity_model for one in entries)
+    sources = dict.fromkeys(one.source for one in entries)
+    fields: dict[tuple[str, str], str] = {}
+    for model, rules in dict.fromkeys((one.entity_model, access.rules(one)) for one in entries):
+        for name, rule in rules.by_name.items():
+            fields.setdefault((model, name), rule.label)
+    return Facets(
+        users=_choices(starmap(_user, users)),
+        actions=_choices((one, action_label(one)) for one in actions),
+        kinds=_choices((one, str(KIND_LABELS[one])) for one in kinds),
+        entities=_choices((one, model_title(one)) for one in entities),
+        fields=_choices((name, label) for (_model, name), label in fields.items()),
         sources=_choices((code, SOURCES[code]) for code in sources if code in SOURCES),
         complete=is_complete,
+        moments=tuple(in_utc(one.timestamp) for one in entries if one.timestamp),
+        entity_fields=_sorted_fields(
+            timeline, (_field(model, name, label) for (model, name), label in fields.items())
+        ),
     )
 
 
-def _user(entry: Entry) -> tuple[str, str]:
-    if entry.user_id is None:
-        name = entry.user_label
+def _field(model: str, name: str, label: str) -> FieldChoice:
+    # Events can have names of things that are not registered: the plain name finds them.
+    value = f"{model}:{name}" if registry.find(model) else name
+    return FieldChoice(entity=model_title(model), label=label, value=value, name=name)
+
+
+def _sorted_fields(timeline: Timeline, fields: Iterable[FieldChoice]) -> tuple[FieldChoice, ...]:
+    """Return fields in the order of their entities; those of the subject itself come first."""
+    own = "" if timeline.model is None else f"{timeline.model._meta.label_lower}:"
+    return tuple(sorted(fields, key=lambda one: (not one.value.startswith(own), one)))
+
+
+def _distinct(timeline: Timeline) -> Iterator[Entry]:
+    """Yield one entry, without changes, for each combination of values that a menu has."""
+    entries = timeline.queryset
+    for limit in entries.newest_first().values_list("id", flat=True)[FAR : FAR + 1]:
+        entries = entries.newer_than(limit)
+    columns = ("user_id", "user_label", "action", "kind", "entity_model", "source")
+    # Readers see other names of these actions.
+    rows = entries.exclude(action__in=sorted(actions_of_values())).order_by()
+    for values in rows.values(*columns).distinct():
+        yield Entry(**values, changes={})
+
+
+def _registered_fields(timeline: Timeline, access: FieldAccess) -> Iterator[FieldChoice]:
+    for model in timeline.tracked_models():
+        registration = registry.find(model)
+        if registration is None:
+            continue
+        for field in registration.model._meta.concrete_fields:
+            if is_logged(registration, field):
+                yield _field(model, field.name, access.rule_of(model, field.name).label)
+
+
+def _values(found: Facets) -> Iterator[tuple[str, Choice | FieldChoice]]:
+    for name, choices in (
+        ("user", found.users),
+        ("action", found.actions),
+        ("kind", found.kinds),
+        ("entity", found.entities),
+        ("source", found.sources),
+        ("field", found.entity_fields),
+    ):
+        for one in choices:
+            yield name, one
+
+
+def _merged(newest: tuple[Choice, ...], older: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    known = {one.value for one in newest}
+    return tuple(sorted((*newest, *(one for one in older if one.value not in known))))
+
+
+def _user(key: str | None, name: str | None) -> tuple[str, str]:
+    if key is None:
         return (BY_NAME + name, name) if name else (SYSTEM, system_label())
-    return entry.user_id, entry.user_label or entry.user_id
+    return key, name or key
 
 
 def _choices(pairs: Iterable[tuple[str, str]]) -> tuple[Choice, ...]:

@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
+from django_customer_history.registration.registry import registry
+
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -54,6 +56,17 @@ def record_of(value: str) -> tuple[str, str | None]:
             gettext('Give a model, like "crm.customer", or a record: "crm.customer:42".')
         )
     return f"{app_label}.{name}", key or None
+
+
+def field_name_of(value: str) -> tuple[str | None, str]:
+    """Return the model and the name of `crm.customer:phone`; the model of `phone` is None.
+
+    Only the label of a registered model counts as one: a key of a JSON field can have a colon.
+    """
+    model, colon, name = value.partition(":")
+    if colon and name and registry.find(model.lower()) is not None:
+        return model.lower(), name
+    return None, value
 
 
 def ip_address_of(value: str) -> str:

@@ -15,7 +15,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext
 
 from django_customer_history.access.field_access import FieldAccess
@@ -25,12 +24,13 @@ from django_customer_history.keys import (
     highest_uuid_at,
     lowest_uuid_at,
 )
-from django_customer_history.labels import KINDS
+from django_customer_history.labels import KINDS, VIEWED
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.actions import Actions
 from django_customer_history.reading.filter_values import (
     choice_of,
     end_of,
+    field_name_of,
     guess,
     ip_address_of,
     record_of,
@@ -39,7 +39,9 @@ from django_customer_history.reading.filter_values import (
     text_of,
 )
 from django_customer_history.reading.search import Search
+from django_customer_history.registration.renames import renames
 from django_customer_history.values.encoding import encode
+from django_customer_history.values.moments import aware
 
 SYSTEM = "system"
 """The user of entries without a user."""
@@ -48,16 +50,32 @@ BY_NAME = "name:"
 """Precedes the name of a user without a key, such as the user of a shell."""
 
 MOST_VALUES = 50
+"""Values of one filter."""
+MOST_SEARCHED_TEXTS = 5
+"""Values of `q`: each is compared with every value of the entries that are searched."""
+MOST_VALUES_IN_ALL = 100
+"""Values of all filters together."""
 LONGEST_VALUE = 500
 
 
 def _by_record(columns: str) -> Callable[[tuple[str, str | None]], Q]:
     def condition(record: tuple[str, str | None]) -> Q:
         model, key = record
-        found = Q(**{f"{columns}_model": model})
+        found = renames.matching(f"{columns}_model", model, using=Entry.objects.all().db)
         return found if key is None else found & Q(**{f"{columns}_id": key})
 
     return condition
+
+
+def by_field(name: tuple[str | None, str]) -> Q:
+    """Return the condition that a field changed, given by its model, or None, and its name."""
+    model, field = name
+    condition = reduce(
+        or_, (Q(changes__has_key=one) for one in sorted(renames.names(field, label=model)))
+    )
+    if model is None:
+        return condition
+    return condition & renames.matching("entity_model", model, using=Entry.objects.all().db)
 
 
 def _by_user(user: str) -> Q:
@@ -79,7 +97,8 @@ class FilterDefinition:
     description: str
     placeholder: str
     """The name of a value in the usage of a command."""
-    is_single: bool = False
+    most: int = MOST_VALUES
+    """How often it can be given."""
     choices: Collection[str] = ()
     """The only valid values; empty for filters without choices. Sources depend on the settings."""
 
@@ -90,14 +109,14 @@ DEFINITIONS: Mapping[str, FilterDefinition] = {
         condition=lambda moment: Q(id__gte=lowest_uuid_at(moment)),
         description="Not before this moment, or this day in the reader's time zone.",
         placeholder="DATE",
-        is_single=True,
+        most=1,
     ),
     "to": FilterDefinition(
         parse=end_of,
         condition=lambda moment: Q(id__lte=highest_uuid_at(moment)),
         description="Not after this moment, or this day in the reader's time zone.",
         placeholder="DATE",
-        is_single=True,
+        most=1,
     ),
     "user": FilterDefinition(
         parse=text_of,
@@ -126,9 +145,10 @@ DEFINITIONS: Mapping[str, FilterDefinition] = {
         placeholder="RECORD",
     ),
     "field": FilterDefinition(
-        parse=text_of,
-        condition=lambda name: Q(changes__has_key=name),
-        description='Name of a field that changed, or a JSON key: "udf.color".',
+        parse=field_name_of,
+        condition=by_field,
+        description='Name of a field that changed, or a JSON key: "udf.color". With a model it is'
+        ' the field of that model alone: "billing.invoice:number".',
         placeholder="FIELD",
     ),
     "source": FilterDefinition(
@@ -159,7 +179,8 @@ DEFINITIONS: Mapping[str, FilterDefinition] = {
     "q": FilterDefinition(
         parse=text_of,
         condition=lambda _: Q(),  # `Search` applies it, as it depends on masks.
-        description="Text in old and new values that the reader may see.",
+        description="Text in old and new values and in names, as the reader sees them.",
+        most=MOST_SEARCHED_TEXTS,
         placeholder="TEXT",
     ),
 }
@@ -199,6 +220,13 @@ class Filters:
         texts = {name: given[name] for name in NAMES if given.get(name)}
         parsed, invalid = _parse(texts)
         errors |= invalid
+        if not errors and sum(map(len, texts.values())) > MOST_VALUES_IN_ALL:
+            most = max(texts, key=lambda name: len(texts[name]))
+            errors[most] = gettext("Give at most %(most)d values in all filters.") % {
+                "most": MOST_VALUES_IN_ALL
+            }
+        if not errors and "from" in parsed and "to" in parsed and parsed["from"] > parsed["to"]:
+            errors["to"] = gettext("This is before “from”. Swap them.")
         if errors:
             raise InvalidFilterError(errors)
         # Moments are kept in UTC: a cursor belongs to the day of one time zone.
@@ -249,12 +277,17 @@ class Filters:
         return _apply(dict(self.values), entries)
 
     @property
+    def ask_for_views(self) -> bool:
+        """Whether entries about views are wanted, which are left out without a filter."""
+        return ("kind", "view") in self or ("action", VIEWED) in self
+
+    @property
     def depend_on_the_reader(self) -> bool:
         """Whether the database alone cannot find the entries that match for one reader."""
         return bool(self.search) or self.actions.depend_on_the_reader
 
     def applied_for_all(self, entries: EntryQuerySet) -> EntryQuerySet:
-        """Return the entries that can match for some reader. `fits` checks it for one reader."""
+        """Return the entries that can match for some reader; `matching` decides for one."""
         return _apply(
             {name: texts for name, texts in self.values if name not in _BY_READER}, entries
         )
@@ -281,9 +314,10 @@ class Filters:
         """Return the entries among which are all that match for one reader."""
         return self.search.narrowed(self.actions.narrowed(entries))
 
-    def fits(self, entry: Entry, access: FieldAccess) -> bool:
-        """Return whether such an entry matches for a reader, by what they may see of it."""
-        return self.actions.fits(entry, access) and self.search.fits(entry, access)
+    def matching(self, entries: Sequence[Entry], access: FieldAccess) -> list[Entry]:
+        """Return those of such entries that match for a reader, by what they may see of them."""
+        named = [one for one in entries if self.actions.fits(one, access)]
+        return self.search.matching(named, access)
 
 
 NO_FILTERS = Filters()
@@ -303,7 +337,7 @@ def _parse(
 
 
 def _parse_one(definition: FilterDefinition, texts: Sequence[str]) -> list[Any]:
-    if len(texts) > (1 if definition.is_single else MOST_VALUES):
+    if len(texts) > definition.most:
         raise ValidationError(gettext("Given too often."))
     if any(not text or "\x00" in text or len(text) > LONGEST_VALUE for text in texts):
         raise ValidationError(
@@ -345,7 +379,14 @@ def _as_text(value: Any, name: str) -> str:
         return value._meta.label_lower
     if isinstance(value, models.Model):
         return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{encode(value)}"
-    if isinstance(value, datetime) and timezone.is_aware(value):
-        # An ISO text has no seconds in its offset, and early time zones had.
-        value = value.astimezone(UTC)
+    if isinstance(value, datetime):
+        # In UTC: an ISO text has no seconds in its offset, and early time zones had.
+        value = _in_utc(aware(value))
     return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # In UTC it is in the year 0, or in 10,000.
+        return moment.replace(tzinfo=UTC)

@@ -1,6 +1,6 @@
 """Entries of the log as one reader may see them: labelled, typed, formatted and masked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,102 +17,163 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.reading.record_labels import (
-    RecordLabels,
-    target_of,
-)
+from django_customer_history.reading.field_plans import EntryPlan, FieldPlan, FieldPlans
+from django_customer_history.reading.record_labels import KnownRecords, RecordLabels
+from django_customer_history.reading.shortening import shortened_entries, shortened_pair
+from django_customer_history.values.moments import in_utc
 from django_customer_history.values.rendering import (
     display,
     json_value,
     sendable_text,
-    type_of,
 )
+
+TYPES_WITH_DISPLAY = ("choice", "relation", "file")
+"""Types whose values say little to people without their display texts."""
 
 
 def present(
-    entries: Sequence[Entry], access: FieldAccess, *, loaded: Sequence[models.Model] = ()
-) -> tuple[TimelineEntry, ...]:
-    """Return entries as a reader may see them; `loaded` are records that need no statement."""
-    labels = RecordLabels(entries, access, loaded=loaded)
-    sources = {code: str(label) for code, label in conf.sources().items()}
-    return tuple(_EntryPresenter(entry, access, labels, sources).present() for entry in entries)
+    entries: Sequence[Entry],
+    access: FieldAccess,
+    *,
+    loaded: Sequence[models.Model] = (),
+    known: KnownRecords | None = None,
+    is_whole: bool,
+    has_all_displays: bool = True,
+) -> Iterator[TimelineEntry]:
+    """Return entries as a reader may see them; `loaded` are records that need no statement.
+
+    Unless `is_whole`, long values are shortened, and very many changes are left out. Unless
+    `has_all_displays`, only values of `TYPES_WITH_DISPLAY` and masked ones have display texts.
+    `known` are the records of entries that were presented before.
+    """
+    omitted: dict[object, int] = {}
+    if not is_whole:
+        entries, omitted = shortened_entries(entries)
+    access.prepare(entries)
+    plans = FieldPlans(access)
+    of_entries = [plans.of(entry) for entry in entries]
+    presenter = _Presenter(
+        access=access,
+        labels=RecordLabels(entries, of_entries, access, loaded=loaded, known=known),
+        sources={
+            code: EntrySource(code=code, label=str(label)) for code, label in conf.sources().items()
+        },
+        omitted=omitted,
+        is_whole=is_whole,
+        has_all_displays=has_all_displays,
+    )
+    return map(presenter.present, entries, of_entries)
 
 
-@dataclass(frozen=True, slots=True)
-class _EntryPresenter:
-    entry: Entry
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Presenter:
     access: FieldAccess
     labels: RecordLabels
-    sources: Mapping[str, str]
+    sources: dict[str, EntrySource]
+    omitted: Mapping[object, int]
+    is_whole: bool
+    has_all_displays: bool
 
-    def present(self) -> TimelineEntry:
-        entry = self.entry
-        record = self.labels.record(entry.entity_model, entry.entity_id)
-        entity_label = self.access.logged_label(entry, record=record)
+    def present(self, entry: Entry, plan: EntryPlan) -> TimelineEntry:
+        model, key, context = entry.entity_model, entry.entity_id, entry.context or {}
+        record = self.labels.record(model, key)
+        is_denied = self.labels.is_denied(model, key)
+        entity_label = (
+            None if is_denied else self.access.logged_label(entry, record=record, rules=plan.rules)
+        )
         return TimelineEntry(
             id=entry.id,
-            timestamp=entry.timestamp,
+            timestamp=in_utc(entry.timestamp),
             user=_user_value(entry.user_id, entry.user_label),
-            impersonator=_impersonator((entry.context or {}).get("impersonator")),
+            impersonator=_impersonator(context.get("impersonator")),
             action=self.access.action(entry),
             kind=entry.kind,
-            subject=self._subject(),
-            entity=self.labels.record_name(entry.entity_model, entry.entity_id, entity_label),
-            changes=tuple(
-                self._change(name, *values)
-                for name, values in sorted(entry.changes.items(), key=self._position)
-            ),
-            source=EntrySource(
-                code=entry.source, label=self.sources.get(entry.source, entry.source)
-            ),
+            subject=self._subject(entry),
+            entity=self.labels.record_name(model, key, entity_label),
+            changes=tuple([self._change(entry, one) for one in plan.fields]),
+            source=self._source(entry.source),
             ip_address=entry.ip_address,
             request_id=entry.request_id,
-            reason=(entry.context or {}).get("reason"),
+            reason=context.get("reason"),
+            omitted_changes=self.omitted.get(entry.id, 0),
             is_baseline=entry.is_baseline,
+            primary_id=entry.primary_id,
         )
 
-    def _subject(self) -> RecordName | None:
-        model, key = self.entry.subject_model, self.entry.subject_id
+    def _subject(self, entry: Entry) -> RecordName | None:
+        model, key = entry.subject_model, entry.subject_id
         if model is None or key is None:
             return None
-        return self.labels.record_name(model, key, self.labels.label(model, key))
+        return self.labels.record_name(model, key, self.labels.subject_label(entry))
 
-    def _position(self, item: tuple[str, object]) -> tuple[int, str]:
-        # In the order of the model's fields; unknown names come last.
-        positions = self.labels.positions(self.entry.entity_model)
-        return positions.get(item[0].partition(".")[0], len(positions)), item[0]
+    def _source(self, code: str) -> EntrySource:
+        if code not in self.sources:
+            self.sources[code] = EntrySource(code=code, label=code)
+        return self.sources[code]
 
-    def _change(self, name: str, old: str | None, new: str | None) -> TimelineChange:
-        rule = self.access.rule(self.entry, name)
-        if rule.is_hidden or rule.hidden_keys:
-            return TimelineChange(
-                field=name,
-                label=rule.label,
-                type="secret" if rule.is_secret else type_of(rule.field, rule.value_type),
-                old=None,
-                new=None,
-                old_display=_redacted(old, rule),
-                new_display=_redacted(new, rule),
-                masked=True,
-                permission=rule.permission,
-                revealable=rule.is_revealable,
-            )
+    def _change(self, entry: Entry, field: FieldPlan) -> TimelineChange:
+        rule = field.rule
+        old, new = entry.changes[field.name]
+        if rule.conceals:
+            return self._concealed(field, old, new)
+        if not self.is_whole:
+            old, new, is_truncated = shortened_pair(old, new)
+            if is_truncated:
+                return _part(field, old, new)
+        value_type = rule.value_type
+        has_display = self.has_all_displays or field.type in TYPES_WITH_DISPLAY
         return TimelineChange(
-            field=name,
+            field=field.name,
             label=rule.label,
-            type=type_of(rule.field, rule.value_type),
-            old=json_value(old, rule.value_type),
-            new=json_value(new, rule.value_type),
-            old_display=self._display(old, rule),
-            new_display=self._display(new, rule),
+            type=field.type,
+            old=json_value(old, value_type),
+            new=json_value(new, value_type),
+            old_display=self._display(entry, field, old) if has_display else None,
+            new_display=self._display(entry, field, new) if has_display else None,
         )
 
-    def _display(self, text: str | None, rule: FieldRule) -> str | None:
-        target = target_of(rule.field)
-        if text is not None and target is not None:
-            model, attribute = target
-            return self.labels.label(model, text, attribute=attribute) or f"#{text}"
+    def _concealed(self, field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:
+        """Return a change of a field that the reader may not see, or not all of it."""
+        rule = field.rule
+        old, new, is_truncated = _redacted(old, rule), _redacted(new, rule), False
+        if not self.is_whole:
+            old, new, is_truncated = shortened_pair(old, new)
+        return TimelineChange(
+            field=field.name,
+            label=rule.label,
+            type=field.type,
+            old=None,
+            new=None,
+            old_display=old,
+            new_display=new,
+            masked=True,
+            permission=rule.permission,
+            revealable=rule.is_revealable,
+            is_truncated=is_truncated,
+        )
+
+    def _display(self, entry: Entry, field: FieldPlan, text: str | None) -> str | None:
+        if text is not None and field.target is not None:
+            model, attribute = field.target
+            label = self.labels.label(model, text, at=entry.id, attribute=attribute)
+            return label or f"#{text}"
+        rule = field.rule
         return display(text, rule.field, rule.value_type, own=rule.display)
+
+
+def _part(field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:
+    """Return a change with parts of long values. A part of a value is a text."""
+    old, new = (None if text is None else sendable_text(text) for text in (old, new))
+    return TimelineChange(
+        field=field.name,
+        label=field.rule.label,
+        type=field.type,
+        old=old,
+        new=new,
+        old_display=old,
+        new_display=new,
+        is_truncated=True,
+    )
 
 
 def _redacted(text: str | None, rule: FieldRule) -> str | None:

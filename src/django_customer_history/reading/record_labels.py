@@ -1,29 +1,39 @@
 """The labels and URLs of the records that entries refer to, as one reader may see them.
 
 The records of each model are loaded with one statement, as Django would load them, so that a
-model's own `__str__` and `get_absolute_url` work. Deleted records have the last label that the
-log has for them; one more statement reads these labels.
+model's own `__str__` and `get_absolute_url` work. An entry names a record as it was called then:
+one more statement reads these labels from the log.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
 
 from django.apps import apps
-from django.db import connections, models
-from django.urls import NoReverseMatch
+from django.db import models
 from django.utils.text import capfirst
 
 from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.access.object_access import ObjectAccess
 from django_customer_history.access.permissions import has_object_permissions, is_denied
-from django_customer_history.access.records import KeysByModel, current_label, records_of
+from django_customer_history.access.records import (
+    KeysByModel,
+    current_label,
+    records_of,
+    stored_label,
+)
 from django_customer_history.labels import OWN_MODEL_LABELS
+from django_customer_history.masks import FULL
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import RecordName
+from django_customer_history.reading.field_plans import EntryPlan
+from django_customer_history.reading.logged_labels import LoggedLabel, logged_labels
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import label_of, registry
-from django_customer_history.values.encoding import key_text
+from django_customer_history.values.encoding import field_text, key_text
 
 
 def model_text(model: str) -> str:
@@ -40,6 +50,39 @@ def model_title(model: str) -> str:
     return text if text == model else str(capfirst(text))
 
 
+@dataclass(slots=True)
+class KnownRecords:
+    """Records that were loaded for earlier entries, at most `MOST_KNOWN`, for the next ones."""
+
+    records: dict[tuple[str, str, str], models.Model] = field(default_factory=dict)
+    _labels: dict[tuple[str, str, str], tuple[str | None, str | None]] = field(default_factory=dict)
+
+    def keep(self, records: "Mapping[tuple[str, str, str], models.Model | None]") -> None:
+        """Keep records in place of those that were loaded first."""
+        for key, record in records.items():
+            if record is not None:
+                self.records.pop(key, None)
+                self.records[key] = record
+        for key in list(self.records)[: max(len(self.records) - MOST_KNOWN, 0)]:
+            del self.records[key]
+        for key in self._labels.keys() - self.records.keys():
+            del self._labels[key]
+
+    def labels(
+        self, key: tuple[str, str, str], record: models.Model
+    ) -> tuple[str | None, str | None]:
+        """Return the label of a record now, and the one that the log would get."""
+        if self.records.get(key) is not record:
+            return current_label(record), stored_label(record)
+        if key not in self._labels:
+            self._labels[key] = current_label(record), stored_label(record)
+        return self._labels[key]
+
+
+MOST_KNOWN = 2_000
+"""Records that are kept between the chunks of an export."""
+
+
 class RecordLabels:
     """The labels and URLs of the records that some entries refer to.
 
@@ -48,26 +91,50 @@ class RecordLabels:
     """
 
     def __init__(
-        self, entries: Sequence[Entry], access: FieldAccess, *, loaded: Sequence[models.Model] = ()
+        self,
+        entries: Sequence[Entry],
+        plans: Sequence[EntryPlan],
+        access: FieldAccess,
+        *,
+        loaded: Sequence[models.Model] = (),
+        known: KnownRecords | None = None,
     ) -> None:
         self._access = access
-        self._positions: dict[str, Mapping[str, int]] = {}
-        self._labels: dict[tuple[str, str, str], str | None] = {}
+        self._known = KnownRecords() if known is None else known
+        self._subjects: set[tuple[str, str, str]] = set()
+        self._labels_now: dict[tuple[str, str, str], _LabelsNow] = {}
+        self._labels: dict[tuple[str, str, str, UUID], str | None] = {}
         self._names_and_urls: dict[tuple[str, str], tuple[str, str | None]] = {}
+        self._denied: frozenset[tuple[str, str]] = frozenset()
         self._records: dict[tuple[str, str, str], models.Model | None] = {
             (label_of(type(record)), "pk", key_text(record)): record for record in loaded
         }
-        referenced = self._referenced(entries)
-        self._load(referenced, entries)
-        self._last_labels = last_labels(self._deleted(referenced), using=access.using)
-        self._remove_denied()
+        references = self._references(entries, plans)
+        self._load(references, entries)
+        self._remove_denied(references)
+        self._logged = logged_labels(self._moments(references), using=access.using)
 
-    def label(self, model: str, value: str, *, attribute: str = "pk") -> str | None:
-        """Return the label that a record has now or, if it is deleted, had last."""
-        record = (model, attribute, value)
+    def label(self, model: str, value: str, *, at: UUID, attribute: str = "pk") -> str | None:
+        """Return the label that a record had at the time of the entry `at`.
+
+        If the log has no label of that time, it is the first later one, else the one of today.
+        """
+        record = (model, attribute, value, at)
         if record not in self._labels:
             self._labels[record] = self._find_label(*record)
         return self._labels[record]
+
+    def subject_label(self, entry: Entry) -> str | None:
+        """Return the label of an entry's subject at the time of the entry."""
+        model, key = str(entry.subject_model), str(entry.subject_id)
+        if _has_label_of_subject(entry):
+            logged = LoggedLabel(text=entry.entity_label or "", entry=entry.id)
+            return self._shown_label((model, "pk", key), logged)
+        return self.label(model, key, at=entry.id)
+
+    def is_denied(self, model: str, key: str) -> bool:
+        """Return whether the reader may not know of a record, which may be deleted."""
+        return (model, key) in self._denied
 
     def record(self, model: str, key: str) -> models.Model | None:
         """Return a record, or None if it is deleted or was not loaded."""
@@ -80,22 +147,38 @@ class RecordLabels:
         name, url = self._names_and_urls[model, key]
         return RecordName(model=model, id=key, label=label, name=name, url=url)
 
-    def positions(self, model: str) -> Mapping[str, int]:
-        """Return the positions of a model's fields in the order of the model."""
-        if model not in self._positions:
-            registration = registry.find(model)
-            fields = registration.model._meta.get_fields() if registration else []
-            self._positions[model] = {field.name: number for number, field in enumerate(fields)}
-        return self._positions[model]
-
-    def _find_label(self, model: str, attribute: str, value: str) -> str | None:
+    def _find_label(self, model: str, attribute: str, value: str, at: UUID) -> str | None:
         key = (model, attribute, value)
         record = self._records.get(key)
-        if record is not None:
-            return self._access.label(model, current_label(record), record=record)
-        if key in self._records:
+        key_of_record = value if attribute == "pk" else None if record is None else key_text(record)
+        logged = None if key_of_record is None else self._logged.get((model, key_of_record, at))
+        return self._shown_label(key, logged)
+
+    def _shown_label(self, key: tuple[str, str, str], logged: LoggedLabel | None) -> str | None:
+        model, attribute, value = key
+        record = self._records.get(key)
+        if record is None and key in self._records:
             return None  # The reader may not know of the record.
-        return self._access.label(model, self._last_labels.get((model, value)))
+        key_of_record = value if attribute == "pk" else None if record is None else key_text(record)
+        if key_of_record is None or (model, key_of_record) in self._denied:
+            return None
+        if record is not None:
+            now = self._label_now(key, record)
+            if now.shown is not None and (logged is None or logged.text == now.stored):
+                # The same label as today's, which people can read better.
+                return now.shown.text
+        if logged is None:
+            return None
+        if record is not None and self._access.has_hidden_value(logged.text, record=record):
+            return FULL(logged.text)
+        return self._access.label(model, logged.text, at=logged.entry, key=key_of_record)
+
+    def _label_now(self, key: tuple[str, str, str], record: models.Model) -> "_LabelsNow":
+        if key not in self._labels_now:
+            current, stored = self._known.labels(key, record)
+            label = self._access.label(key[0], current, record=record)
+            self._labels_now[key] = _LabelsNow(stored, None if current is None else _Shown(label))
+        return self._labels_now[key]
 
     def _url(self, model: str, key: str) -> str | None:
         record: Any = self.record(model, key)
@@ -103,60 +186,129 @@ class RecordLabels:
             return None
         try:
             url = str(record.get_absolute_url())
-        except NoReverseMatch:
-            return None  # The project has no page for this record.
+        except Exception:  # noqa: BLE001 - no page for this record, or an error of the project
+            return None
         return None if self._access.has_hidden_value(unquote(url), record=record) else url
 
-    def _referenced(self, entries: Iterable[Entry]) -> dict[tuple[str, str], set[str]]:
-        """Return the keys of all records that the entries refer to."""
-        keys: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for entry in entries:
+    def _references(self, entries: Sequence[Entry], plans: Iterable[EntryPlan]) -> "References":
+        """Return the records that the entries refer to, each with the entries that do so."""
+        found: References = defaultdict(set)
+        models_of_entities = {entry.entity_model for entry in entries}
+        needed = {one for one in models_of_entities if _has_url(one) or _is_subject(one)}
+        for entry, plan in zip(entries, plans, strict=True):
             if entry.subject_model and entry.subject_id:
-                keys[entry.subject_model, "pk"].add(entry.subject_id)
-            if _has_url(entry.entity_model):
-                keys[entry.entity_model, "pk"].add(entry.entity_id)
-            for name, values in entry.changes.items():
-                rule = self._access.rule(entry, name)
-                if not rule.is_hidden and (target := target_of(rule.field)):
-                    keys[target].update(value for value in values if value is not None)
-        return keys
+                about = found[entry.subject_model, "pk", entry.subject_id]
+                if _has_label_of_subject(entry):
+                    self._subjects.add((entry.subject_model, "pk", entry.subject_id))
+                else:
+                    about.add(entry.id)
+            if entry.entity_model in needed:
+                found[entry.entity_model, "pk", entry.entity_id].update()
+            for name, target in plan.references:
+                for value in entry.changes[name]:
+                    if value is not None:
+                        found[(*target, value)].add(entry.id)
+        return found
 
-    def _load(self, referenced: KeysByModel, entries: Sequence[Entry]) -> None:
-        not_loaded = {
-            (model, attribute): [
-                value for value in values if (model, attribute, value) not in self._records
-            ]
-            for (model, attribute), values in referenced.items()
-        }
+    def _moments(self, references: "References") -> list[tuple[str, str, UUID]]:
+        """Return the records whose labels are in the log, each with the entries that need them."""
+        moments = []
+        for (model, attribute, value), keys in references.items():
+            if not keys or not self._access.has_label(model):
+                continue
+            record = self._records.get((model, attribute, value))
+            key = value if attribute == "pk" else None if record is None else key_text(record)
+            if key is not None and (model, key) not in self._denied:
+                moments += [(model, key, at) for at in keys]
+        return moments
+
+    def _load(self, references: "References", entries: Sequence[Entry]) -> None:
+        not_loaded: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for model, attribute, value in references:
+            # The label of the entity itself is in its entry.
+            key = (model, attribute, value)
+            is_needed = references[key] or key in self._subjects or _has_url(model)
+            if not is_needed or key in self._records:
+                continue
+            if key in self._known.records:
+                self._records[key] = self._known.records[key]
+            else:
+                not_loaded[model, attribute].append(value)
         loaded = records_of(not_loaded, entry=entries[0] if entries else None)
         for (model, attribute), records in loaded.items():
             for record in records:
-                self._records[model, attribute, key_text(getattr(record, attribute))] = record
+                self._records[model, attribute, _logged_key(record, attribute)] = record
+            self._records |= _other_spellings(model, attribute, not_loaded, records)
+        self._known.keep(self._records)
 
-    def _deleted(self, referenced: KeysByModel) -> list[tuple[str, str]]:
-        return [
-            (model, value)
-            for (model, attribute), values in referenced.items()
-            for value in values
-            if attribute == "pk" and (model, attribute, value) not in self._records
-        ]
-
-    def _remove_denied(self) -> None:
+    def _remove_denied(self, references: "References") -> None:
+        """Ask the backends about all records, also about those that are deleted."""
         if not has_object_permissions():
             return
+        access = self._access
         for key, record in self._records.items():
-            if record is not None and is_denied(self._access.reader, record):
+            if record is not None and is_denied(access.reader, record):
                 self._records[key] = None
+        unloaded = [
+            (model, value)
+            for model, attribute, value in references
+            if attribute == "pk"
+            and (model, attribute, value) not in self._records
+            and registry.find(model) is not None
+        ]
+        denied = ObjectAccess().denied(unloaded, reader=access.reader, using=access.using)
+        self._denied = denied | {
+            (model, value)
+            for (model, attribute, value), record in self._records.items()
+            if record is None and attribute == "pk"
+        }
 
 
-def target_of(field: Any) -> tuple[str, str] | None:
-    """Return the model that a field refers to, and the attribute that it refers by; or None."""
-    related = getattr(field, "related_model", None)
-    if related is None:
-        return None
-    target = getattr(field, "target_field", None) if field.many_to_one else None
-    is_key = target is None or target.primary_key
-    return label_of(related), "pk" if is_key else str(getattr(target, "attname", ""))
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _LabelsNow:
+    """The label that the log would get of a record now, and the one that the reader sees."""
+
+    stored: str | None
+    shown: _Shown | None
+    """None: the project's own `__str__` raises an error."""
+
+
+References = dict[tuple[str, str, str], set[UUID]]
+"""The entries that refer to a record, by model, attribute and value of the attribute."""
+
+
+def _other_spellings(
+    model: str, attribute: str, keys: KeysByModel, records: Sequence[models.Model]
+) -> dict[tuple[str, str, str], models.Model | None]:
+    """Return the records whose key a foreign key writes in another case, as a collation allows."""
+    by_key = {_logged_key(record, attribute): record for record in records}
+    folded = {key.casefold().rstrip(): record for key, record in by_key.items()}
+    return {
+        (model, attribute, key): folded[key.casefold().rstrip()]
+        for key in keys[model, attribute]
+        if key not in by_key and key.casefold().rstrip() in folded
+    }
+
+
+def _logged_key(record: models.Model, attribute: str) -> str:
+    if attribute == "pk":
+        return key_text(record)
+    field: Any = field_of(type(record), attribute)
+    return field_text(field, getattr(record, attribute)) or ""
+
+
+def _has_label_of_subject(entry: Entry) -> bool:
+    """Return whether an entry is about its own subject, and has the label of that time."""
+    return (
+        entry.entity_id == entry.subject_id
+        and entry.entity_model == entry.subject_model
+        and entry.entity_label is not None
+    )
 
 
 def _has_url(model: str) -> bool:
@@ -164,44 +316,18 @@ def _has_url(model: str) -> bool:
     return registration is not None and hasattr(registration.model, "get_absolute_url")
 
 
-def last_labels(records: Sequence[tuple[str, str]], *, using: str) -> dict[tuple[str, str], str]:
-    """Return the last label that the log has for each record, given by model and key.
-
-    Records without a label in the log are left out. Without registered records there is no
-    statement.
-    """
-    logged = [record for record in records if registry.find(record[0]) is not None]
-    labels = {}
-    for start in range(0, len(logged), _MOST_TERMS):
-        some = logged[start : start + _MOST_TERMS]
-        sql = _LAST_LABELS.format(records=_RECORD * len(some))
-        with connections[using].cursor() as cursor:
-            cursor.execute(sql, list(chain.from_iterable(some)))
-            labels.update(
-                {
-                    (model, key): label
-                    for model, key, label in cursor.fetchall()
-                    if label is not None
-                }
-            )
-    return labels
+def _is_subject(model: str) -> bool:
+    registration = registry.find(model)
+    return registration is not None and registration.is_subject and has_object_permissions()
 
 
-_MOST_TERMS = 400
-"""Terms of one UNION; SQLite allows 500."""
+def last_label(model: str, key: str | None, access: FieldAccess) -> str | None:
+    """Return the last label that the log has of a record, as a reader may see it, or None."""
+    moment = (model, key or "", _HIGHEST_KEY)
+    logged = logged_labels([moment], using=access.using).get(moment)
+    if logged is None:
+        return None
+    return access.label(model, logged.text, at=logged.entry, key=key)
 
-# The empty first term gives the columns their types and, on MySQL, their collation.
-_LAST_LABELS = """
-SELECT record.model, record.id, (
-    SELECT entry.entity_label
-    FROM customer_history_entry AS entry
-    WHERE entry.entity_model = record.model AND entry.entity_id = record.id
-        AND entry.entity_label IS NOT NULL
-    ORDER BY entry.id DESC
-    LIMIT 1
-)
-FROM (
-    SELECT entity_model AS model, entity_id AS id FROM customer_history_entry WHERE 1 = 0{records}
-) AS record"""
-_RECORD = """
-    UNION ALL SELECT %s, %s"""
+
+_HIGHEST_KEY = UUID(int=2**128 - 1)

@@ -46,11 +46,7 @@ def reveal_request(reader: Reader, key: UUID) -> RevealRequest:
     if not entries:
         raise NotFoundError("There is no such entry.")
     (entry,) = entries
-    fields = sorted(
-        name
-        for name in entry.changes
-        if access.is_confidential(entry, name) and not access.rule(entry, name).is_hidden
-    )
+    fields = access.revealed(entry)
     if not fields:
         raise PermissionDenied
     (revealed,) = timeline.present(entries, access)

@@ -11,6 +11,14 @@ from django_customer_history import conf
 from django_customer_history.exceptions import UnknownTimeZoneError
 
 
+def in_time_zone_of(reader: Any) -> timezone.override:
+    """Return a context manager in which days and times are those of a reader.
+
+    Raises what `reader_time_zone` raises.
+    """
+    return timezone.override(reader_time_zone(reader))
+
+
 def reader_time_zone(reader: Any) -> tzinfo:
     """Return the time zone for a reader: that of `READER_TIME_ZONE`, else Django's current one.
 

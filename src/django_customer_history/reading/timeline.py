@@ -7,6 +7,7 @@ masks hold everywhere.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -22,25 +23,36 @@ from django_customer_history.access.permissions import (
     readable_models,
 )
 from django_customer_history.access.records import current_label
+from django_customer_history.backends.settling import LOWEST_KEY
 from django_customer_history.capture.registration_log import KIND as REGISTRATION
 from django_customer_history.conf import page_size
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.models import Entry, EntryQuerySet
-from django_customer_history.reading.cursors import Cursor, mark_of
+from django_customer_history.reading.cursors import Cursor, continues_request, mark_of
 from django_customer_history.reading.entries import (
     EntrySource,
+    FeedPage,
     Page,
     RecordName,
     TimelineChange,
     TimelineEntry,
 )
+from django_customer_history.reading.feed import feed_page, settled_entries
 from django_customer_history.reading.filters import NO_FILTERS, Filters
+from django_customer_history.reading.known_values import check_values
+from django_customer_history.reading.logs import entry_of_log, log_of, of_models
 from django_customer_history.reading.presentation import present
 from django_customer_history.reading.query import CHUNK, EntryQuery
-from django_customer_history.registration.registry import label_of, registry
+from django_customer_history.reading.record_labels import KnownRecords, last_label
+from django_customer_history.registration.registry import concrete_model, label_of, registry
+from django_customer_history.registration.renames import renames
 from django_customer_history.registration.subject_paths import passable_routes
+from django_customer_history.values.moments import in_utc
 
 __all__ = ["EntrySource", "Page", "RecordName", "Timeline", "TimelineChange", "TimelineEntry"]
+
+_PART = 100
+"""Entries that `chunks` yields at once, however many it reads at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +78,8 @@ class Timeline:
     filters: Filters = NO_FILTERS
     is_revealing: bool = False
     """Whether values are shown that `MASK_UNTIL_REVEALED` masks."""
+    shows_views: bool = False
+    """Whether entries of the kind "view" are shown without a filter for them."""
     unfiltered: EntryQuerySet | None = None
     """The entries before the filters; None: there are no filters."""
     _object_access: ObjectAccess = field(default_factory=ObjectAccess, compare=False, repr=False)
@@ -87,8 +101,9 @@ class Timeline:
         Raises `PermissionDenied` if the reader may not read the history of the record. Raises
         `NotFoundError` if the record does not exist for the reader, or the key is not valid.
         """
-        entries = _log(using)
+        model = concrete_model(model)
         text, record = readable_subject(reader, model, key, subject=subject, using=using)
+        entries = log_of(using).beside(model if record is None else record)
         return cls(
             reader=reader,
             queryset=entries.of_subject(model, text),
@@ -104,7 +119,7 @@ class Timeline:
 
         Raises `PermissionDenied` if there is no such model.
         """
-        entries = _of_models(_log(using), readable_models(reader))
+        entries = of_models(log_of(using), readable_models(reader))
         return cls(reader=reader, queryset=entries, question="*")
 
     @classmethod
@@ -113,7 +128,9 @@ class Timeline:
 
         Raises `NotFoundError` if there is no such entry that the reader may see.
         """
-        entry = _log(using).filter(id=key).first()
+        entry = entry_of_log(key, using)
+        if entry is not None:
+            renames.translate(entry, using=str(entry._state.db))
         registration = registry.find(entry.subject_model or "") if entry else None
         try:
             if entry is None or registration is None:
@@ -122,18 +139,25 @@ class Timeline:
                 timeline = cls.of_subject(reader, registration.model, entry.subject_id, using=using)
         except PermissionDenied as error:
             raise NotFoundError("There is no such entry.") from error
-        return replace(timeline, queryset=timeline.queryset.filter(id=key), question=str(key))
+        return replace(
+            timeline,
+            queryset=timeline.queryset.filter(id=key),
+            question=str(key),
+            shows_views=True,
+        )
 
     def filtered(self, filters: Filters | None = None, /, **values: Any) -> "Timeline":
         """Return the timeline of the entries that match filters.
 
         Pass a `Filters`, or its values as keywords, named as in `Filters.of`:
         `timeline.filtered(kind="create", not_source="api")`. Raises `InvalidFilterError` as
-        `Filters.of` does, and `ValueError` if the timeline has filters already.
+        `Filters.of` does, also for a user, model, field or action that does not exist, and
+        `ValueError` if the timeline has filters already.
         """
         filters = Filters.of(**values) if filters is None else filters
         if self.filters:
             raise ValueError("This timeline is filtered already. Give all filters at once.")
+        check_values(filters, self.queryset)
         return replace(
             self,
             queryset=filters.applied_for_all(self.queryset),
@@ -149,7 +173,7 @@ class Timeline:
         `PermissionDenied` if the reader may export none of the entries.
         """
         if self.model is None:
-            entries = _of_models(self.queryset, exportable_models(self.reader))
+            entries = of_models(self.queryset, exportable_models(self.reader))
         elif may_export(self.reader, self.model, subject=self.subject):
             entries = self.queryset
         else:
@@ -168,7 +192,8 @@ class Timeline:
         """Return a page of entries, newest first.
 
         `cursor` comes from another page; without it the page has the newest entries. `limit` is
-        the number of entries, by default the setting `PAGE_SIZE`.
+        the number of entries, by default the setting `PAGE_SIZE`. Long values are shortened on a
+        page, and an entry with very many changes has only the first ones.
 
         If what the reader may see decides which entries match (as with the filter `q`), or no
         index leads to them, only a limited number of entries is searched for one page. Such a
@@ -187,16 +212,16 @@ class Timeline:
         else:
             has_newer, has_older = start is not None, has_more
         return Page(
-            entries=self.present(entries, result.access),
+            entries=self.present(entries, result.access, is_whole=False),
             older=self._cursor(entries[-1:], start, is_newer=False, unread=result.unread)
             if has_older
             else None,
             newer=self._cursor(entries[:1], start, is_newer=True, unread=result.unread)
             if has_newer
             else None,
-            continues_request=_continues_request(entries[:1], start, beyond=beyond),
+            continues_request=continues_request(entries[:1], start, beyond=beyond),
             subject_label=self._subject_label(result.access),
-            masked_fields=result.access.masked_in_exports(self._models()),
+            masked_fields=result.access.masked_in_exports(self.tracked_models()),
         )
 
     def check_cursor(self, text: str) -> None:
@@ -208,26 +233,59 @@ class Timeline:
         return Cursor.beside(key).write(question=self.question)
 
     def entry(self, key: UUID) -> TimelineEntry | None:
-        """Return the entry with the key `key`.
-
-        None if the timeline has no such entry, or the reader may not see it.
-        """
+        """Return an entry; None if the timeline does not have it, or the reader may not see it."""
         entries, access = self._query.among(self.queryset.filter(id=key))
         return self.present(entries, access)[0] if entries else None
 
-    def chunks(self, size: int = CHUNK) -> Iterator[tuple[TimelineEntry, ...]]:
+    def chunks(
+        self, size: int = CHUNK, *, has_all_displays: bool = True
+    ) -> Iterator[tuple[TimelineEntry, ...]]:
         """Yield all entries, newest first, at most `size` at a time, in constant memory.
 
         Entries that are written meanwhile are newer than those already read, and are left out.
+        Unless `has_all_displays`, only values that say little to people without it have a display
+        text: choices, relations, files and masked values.
         """
+        known, loaded = KnownRecords(), self._loaded
         for entries, access in self._query.chunks(size):
-            yield self.present(entries, access)
+            presented = present(
+                entries,
+                access,
+                loaded=loaded,
+                known=known,
+                is_whole=True,
+                has_all_displays=has_all_displays,
+            )
+            # Few at a time, so that the garbage collector of Python has less to look through.
+            while part := tuple(islice(presented, _PART)):
+                yield part
+            del entries, presented  # Before the next chunk is read.
+
+    def feed(
+        self, *, after: UUID | None = None, limit: int | None = None, patience: float = 0.0
+    ) -> FeedPage:
+        """Return settled entries after a position, oldest first.
+
+        An entry is settled if no entry can appear before it any more. A consumer that keeps
+        `position` with its output gets each entry once and skips none. `after` is such a
+        position, or the id of an entry; None: the oldest entry. `limit` is the number of entries,
+        by default `PAGE_SIZE`; `patience` the seconds to wait for open transactions. Raises
+        `NotSettledError` on a replica, or if the clock of the database was set back.
+        """
+        limit = page_size() if limit is None else limit
+        position = LOWEST_KEY if after is None else after
+        alias = self.queryset.db_of_writing
+        settled = settled_entries(alias, after=position, limit=limit, patience=patience)
+        timeline = replace(self, queryset=self.queryset.using(alias), shows_views=True)
+        found, access, place = timeline._query.settled(position, settled.before, limit)
+        entries = timeline.present(found, access)
+        return feed_page(entries, settled=settled, after=position, place=place)
 
     def total(self) -> int | None:
         """Count the entries of `chunks`; None if each entry would have to be checked for that."""
         if self._query.checks_each_entry:
             return None
-        return self.filters.narrowed(self.queryset).count()
+        return self.filters.narrowed(self._shown(self.queryset)).count()
 
     def newest(self, count: int) -> tuple[list[Entry], FieldAccess]:
         """Return the matching ones of the `count` newest entries, and what may be seen of them.
@@ -240,15 +298,20 @@ class Timeline:
         """Return at most `count` entries as `newest` does, and whether these are all.
 
         The cost has a limit: only the newest entries of the log, or of the subject, are searched
-        for those that match.
+        for those that match. Views are among them, so that menus offer them.
         """
-        log = _log(self.queryset.db)
+        log = log_of(self.queryset.db)
         log = log if self.model is None else log.of_subject(self.model, self.key)
-        return self._query.recent(count, log=log)
+        return replace(self, shows_views=True)._query.recent(count, log=log)
 
-    def present(self, entries: Sequence[Entry], access: FieldAccess) -> tuple[TimelineEntry, ...]:
-        """Return entries of the log as the reader may see them."""
-        return present(entries, access, loaded=() if self.subject is None else (self.subject,))
+    def present(
+        self, entries: Sequence[Entry], access: FieldAccess, *, is_whole: bool = True
+    ) -> tuple[TimelineEntry, ...]:
+        """Return entries of the log as the reader may see them.
+
+        Unless `is_whole`, long values are shortened and very many changes are left out.
+        """
+        return tuple(present(entries, access, loaded=self._loaded, is_whole=is_whole))
 
     def field_access(self) -> FieldAccess:
         """Return what the reader may see of the fields, by the marks of this moment."""
@@ -266,14 +329,23 @@ class Timeline:
         """
         if self.model is None:
             return None
-        started = _log(self.queryset.db).of_entity(REGISTRATION, self.model._meta.label_lower)
-        return started.order_by("id").values_list("timestamp", flat=True).first()
+        label = self.model._meta.label_lower
+        started = log_of(self.queryset.db).filter(
+            entity_model=REGISTRATION,
+            entity_id__in=renames.labels(label, using=self.queryset.db),
+        )
+        first = started.order_by("id").values_list("timestamp", flat=True).first()
+        return None if first is None else in_utc(first)
+
+    @property
+    def _loaded(self) -> tuple[models.Model, ...]:
+        return () if self.subject is None else (self.subject,)
 
     @property
     def _query(self) -> EntryQuery:
         return EntryQuery(
             reader=self.reader,
-            entries=self.queryset,
+            entries=self._shown(self.queryset),
             log=self.queryset if self.unfiltered is None else self.unfiltered,
             filters=self.filters,
             object_access=self._object_access,
@@ -281,13 +353,23 @@ class Timeline:
             is_revealing=self.is_revealing,
         )
 
+    def _shown(self, entries: EntryQuerySet) -> EntryQuerySet:
+        """Return the entries without those about views, which only a filter shows."""
+        if self.shows_views or self.filters.ask_for_views:
+            return entries
+        return entries.exclude(kind="view")
+
     def _subject_label(self, access: FieldAccess) -> str | None:
         if self.subject is None:
-            return None
+            return (
+                None if self.model is None else last_label(label_of(self.model), self.key, access)
+            )
         label, model = current_label(self.subject), label_of(type(self.subject))
+        if label is None:
+            return f"#{self.key}"
         return access.label(model, label, record=self.subject)
 
-    def _models(self) -> list[str]:
+    def tracked_models(self) -> list[str]:
         """Return the models whose changes can be on this timeline."""
         return [
             registration.model._meta.label_lower
@@ -314,26 +396,3 @@ class Timeline:
             # The page is empty: the way back begins at its own cursor, that entry included.
             cursor = Cursor.beside(start.key, is_newer=is_newer)
         return cursor.write(question=self.question)
-
-
-def _continues_request(
-    first: Sequence[Entry], start: Cursor | None, *, beyond: Sequence[Entry]
-) -> bool:
-    """Return whether the first entry of a page has the request of the entry above it."""
-    if not first or start is None:
-        return False
-    if start.is_newer:
-        request_id = first[0].request_id
-        return request_id is not None and any(one.request_id == request_id for one in beyond)
-    return start.is_of_request(first[0].request_id)
-
-
-def _log(using: str | None) -> EntryQuerySet:
-    return Entry.objects.using(using) if using else Entry.objects.all()
-
-
-def _of_models(entries: EntryQuerySet, labels: Sequence[str] | None) -> EntryQuerySet:
-    """Return the entries of subjects of some models; None: of all models."""
-    if labels is not None and not labels:
-        raise PermissionDenied
-    return entries if labels is None else entries.filter(subject_model__in=labels)
