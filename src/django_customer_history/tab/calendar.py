@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 
 from django_customer_history.models import EntryQuerySet
 from django_customer_history.tab.query import TabQuery
+from django_customer_history.values.moments import in_utc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,9 @@ def build_calendar(query: TabQuery, entries: EntryQuerySet, *, zone: tzinfo) -> 
     )
     if oldest is None or newest is None:
         return None
-    log = DateRange(start=oldest.astimezone(zone).date(), end=newest.astimezone(zone).date())
+    log = DateRange(
+        start=in_utc(oldest).astimezone(zone).date(), end=in_utc(newest).astimezone(zone).date()
+    )
     current = _current_range(query)
     return Calendar(
         wider=tuple(_wider_links(query, current)),

@@ -1,7 +1,8 @@
 """The entries of a page by day, with the texts that the tab shows for times and users."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
 from itertools import groupby
 from uuid import UUID
@@ -11,14 +12,18 @@ from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from django_customer_history.context.current import SOURCES
 from django_customer_history.labels import (
     action_label,
     system_label,
 )
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import (
+    RecordName,
     TimelineEntry,
 )
+from django_customer_history.reading.filters import BY_NAME, SYSTEM
+from django_customer_history.registration.registry import registry
 from django_customer_history.tab.values import (
     TabChange,
     build_changes,
@@ -30,10 +35,15 @@ _KIND_OF_USER: Mapping[str, str] = {
     "integration": "program",
     "import": "import",
 }
-"""By source, what a user worked through. With any other source it is a person."""
+"""By source, the icon of a user. With any other source it is a person.
+
+It says how the user worked, and not who it is: in a single-page application, people work through
+the API.
+"""
 
 _THROUGH: Mapping[str, str | Promise] = {
-    "program": gettext_lazy("via a program"),
+    "api": gettext_lazy("via the API"),
+    "integration": gettext_lazy("via an integration"),
     "import": gettext_lazy("via an import"),
 }
 
@@ -51,7 +61,7 @@ class Moment:
     clock: str
     """The time of day."""
     relative: str
-    """How long ago it was."""
+    """How long ago it was; empty if it was before yesterday."""
     exact: str
     """Date, time with seconds, and time zone."""
 
@@ -63,13 +73,22 @@ class TabUser:
     kind: str
     """The icon: `person`, `program`, `import` or `system`."""
     name: str
+    value: str
+    """The value of the filter `user` that finds the entries of this user."""
     impersonated: str | None = None
     """The user whom `name` impersonated."""
 
-    @property
-    def through(self) -> str:
-        """What the icon means, for screen readers; empty for a person or the system."""
-        return str(_THROUGH.get(self.kind, ""))
+    through: str = ""
+    """What the icon means, for screen readers; empty for a person or the system."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterLinks:
+    """Links that narrow the page to one value of an entry. Empty on pages without a filter bar."""
+
+    user: str = ""
+    action: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +103,18 @@ class TabEntry:
     link: str
     """The permalink."""
     request_link: str | None
-    """The changes of the same request."""
+    """The changes of the same request; None: the page has all of them, and it is only this."""
+    links: FilterLinks
+    """Links that filter by a value of the entry."""
+    subject_link: str | None = None
+    """On a page of several subjects, the history of the one that the entry belongs to; None: the
+    entry is about the subject itself, or no page shows its history."""
+    is_own: bool = False
+    """Whether it is about the record whose tab this is, which needs no name."""
+    undo_link: str | None = None
+    """The page that undoes the entry; None: the reader may not, or nothing can be undone."""
+    record_link: str | None = None
+    """The page that shows the record as it was then."""
     entity_link: str | None = None
     """The entry that an event is about, such as the one whose values were revealed."""
     preview: str = ""
@@ -96,6 +126,14 @@ class TabEntry:
     is_revealed: bool = False
     continues_request: bool = False
     """Whether it belongs to the same request as the entry above it."""
+    run: tuple["TabEntry", ...] = ()
+    """The edits, newest first, that this entry stands for; empty: it is one entry."""
+
+    @property
+    def is_recorded_event(self) -> bool:
+        """Whether a program recorded it about a record of the project: it is not a change."""
+        is_own = self.entry.entity.model.startswith(f"{Entry._meta.app_label}.")
+        return self.entry.kind == "event" and not self.entry.is_baseline and not is_own
 
     @property
     def can_reveal(self) -> bool:
@@ -103,9 +141,15 @@ class TabEntry:
         return any(change.change.revealable for change in self.changes)
 
     @property
+    def rows(self) -> tuple[TabChange | None, ...]:
+        """The changes that have a row each; None stands for a row without one."""
+        return (None,) if self.is_collapsed or not self.changes else self.changes
+
+    @property
     def row_count(self) -> int:
         """How many rows of the table it takes."""
-        return 1 if self.is_collapsed else max(1, len(self.changes))
+        has_note = self.entry.omitted_changes > 0
+        return 1 if self.is_collapsed else max(1, len(self.changes) + has_note + bool(self.run))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +171,20 @@ class DayBuilder:
     """Returns the permalink of an entry."""
     request_link: Callable[[UUID], str]
     """Returns the link to the changes of a request."""
+    undo_link: Callable[[TimelineEntry], str | None]
+    """Returns the page that undoes an entry."""
+    record_link: Callable[[UUID], str | None]
+    """Returns the page that shows the record as it was at an entry."""
+    filter_link: Callable[[str, str], str] | None
+    """Returns the link that filters by a value; None: the page has no filters."""
+    subject: tuple[str, str] | None
+    """The model and key of the record whose tab it is; None: it is of many records."""
+    subject_url: Callable[[RecordName], str | None]
+    """Returns the page of a subject, or of its history if it is deleted."""
+    first_fields: frozenset[str]
+    """The fields by which the page is filtered: entries with many values show these first."""
+    has_older: bool
+    """Whether there is an older page, on which the request of the last entry may continue."""
     target: UUID | None
     """The entry whose permalink was opened."""
     revealed: UUID | None
@@ -154,31 +212,75 @@ class DayBuilder:
     ) -> list[TabEntry]:
         shown = []
         continues_request = first_continues_request
+        sizes = Counter(one.request_id for one in entries)
+        ends = {one.request_id for one in entries[-1:] if self.has_older}
+        ends |= {one.request_id for one in entries[:1] if first_continues_request}
         for at, entry in enumerate(entries):
             if at:
                 request_above = entries[at - 1].request_id
                 continues_request = request_above is not None and entry.request_id == request_above
-            shown.append(self._entry(entry, continues_request=continues_request))
+            request = entry.request_id
+            has_others = sizes[request] > 1 or request in ends
+            link = self.request_link(request) if request is not None and has_others else None
+            shown.append(self._entry(entry, continues_request=continues_request, request_link=link))
         return shown
 
-    def _entry(self, entry: TimelineEntry, *, continues_request: bool) -> TabEntry:
+    def _entry(
+        self, entry: TimelineEntry, *, continues_request: bool, request_link: str | None
+    ) -> TabEntry:
         has_whole_row = entry.kind in _COLLAPSED_KINDS or entry.is_baseline
-        is_collapsed = has_whole_row and len(entry.changes) > 1
+        is_view = entry.kind == "view"
+        if self.first_fields and len(entry.changes) > 1:
+            wanted = sorted(entry.changes, key=lambda one: one.field not in self.first_fields)
+            entry = replace(entry, changes=tuple(wanted))
+        has_record = entry.kind != "event" or entry.is_baseline
+        is_collapsed = is_view or (has_whole_row and len(entry.changes) > 1)
+        user = _user(entry)
         return TabEntry(
             entry=entry,
-            changes=build_changes(entry),
+            changes=self._changes(entry),
             action=action_label(entry.action),
             moment=describe_moment(entry.timestamp, zone=self.zone, now=self.now),
-            user=_user(entry),
+            user=user,
             link=self.link(entry.id),
-            request_link=self.request_link(entry.request_id) if entry.request_id else None,
+            request_link=request_link,
+            links=self._filter_links(entry, user),
+            subject_link=self._subject_link(entry),
+            is_own=(entry.entity.model, entry.entity.id) == self.subject,
+            undo_link=None if entry.kind == "event" else self.undo_link(entry),
+            record_link=self.record_link(entry.id) if has_record else None,
             entity_link=self.link(UUID(entry.entity.id)) if _is_about_an_entry(entry) else None,
-            preview=value_preview(entry) if is_collapsed else "",
+            preview=value_preview(entry) if is_collapsed and not is_view else "",
             is_collapsed=is_collapsed,
             is_target=entry.id == self.target,
             is_revealed=entry.id == self.revealed,
             continues_request=continues_request,
         )
+
+    def _subject_link(self, entry: TimelineEntry) -> str | None:
+        of = entry.subject
+        if self.subject is not None or of is None:
+            return None
+        is_itself = (of.model, of.id) == (entry.entity.model, entry.entity.id)
+        return None if is_itself and of.url else self.subject_url(of)
+
+    def _filter_links(self, entry: TimelineEntry, user: TabUser) -> FilterLinks:
+        if self.filter_link is None:
+            return FilterLinks()
+        code = entry.source.code
+        return FilterLinks(
+            user=self.filter_link("user", user.value),
+            action=self.filter_link("action", entry.action),
+            source=self.filter_link("source", code) if code in SOURCES else "",
+        )
+
+    def _changes(self, entry: TimelineEntry) -> tuple[TabChange, ...]:
+        link = self.filter_link
+        if link is None:
+            return build_changes(entry)
+        model = entry.entity.model
+        prefix = f"{model}:" if registry.find(model) is not None else ""
+        return build_changes(entry, link=lambda field: link("field", f"{prefix}{field}"))
 
 
 def describe_moment(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
@@ -187,9 +289,13 @@ def describe_moment(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
     return Moment(
         iso=local.isoformat(timespec="seconds"),
         clock=formats.time_format(local, "TIME_FORMAT"),
-        relative=_relative(moment, now),
+        relative=_relative(moment, now) if _is_recent(local, now.astimezone(zone)) else "",
         exact=f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S} {local:%Z}",
     )
+
+
+def _is_recent(moment: datetime, now: datetime) -> bool:
+    return (now.date() - moment.date()).days <= 1
 
 
 def _is_about_an_entry(entry: TimelineEntry) -> bool:
@@ -198,11 +304,14 @@ def _is_about_an_entry(entry: TimelineEntry) -> bool:
 
 def _user(entry: TimelineEntry) -> TabUser:
     if entry.user is None:
-        return TabUser(kind="system", name=system_label())
+        return TabUser(kind="system", name=system_label(), value=SYSTEM)
     kind = _KIND_OF_USER.get(entry.source.code, "person")
-    if entry.impersonator is not None:
-        return TabUser(kind=kind, name=entry.impersonator.label, impersonated=entry.user.label)
-    return TabUser(kind=kind, name=entry.user.label)
+    through = str(_THROUGH.get(entry.source.code, ""))
+    value = entry.user.id or f"{BY_NAME}{entry.user.label}"
+    if entry.impersonator is None:
+        return TabUser(kind=kind, name=entry.user.label, value=value, through=through)
+    name, other = entry.impersonator.label, entry.user.label
+    return TabUser(kind=kind, name=name, value=value, impersonated=other, through=through)
 
 
 def _day_name(day: date, today: date) -> str:
@@ -224,9 +333,6 @@ def _relative(moment: datetime, now: datetime) -> str:
 
 
 _UNITS: Sequence[tuple[int, Callable[[int], str]]] = (
-    (365 * 86_400, lambda n: ngettext("%(count)d year ago", "%(count)d years ago", n)),
-    (30 * 86_400, lambda n: ngettext("%(count)d month ago", "%(count)d months ago", n)),
-    (7 * 86_400, lambda n: ngettext("%(count)d week ago", "%(count)d weeks ago", n)),
     (86_400, lambda n: ngettext("%(count)d day ago", "%(count)d days ago", n)),
     (3_600, lambda n: ngettext("%(count)d hour ago", "%(count)d hours ago", n)),
     (60, lambda n: ngettext("%(count)d minute ago", "%(count)d minutes ago", n)),

@@ -2,15 +2,16 @@
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
-from django.utils import timezone
 
 from django_customer_history.exceptions import (
+    ForeignRequestError,
     InvalidFilterError,
     UnknownFormatError,
 )
+from django_customer_history.export.foreign_requests import is_from_another_site
 from django_customer_history.export.responses import export_response
 from django_customer_history.export.streaming import prepare_export
-from django_customer_history.reading.time_zones import reader_time_zone
+from django_customer_history.reading.time_zones import in_time_zone_of
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.query import TabQuery
 
@@ -24,11 +25,13 @@ def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
     """Return the entries that match as a streamed file, and record the export.
 
     The response to a HEAD request has no file, and nothing is recorded. Raises
-    `InvalidFilterError`, also for an unknown format, and `PermissionDenied` if the reader may not
-    export the timeline.
+    `InvalidFilterError`, also for an unknown format, `PermissionDenied` if the reader may not
+    export the timeline, and `ForeignRequestError` if another site started the download.
     """
+    if is_from_another_site(request):
+        raise ForeignRequestError("Another site started this download.")
     query = TabQuery.read(request.GET)
-    with timezone.override(reader_time_zone(request.user)):
+    with in_time_zone_of(request.user):
         filtered = timeline.filtered(query.filters(allow_other_parameters=False))
         try:
             export = prepare_export(filtered, format_name=query.value("format") or "")

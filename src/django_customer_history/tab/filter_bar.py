@@ -1,8 +1,10 @@
 """The filter bar: chips for active filters, date ranges, and menus of values to choose from."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import date, tzinfo
+from itertools import groupby
 
 from django.utils import formats
 from django.utils.dateparse import parse_date, parse_datetime
@@ -17,6 +19,7 @@ from django_customer_history.labels import (
     system_label,
 )
 from django_customer_history.reading.facets import Facets
+from django_customer_history.reading.filter_values import field_name_of
 from django_customer_history.reading.filters import (
     BY_NAME,
     SYSTEM,
@@ -24,6 +27,8 @@ from django_customer_history.reading.filters import (
 from django_customer_history.reading.record_labels import model_title
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
+from django_customer_history.tab.activity import Activity, build_activity
+from django_customer_history.tab.date_filter import DateInput, Preset, date_input, presets
 from django_customer_history.tab.query import (
     TAB_PARAMETERS,
     TabQuery,
@@ -53,10 +58,24 @@ _MENU_FACETS = {
 }
 """The filters that have a menu, each with the attribute of `Facets` that has its values."""
 
-_INPUTS = {"from", "to", "q", *_MENU_FACETS}
-"""The filters that have an input in the form. The form passes others on as hidden inputs."""
+_KINDS = {
+    "create": gettext_lazy("Any create"),
+    "update": gettext_lazy("Any edit"),
+    "delete": gettext_lazy("Any delete"),
+    "add": gettext_lazy("Any addition"),
+    "remove": gettext_lazy("Any removal"),
+    "event": gettext_lazy("Any event"),
+    "view": gettext_lazy("Any view"),
+}
+"""What the menu of actions calls the kinds, in their order there."""
 
-_ISO_DATE_LENGTH = len("2026-11-23")
+_KINDS_ALWAYS_THERE = ("create", "update", "delete")
+
+_MOST_WITHOUT_SEARCH = 8
+"""Options of a menu. A menu with more has a text box that finds them."""
+
+_INPUTS = {"from", "to", "q", "kind", *_MENU_FACETS}
+"""The filters that have an input in the form. The form passes others on as hidden inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,45 +89,49 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preset:
-    """A date range with a name, such as "Last 7 days"."""
-
-    name: str
-    link: str
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
     """A value in a menu."""
 
     value: str
     label: str
     is_chosen: bool
+    name: str
+    """The name of the filter."""
+    is_older: bool = False
+    """Whether no recent entry has the value: perhaps an older one has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionGroup:
+    """Options of a menu that belong together."""
+
+    title: str
+    """Empty for options without a title."""
+    options: tuple[Option, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Menu:
-    """The values to choose from for one filter."""
+    """The values to choose from for one filter; that of actions has kinds too."""
 
     name: str
     title: str
-    options: tuple[Option, ...]
+    groups: tuple[OptionGroup, ...]
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """The options of all groups."""
+        return tuple(option for group in self.groups for option in group.options)
 
     @property
     def chosen_count(self) -> int:
         """How many of its values are active."""
         return sum(option.is_chosen for option in self.options)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DateInput:
-    """The start or the end of the date range, as a form input."""
-
-    name: str
-    value: str
-    is_date: bool
-    """Whether the value is a date. A date with a time needs a text input."""
+    @property
+    def has_search(self) -> bool:
+        """Whether it has so many options that a text box helps to find one."""
+        return len(self.options) > _MOST_WITHOUT_SEARCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +142,10 @@ class FilterBar:
     presets: tuple[Preset, ...]
     menus: tuple[Menu, ...] | None
     """None while the bar is closed."""
-    is_complete: bool
-    """Whether the menus have the values of all entries, or only of the newest ones."""
+    note: str
+    """What the menus do not have, or how they mark older values; empty if they are complete."""
+    activity: Activity | None
+    """The changes over time; None while the bar is closed."""
     start: DateInput
     end: DateInput
     text: str
@@ -131,25 +156,43 @@ class FilterBar:
 
 
 def build_filter_bar(
-    query: TabQuery, *, facets: Facets | None, today: date, zone: tzinfo
+    query: TabQuery,
+    *,
+    facets: Facets | None,
+    today: date,
+    zone: tzinfo,
+    left_out: Collection[str] = (),
 ) -> FilterBar:
     """Return the filter bar of a query. Without facets it is closed.
 
-    `today` and `zone` are the reader's date and time zone.
+    `today` and `zone` are the reader's date and time zone. `left_out` are filters without a menu.
     """
     labels = _facet_labels(facets)
     return FilterBar(
         chips=tuple(_chip(query, name, value, labels, zone) for name, value in query.filter_values),
-        presets=tuple(_presets(query, today)),
-        menus=None if facets is None else tuple(_menus(query, facets, zone)),
-        is_complete=facets is None or facets.complete,
-        start=_date_input(query, "from"),
-        end=_date_input(query, "to"),
+        presets=tuple(presets(query, today)),
+        menus=None
+        if facets is None
+        else tuple(
+            menu for menu in _menus(query, facets, labels, zone) if menu.name not in left_out
+        ),
+        note=_note(facets),
+        activity=build_activity(query, () if facets is None else facets.moments, zone=zone),
+        start=date_input(query, "from"),
+        end=date_input(query, "to"),
         text=query.value("q") or "",
         hidden=tuple(_hidden_inputs(query)),
         clear_link=query.link(keep_filters=False),
         open_link=query.link({"filter": ["open"]}),
     )
+
+
+def _note(facets: Facets | None) -> str:
+    if facets is None or facets.complete:
+        return ""
+    if facets.older:
+        return gettext("“Older” values are not in the recent changes.")
+    return gettext("Only values of recent changes.")
 
 
 def _chip(
@@ -179,14 +222,21 @@ def _record_label(value: str) -> str:
     return f"{title} {key}" if key else title
 
 
-def _field_label(name: str) -> str:
+def _field_label(value: str) -> str:
+    model, name = field_name_of(value)
     root, _, path = name.partition(".")
     for registration in registry:
-        field = field_of(registration.model, root)
+        is_of_model = model in (None, registration.model._meta.label_lower)
+        field = field_of(registration.model, root) if is_of_model else None
         if field is not None:
             title = str(capfirst(str(field.verbose_name)))
-            return f"{title}: {path}" if path else title
-    return name
+            label = f"{title}: {path}" if path else title
+            return label if model is None else _with_entity(label, model_title(model))
+    return value
+
+
+def _with_entity(label: str, entity: str) -> str:
+    return f"{label} ({entity})"
 
 
 _VALUE_LABELS: Mapping[str, Callable[[str], str]] = {
@@ -207,70 +257,91 @@ def _date_label(value: str, zone: tzinfo) -> str:
     moment = parse_datetime(value.upper())
     if moment is None:
         return value
-    local = moment if is_naive(moment) else moment.astimezone(zone)
+    try:
+        local = moment if is_naive(moment) else moment.astimezone(zone)
+    except OverflowError:  # In the reader's time zone it is in the year 0, or in 10,000.
+        return value
     return f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S}"
 
 
 def _facet_labels(facets: Facets | None) -> dict[tuple[str, str], str]:
     if facets is None:
         return {}
-    return {
+    labels = {
         (name, facet.value): facet.label
         for name, attribute in _MENU_FACETS.items()
         for facet in getattr(facets, attribute)
     }
+    count = Counter(one.label for one in facets.entity_fields)
+    for one in facets.entity_fields:
+        is_unique = count[one.label] == 1
+        text = one.label if is_unique else _with_entity(one.label, one.entity)
+        labels.setdefault(("field", one.value), text)
+    return labels
 
 
-def _menus(query: TabQuery, facets: Facets, zone: tzinfo) -> Iterator[Menu]:
+def _menus(
+    query: TabQuery, facets: Facets, labels: Mapping[tuple[str, str], str], zone: tzinfo
+) -> Iterator[Menu]:
     for name, attribute in _MENU_FACETS.items():
-        chosen = query.parameters.get(name, ())
-        found = [
-            Option(value=facet.value, label=facet.label, is_chosen=facet.value in chosen)
-            for facet in getattr(facets, attribute)
-        ]
-        known = {option.value for option in found}
+        if name == "field":
+            groups = tuple(_field_groups(query, facets))
+        else:
+            options = tuple(
+                _option(query, facets, name, facet.value, facet.label)
+                for facet in getattr(facets, attribute)
+            )
+            groups = (OptionGroup(title="", options=options),)
+        if name == "action":
+            groups = (_kinds(query, facets), *groups)
+        known = {option.value for group in groups for option in group.options}
         # An active value that no entry has is listed too: readers must be able to switch it off.
-        missing = [
-            Option(value=value, label=_value_label(name, value, zone), is_chosen=True)
-            for value in chosen
+        missing = tuple(
+            Option(
+                value=value,
+                label=labels.get((name, value)) or _value_label(name, value, zone),
+                is_chosen=True,
+                name=name,
+            )
+            for value in query.parameters.get(name, ())
             if value not in known
-        ]
-        yield Menu(name=name, title=str(_TITLES[name]), options=(*found, *missing))
-
-
-def _presets(query: TabQuery, today: date) -> Iterator[Preset]:
-    yesterday = today - timedelta(days=1)
-    last_year = today.replace(year=today.year - 1, day=min(today.day, 28))
-    month = today.replace(day=1)
-    last_month = (month - timedelta(days=1)).replace(day=1)
-    ranges = (
-        (gettext("Today"), today, today),
-        (gettext("Yesterday"), yesterday, yesterday),
-        (gettext("Last 7 days"), today - timedelta(days=6), today),
-        (gettext("Last 30 days"), today - timedelta(days=29), today),
-        (gettext("This month"), month, today),
-        (gettext("Last month"), last_month, month - timedelta(days=1)),
-        (gettext("Last 12 months"), last_year, today),
-    )
-    for name, start, end in ranges:
-        changes = {"from": (start.isoformat(),), "to": (end.isoformat(),)}
-        yield Preset(
+        )
+        if missing:
+            groups = (*groups, OptionGroup(title="", options=missing))
+        yield Menu(
             name=name,
-            link=query.link(changes),
-            is_current=all(query.parameters.get(key) == value for key, value in changes.items()),
+            title=str(_TITLES[name]),
+            groups=tuple(group for group in groups if group.options),
         )
 
 
-def _date_input(query: TabQuery, name: str) -> DateInput:
-    value = query.value(name) or ""
-    return DateInput(name=name, value=value, is_date=_is_date(value))
+def _option(query: TabQuery, facets: Facets, name: str, value: str, label: str) -> Option:
+    return Option(
+        value=value,
+        label=label,
+        is_chosen=value in query.parameters.get(name, ()),
+        name=name,
+        is_older=(name, value) in facets.older,
+    )
 
 
-def _is_date(value: str) -> bool:
-    try:
-        return not value or (len(value) == _ISO_DATE_LENGTH and parse_date(value) is not None)
-    except ValueError:
-        return False
+def _kinds(query: TabQuery, facets: Facets) -> OptionGroup:
+    """Return the kinds: the edits, for example, whatever their actions are called."""
+    found = {*_KINDS_ALWAYS_THERE, *query.parameters.get("kind", ())}
+    found |= {one.value for one in facets.kinds}
+    options = tuple(
+        _option(query, facets, "kind", kind, str(label))
+        for kind, label in _KINDS.items()
+        if kind in found
+    )
+    return OptionGroup(title="", options=options)
+
+
+def _field_groups(query: TabQuery, facets: Facets) -> Iterator[OptionGroup]:
+    """Yield the fields by entity; a filter by a plain name stays a plain name."""
+    for entity, fields in groupby(facets.entity_fields, key=lambda one: one.entity):
+        options = tuple(_option(query, facets, "field", one.value, one.label) for one in fields)
+        yield OptionGroup(title=entity, options=options)
 
 
 def _hidden_inputs(query: TabQuery) -> Iterator[tuple[str, str]]:

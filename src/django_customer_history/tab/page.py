@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
+from functools import cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import cast
 from uuid import UUID
 
@@ -23,7 +25,8 @@ from django_customer_history.reading.entries import (
     Page,
     TimelineEntry,
 )
-from django_customer_history.reading.facets import facets
+from django_customer_history.reading.facets import menu_facets
+from django_customer_history.reading.filter_values import field_name_of
 from django_customer_history.reading.filters import (
     NO_FILTERS,
     Filters,
@@ -31,6 +34,7 @@ from django_customer_history.reading.filters import (
 from django_customer_history.reading.reveal import reveal
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.tab.chart import StepChart, build_chart
 from django_customer_history.tab.days import (
     Day,
     DayBuilder,
@@ -42,12 +46,18 @@ from django_customer_history.tab.filter_bar import (
     build_filter_bar,
 )
 from django_customer_history.tab.query import TabQuery
+from django_customer_history.tab.runs import fold_runs
+from django_customer_history.tab.undo_links import UndoLinks
+from django_customer_history.tab.urls import route_url, url_of_entry
+from django_customer_history.tab.user_links import link_to_user
+from django_customer_history.tab.watch_links import WatchLinks, watch_links
 
 _STATUS: Mapping[str | None, HTTPStatus] = {
     None: HTTPStatus.OK,
     "permission": HTTPStatus.FORBIDDEN,
     "export": HTTPStatus.FORBIDDEN,
     "reveal": HTTPStatus.FORBIDDEN,
+    "site": HTTPStatus.FORBIDDEN,
     "filter": HTTPStatus.BAD_REQUEST,
     "cursor": HTTPStatus.BAD_REQUEST,
     "entry": HTTPStatus.NOT_FOUND,
@@ -64,12 +74,15 @@ class Tab:
     """One page of a History tab for one reader."""
 
     error: str | None = None
-    """Why no entries are shown: `permission`, `export`, `reveal`, `filter`, `cursor`, `entry`."""
+    """Why no entries are shown: `permission`, `export`, `site` (another one started the download),
+    `reveal`, `filter`, `cursor`, `entry`."""
     filter_errors: Mapping[str, str]
     """What is wrong with a filter, by the filter's name."""
     page: Page = _EMPTY_PAGE
     filters: Filters = NO_FILTERS
     days: tuple[Day, ...] = ()
+    chart: StepChart | None = None
+    """The values over time of the one field by which the page is filtered; None: there is none."""
     filter_bar: FilterBar | None = None
     """None where there is nothing to filter."""
     zone: str
@@ -86,6 +99,15 @@ class Tab:
     print_link: str = "?"
     export_link: str | None = None
     """The URL of the CSV file; None if the reader may not export."""
+    user_link: str | None = None
+    """The page of the one user by whom the tab is filtered; None: there is none."""
+    names_subjects: bool = False
+    """Whether the entries are of several subjects, which each row must name."""
+    undo_request_link: str | None = None
+    """The page that undoes the request by which the tab is filtered; None: the reader may not."""
+    restore_link: str | None = None
+    """The page that restores the deleted record; None: it exists, or the reader may not."""
+    watch: WatchLinks | None = None
     is_print_view: bool = False
     """Whether the page is for printing, with all values open."""
     tracking_started: Moment | None = None
@@ -107,8 +129,8 @@ class Tab:
 
     @property
     def is_filtered(self) -> bool:
-        """Whether any filter is active."""
-        return bool(self.filters)
+        """Whether any filter is active that the reader can remove."""
+        return self.filter_bar is not None and bool(self.filter_bar.chips)
 
 
 def build_tab(
@@ -119,33 +141,56 @@ def build_tab(
     allow_other_parameters: bool = False,
     has_filter_bar: bool = True,
     reveals: bool = False,
+    in_admin: bool = False,
+    fixed: Mapping[str, str] = MappingProxyType({}),
 ) -> Tab:
     """Return the tab that a request asks for, with times in the reader's time zone.
 
     `url` is the URL of the `HistoryView` of this history. With `allow_other_parameters`, names in
     the query that are not filters belong to the page around the tab and are ignored.
 
+    `fixed` are filters that the page always has, such as the user of the page of one user. They
+    have no menus and no chips.
+
+    `in_admin` says that links to undo changes lead to the pages of the admin.
+
     With `reveals`, the tab shows the confidential values of the entry that the form names, and
     logs that they were revealed. This raises `Http404` if the timeline does not have the entry,
     and `PermissionDenied` if the entry has no value that the reader may reveal.
     """
-    query = TabQuery.read(request.GET)
+    query = TabQuery.read(request.GET).without(fixed)
     zone = reader_time_zone(request.user)
     with timezone.override(zone):
         try:
-            filters = query.filters(allow_other_parameters=allow_other_parameters)
+            filters = query.filters(allow_other_parameters=allow_other_parameters, fixed=fixed)
+            return _TabBuilder(
+                request=request,
+                timeline=timeline,
+                query=query,
+                filters=filters,
+                zone=zone,
+                now=timezone.now(),
+                url=url,
+                has_filter_bar=has_filter_bar,
+                undo_links=UndoLinks(timeline, in_admin=in_admin),
+                fixed=fixed,
+            ).build(_entry_to_reveal(request) if reveals else None)
         except InvalidFilterError as error:
-            return error_tab(request, "filter", filter_errors=error.errors)
-        return _TabBuilder(
-            request=request,
-            timeline=timeline,
-            query=query,
-            filters=filters,
-            zone=zone,
-            now=timezone.now(),
-            url=url,
-            has_filter_bar=has_filter_bar,
-        ).build(_entry_to_reveal(request) if reveals else None)
+            return filter_error_tab(request, timeline, errors=error.errors)
+
+
+def filter_error_tab(request: HttpRequest, timeline: Timeline, *, errors: Mapping[str, str]) -> Tab:
+    """Return a tab that says which filters are wrong, with the filter bar and the other filters."""
+    query = TabQuery.read(request.GET).without(errors)
+    zone = reader_time_zone(request.user)
+    bar = build_filter_bar(
+        query,
+        facets=menu_facets(timeline),
+        today=timezone.now().astimezone(zone).date(),
+        zone=zone,
+    )
+    tab = error_tab(request, "filter", filter_errors=errors)
+    return replace(tab, filter_bar=bar, newest_link=query.link())
 
 
 def error_tab(
@@ -183,6 +228,8 @@ class _TabBuilder:
     now: datetime
     url: str | None
     has_filter_bar: bool
+    undo_links: UndoLinks
+    fixed: Mapping[str, str]
 
     def build(self, reveal_key: UUID | None) -> Tab:
         """Return the tab, or a tab with an error.
@@ -224,6 +271,7 @@ class _TabBuilder:
             page=page,
             filters=self.filters,
             days=self._days(page, revealed),
+            chart=self._chart(page),
             filter_bar=self._filter_bar() if self.has_filter_bar else None,
             zone=str(self.zone),
             now=self._moment(self.now),
@@ -235,6 +283,13 @@ class _TabBuilder:
             newer_link=self._page_link(page.newer),
             print_link=query.link({"print": ["yes"]}, keep=_POSITION),
             export_link=self._view_link({"format": ["csv"]}) if self._may_export() else None,
+            user_link=link_to_user(self.timeline, query.parameters.get("user", ())),
+            names_subjects=self.timeline.model is None,
+            undo_request_link=self.undo_links.of_request(query.value("request_id")),
+            restore_link=self.undo_links.of_deletion(),
+            watch=watch_links(
+                self.request, self.timeline, [*query.filter_values, *self.fixed.items()]
+            ),
             is_print_view=self._is_print_view,
             tracking_started=self._tracking_started(page),
             is_first_page=cursor is None,
@@ -250,22 +305,39 @@ class _TabBuilder:
         return LARGEST_PAGE if self._is_print_view else None
 
     def _days(self, page: Page, revealed: UUID | None) -> tuple[Day, ...]:
+        here = self.query.link(keep_filters=False)
+        separator = "" if here == "?" else "&"
+        record_url = url_of_entry("customer_history:record")
         builder = DayBuilder(
             zone=self.zone,
             now=self.now,
-            link=self._entry_link,
-            request_link=self._request_link,
+            link=lambda key: f"{here}{separator}entry={key}#entry-{key}",
+            request_link=lambda key: f"{here}{separator}request_id={key}",
+            undo_link=self.undo_links.of_entry,
+            record_link=record_url,
+            filter_link=cache(self._filter_link) if self.has_filter_bar else None,
+            subject=self._subject,
+            subject_url=lambda record: record.url or route_url(record.model, record.id),
+            first_fields=frozenset(
+                field_name_of(one)[1] for one in self.query.parameters.get("field", ())
+            ),
+            has_older=page.older is not None,
             target=self.query.entry,
             revealed=revealed,
         )
-        return builder.days(page.entries, first_continues_request=page.continues_request)
+        days = builder.days(page.entries, first_continues_request=page.continues_request)
+        return tuple(replace(day, entries=fold_runs(day.entries)) for day in days)
 
     def _filter_bar(self) -> FilterBar:
         # Facets cost a statement, so they are only read when the reader opens the filters.
-        is_open = bool(self.filters) or self.query.value("filter") is not None
+        is_open = bool(self.query.filter_values) or self.query.value("filter") is not None
+        timeline = self.timeline
+        if self.fixed:
+            timeline = timeline.filtered(Filters.read({k: [v] for k, v in self.fixed.items()}))
         return build_filter_bar(
             self.query,
-            facets=facets(self.timeline) if is_open else None,
+            facets=menu_facets(timeline) if is_open else None,
+            left_out=tuple(self.fixed),
             today=self.now.astimezone(self.zone).date(),
             zone=self.zone,
         )
@@ -281,12 +353,19 @@ class _TabBuilder:
     def _moment(self, moment: datetime) -> Moment:
         return describe_moment(moment, zone=self.zone, now=self.now)
 
-    def _entry_link(self, key: UUID) -> str:
-        link = self.query.link({"entry": [str(key)]}, keep_filters=False)
-        return f"{link}#entry-{key}"
+    @property
+    def _subject(self) -> tuple[str, str] | None:
+        model, key = self.timeline.model, self.timeline.key
+        return None if model is None or key is None else (model._meta.label_lower, key)
 
-    def _request_link(self, key: UUID) -> str:
-        return self.query.link({"request_id": [str(key)]}, keep_filters=False)
+    def _chart(self, page: Page) -> StepChart | None:
+        fields = self.query.parameters.get("field", ())
+        if len(fields) != 1:
+            return None
+        return build_chart(page.entries, field_name_of(fields[0])[1], zone=self.zone)
+
+    def _filter_link(self, name: str, value: str) -> str:
+        return self.query.link({name: [value]})
 
     def _page_link(self, cursor: str | None) -> str | None:
         return None if cursor is None else self.query.link({"before": [cursor]}, keep=("print",))

@@ -1,7 +1,9 @@
 """The query string of a page with a History tab: filters, position, and the page's own names."""
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 from django.http import QueryDict
@@ -30,15 +32,33 @@ class TabQuery:
         parameters = {name: tuple(filter(None, query.getlist(name))) for name in query}
         return cls(parameters={name: values for name, values in parameters.items() if values})
 
-    def filters(self, *, allow_other_parameters: bool) -> Filters:
-        """Return the filters of the query.
+    def filters(
+        self, *, allow_other_parameters: bool, fixed: Mapping[str, str] = MappingProxyType({})
+    ) -> Filters:
+        """Return the filters of the query, and those that are fixed for the page.
 
-        With `allow_other_parameters`, unknown names belong to the page around the tab; otherwise
-        they are errors. Raises `InvalidFilterError`.
+        Unknown names, such as `utm_source`, are ignored: links get them on their way. A name that
+        is a misspelled filter is an error, unless `allow_other_parameters` says that names belong
+        to the page around the tab. Raises `InvalidFilterError`.
         """
-        ignored = set(self.parameters) - set(NAMES) if allow_other_parameters else TAB_PARAMETERS
+        ignored = {
+            name
+            for name in self.parameters
+            if name not in NAMES
+            and (allow_other_parameters or name in TAB_PARAMETERS or not _is_misspelled(name))
+        }
+        values = {name: list(values) for name, values in self.parameters.items()}
         return Filters.read(
-            {name: list(values) for name, values in self.parameters.items()}, other_names=ignored
+            {**values, **{name: [value] for name, value in fixed.items()}}, other_names=ignored
+        )
+
+    def without(self, names: Iterable[str]) -> "TabQuery":
+        """Return the query without some parameters."""
+        left_out = set(names)
+        return TabQuery(
+            parameters={
+                name: values for name, values in self.parameters.items() if name not in left_out
+            }
         )
 
     @property
@@ -92,3 +112,11 @@ class TabQuery:
         for name, changed in (changes or {}).items():
             query.setlist(name, list(changed))
         return f"?{query.urlencode(safe=':')}"
+
+
+_ALMOST_EQUAL = 0.85
+"""So alike are `acton` and `action`. `utm_source` and `source` are less alike."""
+
+
+def _is_misspelled(name: str) -> bool:
+    return bool(difflib.get_close_matches(name, NAMES, n=1, cutoff=_ALMOST_EQUAL))

@@ -1,6 +1,6 @@
 """Values as the tab shows them: the state of each, differences, and excerpts of long ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -10,6 +10,7 @@ from django_customer_history.reading.entries import (
     TimelineEntry,
 )
 from django_customer_history.tab.diff import (
+    UNCHANGED,
     Segment,
     Segments,
     excerpt,
@@ -19,9 +20,9 @@ from django_customer_history.tab.diff import (
 from django_customer_history.values.rendering import json_value
 from django_customer_history.values.types import ValueType
 
-_MAX_TEXT_LENGTH = 280
+_MAX_TEXT_LENGTH = 200
 """In characters. A longer text is collapsed to an excerpt."""
-_MAX_LINES = 5
+_MAX_LINES = 4
 """In lines of a text, or members of a JSON value."""
 _MIN_DIFF_LENGTH = 24
 """In characters. In shorter texts the differences are obvious."""
@@ -44,6 +45,18 @@ class Cell:
     """The members of a JSON object or a list; empty for other values."""
     first_members: Segments = ()
     """The members that a collapsed value shows; empty if all are shown."""
+    is_truncated: bool = False
+    """Whether it is only a part of a long value."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a short text without marks, as most values are."""
+        return (
+            self.state == "value"
+            and len(self.segments) == 1
+            and self.segments[0].kind == UNCHANGED
+            and not (self.excerpt or self.is_truncated)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +66,14 @@ class TabChange:
     change: TimelineChange
     old: Cell
     new: Cell
+    link: str = ""
+    """The link that filters by the field; empty on pages without a filter bar."""
+    is_deletion: bool = False
+
+    @property
+    def shown(self) -> Cell:
+        """The cell that a created or deleted record shows."""
+        return self.old if self.is_deletion else self.new
 
     @property
     def reveal_cell(self) -> Cell:
@@ -60,9 +81,18 @@ class TabChange:
         return self.new if self.new.state == "masked" else self.old
 
 
-def build_changes(entry: TimelineEntry) -> tuple[TabChange, ...]:
-    """Return the changes of an entry, in their order."""
-    changes = (_build_change(change) for change in entry.changes)
+def build_changes(
+    entry: TimelineEntry, *, link: Callable[[str], str] | None = None
+) -> tuple[TabChange, ...]:
+    """Return the changes of an entry, in their order. `link` returns the link of a field."""
+    changes = (
+        replace(
+            build_change(change),
+            link="" if link is None else link(change.field),
+            is_deletion=entry.kind == "delete",
+        )
+        for change in entry.changes
+    )
     if not entry.is_baseline:
         return tuple(changes)
     return tuple(replace(change, old=Cell(state="untracked")) for change in changes)
@@ -82,7 +112,8 @@ def value_preview(entry: TimelineEntry) -> str:
     return " · ".join(islice(values(), _PREVIEW_FIELDS))
 
 
-def _build_change(change: TimelineChange) -> TabChange:
+def build_change(change: TimelineChange) -> TabChange:
+    """Return one change with its values compared."""
     old, new = change.old_display, change.new_display
     if _is_structured(change, old, new):
         old_members, new_members = json_diff(_parsed(old), _parsed(new))
@@ -116,13 +147,20 @@ def _cell(
     if members:
         # One member more is shown rather than a link that opens it.
         first = members[:_MAX_LINES] if len(members) > _MAX_LINES + 1 else ()
-        return Cell(state=state, text=text or "", members=members, first_members=first)
+        return Cell(
+            state=state,
+            text=text or "",
+            members=members,
+            first_members=first,
+            is_truncated=change.is_truncated,
+        )
     segments = segments or ((Segment(text),) if text else ())
     return Cell(
         state=state,
         text=text or "",
         segments=segments,
         excerpt=excerpt(segments, length=_MAX_TEXT_LENGTH, lines=_MAX_LINES),
+        is_truncated=change.is_truncated and text is not None,
     )
 
 

@@ -1,6 +1,7 @@
-"""`{% history_tab customer %}` and `{% history_tab_link customer %}` for a project's own pages."""
+"""Tags for a project's own pages: the History tab, links to it, and to what a user changed."""
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import template
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
@@ -9,29 +10,39 @@ from django.http import HttpRequest
 from django.template.context import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from django_customer_history.access.permissions import (
     Reader,
     may_read,
+    readable_models,
 )
 from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.fields import field_of
+from django_customer_history.registration.registry import registry
 from django_customer_history.tab.days import Moment
 from django_customer_history.tab.page import (
     Tab,
     build_tab,
     error_tab,
 )
-from django_customer_history.tab.urls import history_url
+from django_customer_history.tab.urls import history_url, user_history_url, with_query
 
 register = template.Library()
+
+_FIRST = "customer_history.field_history"
+"""Marks a page that has the stylesheet and the script of the tag already."""
 
 
 @register.inclusion_tag("customer_history/tab.html", takes_context=True)
 def history_tab(
-    context: Context, subject: models.Model, *, url: str | None = None
+    context: Context, subject: models.Model | None, *, url: str | None = None
 ) -> dict[str, Any]:
     """Show a page of a record's history to the user of the request.
+
+    It shows nothing for None and for a record that is not saved yet, as on the page of a form
+    that adds one. Raises `ImproperlyConfigured` if the model is not registered as a subject.
 
     The query string of the page takes the same filters as `HistoryView`; other parameters are
     ignored. If a filter is not valid or the user has no permission, the tab says so. The `request`
@@ -41,10 +52,12 @@ def history_tab(
     is the result of `history_url`.
     """
     request = context["request"]
-    tab = _tab(request, subject, url or history_url(subject))
+    record = _checked_record("history_tab", subject)
+    if record is None:
+        return {"history": None, "request": request}
     return {
-        "history": tab,
-        "subject": subject,
+        "history": _tab(request, record, url or history_url(record)),
+        "subject": record,
         "request": request,
         "csp_nonce": context.get("csp_nonce"),
     }
@@ -52,13 +65,18 @@ def history_tab(
 
 @register.inclusion_tag("customer_history/tab_link.html", takes_context=True)
 def history_tab_link(
-    context: Context, subject: models.Model, *, url: str | None = None
+    context: Context, subject: models.Model | None, *, url: str | None = None
 ) -> dict[str, Any]:
     """Show a link to the history for a tab bar; nothing to users who may not read the history.
 
-    Raises `ImproperlyConfigured` if no page shows the history.
+    It shows nothing for None and for a record that is not saved yet either. Raises
+    `ImproperlyConfigured` if no page shows the history, or the model is not registered.
     """
     request = context["request"]
+    record = _checked_record("history_tab_link", subject)
+    if record is None:
+        return {"is_allowed": False}
+    subject = record
     link = url or history_url(subject)
     if link is None:
         raise ImproperlyConfigured(
@@ -70,6 +88,65 @@ def history_tab_link(
         "url": link,
         "is_current": request.path == link.partition("?")[0],
         "is_allowed": _may_read(request, subject),
+    }
+
+
+@register.inclusion_tag("customer_history/field_history.html", takes_context=True)
+def field_history(
+    context: Context, subject: models.Model | None, field: str, *, url: str | None = None
+) -> dict[str, Any]:
+    """Show an icon that opens the changes of one field: `{% field_history customer "rate" %}`.
+
+    It is a link to the history page, filtered by the field. The script opens the changes in a
+    dialog, without leaving the page. It shows nothing to users who may not read the history, for
+    None, and for a record that is not saved yet. Raises `ImproperlyConfigured` if the record has
+    no such field, or no page shows its history. `url` is the URL of its `HistoryView`.
+    """
+    request = context["request"]
+    record = _checked_record("field_history", subject)
+    if record is None or not _may_read(request, record):
+        return {"url": None}
+    model = _model_of(record)
+    found = field_of(model, field.partition(".")[0])
+    link = url or history_url(record)
+    if found is None or link is None:
+        reason = f"has no field {field!r}" if found is None else "has no page with its history"
+        raise ImproperlyConfigured(f"{{% field_history %}}: {model._meta.label} {reason}.")
+    query = urlencode({"field": f"{model._meta.label_lower}:{field}"}, safe=":")
+    is_first = _FIRST not in context.render_context
+    context.render_context[_FIRST] = True
+    return {
+        "url": with_query(link, query),
+        "label": capfirst(str(found.verbose_name)),
+        "is_first": is_first,
+        "csp_nonce": context.get("csp_nonce"),
+    }
+
+
+@register.inclusion_tag("customer_history/tab_link.html", takes_context=True)
+def user_history_link(
+    context: Context, user: models.Model | None, *, url: str | None = None
+) -> dict[str, Any]:
+    """Show a link to what a user changed; nothing to users who may not read any history.
+
+    It shows nothing for None and for a user that is not saved yet either. `url` is the URL of the
+    `UserHistoryView`; the default is the route of `django_customer_history.urls`. Raises
+    `ImproperlyConfigured` if there is no such page.
+    """
+    request = context["request"]
+    if not isinstance(user, models.Model) or user.pk is None:
+        return {"is_allowed": False}
+    link = url or user_history_url(str(user.pk))
+    if link is None:
+        raise ImproperlyConfigured(
+            "{% user_history_link %} needs the page of a user. Add"
+            ' path("history/", include("django_customer_history.urls")) to the URLs of the'
+            " project, or give the tag a url."
+        )
+    return {
+        "url": link,
+        "is_current": request.path == link.partition("?")[0],
+        "is_allowed": readable_models(cast("Reader", request.user)) != [],
     }
 
 
@@ -89,9 +166,26 @@ def as_time(moment: Moment) -> SafeString:
     )
 
 
+def _checked_record(tag: str, subject: Any) -> models.Model | None:
+    """Return the record that a tag is given; None if there is nothing to show (yet)."""
+    if subject is None or subject == "":  # The text stands for a variable that does not exist.
+        return None
+    if not isinstance(subject, models.Model):
+        raise ImproperlyConfigured(
+            f"{{% {tag} %}} needs a record, not {subject!r}. Give it an instance of a model."
+        )
+    registration = registry.find(_model_of(subject)._meta.label_lower)
+    if registration is None or not registration.is_subject:
+        raise ImproperlyConfigured(
+            f"{{% {tag} %}}: {subject._meta.label} has no history of its own. Register it with"
+            ' history.register(..., subject="self").'
+        )
+    return None if subject._state.adding or subject.pk is None else subject
+
+
 def _tab(request: HttpRequest, subject: models.Model, url: str | None) -> Tab:
     try:
-        timeline = Timeline.of_subject(cast("Reader", request.user), type(subject), subject.pk)
+        timeline = Timeline.of_subject(cast("Reader", request.user), _model_of(subject), subject.pk)
     except (PermissionDenied, NotFoundError):
         return error_tab(request, "permission")
     return build_tab(request, timeline, url=url, allow_other_parameters=True)
@@ -99,6 +193,11 @@ def _tab(request: HttpRequest, subject: models.Model, url: str | None) -> Tab:
 
 def _may_read(request: HttpRequest, subject: models.Model) -> bool:
     try:
-        return may_read(cast("Reader", request.user), type(subject), subject=subject)
+        return may_read(cast("Reader", request.user), _model_of(subject), subject=subject)
     except NotFoundError:
         return False
+
+
+def _model_of(subject: models.Model) -> Any:
+    # Of a proxy, a deferred or a lazy object: the model that is registered.
+    return subject._meta.concrete_model

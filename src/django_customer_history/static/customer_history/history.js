@@ -2,11 +2,19 @@
 (() => {
   "use strict";
 
+  /* A page can have several tags that load this script. */
+  if ("customerHistory" in document.documentElement.dataset) return;
+  document.documentElement.dataset.customerHistory = "";
+
   const TAB = ".customer-history";
 
-  /* Screen readers read the text of this element when it changes. */
+  /* Everybody sees the text of this element for a while, and screen readers read it. */
   const announce = (tab, text) => {
-    tab.querySelector(".customer-history-status").textContent = text;
+    const status = tab.querySelector(".customer-history-status");
+    status.textContent = text;
+    setTimeout(() => {
+      if (status.textContent === text) status.textContent = "";
+    }, 10_000);
   };
 
   const parseTab = async (response) => {
@@ -60,6 +68,7 @@
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
     tab.querySelector(".customer-history-filter-bar").replaceWith(fetched.querySelector(".customer-history-filter-bar"));
+    showSearches(tab);
     announce(tab, "");
     tab.querySelector(".customer-history-filter-form input[type=search]")?.focus();
   };
@@ -97,7 +106,11 @@
     const tab = event.target.closest(TAB);
     const link = event.target.closest("a");
     if (!tab || !link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (link.classList.contains("customer-history-load-older")) {
+    const form = link.closest(".customer-history-filter-form");
+    if (form && link.dataset.from) {
+      event.preventDefault();
+      applyPreset(link, form);
+    } else if (link.classList.contains("customer-history-load-older")) {
       event.preventDefault();
       loadOlder(tab, link);
     } else if (link.classList.contains("customer-history-open-filters")) {
@@ -107,6 +120,36 @@
       event.preventDefault();
       print(tab, link);
     }
+  });
+
+  /* Show the changes of one field in a dialog over the page that has its value. */
+  const openField = async (link) => {
+    const response = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
+    const fetched = response?.ok && !response.redirected ? await parseTab(response) : null;
+    if (!fetched) return location.assign(link.href);
+    fetched.querySelectorAll("script, .customer-history-toolbar, .customer-history-print-header").forEach((one) => one.remove());
+    fetched.querySelectorAll("a[href^='?']").forEach((one) => (one.href = new URL(one.getAttribute("href"), link.href).href));
+    const dialog = document.createElement("dialog");
+    dialog.className = "customer-history-dialog";
+    dialog.setAttribute("aria-label", link.title);
+    const close = document.createElement("button");
+    close.className = "customer-history-button";
+    close.textContent = link.dataset.close;
+    close.addEventListener("click", () => dialog.close());
+    fetched.prepend(close);
+    dialog.append(fetched);
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      link.focus();
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest(".customer-history-field-link");
+    if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    openField(link);
   });
 
   document.addEventListener("submit", (event) => {
@@ -121,6 +164,40 @@
       for (const input of form.elements) if (input.name && !input.value) input.disabled = true;
     }
   });
+
+  /* A date range keeps what is ticked in the menus but not applied yet. */
+  const applyPreset = (link, form) => {
+    for (const name of ["from", "to"]) {
+      const input = form.elements[name];
+      input.type = "date";
+      input.value = link.dataset[name];
+    }
+    form.requestSubmit();
+  };
+
+  /* The text box of a long menu shows the options that contain its text. */
+  const showSearches = (tab) => {
+    tab.querySelectorAll(".customer-history-option-search").forEach((search) => (search.hidden = false));
+  };
+  const findOptions = (input) => {
+    const wanted = input.value.trim().toLowerCase();
+    const menu = input.closest(".customer-history-panel").querySelector(".customer-history-options");
+    for (const group of menu.children) {
+      const title = group.getAttribute("aria-label")?.toLowerCase() ?? "";
+      for (const option of group.querySelectorAll("label")) {
+        option.hidden = !title.includes(wanted) && !option.textContent.toLowerCase().includes(wanted);
+      }
+      group.hidden = !group.querySelector("label:not([hidden])");
+    }
+  };
+  document.addEventListener("input", (event) => {
+    if (event.target.closest(`${TAB} .customer-history-option-search`)) findOptions(event.target);
+  });
+  document.addEventListener("keydown", (event) => {
+    /* Enter would apply the filters. */
+    if (event.key === "Enter" && event.target.closest?.(".customer-history-option-search")) event.preventDefault();
+  });
+  document.querySelectorAll(TAB).forEach(showSearches);
 
   /* Escape, or a click elsewhere, closes an open menu. */
   const openMenus = () => document.querySelectorAll(`${TAB} .customer-history-menu[open]`);
