@@ -12,26 +12,35 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from django_customer_history.access.confidential import is_part_of_a_key
-from django_customer_history.access.permissions import Reader, readable_models
+from django_customer_history.access.confidential import is_weaker
+from django_customer_history.access.permissions import (
+    Reader,
+    confidential_permission_of,
+    may_see,
+    readable_models,
+)
+from django_customer_history.capture.viewing import viewed
 from django_customer_history.exceptions import (
+    ForeignRequestError,
     InvalidFilterError,
     NotFoundError,
 )
+from django_customer_history.masks import as_mask
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
+    Watch,
 )
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.registration.fields import field_of
-from django_customer_history.registration.registry import registry
+from django_customer_history.registration.fields import field_of, is_part_of_key
+from django_customer_history.registration.registry import Registration, registry
 from django_customer_history.tab.calendar import (
     Calendar,
     build_calendar,
@@ -44,8 +53,11 @@ from django_customer_history.tab.page import (
     Tab,
     build_tab,
     error_tab,
+    filter_error_tab,
 )
 from django_customer_history.tab.query import TabQuery
+from django_customer_history.tab.undo_page import UndoView
+from django_customer_history.tab.urls import page_url
 
 
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -77,11 +89,20 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
             raise ValidationError(
                 {"field": _("This field does not exist. The fields are: %s.") % ", ".join(names)}
             )
-        if is_part_of_a_key(known):
+        if is_part_of_key(known):
             raise ValidationError({"field": _("A key cannot be confidential: it is part of URLs.")})
         if path and not isinstance(known, models.JSONField):
             raise ValidationError({"field": _("Only JSON fields have keys.")})
+        self._check_mask(registration, cleaned)
         return cleaned
+
+    def _check_mask(self, registration: Registration, cleaned: dict[str, Any]) -> None:
+        """Refuse a mask that shows more than the one that the registration has."""
+        registered = registration.confidential.get(cleaned.get("field", ""))
+        if registered is not None and is_weaker(cleaned.get("mask", ""), as_mask(registered)):
+            raise ValidationError(
+                {"mask": _("The registration hides more. Choose its mask, or hide everything.")}
+            )
 
 
 @admin.register(ConfidentialField)
@@ -92,6 +113,43 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("model", "field", "label", "mask")
     list_filter = ("model",)
     search_fields = ("model", "field", "label")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the user may change marks, and see the values that this one hides."""
+        return super().has_change_permission(request, obj) and _sees_values_of(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the user may remove marks, and see the values that this one hides."""
+        return super().has_delete_permission(request, obj) and _sees_values_of(request.user, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the permissions that the user needs to remove several marks at once."""
+        found, count, needed, protected = super().get_deleted_objects(objs, request)
+        hidden = [mark for mark in objs if not _sees_values_of(request.user, mark)]
+        return found, count, {*needed, *map(str, hidden)}, protected
+
+
+def _sees_values_of(user: Any, mark: ConfidentialField | None) -> bool:
+    """Return whether a user may see what a mark hides; without a mark the answer is True."""
+    return mark is None or may_see(user, confidential_permission_of(mark.model, mark.field))
+
+
+@admin.register(Watch)
+class WatchAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """The watches of all users, to look at and to delete. Only their owners make them."""
+
+    list_display = ("name", "owner", "subject_model", "subject_id", "delivery", "problem")
+    list_filter = ("delivery",)
+    fields = tuple(one.name for one in Watch._meta.concrete_fields)
+    search_fields = ("name", "owner")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return False: a watch reads with the permissions of its owner."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return False: another URL would get what the owner may see."""
+        return False
 
 
 @admin.register(Entry)
@@ -122,7 +180,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show a page of the entries that the user may read."""
-        tab = build_tab(request, Timeline.of_everything(request.user), url=None)
+        tab = build_tab(request, Timeline.of_everything(request.user), url=None, in_admin=True)
         zone = reader_time_zone(request.user)
         calendar = build_calendar(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
         return self._render_tab(request, tab, calendar)
@@ -141,11 +199,39 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         except (ValueError, NotFoundError) as error:
             raise Http404 from error
         tab = build_tab(
-            request, timeline, url=None, allow_other_parameters=True, has_filter_bar=False
+            request,
+            timeline,
+            url=None,
+            allow_other_parameters=True,
+            has_filter_bar=False,
+            in_admin=True,
         )
         if not tab.page.entries:
             raise Http404
         return self._render_tab(request, tab)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Return the URLs, with those of the pages that undo."""
+        view = self.admin_site.admin_view(self.undo_view)
+        pages = (
+            ("undo/<uuid:entry>/", "undo"),
+            ("undo/<uuid:request_id>/<str:model>/<path:pk>/", "undo_request"),
+            ("restore/<str:model>/<path:pk>/", "restore"),
+        )
+        own = [path(route, view, name=f"customer_history_{name}") for route, name in pages]
+        return [*own, *super().get_urls()]
+
+    def undo_view(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        """Preview an undo, or undo: the page of the tab, in the admin."""
+        request.current_app = self.admin_site.name
+        view = UndoView.as_view(
+            template_name="admin/customer_history/undo.html",
+            extra_context={
+                **self.admin_site.each_context(request),
+                "title": capfirst(str(self.opts.verbose_name_plural)),
+            },
+        )
+        return view(request, **kwargs)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -185,6 +271,16 @@ class HistoryAdminMixin(_Base):
     """
 
     history_template = "admin/customer_history/history.html"
+    log_views = False
+    """Whether the log says who opens the page of a record, as `history.viewed` does."""
+
+    def render_change_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Return the page of a record, and log the view if `log_views` is True."""
+        response = super().render_change_form(request, *args, **kwargs)
+        record = kwargs.get("obj")
+        if self.log_views and request.method == "GET" and record is not None:
+            viewed(record)
+        return response
 
     @method_decorator(never_cache)
     def history_view(  # type: ignore[override]  # a file is not a TemplateResponse
@@ -202,8 +298,10 @@ class HistoryAdminMixin(_Base):
         try:
             return download(request, timeline)
         except InvalidFilterError as error:
-            tab = error_tab(request, "filter", filter_errors=error.errors)
-            return self._page(request, timeline, tab, extra_context)
+            tab = filter_error_tab(request, timeline, errors=error.errors)
+        except ForeignRequestError:
+            tab = error_tab(request, "site")
+        return self._page(request, timeline, tab, extra_context)
 
     def _timeline(self, request: HttpRequest, key: str) -> Timeline:
         record = self.get_object(request, key)
@@ -226,7 +324,7 @@ class HistoryAdminMixin(_Base):
         *,
         reveals: bool = False,
     ) -> TemplateResponse:
-        tab = build_tab(request, timeline, url=request.path, reveals=reveals)
+        tab = build_tab(request, timeline, url=page_url(request), reveals=reveals, in_admin=True)
         return self._page(request, timeline, tab, extra_context)
 
     def _page(

@@ -45,13 +45,18 @@ DEFAULTS: Mapping[str, Any] = {
     "IP_ADDRESS_STORAGE": "full",
     "SOURCES": {},
     "SOURCE_RESOLVER": None,
+    "USER_RESOLVER": None,
     "IMPERSONATOR_RESOLVER": None,
     "REASON_HEADER": None,
     "REASON_FIELD": None,
     "PROPAGATE_CONTEXT_TO_TASKS": False,
+    "VIEW_INTERVAL": 900,
+    "AUTHENTICATION_EVENTS": False,
+    "AUTHENTICATION_EVENT_LIMIT": 60,
     "PAGE_SIZE": 50,
     "APPEND_ONLY_TRIGGERS": True,
     "PARTITIONS": None,
+    "SETTLED_LAG_LIMIT": 600,
     "MASK_UNTIL_REVEALED": False,
     "READER_TIME_ZONE": None,
 }
@@ -81,6 +86,11 @@ def append_only_triggers() -> bool:
 def partitions() -> str | None:
     """Return "month" if the log is partitioned by month where the database can, else None."""
     return _text("PARTITIONS")
+
+
+def settled_lag_limit() -> int:
+    """Return after how many seconds a transaction that holds back the feed is a problem."""
+    return int(_read("SETTLED_LAG_LIMIT"))
 
 
 def mask_until_revealed() -> bool:
@@ -122,6 +132,12 @@ def source_resolver() -> Callable[[Any], str | None] | None:
     return function
 
 
+def user_resolver() -> Callable[[Any], Any] | None:
+    """Return the project's function from a request to its user, or None."""
+    function: Callable[[Any], Any] | None = _function("USER_RESOLVER")
+    return function
+
+
 def impersonator_resolver() -> Callable[[Any], Any] | None:
     """Return the function from a request to the user who impersonates another, or None."""
     function: Callable[[Any], Any] | None = _function("IMPERSONATOR_RESOLVER")
@@ -147,6 +163,21 @@ def reason_field() -> str | None:
 def propagate_context_to_tasks() -> bool:
     """Return whether tasks of Django get the context of their sender as an extra argument."""
     return bool(_read("PROPAGATE_CONTEXT_TO_TASKS"))
+
+
+def view_interval() -> int:
+    """Return in how many seconds the same view by the same user is not logged again."""
+    return int(_read("VIEW_INTERVAL"))
+
+
+def authentication_events() -> bool:
+    """Return whether log-ins, failed log-ins and the like are logged."""
+    return bool(_read("AUTHENTICATION_EVENTS"))
+
+
+def authentication_event_limit() -> int:
+    """Return how many failed log-ins and the like a process logs in a minute."""
+    return int(_read("AUTHENTICATION_EVENT_LIMIT"))
 
 
 def problems() -> list[Problem]:
@@ -260,6 +291,17 @@ def _page_size_rule(value: object) -> str | None:
     return f"Give a whole number from 1 to {LARGEST_PAGE}."
 
 
+def _number_from(lowest: int) -> Callable[[object], str | None]:
+    hint = f"Give a whole number of at least {lowest}."
+
+    def rule(value: object) -> str | None:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
+            return None
+        return hint
+
+    return rule
+
+
 def _boolean_rule(value: object) -> str | None:
     return None if isinstance(value, bool) else "Give True or False."
 
@@ -274,13 +316,18 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "IP_ADDRESS_STORAGE": _ip_address_storage_rule,
     "SOURCES": _sources_rule,
     "SOURCE_RESOLVER": _function_of("request"),
+    "USER_RESOLVER": _function_of("request"),
     "IMPERSONATOR_RESOLVER": _function_of("request"),
     "REASON_HEADER": _name_rule,
     "REASON_FIELD": _name_rule,
     "PROPAGATE_CONTEXT_TO_TASKS": _boolean_rule,
+    "VIEW_INTERVAL": _number_from(0),
+    "AUTHENTICATION_EVENTS": _boolean_rule,
+    "AUTHENTICATION_EVENT_LIMIT": _number_from(1),
     "PAGE_SIZE": _page_size_rule,
     "APPEND_ONLY_TRIGGERS": _boolean_rule,
     "PARTITIONS": _partitions_rule,
+    "SETTLED_LAG_LIMIT": _number_from(0),
     "MASK_UNTIL_REVEALED": _boolean_rule,
     "READER_TIME_ZONE": _function_of("user"),
 }

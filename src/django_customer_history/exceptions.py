@@ -3,11 +3,13 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import IntegrityError
 
 __all__ = [
     "AppendOnlyError",
     "CaptureError",
+    "ForeignRequestError",
     "HistoryError",
     "ImportSourceError",
     "InvalidContextError",
@@ -15,8 +17,14 @@ __all__ = [
     "InvalidFilterError",
     "NotFoundError",
     "NotRegisteredError",
+    "NotSettledError",
     "PartitionError",
     "ReasonRequiredError",
+    "ReasonTooLongError",
+    "StateFileError",
+    "TargetError",
+    "UndoDeniedError",
+    "UndoTooLargeError",
     "UnknownFormatError",
     "UnknownTimeZoneError",
     "UnsupportedDatabaseError",
@@ -33,6 +41,18 @@ class AppendOnlyError(HistoryError):
 
 class UnsupportedDatabaseError(HistoryError):
     """Changes cannot be captured in this kind of database."""
+
+
+class NotSettledError(HistoryError):
+    """The database cannot know which entries are settled, or its clock was set back."""
+
+
+class StateFileError(HistoryError):
+    """The file with the position of a follower is damaged, or belongs to another one."""
+
+
+class TargetError(HistoryError):
+    """A target of `history_ship` cannot be reached, is not suitable, or refused the entries."""
 
 
 class CaptureError(HistoryError):
@@ -66,6 +86,10 @@ class UnknownFormatError(HistoryError):
     """The format of an export is unknown, or the library that it needs is not installed."""
 
 
+class ForeignRequestError(HistoryError):
+    """Another site made a browser send a request that would be recorded in the user's name."""
+
+
 class ImportSourceError(HistoryError):
     """An import has nothing to read from, or no table to import for."""
 
@@ -80,6 +104,22 @@ class UnknownTimeZoneError(HistoryError):
 
 class InvalidContextError(HistoryError):
     """A value of the context cannot be recorded, or an event has no valid name or record."""
+
+
+class ReasonTooLongError(InvalidContextError, BadRequest):
+    """The reason that came with a request is too long. Django answers with 400."""
+
+
+class UndoDeniedError(HistoryError, PermissionDenied):
+    """The user lacks permissions for an undo; `permissions` names them."""
+
+    def __init__(self, permissions: Iterable[str]) -> None:
+        self.permissions = tuple(permissions)
+        super().__init__(f"Missing permissions: {', '.join(self.permissions)}.")
+
+
+class UndoTooLargeError(HistoryError):
+    """A request has more changes than a page or an endpoint can undo at once."""
 
 
 class ReasonRequiredError(HistoryError, IntegrityError):

@@ -7,18 +7,27 @@ assert health.problems() == []
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from django_customer_history.capture.plan import untracked_models
-from django_customer_history.capture.triggers import compare_triggers
-from django_customer_history.registration.registry import registry
+from django_customer_history.capture import lag as capture_lag
+from django_customer_history.capture import problems as capture_problems
+from django_customer_history.capture.lag import SettledLag
 
 
 def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
-    """Return what is wrong with the triggers of a database; an empty list if nothing is.
+    """Return what is wrong with the capture of changes in a database; an empty list if nothing is.
 
-    These are the problems that `check --database` reports as W002 and W004: one line each for
-    missing, stale and orphaned triggers, and one for each registered model without a table.
-    `using` is the alias of the database.
+    These are the problems that `check --database` reports: triggers that are missing, stale or
+    orphaned, registered models without a table, what else in the database can change, hide or
+    swallow entries, and a transaction that holds back the feed. `using` is the alias of the
+    database.
     """
-    connection = connections[using]
-    missing = [model._meta.db_table for model in untracked_models(registry, connection)]
-    return [*compare_triggers(connection).problems(), *(f"no table {name}" for name in missing)]
+    return [problem.summary or problem.text for problem in capture_problems.problems(using)]
+
+
+def settled_lag(*, using: str = DEFAULT_DB_ALIAS) -> SettledLag:
+    """Return how far the settled order of a log is behind, and who holds it back.
+
+    `seconds` is the age of the oldest transaction that holds it back, and `transactions` names up
+    to ten of them: `session`, `user`, `state` and `seconds`. `using` is the alias of the database.
+    Raises `UnsupportedDatabaseError` if changes cannot be captured there.
+    """
+    return capture_lag.settled_lag(connections[using])

@@ -10,6 +10,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django_customer_history.values.moments import aware
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HIGHEST_TAIL = 2**62 - 1
 _VARIANT = 0x2 << 62
@@ -48,6 +50,12 @@ def uuid_at(microseconds: int, *, tail: int | None = None) -> UUID:
     return UUID(int=_number_at(microseconds, random.getrandbits(62) if tail is None else tail))
 
 
+def uuids_at(microseconds: int, *, count: int) -> list[UUID]:
+    """Return new keys for one time, in ascending order."""
+    tails = sorted(random.getrandbits(62) for _ in range(count))
+    return [uuid_at(microseconds, tail=tail) for tail in tails]
+
+
 def hexadecimal_at(microseconds: int) -> str:
     """Return the 32 hexadecimal digits of a new key for a time in microseconds since 1970."""
     milliseconds, fraction = _parts_of(microseconds)
@@ -66,18 +74,23 @@ def _parts_of(microseconds: int) -> tuple[int, int]:
 
 
 def microseconds_of(moment: datetime) -> int:
-    """Return a datetime as microseconds since 1970; a naive one is in UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    """Return a datetime as microseconds since 1970; a naive one is in `TIME_ZONE`."""
+    return (aware(moment) - _EPOCH) // timedelta(microseconds=1)
+
+
+def microseconds_in(key: UUID) -> int:
+    """Return the time in a key, in microseconds since 1970."""
+    milliseconds, fraction = key.int >> 80, key.int >> 64 & 0xFFF
+    return milliseconds * 1000 + -(-fraction * 1000 // 4096)
 
 
 def lowest_uuid_at(moment: datetime) -> UUID:
-    """Return the lowest key of a datetime's microsecond; a naive one is in UTC."""
+    """Return the lowest key of a datetime's microsecond; a naive one is in `TIME_ZONE`."""
     return uuid_at(microseconds_of(moment), tail=0)
 
 
 def highest_uuid_at(moment: datetime) -> UUID:
-    """Return the highest key of a datetime's microsecond; a naive one is in UTC."""
+    """Return the highest key of a datetime's microsecond; a naive one is in `TIME_ZONE`."""
     return uuid_at(microseconds_of(moment), tail=_HIGHEST_TAIL)
 
 

@@ -10,9 +10,9 @@ from typing import Literal
 from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext, pgettext_lazy
 
-Kind = Literal["create", "update", "delete", "add", "remove", "event"]
+Kind = Literal["create", "update", "delete", "add", "remove", "event", "view"]
 
-KINDS: tuple[Kind, ...] = ("create", "update", "delete", "add", "remove", "event")
+KINDS: tuple[Kind, ...] = ("create", "update", "delete", "add", "remove", "event", "view")
 
 DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "create": "Create",
@@ -21,10 +21,14 @@ DEFAULT_ACTIONS: Mapping[Kind, str] = {
     "add": "Add",
     "remove": "Remove",
     "event": "Event",
+    "view": "Viewed",
 }
 
 LONGEST_ACTION = 100
 """The length of the log's column `action`, in characters."""
+
+VIEWED = DEFAULT_ACTIONS["view"]
+"""The action of an entry that says who looked at a record."""
 
 BASELINE = "Baseline"
 """The action of an event that has what a row held when its tracking began."""
@@ -39,6 +43,7 @@ KIND_LABELS: Mapping[str, str | Promise] = {
     "add": pgettext_lazy("action", "Add"),
     "remove": pgettext_lazy("action", "Remove"),
     "event": pgettext_lazy("action", "Event"),
+    "view": pgettext_lazy("action", "Viewed"),
 }
 """The names of the kinds, which are also the names of actions without a name of their own."""
 
@@ -51,8 +56,22 @@ OWN_ACTIONS: tuple[str | Promise, ...] = (
     pgettext_lazy("action", "History Started"),
     pgettext_lazy("action", "History Changed"),
     pgettext_lazy("action", "History Stopped"),
+    pgettext_lazy("action", "Model Renamed"),
+    pgettext_lazy("action", "Field Renamed"),
+    pgettext_lazy("action", "Undo"),
+    pgettext_lazy("action", "Restore"),
+    pgettext_lazy("action", "Revert"),
+    pgettext_lazy("action", "Logged In"),
+    pgettext_lazy("action", "Logged Out"),
+    pgettext_lazy("action", "Log-in Failed"),
+    pgettext_lazy("action", "Log-in Locked"),
+    pgettext_lazy("action", "Password Reset"),
+    pgettext_lazy("action", "Password Reset Requested"),
+    pgettext_lazy("action", "Permission Denied"),
+    pgettext_lazy("action", "Impersonation Started"),
+    pgettext_lazy("action", "Impersonation Ended"),
 )
-"""The actions of the events that this package itself records."""
+"""The actions that this package itself records."""
 
 MASK_LABELS: Mapping[str, str | Promise] = {
     "full": pgettext_lazy("mask", "Hide everything"),
@@ -65,14 +84,22 @@ MASK_LABELS: Mapping[str, str | Promise] = {
 
 OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
     "customer_history.pause": pgettext_lazy("record", "history pause"),
+    "customer_history.log_in": pgettext_lazy("record", "log-in"),
     "customer_history.registration": pgettext_lazy("record", "history registration"),
+    "customer_history.rename": pgettext_lazy("record", "rename"),
 }
 """The names of entities that are not records of a model, in this package's own events."""
 
 OWN_FIELD_LABELS: Mapping[str, str | Promise] = {
+    "field": pgettext_lazy("of an event", "Field"),
     "fields": pgettext_lazy("of an event", "Fields"),
     "filters": pgettext_lazy("of an event", "Filters"),
     "format": pgettext_lazy("of an event", "Format"),
+    "model": pgettext_lazy("of an event", "Model"),
+    "username": pgettext_lazy("of an event", "User name"),
+    "not_logged": pgettext_lazy("of an event", "Not logged"),
+    "method": pgettext_lazy("of an event", "Method"),
+    "path": pgettext_lazy("of an event", "Path"),
 }
 """The labels of the fields in this package's own events."""
 

@@ -12,13 +12,12 @@ from collections.abc import (
 from functools import partial
 from typing import cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 from django_customer_history.context.blocks import ContextBlock
 from django_customer_history.context.current import (
-    Context,
-    new_context,
+    RequestContext,
     use_context,
 )
 from django_customer_history.context.requests import RequestContextProvider
@@ -47,17 +46,25 @@ class HistoryMiddleware:
         """Answer the request in its context."""
         if self._is_async:
             return self._answer_async(request)
-        with new_context(provider=RequestContextProvider(request)) as context:
+        provider = RequestContextProvider(request)
+        context = RequestContext(provider)
+        with use_context(context):
             response = cast("HttpResponseBase", self.get_response(request))
+            for write in provider.after_response:
+                write()
         return _stream_in(context, response)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
-        with new_context(provider=RequestContextProvider(request)) as context:
+        provider = RequestContextProvider(request)
+        context = RequestContext(provider)
+        with use_context(context):
             response = await cast("Awaitable[HttpResponseBase]", self.get_response(request))
+            for write in provider.after_response:
+                await sync_to_async(write)()
         return _stream_in(context, response)
 
 
-def _stream_in(context: Context, response: HttpResponseBase) -> HttpResponseBase:
+def _stream_in(context: RequestContext, response: HttpResponseBase) -> HttpResponseBase:
     """Produce the content of a streaming response in the context of its request."""
     if isinstance(response, StreamingHttpResponse) and not isinstance(response, FileResponse):
         content = response.streaming_content
@@ -71,7 +78,7 @@ def _stream_in(context: Context, response: HttpResponseBase) -> HttpResponseBase
     return response
 
 
-def _each(context: Context, content: Iterable[bytes]) -> Iterator[bytes]:
+def _each(context: RequestContext, content: Iterable[bytes]) -> Iterator[bytes]:
     # A generator has no context of its own: a context set in it would stay set in its caller.
     chunks = iter(content)
     while True:
@@ -82,7 +89,9 @@ def _each(context: Context, content: Iterable[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-async def _each_async(context: Context, content: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+async def _each_async(
+    context: RequestContext, content: AsyncIterable[bytes]
+) -> AsyncIterator[bytes]:
     chunks = aiter(content)
     try:
         while True:

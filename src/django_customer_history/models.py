@@ -16,11 +16,14 @@ from django_customer_history.labels import (
 )
 from django_customer_history.masks import FULL
 from django_customer_history.registration.registry import (
+    label_of,
     registration_of,
     registry,
 )
+from django_customer_history.registration.renames import renames
 from django_customer_history.values.encoding import key_text
-from django_customer_history.values.json_field import JSONTextField
+from django_customer_history.values.json_field import ContextField, JSONTextField
+from django_customer_history.values.moments import UTCDateTimeField
 
 _REFUSAL = "The customer history is append-only: {} is not allowed on its entries."
 
@@ -31,6 +34,10 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     `update()`, `delete()` and their variants raise `AppendOnlyError`.
     """
 
+    def primary(self) -> Self:
+        """Return each change once, without the entries that repeat it for further subjects."""
+        return self.filter(primary_id=None)
+
     def newest_first(self) -> Self:
         """Order the entries by time, the newest first. No two entries have the same position."""
         return self.order_by("-id")
@@ -40,14 +47,18 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
         `model` is the model or its label, `"crm.customer"`; `key` is the primary key.
         """
-        return self.filter(subject_model=_label(model), subject_id=key_text(key))
+        return self.filter(self._of_model("subject_model", model), subject_id=_key(model, key))
 
     def of_entity(self, model: type[models.Model] | str, key: object) -> Self:
         """Return the entries about changes of one row, which may be deleted.
 
         `model` is the model or its label, `"crm.invoice"`; `key` is the primary key.
         """
-        return self.filter(entity_model=_label(model), entity_id=key_text(key))
+        return self.filter(self._of_model("entity_model", model), entity_id=_key(model, key))
+
+    def _of_model(self, column: str, model: type[models.Model] | str) -> models.Q:
+        # Entries from before a rename have the former label.
+        return renames.matching(column, _label(model), using=self.db)
 
     def older_than(self, key: UUID) -> Self:
         """Return the entries that are older than the entry `key`."""
@@ -60,7 +71,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def between(self, start: datetime | None, end: datetime | None) -> Self:
         """Return the entries with start <= time < end, by the index of the primary key.
 
-        Both are datetimes; a naive one is in UTC. None means no limit.
+        Both are datetimes; a naive one is in the zone of the setting `TIME_ZONE`, with a warning
+        if `USE_TZ` is on, as for a `DateTimeField`. None means no limit.
         """
         entries = self
         if start is not None:
@@ -69,11 +81,47 @@ class EntryQuerySet(models.QuerySet["Entry"]):
             entries = entries.filter(id__lt=lowest_uuid_at(end))
         return entries
 
+    def beside(self, subject: models.Model | type[models.Model]) -> Self:
+        """Return the entries of the database that has a record, or the rows of a model.
+
+        With several databases each has a log of its own. Django's routers are asked, with the
+        record as the hint `instance` or the model as the hint `subject_model`. If they name
+        another database that has a log of its own, the database of the record counts.
+        """
+        entries: Any = self._chain()  # type: ignore[attr-defined]
+        is_record = isinstance(subject, models.Model)
+        entries._add_hints(**{"instance" if is_record else "subject_model": subject})
+        found: Self = entries
+        return found
+
+    @property
+    def db(self) -> str:
+        """The alias of the database that is read."""
+        own: Any = self
+        if own._db or own._for_write:
+            return str(super().db)
+        chosen = router.db_for_read(self.model, **own._hints)
+        subject_model, record = self._subject_of_hints()
+        if subject_model is None:
+            return chosen
+        home = record._state.db if record is not None else None
+        home = home or router.db_for_read(subject_model, **own._hints)
+        # Without a log of its own, the chosen database is a replica.
+        is_other_log = chosen != home and router.allow_migrate_model(chosen, self.model)
+        return home if is_other_log else chosen
+
     @property
     def db_of_writing(self) -> str:
         """The alias of the database for new entries, even if these are read from a replica."""
         own: Any = self
-        return str(own._db or router.db_for_write(self.model, **own._hints))
+        subject_model, _record = self._subject_of_hints()
+        return str(own._db or router.db_for_write(subject_model or self.model, **own._hints))
+
+    def _subject_of_hints(self) -> tuple[type[models.Model] | None, models.Model | None]:
+        own: Any = self
+        record: models.Model | None = own._hints.get("instance")
+        model = type(record) if record is not None else own._hints.get("subject_model")
+        return model, record
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Raise `AppendOnlyError`."""
@@ -98,7 +146,11 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 
 
 def _label(model: type[models.Model] | str) -> str:
-    return model.lower() if isinstance(model, str) else model._meta.label_lower
+    return model.lower() if isinstance(model, str) else label_of(model)
+
+
+def _key(model: type[models.Model] | str, key: object) -> str:
+    return key_text(key, model=None if isinstance(model, str) else model)
 
 
 class Entry(models.Model):
@@ -111,7 +163,7 @@ class Entry(models.Model):
     id = models.UUIDField(
         _("entry ID"), primary_key=True, default=time_ordered_uuid, editable=False
     )
-    timestamp = models.DateTimeField(_("timestamp"))
+    timestamp = UTCDateTimeField(_("timestamp"))
     kind = models.CharField(_("kind"), max_length=10, choices=[(kind, kind) for kind in KINDS])
     action = models.CharField(_("action"), max_length=100)
     subject_model = models.CharField(_("subject model"), max_length=100, null=True)
@@ -125,7 +177,8 @@ class Entry(models.Model):
     source = models.CharField(_("source"), max_length=32)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True)
     request_id = models.UUIDField(_("request ID"), null=True)
-    context = models.JSONField(_("context"), null=True)
+    context = ContextField(_("context"), null=True)
+    primary_id = models.UUIDField(_("primary entry ID"), null=True, editable=False)
 
     objects = EntryQuerySet.as_manager()
 
@@ -138,6 +191,7 @@ class Entry(models.Model):
         permissions = [
             ("view_confidential", "Can view every confidential value in the history"),
             ("export_entry", "Can export the history of everything"),
+            ("undo_entry", "Can undo every change in the history"),
         ]
         # Every write has to update every index: no more than reading needs.
         indexes = [
@@ -209,7 +263,70 @@ class ConfidentialField(models.Model):
         return f"{self.model} {self.field}"
 
 
+def marks_for(using: str) -> list[ConfidentialField]:
+    """Return the marks that count for a log: its database's, and those where staff sets marks."""
+    aliases = dict.fromkeys([using, router.db_for_read(ConfidentialField)])
+    # A replica has the marks of its primary.
+    primary = [one for one in aliases if router.allow_migrate_model(one, ConfidentialField)]
+    found = {
+        (mark.model, mark.field, mark.mask): mark
+        for alias in primary or [using]
+        for mark in ConfidentialField.objects.using(alias).order_by("pk")
+    }
+    return list(found.values())
+
+
 registry.add(registration_of(ConfidentialField, label=("model", "field")))
+
+
+class Watch(models.Model):
+    """A saved filter of one user, which can be delivered when entries match.
+
+    `owner` is the key of the user as text, as in the log: users may be in another database.
+    """
+
+    NONE, EMAIL, WEBHOOK = "none", "email", "webhook"
+
+    name = models.CharField(_("name"), max_length=100)
+    owner = models.CharField(_("owner"), max_length=255, db_index=True, editable=False)
+    subject_model = models.CharField(_("subject model"), max_length=100, blank=True, editable=False)
+    subject_id = models.CharField(_("subject key"), max_length=255, blank=True, editable=False)
+    query = models.TextField(_("filters"), blank=True, editable=False)
+    delivery = models.CharField(
+        _("delivery"),
+        max_length=10,
+        choices=[
+            (NONE, _("Only saved")),
+            (EMAIL, _("E-mail digest")),
+            (WEBHOOK, _("Webhook")),
+        ],
+        default=NONE,
+    )
+    url = models.CharField(_("URL of the webhook"), max_length=500, blank=True)
+    field = models.CharField(_("field"), max_length=255, blank=True)
+    old_condition = models.CharField(
+        _("condition on the old value"),
+        max_length=255,
+        blank=True,
+        help_text=_("“= text”, “> 100” or “< 100”."),
+    )
+    new_condition = models.CharField(
+        _("condition on the new value"),
+        max_length=255,
+        blank=True,
+        help_text=_("“= text”, “> 100” or “< 100”."),
+    )
+    position = models.UUIDField(_("position"), null=True, editable=False)
+    problem = models.CharField(_("problem"), max_length=255, blank=True, editable=False)
+
+    class Meta:
+        app_label = "customer_history"
+        verbose_name = _("watch")
+        verbose_name_plural = _("watches")
+        default_permissions = ("view", "delete")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AuditedModel(models.Model):

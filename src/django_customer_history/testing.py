@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
 
-from django_customer_history.keys import lowest_uuid_at
+from django_customer_history.backends import microsecond_of
+from django_customer_history.keys import datetime_of, lowest_uuid_at
 from django_customer_history.models import Entry
 from django_customer_history.values.encoding import key_text
 
 _CLOCK_TOLERANCE = timedelta(minutes=1)
-"""How far the clock of a database server may be behind that of this process."""
+"""How far the clock may be set back."""
 
 
 @dataclass(slots=True)
@@ -54,9 +55,9 @@ def capture_entries(*, using: str = DEFAULT_DB_ALIAS) -> Iterator[CapturedEntrie
     """
     captured = CapturedEntries()
     log = Entry.objects.using(using).order_by("id")
-    # New ids are higher than those before, unless the clock of the database server is behind or
-    # a test has set the clock of this process back. So a few ids are remembered, too.
-    start = lowest_uuid_at(datetime.now(UTC) - _CLOCK_TOLERANCE)
+    # New ids are higher than those before, unless a clock is set back. So a few ids are
+    # remembered, too.
+    start = lowest_uuid_at(datetime_of(microsecond_of(connections[using])) - _CLOCK_TOLERANCE)
     highest = log.values_list("id", flat=True).last()
     if highest is not None:
         start = min(start, highest)

@@ -10,7 +10,9 @@ from django.http.response import HttpResponseBase
 from django.urls import path
 
 from django_customer_history.registration.registry import registry
-from django_customer_history.views import HistoryView, RecordAsOfView
+from django_customer_history.tab.undo_page import UndoView
+from django_customer_history.views import HistoryView, RecordAsOfView, UserHistoryView
+from django_customer_history.watches.pages import AddWatchView, DeleteWatchView, WatchesView
 
 app_name = "customer_history"
 
@@ -25,5 +27,13 @@ def history_of(request: HttpRequest, model: str, pk: str, **kwargs: Any) -> Http
 
 urlpatterns = [
     path("record/<uuid:entry>/", RecordAsOfView.as_view(), name="record"),
+    path("undo/<uuid:entry>/", UndoView.as_view(), name="undo"),
+    path("undo/<uuid:request_id>/<str:model>/<path:pk>/", UndoView.as_view(), name="undo_request"),
+    path("restore/<str:model>/<path:pk>/", UndoView.as_view(), name="restore"),
+    path("user/<path:user>/", UserHistoryView.as_view(), name="user"),
+    path("watches/", WatchesView.as_view(), name="watches"),
+    path("watches/<int:watch>/delete/", DeleteWatchView.as_view(), name="delete_watch"),
+    path("watches/add/", AddWatchView.as_view(), name="watch_everything"),
+    path("watches/add/<str:model>/<path:pk>/", AddWatchView.as_view(), name="watch"),
     path("<str:model>/<path:pk>/", history_of, name="subject"),
 ]

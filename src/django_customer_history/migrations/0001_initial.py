@@ -39,6 +39,7 @@ class Migration(migrations.Migration):
                             ("add", "add"),
                             ("remove", "remove"),
                             ("event", "event"),
+                            ("view", "view"),
                         ],
                         max_length=10,
                         verbose_name="kind",
@@ -72,6 +73,10 @@ class Migration(migrations.Migration):
                 ("ip_address", models.GenericIPAddressField(null=True, verbose_name="IP address")),
                 ("request_id", models.UUIDField(null=True, verbose_name="request ID")),
                 ("context", models.JSONField(null=True, verbose_name="context")),
+                (
+                    "primary_id",
+                    models.UUIDField(editable=False, null=True, verbose_name="primary entry ID"),
+                ),
             ],
             options={
                 "verbose_name": "history entry",
@@ -79,6 +84,7 @@ class Migration(migrations.Migration):
                 "permissions": [
                     ("view_confidential", "Can view every confidential value in the history"),
                     ("export_entry", "Can export the history of everything"),
+                    ("undo_entry", "Can undo every change in the history"),
                 ],
                 "default_permissions": ("view",),
                 "indexes": [
@@ -151,6 +157,85 @@ class Migration(migrations.Migration):
                         fields=("model", "field"), name="customer_history_one_mark_a_field"
                     )
                 ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Watch",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "owner",
+                    models.CharField(
+                        db_index=True, editable=False, max_length=255, verbose_name="owner"
+                    ),
+                ),
+                (
+                    "subject_model",
+                    models.CharField(
+                        blank=True, editable=False, max_length=100, verbose_name="subject model"
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.CharField(
+                        blank=True, editable=False, max_length=255, verbose_name="subject key"
+                    ),
+                ),
+                ("query", models.TextField(blank=True, editable=False, verbose_name="filters")),
+                (
+                    "delivery",
+                    models.CharField(
+                        choices=[
+                            ("none", "Only saved"),
+                            ("email", "E-mail digest"),
+                            ("webhook", "Webhook"),
+                        ],
+                        default="none",
+                        max_length=10,
+                        verbose_name="delivery",
+                    ),
+                ),
+                (
+                    "url",
+                    models.CharField(blank=True, max_length=500, verbose_name="URL of the webhook"),
+                ),
+                ("field", models.CharField(blank=True, max_length=255, verbose_name="field")),
+                (
+                    "old_condition",
+                    models.CharField(
+                        blank=True,
+                        help_text="“= text”, “> 100” or “< 100”.",
+                        max_length=255,
+                        verbose_name="condition on the old value",
+                    ),
+                ),
+                (
+                    "new_condition",
+                    models.CharField(
+                        blank=True,
+                        help_text="“= text”, “> 100” or “< 100”.",
+                        max_length=255,
+                        verbose_name="condition on the new value",
+                    ),
+                ),
+                ("position", models.UUIDField(editable=False, null=True, verbose_name="position")),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True, editable=False, max_length=255, verbose_name="problem"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "watch",
+                "verbose_name_plural": "watches",
+                "default_permissions": ("view", "delete"),
             },
         ),
         PrepareLog(),

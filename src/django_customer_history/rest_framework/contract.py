@@ -6,14 +6,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from django.utils import timezone
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import GenericViewSet
 
-from django_customer_history.reading.time_zones import reader_time_zone
+from django_customer_history.reading.time_zones import in_time_zone_of
 from django_customer_history.rest_framework.problems import problem_exception_handler
 from django_customer_history.rest_framework.renderers import history_renderers
 from django_customer_history.rest_framework.throttling import HistoryThrottle
@@ -40,7 +39,7 @@ def in_reader_time_zone(method: Method) -> Method:
 
     @wraps(method)
     def wrapper(view: Any, request: Request, *args: Any, **kwargs: Any) -> Any:
-        with timezone.override(reader_time_zone(request.user)):
+        with in_time_zone_of(request.user):
             return method(view, request, *args, **kwargs)
 
     return cast("Method", wrapper)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
@@ -10,7 +11,6 @@ from django_customer_history.exceptions import InvalidFilterError
 from django_customer_history.reading.filters import (
     DEFINITIONS,
     LONGEST_VALUE,
-    MOST_VALUES,
     FilterDefinition,
     Filters,
 )
@@ -57,12 +57,17 @@ class HistoryFilterBackend(BaseFilterBackend):
         """
         timeline: Timeline = queryset
         parsers = _other_parameters(view)
+        fixed: Mapping[str, str] = getattr(view, "fixed_filters", {})
+        query = {name: request.query_params.getlist(name) for name in request.query_params}
         filtered: Timeline | None = None
         errors: dict[str, str] = {}
         try:
-            filtered = timeline.filtered(Filters.read(request.query_params, other_names=parsers))
+            filtered = timeline.filtered(
+                Filters.read({**query, **{k: [v] for k, v in fixed.items()}}, other_names=parsers)
+            )
         except InvalidFilterError as error:
             errors |= error.errors
+        errors |= {name: gettext("The URL decides this.") for name in fixed if name in query}
         errors |= read_parameters(request, parsers, timeline=filtered)[1]
         if errors:
             raise InvalidParameters(errors)
@@ -78,6 +83,7 @@ class HistoryFilterBackend(BaseFilterBackend):
                 "schema": _schema(name, definition),
             }
             for name, definition in DEFINITIONS.items()
+            if name not in getattr(view, "fixed_names", ())
             for sign, prefix in (("", ""), ("-", "Not: "))
         ]
 
@@ -101,6 +107,6 @@ def _schema(name: str, definition: FilterDefinition) -> dict[str, Any]:
     value = dict(_SCHEMAS.get(name, _TEXT))
     if definition.choices:
         value = {"type": "string", "enum": [*definition.choices]}
-    if definition.is_single:
+    if definition.most == 1:
         return value
-    return {"type": "array", "items": value, "maxItems": MOST_VALUES}
+    return {"type": "array", "items": value, "maxItems": definition.most}

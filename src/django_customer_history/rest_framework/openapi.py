@@ -3,14 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.module_loading import import_string
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
     OpenApiResponse,
     extend_schema,
+    extend_schema_serializer,
     extend_schema_view,
 )
+from rest_framework import serializers
 
 from django_customer_history.rest_framework.filters import HistoryFilterBackend
 from django_customer_history.rest_framework.pagination import HistoryPagination
@@ -29,7 +32,18 @@ _MODEL = OpenApiParameter(
 _KEY = OpenApiParameter(
     "key", OpenApiTypes.STR, location="path", description="The subject's primary key."
 )
+_FIELD = OpenApiParameter(
+    "field", OpenApiTypes.STR, OpenApiParameter.PATH, description="Name of a field of the model."
+)
 _ENTRY = OpenApiParameter("key", OpenApiTypes.UUID, location="path", description="The entry's id.")
+_REQUEST = OpenApiParameter(
+    "key", OpenApiTypes.UUID, location="path", description="The request's id."
+)
+_DRY_RUN = OpenApiParameter(
+    "dry_run",
+    {"type": "string", "enum": ["1", "0", "true", "false"]},
+    description="Return what an undo would do, and write nothing. Default: 0.",
+)
 _IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     OpenApiTypes.STR,
@@ -83,6 +97,30 @@ def _of_timeline(*parameters: OpenApiParameter, problems: Mapping[Any, Any]) -> 
     }
 
 
+def _undoing(*parameters: OpenApiParameter) -> Any:
+    """Return a decorator for an action that undoes."""
+    # The serializers are in a module that needs the contract, which imports this one.
+    undoing = "django_customer_history.rest_framework.undoing."
+    return extend_schema(
+        parameters=[*parameters, _DRY_RUN],
+        request=import_string(f"{undoing}UndoSerializer"),
+        responses={200: import_string(f"{undoing}UndoneSerializer"), **_FOR_ONE},
+    )
+
+
+# The pages of all other lists are of one other kind.
+@extend_schema_serializer(many=False)
+class FeedPageSerializer(serializers.Serializer[Any]):
+    """A page of settled entries, oldest first."""
+
+    next = serializers.URLField(help_text="The entries after this page, now or later.")
+    has_more = serializers.BooleanField(help_text="Whether there are further settled entries now.")
+    settled_until = serializers.DateTimeField(
+        help_text="No entry from before this moment can appear any more."
+    )
+    results = EntrySerializer(many=True)
+
+
 class _Extension(OpenApiViewExtension):
     """Puts decorators on the actions of a viewset."""
 
@@ -113,7 +151,24 @@ class SubjectHistoryExtension(_Extension):
 
     def decorators(self) -> Mapping[str, Any]:
         """Return the decorator of each action."""
-        return _of_timeline(_MODEL, _KEY, problems=_FOR_ONE)
+        return {
+            **_of_timeline(_MODEL, _KEY, problems=_FOR_ONE),
+            "field": _conditional(
+                _MODEL, _KEY, _FIELD, answer=EntrySerializer(many=True), problems=_FOR_ONE
+            ),
+            "restore": _undoing(_MODEL, _KEY),
+        }
+
+
+class FeedExtension(_Extension):
+    """The feed."""
+
+    target_class = "django_customer_history.rest_framework.feed.FeedViewSet"
+
+    def decorators(self) -> Mapping[str, Any]:
+        """Return the decorator of the list."""
+        responses: dict[Any, Any] = {200: FeedPageSerializer, **_FOR_ALL, **_problems(503)}
+        return {"list": extend_schema(responses=responses)}
 
 
 class EntryExtension(_Extension):
@@ -129,7 +184,18 @@ class EntryExtension(_Extension):
             "reveal": extend_schema(
                 parameters=[_ENTRY], request=None, responses={200: EntrySerializer, **_FOR_ONE}
             ),
+            "undo": _undoing(_ENTRY),
         }
+
+
+class RequestExtension(_Extension):
+    """One request."""
+
+    target_class = "django_customer_history.rest_framework.undoing.RequestViewSet"
+
+    def decorators(self) -> Mapping[str, Any]:
+        """Return the decorator of each action."""
+        return {"undo": _undoing(_REQUEST)}
 
 
 class HistoryMixinExtension(_Extension):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.encoding import escape_uri_path
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,8 +35,12 @@ class HistoryPagination(BasePagination):
         if errors:
             raise InvalidParameters(errors)
         self.request = request
-        self.page = timeline.page(**values)
-        return list(self.page.entries)
+        return list(self.read_page(timeline, **values))
+
+    def read_page(self, timeline: Timeline, *, limit: int, cursor: Any) -> Sequence[Any]:
+        """Return the entries of the page that the parameters name."""
+        self.page = timeline.page(limit=limit, cursor=cursor)
+        return self.page.entries
 
     def get_paginated_response(self, data: Sequence[Any]) -> Response:
         """Return serialized entries with the links to the older and to the newer page."""
@@ -80,8 +85,11 @@ class HistoryPagination(BasePagination):
         ]
 
     def _link(self, cursor: str | None) -> str | None:
-        if cursor is None:
-            return None
+        return None if cursor is None else self.link(cursor)
+
+    def link(self, cursor: str) -> str:
+        """Return the URL of the request with another cursor."""
         query = self.request.query_params.copy()
         query["cursor"] = cursor
-        return self.request.build_absolute_uri(f"{self.request.path}?{query.urlencode()}")
+        path = escape_uri_path(self.request.path)
+        return self.request.build_absolute_uri(f"{path}?{query.urlencode()}")

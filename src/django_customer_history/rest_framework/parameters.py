@@ -3,7 +3,9 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
+from django.http import Http404
 from django.utils.translation import gettext
 from rest_framework.request import Request
 
@@ -48,6 +50,17 @@ def check_no_parameters(request: Request) -> None:
     if request.query_params:
         detail = gettext("This endpoint takes no parameters.")
         raise InvalidParameters(dict.fromkeys(request.query_params, detail))
+
+
+def uuid_or_404(text: str) -> UUID:
+    """Return the UUID of a text in its canonical form. Raise 404 for any other text."""
+    try:
+        key = UUID(text)
+    except ValueError:
+        raise Http404 from None
+    if str(key) != text.lower():
+        raise Http404
+    return key
 
 
 def _single(given: Sequence[str]) -> str | None:

@@ -8,6 +8,10 @@ from django_customer_history.reading.entries import TimelineEntry
 from django_customer_history.reading.serialization import entry_json
 
 
+def _without(shown: dict[str, Any], left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in shown.items() if name != left_out}
+
+
 class UserSerializer(serializers.Serializer[Any]):
     """The user who made a change."""
 
@@ -38,7 +42,10 @@ class SourceSerializer(serializers.Serializer[Any]):
 
 
 class ChangeSerializer(serializers.Serializer[Any]):
-    """One field of an entry. `old` and `new` are typed, and null if the field is masked."""
+    """One field of an entry. `old` and `new` are typed, and null if the field is masked.
+
+    In lists, long values are shortened to a text, and `truncated` is true.
+    """
 
     field = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
@@ -49,10 +56,11 @@ class ChangeSerializer(serializers.Serializer[Any]):
     new_display = serializers.CharField(allow_null=True, allow_blank=True)
     masked = serializers.BooleanField()
     permission = serializers.CharField(required=False)
+    truncated = serializers.BooleanField(required=False)
 
 
 class EntrySerializer(serializers.Serializer[Any]):
-    """One entry."""
+    """One entry. In lists, one with very many changes has `omitted_changes`, a number."""
 
     # The fields describe the entry for OpenAPI. The values come from `entry_json`, as in exports.
 
@@ -70,6 +78,8 @@ class EntrySerializer(serializers.Serializer[Any]):
     request_id = serializers.UUIDField(allow_null=True)
     reason = serializers.CharField(allow_null=True, allow_blank=True)
     is_baseline = serializers.BooleanField()
+    primary_id = serializers.UUIDField(allow_null=True)
+    omitted_changes = serializers.IntegerField(required=False)
 
     def to_representation(self, instance: TimelineEntry) -> dict[str, Any]:
         """Return the entry as NDJSON exports have it too."""
@@ -82,6 +92,12 @@ class FieldValueSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=("value", "null", "masked", "secret", "unknown"))
     value = serializers.JSONField(help_text="Any JSON, null included.")
     display = serializers.CharField(allow_null=True, allow_blank=True)
+    truncated = serializers.BooleanField(source="is_truncated", required=False)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the value; only a shortened one says that it is."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return _without(shown, "truncated") if not instance.is_truncated else shown
 
 
 class FieldAsOfSerializer(serializers.Serializer[Any]):
@@ -103,6 +119,12 @@ class RecordAsOfSerializer(serializers.Serializer[Any]):
     existed_before = serializers.BooleanField()
     exists_after = serializers.BooleanField()
     fields = FieldAsOfSerializer(many=True)  # type: ignore[assignment]
+    omitted_fields = serializers.IntegerField(required=False)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return the record, with the number of fields that are left out, if any are."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        return _without(shown, "omitted_fields") if not instance.omitted_fields else shown
 
 
 class ParameterErrorSerializer(serializers.Serializer[Any]):

@@ -4,6 +4,8 @@ from django.urls import register_converter
 from django.urls.converters import StringConverter
 from rest_framework.routers import DynamicRoute, Route, SimpleRouter
 
+from django_customer_history.rest_framework.feed import FeedViewSet
+from django_customer_history.rest_framework.undoing import RequestViewSet
 from django_customer_history.rest_framework.viewsets import (
     EntryViewSet,
     HistoryViewSet,
@@ -60,6 +62,8 @@ router.register("", HistoryViewSet, basename="entries")
 router.register(
     "subjects/<str:model>/<customer_history_key:key>", SubjectHistoryViewSet, basename="subject"
 )
+router.register("feed", FeedViewSet, basename="feed")
 router.register("entries", EntryViewSet, basename="entry")
+router.register("requests", RequestViewSet, basename="request")
 
 urlpatterns = router.urls

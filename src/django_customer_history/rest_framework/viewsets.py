@@ -1,27 +1,32 @@
 """The endpoints as viewsets, and `HistoryMixin` for a viewset of the project."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import Http404, QueryDict
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.parsers import FormParser, JSONParser, MultiPartParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
+from django_customer_history.capture.viewing import viewed
+from django_customer_history.export.foreign_requests import is_from_another_site
 from django_customer_history.export.responses import export_response
 from django_customer_history.export.streaming import prepare_export
+from django_customer_history.point_in_time.reader_undo import ReaderUndo
 from django_customer_history.point_in_time.record import record_as_of
 from django_customer_history.reading.facets import facets
 from django_customer_history.reading.reveal import reveal_request
 from django_customer_history.reading.serialization import entry_json
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
 from django_customer_history.rest_framework.contract import (
     HistoryContract,
@@ -35,6 +40,7 @@ from django_customer_history.rest_framework.parameters import (
     EXPORT_PARAMETERS,
     Parser,
     check_no_parameters,
+    uuid_or_404,
 )
 from django_customer_history.rest_framework.renderers import (
     EXPORT_RENDERERS,
@@ -47,6 +53,7 @@ from django_customer_history.rest_framework.serializers import (
     RecordAsOfSerializer,
 )
 from django_customer_history.rest_framework.throttling import HistoryExportThrottle
+from django_customer_history.rest_framework.undoing import undo_action, undo_response
 
 
 class HistoryViewSet(HistoryContract, ViewSet):
@@ -58,6 +65,10 @@ class HistoryViewSet(HistoryContract, ViewSet):
     filter_backends = (HistoryFilterBackend,)
     pagination_class = HistoryPagination
     query_parameters: Mapping[str, Parser] = {}
+    fixed_filters: Mapping[str, str] = {}
+    """Filters that the URL decides, by their names."""
+    fixed_names: tuple[str, ...] = ()
+    """The names of these filters."""
 
     def get_queryset(self) -> Any:
         """Return the timeline. Raise `PermissionDenied` for a reader who may see nothing of it."""
@@ -100,7 +111,12 @@ class HistoryViewSet(HistoryContract, ViewSet):
     )
     @in_reader_time_zone
     def export(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Return the entries as a file, streamed. This is logged."""
+        """Return the entries as a file, streamed. This is logged.
+
+        A request that another site started with the user's cookies is refused.
+        """
+        if is_from_another_site(request._request):
+            raise PermissionDenied(gettext("Another site started this download."))
         timeline = self.get_queryset()
         self.check_existence(timeline)
         filtered: Any = self.filter_queryset(timeline)
@@ -123,6 +139,34 @@ class SubjectHistoryViewSet(HistoryViewSet):
         if not timeline.is_known():
             raise Http404
 
+    @action(
+        detail=False,
+        url_path="fields/<str:field>",
+        url_name="field",
+        fixed_names=("field", "entity"),
+    )
+    @in_reader_time_zone
+    def field(self, request: Request, field: str, *args: Any, **kwargs: Any) -> Any:
+        """Return a page of the entries that changed one field of the subject, newest first."""
+        timeline = self.get_queryset()
+        if field_of(timeline.model, field.partition(".")[0]) is None:
+            raise Http404
+        model = timeline.model._meta.label_lower
+        self.fixed_filters = {"field": f"{model}:{field}", "entity": f"{model}:{timeline.key}"}
+        entries = self.paginate_queryset(self.filter_queryset(timeline))
+        if not entries:
+            self.check_existence(timeline)
+        page = self.get_paginated_response(EntrySerializer(entries, many=True).data)
+        return conditional_response(request, page.data)
+
+    @undo_action(detail=False)
+    @in_reader_time_zone
+    def restore(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Bring back the deleted subject with what its deletion took along. This is logged."""
+        timeline = self.get_queryset()
+        undo = ReaderUndo.of_deletion(request.user, timeline.model, timeline.key)
+        return undo_response(request, undo)
+
 
 class EntryViewSet(HistoryContract, ViewSet):
     """One entry, its record at that time, and its confidential values."""
@@ -138,7 +182,7 @@ class EntryViewSet(HistoryContract, ViewSet):
     @in_reader_time_zone
     def retrieve(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Return the entry. This is its permalink."""
-        entry_key = _uuid(key)
+        entry_key = uuid_or_404(key)
         entry = Timeline.of_entry(request.user, entry_key).entry(entry_key)
         if entry is None:
             raise Http404
@@ -148,7 +192,7 @@ class EntryViewSet(HistoryContract, ViewSet):
     @action(detail=True)
     def record(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Return the record just before the entry and just after it."""
-        record = record_as_of(request.user, _uuid(key))
+        record = record_as_of(request.user, uuid_or_404(key))
         check_no_parameters(request)
         return conditional_response(request, RecordAsOfSerializer(record).data)
 
@@ -164,9 +208,15 @@ class EntryViewSet(HistoryContract, ViewSet):
 
         This is logged. The request has no content.
         """
-        reveal = reveal_request(request.user, _uuid(key))
+        reveal = reveal_request(request.user, uuid_or_404(key))
         check_no_parameters(request)
         return Response(entry_json(reveal.recorded()))
+
+    @undo_action(detail=True)
+    @in_reader_time_zone
+    def undo(self, request: Request, key: str, **kwargs: Any) -> Response:
+        """Write what was there before the entry. This is logged."""
+        return undo_response(request, ReaderUndo.of_entry(request.user, uuid_or_404(key)))
 
 
 class HistoryMixin(HistoryContract):
@@ -209,15 +259,23 @@ class HistoryMixin(HistoryContract):
         return HistoryMixin.history.__name__ in (getattr(self, "action_map", None) or {}).values()
 
 
-def _uuid(text: str) -> UUID:
-    """Return the UUID of a text in its canonical form. Raise 404 for any other text."""
-    try:
-        key = UUID(text)
-    except ValueError:
-        raise Http404 from None
-    if str(key) != text.lower():
-        raise Http404
-    return key
+class ViewLogViewSetMixin:
+    """Log each view of a record over REST: put it in front of a viewset with `retrieve`.
+
+    Lists are not logged. See `history.viewed` for what is logged.
+    """
+
+    viewed_fields: Iterable[str] | None = None
+    """The names of the fields that the endpoint shows; None: the record as a whole."""
+
+    def get_object(self) -> Any:
+        """Return the record, and log the view if the request is for it alone."""
+        view: Any = super()
+        record = view.get_object()
+        own: Any = self
+        if own.action == "retrieve":
+            viewed(record, fields=self.viewed_fields)
+        return record
 
 
 @contextmanager

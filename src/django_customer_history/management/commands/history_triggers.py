@@ -5,8 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.capture.problems import problems
+from django_customer_history.capture.switches import log_fix, log_removal
 from django_customer_history.capture.triggers import (
+    all_or_nothing,
     compare_triggers,
     remove_all,
     synchronize_triggers,
@@ -44,13 +48,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """List the triggers. Raises `CommandError` if some are not good."""
+        """List the triggers. Raises `CommandError` if not every change is recorded."""
         connection = connections[options["database"]]
         if options["remove"]:
-            self.stdout.write(f"Removed {remove_all(connection)} triggers.")
+            self.stdout.write(f"Removed {_remove(connection)} triggers.")
             return
         if options["fix"]:
-            synchronize_triggers(connection)
+            log_fix(connection, synchronize_triggers(connection))
         found = compare_triggers(connection)
         rows = sorted(
             (trigger.table, trigger.name, state)
@@ -58,7 +62,22 @@ class Command(BaseCommand):
             for trigger in getattr(found, state)
         )
         for table, name, state in rows:
-            self.stdout.write(f"{state:<12} {table:<32} {name}")
+            reason = (
+                f" ({found.reasons[name]})" if state == "stale" and name in found.reasons else ""
+            )
+            self.stdout.write(f"{state:<12} {table:<32} {name}{reason}")
         if found:
-            problems = "; ".join(found.problems())
-            raise CommandError(f"Some triggers are not good: {problems}. Fix them with --fix.")
+            wrong = "; ".join(found.problems())
+            raise CommandError(f"Some triggers are not good: {wrong}. Fix them with --fix.")
+        others = list(problems(connection.alias))
+        for problem in others:
+            self.stderr.write(f"{problem.text}. {problem.hint}")
+        if not all(problem.is_advice for problem in others):
+            raise CommandError("The triggers are good, but the log is not safe. See above.")
+
+
+def _remove(connection: BaseDatabaseWrapper) -> int:
+    """Remove all triggers, with an entry; the entry first, as then the log is still protected."""
+    with all_or_nothing(connection):
+        log_removal(connection, compare_triggers(connection).good)
+        return remove_all(connection)
