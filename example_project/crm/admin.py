@@ -20,7 +20,9 @@ from crm.models import (
     InvoiceLine,
     Note,
     Payment,
+    PortalContact,
     PortalLogin,
+    PortalRight,
     Tag,
     Ticket,
     UserDefinedField,
@@ -112,16 +114,16 @@ class RecordAdmin(CompanyAdmin):
     list_display = ("__str__", "customer")
 
 
-@admin.register(BillingMethod, Equipment)
+@admin.register(BillingMethod, Equipment, PortalContact)
 class NamedRecordAdmin(RecordAdmin):
     """Records of a customer that have a name."""
 
     search_fields = ("name",)
 
 
-@admin.register(Tag, UserDefinedField)
+@admin.register(PortalRight, Tag, UserDefinedField)
 class WordAdmin(CompanyAdmin):
-    """Tags and custom fields of a company."""
+    """Tags, custom fields and portal rights of a company."""
 
     list_display = ("name", "company")
 

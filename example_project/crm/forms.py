@@ -17,6 +17,7 @@ from crm.models import (
     InvoiceLine,
     Payment,
     PortalLogin,
+    PortalRight,
     Tag,
 )
 
@@ -65,6 +66,8 @@ class RecordForm(forms.ModelForm):
         for field in self.fields.values():
             if isinstance(field, forms.ModelChoiceField) and field.queryset.model is User:
                 field.queryset = User.objects.filter(employee__company=company)
+            elif isinstance(field, forms.ModelChoiceField) and field.queryset.model is PortalRight:
+                field.queryset = company.portal_rights.all()
 
 
 def form_for(model, fields, *, base=RecordForm):

@@ -14,6 +14,9 @@ from django_customer_history import history
 FEED = Path(__file__).resolve().parent.parent / "data" / "monitoring-accounts.json"
 """A sample answer of the monitoring station: account numbers by customer name."""
 
+MANAGES_USERS = "Manages users"
+"""The portal right that the review takes from contacts who cannot be reached."""
+
 
 def run_workflows(company):
     """Send reminders for overdue invoices, without a user, and return how many."""
@@ -37,6 +40,16 @@ def sync_monitoring(company):
             customer.monitoring_account = accounts[customer.name]
         Customer.objects.bulk_update(changed, ["monitoring_account"])
     return len(changed)
+
+
+def review_portal_rights(company):
+    """Take the right to manage users from contacts without an email address; return how many."""
+    with history.acting(source="workflow", user=None, reason="Review of portal rights"):
+        right = company.portal_rights.get(name=MANAGES_USERS)
+        contacts = list(right.contacts.filter(customer__company=company, email=""))
+        for contact in contacts:
+            contact.rights.remove(right)
+    return len(contacts)
 
 
 def refresh_signals(company):
@@ -72,6 +85,12 @@ JOBS = {
         does="Copies the account numbers from the monitoring station.",
         run=sync_monitoring,
         counted="account numbers copied",
+    ),
+    "rights": Job(
+        button="Review portal rights",
+        does="Takes the right to manage users from portal contacts without an email address.",
+        run=review_portal_rights,
+        counted="contacts may no longer manage users",
     ),
     "signals": Job(
         button="Refresh signals",

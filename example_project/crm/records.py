@@ -21,6 +21,7 @@ from crm.models import (
     Equipment,
     FundingEvent,
     Note,
+    PortalContact,
     PortalLogin,
     Ticket,
     WorkOrder,
@@ -124,6 +125,7 @@ _WORK_ORDER = form_for(WorkOrder, ("title", "hours", "price"))
 _EQUIPMENT = form_for(Equipment, ("name", "device", "product", "serial_number"))
 _BILLING_METHOD = form_for(BillingMethod, ("name", "type", "account"))
 _FUNDING = form_for(FundingEvent, ("funder", "amount"))
+_PORTAL_CONTACT = form_for(PortalContact, ("name", "email", "rights"))
 _ENVELOPE = form_for(Envelope, ("title", "signer"))
 
 RECORD_TYPES = (
@@ -352,6 +354,17 @@ RECORD_TYPES = (
         edit_form=form_for(PortalLogin, ("username",)),
         steps=(Step(path="password", button="Change password", form=PasswordForm),),
         deletes="Remove log-in",
+    ),
+    RecordType(
+        model=PortalContact,
+        related="portalcontacts",
+        title="Portal contacts",
+        tab="Details",
+        columns=("name", "email"),
+        adds="Add portal contact",
+        add_form=_PORTAL_CONTACT,
+        edit_form=_PORTAL_CONTACT,
+        deletes="Remove portal contact",
     ),
 )
 

@@ -17,6 +17,8 @@ class Shown:
 
     label: str
     text: str
+    name: str = ""
+    """The name of the field, whose history the page links to; empty for other values."""
     is_masked: bool = False
     is_number: bool = False
     badge: str = ""
@@ -30,6 +32,7 @@ class Shown:
         is_masked = name in hidden and value not in (None, "")
         return cls(
             label=capfirst(str(field.verbose_name)),
+            name=name,
             text=hidden[name](str(value)) if is_masked else _text(record, field, value),
             is_masked=is_masked,
             is_number=isinstance(field, models.DecimalField),

@@ -16,9 +16,16 @@ class Form:
     values: list[tuple[str, str]] = field(default_factory=list)
 
     def filled(self, changes):
-        """Return the names and values to send, with those in `changes` replaced."""
+        """Return the names and values to send, with those in `changes` replaced.
+
+        A field with several values has a list of them.
+        """
         kept = [(name, value) for name, value in self.values if name not in changes]
-        return [*kept, *changes.items()]
+        return kept + [
+            (name, one)
+            for name, value in changes.items()
+            for one in (value if isinstance(value, list) else [value])
+        ]
 
 
 class Page(HTMLParser):

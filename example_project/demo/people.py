@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import Group, Permission, User
 from rest_framework.authtoken.models import Token
 
+from crm.jobs import MANAGES_USERS
 from crm.models import Company, Employee
 from django_customer_history import history
 
@@ -27,19 +28,28 @@ _RECORDS = (
     "invoiceline",
     "note",
     "payment",
+    "portalcontact",
     "portallogin",
     "tag",
     "ticket",
     "workorder",
 )
-_VIEWING = tuple(f"crm.view_{record}" for record in (*_RECORDS, "userdefinedfield"))
+_VIEWING = tuple(f"crm.view_{record}" for record in (*_RECORDS, "portalright", "userdefinedfield"))
 _EDITING = (
     *_VIEWING,
     *(f"crm.{verb}_{record}" for verb in ("add", "change") for record in _RECORDS),
     "crm.run_jobs",
     "crm.view_customer_history",
 )
-_DELETING = ("attachment", "billingmethod", "enrolment", "equipment", "note", "portallogin")
+_DELETING = (
+    "attachment",
+    "billingmethod",
+    "enrolment",
+    "equipment",
+    "note",
+    "portalcontact",
+    "portallogin",
+)
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "Managers": (
@@ -48,6 +58,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "crm.add_userdefinedfield",
         "crm.change_userdefinedfield",
         "crm.view_confidential_customer_ssn",
+        "crm.undo_customer_history",
     ),
     "Clerks": (*_EDITING, *(f"crm.delete_{record}" for record in _DELETING)),
     "Auditors": (
@@ -58,6 +69,9 @@ GROUPS: Mapping[str, Sequence[str]] = {
     ),
     "Programs": ("crm.view_customer", "crm.add_customer", "crm.change_customer"),
 }
+
+PORTAL_RIGHTS = ("Sees invoices", "Orders equipment", MANAGES_USERS)
+"""What a company lets contacts do in its customer portal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +90,8 @@ MANAGER = Person(
     name="manager",
     ip_address="203.0.113.9",
     group="Managers",
-    rights="Lantern Alarm: reads the history, sees SSNs but no other confidential value",
+    rights="Lantern Alarm: reads the history, undoes changes, sees SSNs but no other confidential"
+    " value",
 )
 CLERK = Person(
     name="clerk",
@@ -117,7 +132,9 @@ def ensure_people():
     """Create the companies, users and groups that do not exist yet."""
     with history.acting(source="command", user=None, reason="Setting up the demo"):
         for slug, name in COMPANIES.items():
-            Company.objects.get_or_create(slug=slug, defaults={"name": name})
+            company, _ = Company.objects.get_or_create(slug=slug, defaults={"name": name})
+            for right in PORTAL_RIGHTS:
+                company.portal_rights.get_or_create(name=right)
         for person in PEOPLE:
             if not User.objects.filter(username=person.name).exists():
                 _create(person)

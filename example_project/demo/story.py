@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.core.management import call_command
 
+from crm.jobs import MANAGES_USERS
 from demo.office import Office
 from demo.people import ADMIN, CLERK, HARBOR, LANTERN, MANAGER, OUTSIDER
 
@@ -25,6 +26,7 @@ def run_story(site, clock, *, stdout):
     _sign(office, customer)
     _install(office, customer)
     _import_others(office, stdout)
+    contact = _open_the_portal(office, customer)
     _bill(office, customer)
     _fund(office, customer)
     _remind_and_pay(office, customer, stdout)
@@ -35,6 +37,7 @@ def run_story(site, clock, *, stdout):
     _synchronize(office, customer, stdout)
     _log_in_to_the_portal(office, customer)
     _renew(office, customer)
+    _review_rights(office, contact, stdout)
     _cancel(office)
     _tidy_up(office, customer)
     _today(office, customer)
@@ -129,6 +132,17 @@ def _import_others(office, stdout):
     for name in ("Riverbend Self Storage", "Pine Hollow School", "Old Mill Brewing"):
         tag = {"name": "Commercial"}
         office.of(CLERK).submit(office.customer(CLERK, name), "Add", tag)
+
+
+def _open_the_portal(office, customer):
+    office.clock.turn_to(days=515, hour=10, minute=30)
+    values = {"name": "Martin Whitfield", "rights": _rights(office, customer, "Sees invoices")}
+    return _add(office.of(CLERK), f"{customer}/portal-contacts", "Add portal contact", values)
+
+
+def _rights(office, customer, *names):
+    choices = office.of(CLERK).open(f"{customer}/portal-contacts").choices("rights")
+    return [choices[name] for name in names]
 
 
 def _bill(office, customer):
@@ -290,6 +304,16 @@ def _renew(office, customer):
     admin_page = f"/admin/crm/customer/{_key(customer)}/change/"
     office.of(ADMIN).submit(admin_page, "Save", contract)
     _press(office.of(MANAGER), f"{customer}/workflows", "Renewal", "Advance")
+
+
+def _review_rights(office, contact, stdout):
+    """Give rights within the last year, and let the yearly review take one away."""
+    customer = contact.partition("/portal-contacts")[0]
+    rights = _rights(office, customer, "Sees invoices", "Orders equipment", MANAGES_USERS)
+    office.clock.turn_to(days=70, hour=13, minute=17)
+    office.of(MANAGER).submit(f"{contact}/edit", "Save", {"rights": rights})
+    office.clock.turn_to(days=65, hour=2, minute=0)
+    call_command("run_job", "rights", stdout=stdout)
 
 
 def _cancel(office):

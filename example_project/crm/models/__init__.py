@@ -6,7 +6,15 @@ They show every way to register a model: customers and tags use the decorator, m
 
 from crm.models.billing import BillingMethod, FundingEvent, Invoice, InvoiceLine, Payment
 from crm.models.companies import Company, Employee
-from crm.models.customers import Customer, CustomerRecord, PortalLogin, Tag, UserDefinedField
+from crm.models.customers import (
+    Customer,
+    CustomerRecord,
+    PortalContact,
+    PortalLogin,
+    PortalRight,
+    Tag,
+    UserDefinedField,
+)
 from crm.models.documents import Attachment, Envelope
 from crm.models.service import Appointment, Enrolment, Equipment, Note, Ticket, WorkOrder
 
@@ -26,7 +34,9 @@ __all__ = [
     "InvoiceLine",
     "Note",
     "Payment",
+    "PortalContact",
     "PortalLogin",
+    "PortalRight",
     "Tag",
     "Ticket",
     "UserDefinedField",

@@ -200,3 +200,43 @@ class PortalLogin(CustomerRecord):
 
     def __str__(self):
         return self.username
+
+
+@history.register(label="name")
+class PortalRight(models.Model):
+    """A right that a company gives to contacts in its customer portal."""
+
+    company = models.ForeignKey(Company, models.CASCADE, related_name="portal_rights")
+    name = models.CharField(max_length=40)
+
+    company_path = "company_id"
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self):
+        return self.name
+
+
+class PortalContact(CustomerRecord):
+    """A person who may use the customer portal for a customer, with the rights there."""
+
+    name = models.CharField(max_length=100)
+    email = models.EmailField(blank=True)
+    rights = models.ManyToManyField(PortalRight, blank=True, related_name="contacts")
+
+    kind = "portal-contacts"
+
+    class History(CustomerRecord.History):
+        label = "name"
+        events = {
+            "create": "Portal Contact Added",
+            "update": "Portal Contact Edited",
+            "delete": "Portal Contact Removed",
+        }
+
+    class Meta:
+        verbose_name = "portal contact"
+
+    def __str__(self):
+        return self.name

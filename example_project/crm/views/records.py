@@ -71,10 +71,11 @@ class RecordList(RecordsPage):
         form = self.form(self.type.add_form)
         if not form.is_valid():
             return self._page(form)
-        record = form.instance
+        record = form.save(commit=False)
         if self.type.author:
             setattr(record, self.type.author, request.user)
         self.records().add(record, bulk=False)
+        form.save_m2m()
         self.say(f"{self.type.adds}: done.")
         return redirect(request.path)
 
