@@ -3,8 +3,10 @@
 import argparse
 import json
 import platform
+import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django
 
@@ -16,13 +18,18 @@ from benchmarks.running import Plan, measure
 URLS = {
     "sqlite": "sqlite:///benchmark.sqlite3",
     "postgresql": "postgres://postgres@127.0.0.1/postgres",
-    "mysql": "mysql://root@127.0.0.1/mysql",
+    "mariadb": "mysql://root@127.0.0.1/mysql",
+    "mysql": "mysql://root@127.0.0.1:3406/mysql",
 }
+VENDORS = {"mariadb": "mysql"}
+"""What Django calls the vendor, where it has another name."""
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--databases", nargs="*", choices=URLS, default=list(URLS))
+    parser.add_argument(
+        "--databases", nargs="*", choices=URLS, help="Default: each that can be reached."
+    )
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=DEFAULT)
     parser.add_argument("--operations", nargs="*", choices=OPERATIONS, default=list(OPERATIONS))
     parser.add_argument("--rounds", type=int, default=7)
@@ -40,6 +47,29 @@ def arguments():
     for name, url in URLS.items():
         parser.add_argument(f"--{name}-url", default=url)
     return parser.parse_args()
+
+
+def is_reachable(url):
+    server = urlsplit(url)
+    if not server.hostname:
+        return True
+    port = server.port or {"postgres": 5432, "mysql": 3306}[server.scheme]
+    try:
+        socket.create_connection((server.hostname, port), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+def chosen(options):
+    """Return the databases to measure; say which ones cannot be reached."""
+    if options.databases:
+        return options.databases
+    urls = {name: getattr(options, f"{name}_url") for name in URLS}
+    for name, url in urls.items():
+        if not is_reachable(url):
+            print(f"{TITLES[name]}: not measured, no server at {url}", file=sys.stderr)
+    return [name for name, url in urls.items() if is_reachable(url)]
 
 
 def plan_of(options):
@@ -68,16 +98,20 @@ def main():
         "databases": {},
     }
     print(f"Django {results['django']}; " + "; ".join(map(" ".join, results["versions"].items())))
-    for vendor in options.databases:
-        measured = [name for name in names if vendor in peer_named(name).vendors]
+    for product in chosen(options):
+        measured = [
+            name for name in names if VENDORS.get(product, product) in peer_named(name).vendors
+        ]
         figures = measure(
-            getattr(options, f"{vendor}_url"),
+            getattr(options, f"{product}_url"),
             measured,
             plan,
-            report=lambda what, vendor=vendor: print(f"{TITLES[vendor]}: {what}", file=sys.stderr),
+            report=lambda what, product=product: print(
+                f"{TITLES[product]}: {what}", file=sys.stderr
+            ),
         )
-        results["databases"][vendor] = figures
-        print("\n" + markdown(vendor, figures, clock=options.clock), flush=True)
+        results["databases"][product] = figures
+        print("\n" + markdown(product, figures, clock=options.clock), flush=True)
         if options.json:
             options.json.write_text(json.dumps(results, indent=1))
 

@@ -4,7 +4,7 @@
 processes read pages of their history. They alternate between a table without a history and one
 with it, for `--seconds` in total. The program prints the throughput of both and their ratio. It
 ends with status 1 after a deadlock or another error, or if a process waited for a lock on the log.
-`DATABASE_URL` names a PostgreSQL or MariaDB server. SQLite allows only one writer at a time.
+`DATABASE_URL` names a PostgreSQL, MariaDB or MySQL server. SQLite allows only one writer at a time.
 """
 
 import argparse
@@ -29,10 +29,15 @@ WAITING = {
         "SELECT count(*) FROM pg_locks WHERE NOT granted"
         f" AND relation IN (SELECT oid FROM pg_class WHERE relname LIKE '{LOG}%%')"
     ),
-    "mysql": (
+    "mariadb": (
         "SELECT count(*) FROM information_schema.innodb_lock_waits AS waits"
         " JOIN information_schema.innodb_locks AS locks ON lock_id = requested_lock_id"
         f" WHERE lock_table LIKE '%%{LOG}%%'"
+    ),
+    "mysql": (
+        "SELECT count(*) FROM performance_schema.data_lock_waits AS waits"
+        " JOIN performance_schema.data_locks AS locks"
+        f" ON engine_lock_id = requesting_engine_lock_id WHERE object_name = '{LOG}'"
     ),
 }
 
@@ -91,7 +96,7 @@ def watch(until, answers):
     checks, waits = 0, 0
     with connection.cursor() as cursor:
         while time.monotonic() < until:
-            cursor.execute(WAITING[connection.vendor])
+            cursor.execute(WAITING[connection.display_name.lower()])
             checks, waits = checks + 1, waits + bool(cursor.fetchone()[0])
             time.sleep(0.02)
     errors = [f"{waits} checks found a process that waits for the log"] if waits else []
@@ -132,7 +137,9 @@ def main():
     from django.db import connection
 
     if connection.vendor not in WAITING:
-        sys.exit("This benchmark needs PostgreSQL or MariaDB. Name a server in DATABASE_URL.")
+        sys.exit(
+            "This benchmark needs PostgreSQL, MariaDB or MySQL. Name a server in DATABASE_URL."
+        )
     name = connection.settings_dict["NAME"]
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:

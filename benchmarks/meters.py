@@ -26,8 +26,12 @@ def _schedule_of(connection):
     """Return the file in which Linux counts the time of the connection's process or thread."""
     asked = {
         "postgresql": "SELECT pg_backend_pid()",
-        "mysql": "SELECT tid FROM information_schema.processlist WHERE id = CONNECTION_ID()",
-    }.get(connection.vendor)
+        "mariadb": "SELECT tid FROM information_schema.processlist WHERE id = CONNECTION_ID()",
+        "mysql": (
+            "SELECT thread_os_id FROM performance_schema.threads"
+            " WHERE processlist_id = CONNECTION_ID()"
+        ),
+    }.get(connection.display_name.lower())
     if asked is None:
         return None
     with connection.cursor() as cursor:

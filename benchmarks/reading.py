@@ -7,6 +7,7 @@ server. The tables are created in a test database, which is removed.
 import argparse
 import statistics
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.writing import configure
@@ -108,6 +109,25 @@ def read(customer, count):
     measure("facets of a customer", lambda: facets(one), rounds=3)
 
 
+@contextmanager
+def filled_database(entries):
+    """Create a test database with a log of 500 customers; yield the one with the most entries."""
+    from django.db import connection
+
+    original = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True)
+    try:
+        from benchmarks.models import AuditedCustomer
+
+        names = [AuditedCustomer(name=f"customer {number}") for number in range(500)]
+        AuditedCustomer.objects.bulk_create(names)
+        customer, *others = AuditedCustomer.objects.order_by("pk")
+        fill(customer, others, entries)
+        yield customer
+    finally:
+        connection.creation.destroy_test_db(original, verbosity=0)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entries", type=int, default=1_000_000)
@@ -117,18 +137,9 @@ def main():
     configure()
     from django.db import connection
 
-    connection.creation.create_test_db(verbosity=0, autoclobber=True)
-    try:
-        from benchmarks.models import AuditedCustomer
-
-        names = [AuditedCustomer(name=f"customer {number}") for number in range(500)]
-        AuditedCustomer.objects.bulk_create(names)
-        customer, *others = AuditedCustomer.objects.order_by("pk")
-        fill(customer, others, count)
+    with filled_database(count) as customer:
         print(f"{connection.vendor}, {count} entries, pages of {PAGE}")
         read(customer, count)
-    finally:
-        connection.creation.destroy_test_db(connection.settings_dict["NAME"], verbosity=0)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,12 @@ from benchmarks.operations import OPERATIONS
 from benchmarks.peers import LOWER_BOUND, OURS, PLAIN, peer_named
 
 NOTHING = "not captured"
-TITLES = {"sqlite": "SQLite (file, WAL)", "postgresql": "PostgreSQL", "mysql": "MariaDB"}
+TITLES = {
+    "sqlite": "SQLite (file, WAL)",
+    "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB",
+    "mysql": "MySQL",
+}
 
 
 def ratios(operations, clock):
@@ -37,12 +42,12 @@ def versions(names):
     return {name: version(distribution) for name, distribution in distributions.items()}
 
 
-def markdown(vendor, figures, *, clock="wall"):
+def markdown(product, figures, *, clock="wall"):
     """Return the table of one database."""
     found = ratios(figures["operations"], clock)
     names = list(figures["bytes"])
     lines = [
-        f"| {TITLES[vendor]} | " + " | ".join(names) + " |",
+        f"| {TITLES[product]} | " + " | ".join(names) + " |",
         "|---" * (len(names) + 1) + "|",
     ]
     for operation, by_name in found.items():
