@@ -4,13 +4,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
 
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer
 
 # What tests import that not every environment has. Without it they are not collected.
 NEEDED = {
+    "contrib/test_authentication.py": "rest_framework_simplejwt",
     "contrib/test_celery.py": "celery",
+    "contrib/test_messages.py": "jsonschema",
+    "contrib/test_webhook.py": "standardwebhooks",
     "contrib/test_channels.py": "channels",
     "contrib/test_impersonation.py": "hijack",
     "contrib/test_tasks.py": "django_tasks_db",
@@ -19,7 +23,7 @@ NEEDED = {
     "example/browser": "playwright",
     "reading/test_openapi.py": "drf_spectacular",
     "reading/test_tab_look.py": "playwright",
-    "galera": "pymysql",
+    "clusters": "pymysql",
     "projects/roles": "psycopg",
     "test_partitions.py": "psycopg",
 }
@@ -35,6 +39,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if any(folder in item.path.parents for folder in folders):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def _content_types():
+    # Django keeps those that a test created and rolled back.
+    ContentType.objects.clear_cache()
 
 
 class Log:

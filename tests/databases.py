@@ -1,40 +1,40 @@
 """Run the tests on every database that can be reached: `python -m tests.databases`.
 
-The fast tests run by default, `--slow` runs all of them. Every argument that is not an option of
-this program goes to pytest as it is: `python -m tests.databases --only SQLite -k "rest or export"`.
+The fast tests run by default: all of them on SQLite, the contract and the backends on the others.
+`--slow` runs all tests on each. Every argument that is not an option of this program goes to pytest
+as it is. A path or an expression chooses among all fast tests, on each database:
+`python -m tests.databases --only SQLite -k "rest or export"`.
 
 The exit status is not zero if a test fails, if nothing was selected, if a database that `--only`
 names cannot be reached, or if `--slow` finds no browser. With `--require-all` it is also not zero
 if any required database, program or package is missing. The last lines say which.
 
-`TEST_POSTGRES_URL`, `TEST_MARIADB_URL` and `TEST_MYSQL_URL` say where the servers are.
+`tests.servers.finding` lists the variables that say where the servers are. The newest servers and
+the clusters run parts of their own, with `--slow` only.
 """
 
 import argparse
 import os
-import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from xml.etree import ElementTree
 
-import dj_database_url
-import psycopg
-import pymysql
-
 from tests.extras import MISSING
+from tests.servers import debian
+from tests.servers.finding import NAMES, find_servers
 
 NOTHING_SELECTED = 5
 """The exit status of pytest if no test was selected."""
 BROWSER_TESTS = "tests.example.browser."
 WORKERS = ("-n", "auto", "--dist", "loadfile")
-FAST = ("-m", "not slow and not packaging")
-ALL = ("-m", "not packaging")
+FAST = ("-m", "not slow and not packaging and not cluster")
+ALL = ("-m", "not packaging and not cluster")
 
 # A warning is an error, also at import and in the processes that tests start.
 STRICT = {
@@ -44,22 +44,6 @@ STRICT = {
     # Celery warns of this in every container.
     "PYTHONWARNINGS": "error,ignore:You're running the worker with superuser privileges",
 }
-
-
-class UnreachableError(Exception):
-    """The server does not answer, or it is another product than the one asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A database to run the tests on."""
-
-    name: str
-    url: str | None
-    version: str | None = None
-    problem: str = ""
-    """Why the server cannot be used; empty if it can."""
-    is_required: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +63,7 @@ class Run:
 
     title: str
     status: int
+    seconds: int
     skipped: Counter
     """Tests that did not run, by reason."""
     in_browser: Counter
@@ -86,6 +71,8 @@ class Run:
 
 
 ALL_TESTS = "all tests"
+# The fast tests are run often: on the servers they are those that depend most on the database.
+OF_DATABASES = ("tests/contract", "tests/backends")
 # Projects run their tests on several workers, and on a database that is kept between runs.
 KEPT = (*WORKERS, "-q", "tests/contract/test_append_only.py", "tests/contract/test_subjects.py")
 # What holds for the log must hold for a log in partitions. How the log looks does not depend on it.
@@ -103,6 +90,9 @@ IN_PARTITIONS = (
     "tests/reading/test_rest.py",
     "tests/reading/test_statements.py",
 )
+CONTRACT = (*WORKERS, "-q", "--create-db", *ALL, "tests/contract")
+NEWEST_POSTGRES, NEWEST_MARIADB = "newest PostgreSQL", "newest MariaDB"
+GALERA, GROUP = "Galera", "Group Replication"
 PARTS = (
     Part(name=ALL_TESTS, is_slow=False),
     Part(name="a new database", arguments=("--create-db", *KEPT)),
@@ -113,19 +103,48 @@ PARTS = (
         variables={"HISTORY_PARTITIONS": "month"},
         databases=("PostgreSQL",),
     ),
+    Part(
+        name="the demo in a browser",
+        arguments=("-q", "--create-db", "tests/example/browser/test_reading.py"),
+        variables={"TEST_IN_BROWSER": "1"},
+        databases=("MySQL",),
+    ),
+    Part(
+        name="the contract",
+        arguments=CONTRACT,
+        # pg_dump refuses a server that is newer than itself.
+        variables={"PATH": os.pathsep.join([str(debian.CLIENTS), os.environ.get("PATH", "")])},
+        databases=(NEWEST_POSTGRES,),
+    ),
+    Part(name="the contract", arguments=CONTRACT, databases=(NEWEST_MARIADB,)),
+    *(
+        Part(
+            name="writers on all nodes",
+            arguments=("-q", "-m", "cluster", "-k", key, "tests/clusters"),
+            # The scenario finds the nodes by itself.
+            variables={"DATABASE_URL": "sqlite://:memory:"},
+            databases=(name,),
+        )
+        for name, key in ((GALERA, "galera"), (GROUP, "group"))
+    ),
 )
 
 
 def main(arguments):
     """Run the tests, print a summary, and return the exit status."""
     options, pytest_options = parse(arguments)
-    servers = [server for server in find_servers() if server.name in options.only]
+    parts = [part for part in PARTS if options.slow or not part.is_slow]
+    servers = [
+        server
+        for server in find_servers()
+        if server.name in options.only and any(server.name in part.databases for part in parts)
+    ]
     runs = [
         _run(part, server, options, pytest_options)
         for server in servers
         if not server.problem
-        for part in PARTS
-        if server.name in part.databases and (options.slow or not part.is_slow)
+        for part in parts
+        if server.name in part.databases
     ]
     problems = _problems(options, servers, runs)
     _print_summary(servers, runs, problems)
@@ -140,9 +159,8 @@ def parse(arguments):
         epilog="All other arguments go to pytest as they are.",
         allow_abbrev=False,
     )
-    names = [name for name, *_ in SERVERS]
     parser.add_argument(
-        "--only", action="append", choices=names, help="Use this database. Can be repeated."
+        "--only", action="append", choices=NAMES, help="Use this database. Can be repeated."
     )
     parser.add_argument("--slow", action="store_true", help="Run the slow tests too.")
     parser.add_argument(
@@ -151,27 +169,8 @@ def parse(arguments):
     parser.add_argument("--reports", type=Path, help="A folder to keep the JUnit reports in.")
     options, pytest_options = parser.parse_known_args(arguments)
     options.is_chosen = options.only is not None
-    options.only = options.only or names
+    options.only = options.only or NAMES
     return options, pytest_options
-
-
-def find_servers():
-    """Ask each database for its version, SQLite first."""
-    return [
-        _find_server(name, os.environ.get(variable, default), ask, variable, is_required)
-        for name, variable, default, ask, is_required in SERVERS
-    ]
-
-
-def _find_server(name, url, ask: Callable, variable, is_required):
-    if url is None:
-        return Server(name=name, url=url, problem=f"{variable} is not set", is_required=is_required)
-    try:
-        version = ask(url)
-    except UnreachableError as error:
-        problem = f"{_without_password(url)}: {error}"
-        return Server(name=name, url=url, problem=problem, is_required=is_required)
-    return Server(name=name, url=url, version=version, is_required=is_required)
 
 
 def _run(part, server, options, pytest_options):
@@ -182,6 +181,7 @@ def _run(part, server, options, pytest_options):
         *WORKERS,
         *(ALL if options.slow else FAST),
         *pytest_options,
+        *_folders(server, options, pytest_options),
     )
     with TemporaryDirectory() as temporary:
         folder = options.reports or Path(temporary)
@@ -189,16 +189,24 @@ def _run(part, server, options, pytest_options):
         report = folder.resolve() / f"{name}.xml"
         command = [sys.executable, "-m", "pytest", *arguments, f"--junitxml={report}"]
         environment = {**os.environ, **STRICT, "DATABASE_URL": server.url, **part.variables}
+        start = time.monotonic()
         status = subprocess.run(command, env=environment, check=False).returncode
         tests = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
     return Run(
         title=title,
         status=status,
+        seconds=round(time.monotonic() - start),
         skipped=_outcomes(tests),
         in_browser=_outcomes(
             test for test in tests if test.get("classname", "").startswith(BROWSER_TESTS)
         ),
     )
+
+
+def _folders(server, options, pytest_options):
+    """Return the folders to run if the command line chooses no tests: none means all."""
+    is_chosen = any(not word.startswith("-") for word in pytest_options)
+    return () if options.slow or is_chosen or server.name == "SQLite" else OF_DATABASES
 
 
 def _outcomes(tests):
@@ -213,7 +221,7 @@ def _problems(options, servers, runs):
     problems += [
         f"{server.name} cannot be reached ({server.problem})"
         for server in servers
-        if server.problem and (options.is_chosen or (options.require_all and server.is_required))
+        if server.problem and (options.is_chosen or options.require_all)
     ]
     if not runs:
         problems.append("No test ran")
@@ -249,9 +257,14 @@ def _meaning(status):
 
 def _print_summary(servers, runs, problems):
     print("\n=== Summary")
+    for server in servers:
+        if not server.problem:
+            print(f"{server.name}: version {server.version}")
     for run in runs:
         skipped = run.skipped.total() - run.skipped["ran"]
-        print(f"{run.title}: {run.skipped['ran']} tests ran, {skipped} were skipped")
+        print(
+            f"{run.title}: {run.skipped['ran']} tests ran, {skipped} were skipped, {run.seconds} s"
+        )
         for reason in _missing(run):
             print(f"  skipped, {reason}")
     for server in servers:
@@ -260,79 +273,6 @@ def _print_summary(servers, runs, problems):
     for problem in problems:
         print(f"FAILED: {problem}")
     print("FAILED" if problems else "All tests that ran passed.", flush=True)
-
-
-def _sqlite_version(url):
-    return sqlite3.sqlite_version
-
-
-def _postgres_version(url):
-    settings = dj_database_url.parse(url)
-    try:
-        connection = psycopg.connect(
-            host=settings["HOST"] or None,
-            port=settings["PORT"] or None,
-            user=settings["USER"] or None,
-            password=settings["PASSWORD"] or None,
-            dbname=settings["NAME"],
-            connect_timeout=3,
-        )
-    except psycopg.OperationalError as error:
-        raise UnreachableError(str(error).splitlines()[0]) from error
-    with connection:
-        return connection.info.parameter_status("server_version")
-
-
-def _mariadb_version(url):
-    version = _version_over_the_mysql_protocol(url)
-    if "MariaDB" not in version:
-        raise UnreachableError(f"this is MySQL {version}")
-    return version
-
-
-def _mysql_version(url):
-    version = _version_over_the_mysql_protocol(url)
-    if "MariaDB" in version:
-        raise UnreachableError(f"this is MariaDB {version}")
-    return version
-
-
-def _version_over_the_mysql_protocol(url):
-    settings = dj_database_url.parse(url)
-    try:
-        connection = pymysql.connect(
-            host=settings["HOST"] or "127.0.0.1",
-            port=settings["PORT"] or 3306,
-            user=settings["USER"],
-            password=settings["PASSWORD"],
-            connect_timeout=3,
-        )
-    except pymysql.OperationalError as error:
-        raise UnreachableError(str(error.args[-1])) from error
-    with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT VERSION()")
-        return cursor.fetchone()[0]
-
-
-def _without_password(url):
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-SERVERS = (
-    # name, variable, default URL, how to ask for the version, whether --require-all needs it
-    ("SQLite", "TEST_SQLITE_URL", "sqlite://:memory:", _sqlite_version, True),
-    (
-        "PostgreSQL",
-        "TEST_POSTGRES_URL",
-        "postgres://postgres@127.0.0.1:5432/postgres",
-        _postgres_version,
-        True,
-    ),
-    ("MariaDB", "TEST_MARIADB_URL", "mysql://root@127.0.0.1:3306/test", _mariadb_version, True),
-    # The package does not support MySQL yet, so no server is expected.
-    ("MySQL", "TEST_MYSQL_URL", None, _mysql_version, False),
-)
 
 
 if __name__ == "__main__":

@@ -85,3 +85,37 @@ def registered_as(model, **options):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(registry._registrations, model, registration_of(model, **options))
         yield
+
+
+@contextmanager
+def created(**options_by_model):
+    """Create the tables of models and track them; `Model=(class, options)`. Remove both after."""
+    models = [model for model, _ in options_by_model.values()]
+    for model, options in options_by_model.values():
+        if options is not None:
+            registry.add(registration_of(model, **options))
+    try:
+        with connection.schema_editor() as editor:
+            for model in models:
+                editor.create_model(model)
+        yield
+    finally:
+        for model in models:
+            registry.remove(model)
+        with connection.schema_editor() as editor:
+            for model in reversed(models):
+                editor.delete_model(model)
+
+
+@contextmanager
+def settings_of_session(*statements, restore):
+    """Run statements that change settings of the database's session; restore them after."""
+    with connection.cursor() as cursor:
+        for sql in statements:
+            cursor.execute(sql)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            for sql in restore:
+                cursor.execute(sql)

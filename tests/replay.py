@@ -16,13 +16,10 @@ class Replay:
         self._keys = keys
 
     def read(self, entries):
-        """Apply entries, oldest first. Of entries that differ in the subject only, apply one."""
-        last = None
+        """Apply entries, oldest first, each change once."""
         for entry in entries:
-            written = (entry.kind, entry.entity_model, entry.entity_id, entry.changes)
-            if last is None or last[0] != written or last[1] == entry.subject_id:
+            if entry.primary_id is None:
                 getattr(self, f"_{entry.kind}")(entry)
-            last = (written, entry.subject_id)
         return self
 
     def _create(self, entry):

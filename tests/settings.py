@@ -1,13 +1,15 @@
 """Settings of the tests. `DATABASE_URL` selects the database; the default is SQLite in memory."""
 
 import os
+import sys
 import uuid
 from importlib.util import find_spec
 
 import dj_database_url
 
-if find_spec("pymysql") is not None:
-    # This driver needs no compiler. With mysqlclient everything else is the same.
+if find_spec("pymysql") is not None and os.environ.get("TEST_MYSQL_DRIVER") != "mysqlclient":
+    # This driver needs no compiler. With mysqlclient everything else is the same: the factor
+    # `mysqlclient` of tox installs it, and `TEST_MYSQL_DRIVER` names it.
     import pymysql
 
     pymysql.install_as_MySQLdb()
@@ -36,9 +38,12 @@ INSTALLED_APPS = [
     "simple_history",
     "auditlog",
     *(name for name in ("hijack", "impersonate") if find_spec(name) is not None),
+    # The plugin of mypy cannot read its models.
+    *(["guardian"] if find_spec("guardian") is not None and "mypy" not in sys.modules else []),
     "tests.projects.crm",
     "tests.projects.evolving",
     "tests.projects.past",
+    "tests.projects.shapes",
     "django_customer_history",
 ]
 if HAS_QUEUES := find_spec("django_tasks_db") is not None:
@@ -83,6 +88,9 @@ if HAS_QUEUES:
         "database": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": [TASK_QUEUE]},
         "rq": {"BACKEND": "django_tasks_rq.RQBackend", "QUEUES": [TASK_QUEUE]},
     }
+ANONYMOUS_USER_NAME = None  # django-guardian would create a user.
+GUARDIAN_MONKEY_PATCH_USER = False
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # Only some tests use its backend.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "rest_framework.authentication.SessionAuthentication",
@@ -95,3 +103,6 @@ CUSTOMER_HISTORY = {
     "PARTITIONS": os.environ.get("HISTORY_PARTITIONS"),
     "PROPAGATE_CONTEXT_TO_TASKS": True,
 }
+
+# Django 6.1 warns without them.
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}

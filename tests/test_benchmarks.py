@@ -41,6 +41,15 @@ def run_module(module, *options, **environment):
 
 class TestPrograms:
     @pytest.mark.slow
+    def test_entries_into_targets(self, tmp_path):
+        pytest.importorskip("deltalake")
+        url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+        done = run_module("benchmarks.shipping", "--entries", "200", DATABASE_URL=url)
+        assert done.returncode == 0, done.stderr
+        found = re.findall(r"^([\w, ]+): [\d,]+ entries a second", done.stdout, re.MULTILINE)
+        assert found == ["sqlite, reading", "file", "parquet", "delta"]
+
+    @pytest.mark.slow
     def test_comparison_on_sqlite(self, tmp_path):
         figures = tmp_path / "figures.json"
         options = ["--databases", "sqlite", "--peers", "customer-history", "--quick"]

@@ -12,7 +12,13 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import connection
 
 from django_customer_history import history
-from django_customer_history.context.current import Context
+from django_customer_history.context.current import (
+    Context,
+    RequestContext,
+    current,
+    pausing,
+    use_context,
+)
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import InvalidContextError
 from tests.projects.crm.models import Customer
@@ -547,3 +553,33 @@ class TestThreads:
             ("ann", "web", context.request_id),
             (None, "system", None),
         ]
+
+
+class TestRequestContext:
+    def test_is_the_same_in_all_threads(self):
+        context = RequestContext(None)
+        with use_context(context), ThreadPoolExecutor(8) as executor:
+            run = history.bind_context(current)
+            found = list(executor.map(lambda _number: run(), range(50)))
+            assert {id(one) for one in found} == {id(current())}
+        assert current().request_id is None
+
+    def test_made_by_many_threads_at_once(self):
+        for _ in range(50):
+            context, barrier = RequestContext(None), threading.Barrier(4)
+
+            def get(context=context, barrier=barrier):
+                barrier.wait()
+                return context.get()
+
+            with ThreadPoolExecutor(4) as executor:
+                found = [one.result() for one in [executor.submit(get) for _ in range(4)]]
+            assert len({one.request_id for one in found}) == 1
+
+    def test_has_the_pause_of_its_beginning(self):
+        with pausing():
+            context = RequestContext(None)
+        assert context.get().pause is not None
+        with pausing():
+            assert RequestContext(None).get().pause is current().pause
+        assert RequestContext(None).get().pause is None

@@ -2,7 +2,9 @@
 
 import shlex
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,8 @@ import pytest
 
 from tests import databases
 from tests.extras import MISSING, skip_missing
+from tests.servers import __main__ as servers
+from tests.servers import finding
 
 ROOT = Path(__file__).parent.parent
 REPORT = """\
@@ -23,13 +27,11 @@ NO_CHROMIUM = f'<skipped message="{MISSING}no Chromium"/>'
 
 
 def reachable(name):
-    return databases.Server(name=name, url="sqlite://:memory:", version="1.0")
+    return finding.Server(name=name, url="sqlite://:memory:", version="1.0")
 
 
-def unreachable(name, *, is_required=True):
-    return databases.Server(
-        name=name, url=None, problem="connection refused", is_required=is_required
-    )
+def unreachable(name):
+    return finding.Server(name=name, url="", problem="connection refused")
 
 
 class Program:
@@ -76,12 +78,26 @@ class TestOptions:
     def test_fast_by_default(self, program):
         program.run()
         (command,) = program.commands
-        assert "not slow and not packaging" in command
+        assert "not slow and not packaging and not cluster" in command
+
+    def test_servers_run_the_contract(self, program):
+        program.servers = [reachable("SQLite"), reachable("PostgreSQL"), reachable("MySQL")]
+        program.run("-q")
+        folders = [[word for word in one if word.startswith("tests/")] for one in program.commands]
+        contract = ["tests/contract", "tests/backends"]
+        assert folders == [[], contract, contract]
+
+    def test_options_choose_from_all(self, program):
+        program.servers = [reachable("PostgreSQL")]
+        program.run("-k", "rest")
+        (command,) = program.commands
+        assert "tests/contract" not in command
 
     def test_slow_runs_every_part(self, program):
         program.servers = [reachable("PostgreSQL")]
         program.run("--slow")
-        assert len(program.commands) == len(databases.PARTS)
+        wanted = [part for part in databases.PARTS if "PostgreSQL" in part.databases]
+        assert len(program.commands) == len(wanted) == 4
         assert "not slow and not packaging" not in program.commands[0]
 
     def test_unknown_database(self, program):
@@ -124,10 +140,18 @@ class TestExitStatus:
         assert status == 1
         assert "FAILED: MariaDB cannot be reached (connection refused)" in printed
 
-    @pytest.mark.parametrize(("option", "expected"), [("--require-all", 0), ("--only=MySQL", 1)])
-    def test_mysql_is_not_required_yet(self, option, expected, program):
-        program.servers.append(unreachable("MySQL", is_required=False))
-        assert program.run(option)[0] == expected
+    @pytest.mark.parametrize(("options", "expected"), [([], 0), (["--slow"], 1)])
+    def test_only_slow_parts_need_clusters(self, options, expected, program):
+        program.servers.append(unreachable("Galera"))
+        program.report = program.report.replace("{browser}", "")
+        status, printed = program.run("--require-all", *options)
+        assert status == expected
+        assert ("Galera: not tested" in printed) is bool(options)
+
+    def test_versions_and_seconds(self, program):
+        _, printed = program.run()
+        assert "SQLite: version 1.0" in printed
+        assert "2 tests ran, 1 were skipped, 0 s" in printed
 
     def test_no_server_at_all(self, program):
         program.servers = [unreachable("SQLite")]
@@ -159,17 +183,28 @@ class TestBrowser:
 
 
 class TestServers:
-    def test_server_without_a_url(self, monkeypatch):
-        monkeypatch.delenv("TEST_MYSQL_URL", raising=False)
-        monkeypatch.setattr(databases, "SERVERS", databases.SERVERS[-1:])
-        (server,) = databases.find_servers()
-        assert server.problem == "TEST_MYSQL_URL is not set"
-        assert not server.is_required
+    def test_cluster_without_a_node(self, monkeypatch):
+        monkeypatch.setenv("TEST_GALERA_URLS", "mysql://root:secret@127.0.0.1:1/test")
+        monkeypatch.setattr(finding, "SERVERS", finding.SERVERS[-2:-1])
+        (server,) = finding.find_servers()
+        assert server.name == "Galera"
+        assert server.problem.startswith("mysql://127.0.0.1:1/test: ")
+
+    def test_older_than_the_newest(self, monkeypatch):
+        monkeypatch.setattr(finding, "_version_over_the_mysql_protocol", lambda url: "11.4-MariaDB")
+        monkeypatch.setattr(finding, "SERVERS", finding.SERVERS[5:6])
+        (server,) = finding.find_servers()
+        assert server.name == "newest MariaDB"
+        assert server.problem.endswith("this is version 11.4-MariaDB, and the tests need 11.8")
+
+    def test_every_database_has_a_part(self):
+        tested = {name for part in databases.PARTS for name in part.databases}
+        assert tested == set(finding.NAMES)
 
     def test_password_is_not_printed(self, monkeypatch):
         monkeypatch.setenv("TEST_MARIADB_URL", "mysql://root:secret@127.0.0.1:1/test")
-        monkeypatch.setattr(databases, "SERVERS", databases.SERVERS[2:3])
-        (server,) = databases.find_servers()
+        monkeypatch.setattr(finding, "SERVERS", finding.SERVERS[2:3])
+        (server,) = finding.find_servers()
         assert server.problem.startswith("mysql://127.0.0.1:1/test: ")
 
     @pytest.mark.parametrize(
@@ -177,9 +212,41 @@ class TestServers:
         [("_mysql_version", "11.4.2-MariaDB"), ("_mariadb_version", "8.4.3")],
     )
     def test_url_of_another_product(self, function, answer, monkeypatch):
-        monkeypatch.setattr(databases, "_version_over_the_mysql_protocol", lambda url: answer)
-        with pytest.raises(databases.UnreachableError, match=answer):
-            getattr(databases, function)("mysql://root@127.0.0.1/test")
+        monkeypatch.setattr(finding, "_version_over_the_mysql_protocol", lambda url: answer)
+        with pytest.raises(finding.UnreachableError, match=answer):
+            getattr(finding, function)("mysql://root@127.0.0.1/test")
+
+
+class TestServersProgram:
+    @pytest.mark.parametrize(
+        "arguments", [[], ["run", "mysql"], ["start", "oracle"], ["start", "mysql", "--", "true"]]
+    )
+    def test_wrong_arguments(self, arguments, capsys):
+        assert servers.main(arguments) == 2
+        assert "python -m tests.servers" in capsys.readouterr().err
+
+    def test_run_ends_what_it_started(self, monkeypatch, capfd):
+        ended = []
+
+        def commands(name, *, is_running):
+            return servers.Commands(
+                prepare=lambda: None,
+                start=lambda: f"TEST_{name}=url of {name}",
+                stop=lambda: ended.append(name),
+                is_running=lambda: is_running,
+            )
+
+        known = {"a": commands("a", is_running=False), "b": commands("b", is_running=True)}
+        monkeypatch.setattr(servers, "SERVERS", known)
+        handler = signal.getsignal(signal.SIGTERM)
+        script = "import os, sys; print(os.environ['TEST_a'], os.environ['TEST_b']); sys.exit(3)"
+        try:
+            status = servers.run(["a", "b"], [sys.executable, "-c", script])
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+        assert status == 3
+        assert capfd.readouterr().out == "url of a url of b\n"
+        assert ended == ["a"]
 
 
 class TestParts:

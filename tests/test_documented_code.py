@@ -299,10 +299,10 @@ class TestPatches:
     def test_pragma_of_sqlite(self):
         if connection.vendor != "sqlite":
             pytest.skip("only SQLite has the pragma")
-        assert "`PRAGMA recursive_triggers = ON`" in self.PAGE
+        assert "`PRAGMA recursive_triggers = ON`, and off again" in self.PAGE
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA recursive_triggers")
-            assert cursor.fetchone() == (1,)
+            assert cursor.fetchone() == (0,)
 
 
 class TestCommandLines:
@@ -318,8 +318,8 @@ class TestCommandLines:
 
 def _of_django(words):
     name, *options = words
-    if ">" in options:
-        options = options[: options.index(">")]
+    for redirection in {">", ">>"}.intersection(options):
+        options = options[: options.index(redirection)]
     command = load_command_class(get_commands()[name], name)
     command.create_parser("manage.py", name).parse_args(options)
 

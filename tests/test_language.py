@@ -52,8 +52,12 @@ ALLOWED = [
     # Names of django-auditlog and of SQL, and the floor of a building in an example.
     ("src/django_customer_history/contrib/auditlog/", "actor"),
     ("docs/how-to/coming-from.md", "actor"),
-    ("src/django_customer_history/backends/statements.py", "floor"),
     ("docs/how-to/user-defined-fields.md", "floor"),
+    # A name of OCSF.
+    ("src/django_customer_history/feed/ocsf.py", "actor"),
+    # The header Origin, and Django's setting CSRF_TRUSTED_ORIGINS.
+    ("src/django_customer_history/export/foreign_requests.py", "origin"),
+    ("docs/how-to/exports.md", "origin"),
 ]
 WORDS = {
     name: re.compile(rf"(?<![A-Za-z])(?:{forms})(?![A-Za-z])", re.IGNORECASE)

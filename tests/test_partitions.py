@@ -11,6 +11,7 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 
 from django_customer_history.backends import features_of
 from django_customer_history.capture import partitions as module
+from django_customer_history.capture.checks import check_triggers
 from django_customer_history.capture.partitions import (
     PartitionError,
     create_partitions,
@@ -18,7 +19,6 @@ from django_customer_history.capture.partitions import (
     partitions,
 )
 from django_customer_history.capture.triggers import compare_triggers
-from django_customer_history.checks import check_triggers
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer

@@ -154,7 +154,7 @@ class TestTab:
         url = urls(customer)["view"]
         customer.delete()
         text = reader.get(url).content.decode()
-        assert "History of a deleted record" in text
+        assert "<h1>History of <bdi>Acme</bdi>" in text
         assert "Delete" in text
 
     def test_unknown_record_is_not_found(self, reader, customer):
@@ -251,6 +251,7 @@ class TestRest:
             "request_id": str(entry.request_id),
             "reason": "asked by phone",
             "is_baseline": False,
+            "primary_id": None,
         }
         link = reader.get(f"/api/history/entries/{entry.id}/").json()
         assert link["id"] == str(entry.id)

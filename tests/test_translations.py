@@ -143,7 +143,9 @@ class TestCode:
         shown_texts = re.findall(r"(?:announce\(tab, |textContent = |alert\()([^;)]*)", script)
         assert shown_texts
         assert [
-            one for one in shown_texts if not re.fullmatch(r'tab\.dataset\.\w+|text|""', one)
+            one
+            for one in shown_texts
+            if not re.fullmatch(r'(?:tab|link)\.dataset\.\w+|text|""', one)
         ] == []
 
 

@@ -4,8 +4,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from django.db import models
+from django.test.utils import isolate_apps
 
 from django_customer_history import masks
+from django_customer_history.access.permissions import (
+    confidential_permission,
+    export_permission,
+    view_permission,
+)
 from django_customer_history.keys import (
     lowest_uuid_at,
     time_ordered_uuid,
@@ -83,3 +90,22 @@ class TestKeys:
     )
     def test_text_of_each_key(self, key, text):
         assert key_text(key) == text
+
+
+class TestPermissionNames:
+    def test_long_names_end_in_a_digest(self):
+        with isolate_apps("tests"):
+            model = type(
+                "M" * 90,
+                (models.Model,),
+                {"__module__": __name__, "Meta": type("Meta", (), {"app_label": "long"})},
+            )
+        names = [
+            view_permission(model),
+            export_permission(model),
+            confidential_permission(model, "one"),
+            confidential_permission(model, "two"),
+        ]
+        codenames = [name.removeprefix("long.") for name in names]
+        assert len(set(codenames)) == 4
+        assert [len(one) for one in codenames] == [100] * 4

@@ -11,6 +11,7 @@ urlpatterns = [
     path("api/customers/<int:pk>/", views.CustomerAPIView.as_view()),
     path("api/partners/customers/<int:pk>/", views.PartnerAPIView.as_view()),
     path("customers/<int:pk>/", views.rename),
+    path("customers/<int:pk>/execute/", views.execute),
     path("customers/<int:pk>/async/", views.rename_async),
     path("customers/<int:pk>/read/", views.read),
     path("customers/<int:pk>/read/async/", views.read_async),

@@ -27,7 +27,7 @@ ROUTINES = {
     ],
     "mysql": [
         """CREATE FUNCTION renamed(wanted VARCHAR(100)) RETURNS VARCHAR(100)
-        BEGIN UPDATE crm_customer SET name = wanted; RETURN wanted; END""",
+        DETERMINISTIC BEGIN UPDATE crm_customer SET name = wanted; RETURN wanted; END""",
         """CREATE PROCEDURE rename_all(wanted VARCHAR(100))
         BEGIN UPDATE crm_customer SET name = wanted; END""",
     ],

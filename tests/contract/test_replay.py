@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_customer_history.models import Entry
+from tests.contract.random_writes import PICK, pick, raw, upsert_stock
 from tests.projects.crm.models import Code, Customer, Specimen, Stock, Tag
 from tests.replay import Replay
 
@@ -32,17 +33,6 @@ FIELDS = {
 VALUES = st.fixed_dictionaries(
     {}, optional={name: st.none() | values for name, values in FIELDS.items()}
 )
-PICK = st.integers(0, 5)
-
-
-def pick(queryset, number):
-    rows = list(queryset.order_by("pk"))
-    return rows[number % len(rows)] if rows else None
-
-
-def raw(sql, *parameters):
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
 
 
 def create(number, values):
@@ -105,17 +95,6 @@ def rename_code(number, values):
     free = f"k{number + 10}"
     if not Code.objects.filter(code=free).exists():
         Code.objects.filter(code=f"k{number}").update(code=free)
-
-
-def upsert_stock(number, values):
-    Stock.objects.bulk_create(
-        [Stock(warehouse=number % 2, product="p", quantity=number)],
-        update_conflicts=True,
-        update_fields=["quantity"],
-        unique_fields=["warehouse", "product"]
-        if connection.features.supports_update_conflicts_with_target
-        else None,
-    )
 
 
 def link(number, values):

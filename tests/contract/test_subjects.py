@@ -1,8 +1,10 @@
 """A change is shown once on the tab of each record that it belongs to."""
 
 import pytest
+from django.core.management import call_command
 
 from django_customer_history import history
+from django_customer_history.models import Entry
 from tests.projects.crm.models import (
     Account,
     Attachment,
@@ -133,3 +135,47 @@ class TestEntriesOfRecord:
             "Update",
             "Create",
         ]
+
+
+class TestSeveralSubjects:
+    """Entries of one change refer to the first of them, so that the change counts once."""
+
+    def test_row_and_move(self, customer, other, log):
+        row = Referral.objects.create(seller=customer, buyer=other)
+        Referral.objects.update(buyer=None)
+        row.delete()
+        created, copy, removed, removed_copy, deleted = log.entries()
+        assert (created.primary_id, copy.primary_id) == (None, created.id)
+        assert (removed.primary_id, removed_copy.primary_id) == (None, removed.id)
+        assert deleted.primary_id is None
+        assert [one.kind for one in Entry.objects.filter(id__gte=created.id).primary()] == [
+            "create",
+            "update",
+            "delete",
+        ]
+
+    def test_many_rows_of_one_statement(self, customer, other, log):
+        Referral.objects.bulk_create(
+            Referral(seller=customer, buyer=other, note=str(number)) for number in range(20)
+        )
+        entries = {one.id: one for one in log.entries()}
+        copies = [one for one in entries.values() if one.primary_id is not None]
+        assert len(entries) == 40
+        assert len(copies) == 20
+        for one in copies:
+            primary = entries[one.primary_id]
+            assert (primary.primary_id, primary.entity_id) == (None, one.entity_id)
+            assert primary.changes == one.changes
+            assert (primary.subject_id, one.subject_id) == (str(customer.pk), str(other.pk))
+
+    def test_one_subject_twice(self, customer, log):
+        Referral.objects.create(seller=customer, buyer=customer)
+        assert log.values("primary_id") == [(None,)]
+
+    def test_baseline(self, customer, other, log):
+        with history.paused(reason="older than the log"):
+            Referral.objects.create(seller=customer, buyer=other)
+        log.clear()
+        call_command("history_baseline", "crm.Referral", verbosity=0)
+        primary, copy = log.entries()
+        assert (primary.primary_id, copy.primary_id) == (None, primary.id)

@@ -124,7 +124,7 @@ class TestTab:
         assert changes[-1].without_ip_address()[:3] == (
             "admin",
             "Customer Created",
-            "Customer Granite State Pharmacy",
+            "Customer",
         )
         assert changes[-1].source == "Import"
 
@@ -135,7 +135,7 @@ class TestTab:
         assert newest == Change(
             user="clerk",
             action="Update",
-            entity="Customer Wei-Ling Zhao",
+            entity="Customer",
             field="Phone",
             old="(978) 555-0182",
             new="(978) 555-0199",
@@ -148,8 +148,10 @@ class TestTab:
         customer = admin.open("/lantern/customers").link("Samuel Okafor")
         key = customer.rpartition("/")[2]
         admin.submit(f"/admin/crm/customer/{key}/delete/", "Yes, I\u2019m sure")
-        newest = read_changes(manager.open(f"{customer}/history"))[0]
-        assert newest.without_ip_address()[:3] == ("admin", "Delete", "Customer Samuel Okafor")
+        page = manager.open(f"{customer}/history")
+        assert "<h1>Samuel Okafor</h1>" in page.text
+        newest = read_changes(page)[0]
+        assert newest.without_ip_address()[:3] == ("admin", "Delete", "Customer")
         with pytest.raises(HTTPError, match="404"):
             people("outsider").open(f"{customer}/history".replace("/lantern/", "/harbor/"))
 

@@ -120,7 +120,7 @@ CUSTOMER_EDITS = [
 ]
 
 
-CUSTOMER_ENTITY = f"Customer {CUSTOMER}"
+CUSTOMER_ENTITY = "Customer"  # Its own tab does not name it again.
 
 ACTIONS = {
     "customer archived": (
@@ -404,7 +404,7 @@ class TestCustomer:
         assert newest.without_ip_address() == (
             "admin",
             "Update",
-            f"Customer {CUSTOMER}",
+            CUSTOMER_ENTITY,
             label,
             old,
             new,
@@ -492,7 +492,7 @@ class TestJobs:
             (
                 "manager",
                 "Update",
-                "Customer Harbor Street Dental",
+                CUSTOMER_ENTITY,
                 "Monitoring account",
                 "NS-1",
                 "NS-48377",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_customer_history import history
 from django_customer_history.exceptions import NotFoundError
-from django_customer_history.management.commands.history_export import CommandReader
+from django_customer_history.management.reading import CommandReader
 from django_customer_history.models import Entry
 from django_customer_history.point_in_time.record import record_as_of
 from tests.projects.crm.models import (

@@ -18,6 +18,8 @@ from django_customer_history import history
 from django_customer_history.context.resolved import NamedUser
 from django_customer_history.export.streaming import start_export
 from django_customer_history.models import Entry
+from django_customer_history.reading import record_labels
+from django_customer_history.reading.record_labels import KnownRecords
 from django_customer_history.reading.timeline import Timeline
 from tests.extras import needs
 from tests.factories import log_updates
@@ -28,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 HEAD = (
     "timestamp,user,action,entity,entity_id,field,old_value,new_value,source,ip_address,"
-    "customer,reason,entry_id"
+    "customer,reason,entry_id,kind,primary_id"
 )
 
 
@@ -80,7 +82,7 @@ class TestCsv:
         lines = rows(content)
         moment = entry.timestamp.isoformat(timespec="microseconds")
         assert moment.endswith("+00:00")
-        tail = ["Import", "203.0.113.9", "Acme", "requested by phone", str(entry.id)]
+        tail = ["Import", "203.0.113.9", "Acme", "requested by phone", str(entry.id), "update", ""]
         head = [moment, "ann", entry.action, "Customer Acme", str(customer.pk)]
         assert lines[1:3] == [
             [*head, "Status", "Active customer", "Canceled", *tail],
@@ -99,7 +101,7 @@ class TestCsv:
             history.record(f"{start}cmd", subject=customer)
         lines = rows(download(reader, customer).getvalue())
         for row in lines:
-            assert len(row) == 13
+            assert len(row) == 15
             assert not any(cell.startswith(STARTS) for cell in row)
         note = next(row for row in lines if row[5] == "Text")
         assert note[7] == f"'{text}"
@@ -109,6 +111,17 @@ class TestCsv:
         lines = rows(download(reader, customer).getvalue())
         assert lines[1][2] == "Envelope Signed"
         assert lines[1][5:8] == ["", "", ""]
+
+    def test_event_that_reads_like_a_change(self, reader, customer):
+        history.record("Update", subject=customer, changes={"rate": ("39.99", "1.00")})
+        Customer.objects.update(rate="44.99")
+        lines = rows(download(reader, customer).getvalue())
+        assert [(row[2], row[13]) for row in lines[1:3]] == [
+            ("Update", "update"),
+            ("Update", "event"),
+        ]
+        page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
+        assert page.count('class="customer-history-kind"') == 1
 
 
 class TestOtherFormats:
@@ -240,7 +253,7 @@ class TestDownload:
         timeline = Timeline.of_subject(user, Customer, customer.pk)
         assert list(start_export(timeline, format_name=name))  # Loads what is needed only once.
         peaks = []
-        for more in (2_499, 7_499):
+        for more in (4_499, 5_499):  # More than two chunks each time.
             log_updates(customer, more)
             export = start_export(timeline, format_name=name)
             tracemalloc.start()
@@ -253,6 +266,44 @@ class TestDownload:
         assert export.count == 10_001
         assert size > least
         assert peaks[1] < peaks[0] * 1.2
+
+
+class TestDisplays:
+    def test_only_where_values_say_little(self, reader, user, customer):
+        Customer.objects.filter(pk=customer.pk).update(rate="1044.99", status="canceled")
+        timeline = Timeline.of_subject(user, Customer, customer.pk)
+        found = {}
+        for has_all in (True, False):
+            ((newest, *others),) = timeline.chunks(has_all_displays=has_all)
+            changes = [*newest.changes, *others[-1].changes]
+            found[has_all] = {one.field: (one.new, one.new_display) for one in changes}
+        assert found[True]["rate"] == ("39.99", "39.99")
+        assert found[False]["rate"] == ("39.99", None)
+        for known in found.values():
+            assert known["ssn"] == (None, "***-**-6789")
+            assert known["status"] == ("active", "Active customer")
+
+    def test_yields_few_entries_at_a_time(self, reader, user, customer):
+        log_updates(customer, 250)
+        timeline = Timeline.of_subject(user, Customer, customer.pk)
+        assert [len(part) for part in timeline.chunks(200)] == [100, 100, 51]
+
+
+class TestKnownRecords:
+    def test_keeps_the_newest(self, monkeypatch):
+        monkeypatch.setattr(record_labels, "MOST_KNOWN", 2)
+        known = KnownRecords()
+        customers = [Customer(pk=number, name=f"c{number}") for number in range(3)]
+        for one in customers:
+            known.keep({("crm.customer", "pk", str(one.pk)): one})
+            key = ("crm.customer", "pk", str(one.pk))
+            assert known.labels(key, one) == (f"c{one.pk}", f"c{one.pk}")
+        assert list(known.records.values()) == customers[1:]
+
+    def test_labels_of_another_instance(self):
+        known, key = KnownRecords(), ("crm.customer", "pk", "1")
+        known.keep({key: Customer(pk=1, name="old")})
+        assert known.labels(key, Customer(pk=1, name="new")) == ("new", "new")
 
 
 class TestCommand:
@@ -273,8 +324,20 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "shown"),
         [
-            ([], [f"[{'#' * 24}......] 500/601", f"[{'#' * 30}] 601/601"]),
+            (["--kind", "create"], [f"[{'#' * 30}] 1/1"]),
             (["--q", "59"], ["23"]),
+            (
+                [],
+                [
+                    f"[{'#' * 4}{'.' * 26}] 100/601",
+                    f"[{'#' * 9}{'.' * 21}] 200/601",
+                    f"[{'#' * 14}{'.' * 16}] 300/601",
+                    f"[{'#' * 19}{'.' * 11}] 400/601",
+                    f"[{'#' * 24}{'.' * 6}] 500/601",
+                    f"[{'#' * 29}.] 600/601",
+                    f"[{'#' * 30}] 601/601",
+                ],
+            ),
         ],
     )
     def test_terminal_shows_progress(self, customer, arguments, shown):

@@ -94,16 +94,13 @@ class TestTab:
         assert "Änderungen, neueste zuerst. Zeiten in der Zeitzone UTC." in text
         assert "Donnerstag, 5. März 2026" in text
         assert "14:02 " in text
-        assert "5. März 2026, 14:02:11 UTC" in text
+        assert 'title="5. März 2026, 14:02:11 UTC"' in answer.content.decode()
         assert "Heute · " in text
         assert "gerade eben" in text
         assert "Erstellt" in text
         assert "Geändert" in text
         assert "Rate war 39,99 ist jetzt 1.044,50 Import" in text
         assert 'data-loading="Wird geladen…"' in answer.content.decode()
-        assert 'aria-label="5. März 2026, 14:02:11 UTC: Link zu dieser Änderung"' in (
-            answer.content.decode()
-        )
 
     def test_the_tab_in_spanish(self, reader, customer, past):
         answer = get(reader, tab_url(customer), "es")
@@ -115,7 +112,7 @@ class TestTab:
         ) in text
         assert "Cambios, los más recientes primero. Horas en la zona horaria UTC." in text
         assert "Jueves, 5 de marzo de 2026" in text
-        assert "5 de marzo de 2026, 14:02:11 UTC" in text
+        assert 'title="5 de marzo de 2026, 14:02:11 UTC"' in answer.content.decode()
         assert "Hoy · " in text
         assert "ahora mismo" in text
         assert "Creación" in text
@@ -289,18 +286,19 @@ class TestFilterBar:
         note.delete()
         menus = filter_bar(get(reader, tab_url(customer) + "?filter=open", "de")).menus
         (actions,) = (one for one in menus if one.name == "action")
-        assert [(one.label, one.value) for one in actions.options] == [
+        assert [(one.label, one.value) for one in actions.groups[1].options] == [
             ("Erstellt", "Create"),
             ("Gelöscht", "Delete"),
             ("Geändert", "Update"),
         ]
 
 
+KINDS = "create, update, delete, add, remove, event, view"
 WRONG = [
     (
         "kind=updte",
-        "Meinten Sie „update“? Mögliche Werte: create, update, delete, add, remove, event.",
-        "¿Quería decir «update»? Valores posibles: create, update, delete, add, remove, event.",
+        f"Meinten Sie „update“? Mögliche Werte: {KINDS}.",
+        f"¿Quería decir «update»? Valores posibles: {KINDS}.",
     ),
     (
         "from=yesterday",
@@ -368,13 +366,8 @@ class TestTime:
             ({"hours": 1}, "vor 1 Stunde", "hace 1 hora"),
             ({"hours": 23}, "vor 23 Stunden", "hace 23 horas"),
             ({"days": 1}, "vor 1 Tag", "hace 1 día"),
-            ({"days": 6}, "vor 6 Tagen", "hace 6 días"),
-            ({"days": 7}, "vor 1 Woche", "hace 1 semana"),
-            ({"days": 28}, "vor 4 Wochen", "hace 4 semanas"),
-            ({"days": 30}, "vor 1 Monat", "hace 1 mes"),
-            ({"days": 90}, "vor 3 Monaten", "hace 3 meses"),
-            ({"days": 365}, "vor 1 Jahr", "hace 1 año"),
-            ({"days": 1100}, "vor 3 Jahren", "hace 3 años"),
+            ({"days": 2}, "", ""),
+            ({"days": 1100}, "", ""),
         ],
     )
     def test_relative_time_in_words(self, length, german, spanish):
@@ -388,16 +381,16 @@ class TestTime:
     @pytest.mark.parametrize(
         ("language", "one", "several"),
         [
-            ("es-mx", "hace 1 día", "hace 3 días"),
-            ("es-ar", "hace 1 día", "hace 3 días"),
-            ("de-at", "vor 1 Tag", "vor 3 Tagen"),
+            ("es-mx", "hace 1 día", "hace 3 horas"),
+            ("es-ar", "hace 1 día", "hace 3 horas"),
+            ("de-at", "vor 1 Tag", "vor 3 Stunden"),
         ],
     )
     def test_variants_of_a_language(self, language, one, several):
         with translation.override(language):
             relative = [
-                describe_moment(MOMENT, zone=UTC, now=MOMENT + timedelta(days=days)).relative
-                for days in (1, 3)
+                describe_moment(MOMENT, zone=UTC, now=MOMENT + timedelta(hours=hours)).relative
+                for hours in (24, 3)
             ]
         assert relative == [one, several]
 
@@ -467,7 +460,8 @@ class TestFiles:
         rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
         assert list(rows[0]) == [
             "timestamp", "user", "action", "entity", "entity_id", "field", "old_value",
-            "new_value", "source", "ip_address", "customer", "reason", "entry_id",
+            "new_value", "source", "ip_address", "customer", "reason", "entry_id", "kind",
+            "primary_id",
         ]  # fmt: skip
         last = rows[-1]
         assert (last["timestamp"], last["action"]) == ("2026-03-05T14:02:11.000000+00:00", "Update")

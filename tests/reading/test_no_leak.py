@@ -143,6 +143,12 @@ def _menus(client, customer):
     return client.get(f"/customers/{customer.pk}/history/?filter=open").content
 
 
+def _user_pages(client, customer):
+    users = get_user_model().objects.values_list("pk", flat=True)
+    urls = [f"/records/user/{key}/" for key in users]
+    return b"".join(client.get(url, {"filter": "open"}).content for url in urls)
+
+
 def _printed(client, customer):
     return client.get(f"/customers/{customer.pk}/history/?print=yes").content
 
@@ -198,6 +204,7 @@ OUTPUTS = {
     "admin history of an entry": _admin_history,
     "admin tab": _admin_tab,
     "menus": _menus,
+    "user pages": _user_pages,
     "printed": _printed,
     "tab search": _tab_search,
     "tab csv": _tab_csv,
@@ -212,6 +219,7 @@ WITHOUT_VALUES = {
     "command",
     "admin search",
     "tab search",
+    "user pages",  # The user changed no confidential value.
 }
 
 

@@ -1,12 +1,13 @@
 """The History tab by days: times, requests, links, and users."""
 
 import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.utils import timezone
 
 from django_customer_history import history
+from django_customer_history.context.resolved import NamedUser
 from django_customer_history.exceptions import UnknownTimeZoneError
 from django_customer_history.models import Entry
 from tests.projects.crm.models import Customer, Note, Ticket
@@ -54,7 +55,7 @@ class TestTime:
         assert [len(day.entries) for day in days] == [1, 1]
         assert days[0].name.startswith("Today · ")
         assert days[0].entries[0].moment.relative == "just now"
-        assert days[1].entries[0].moment.relative == "2 months ago"
+        assert days[1].entries[0].moment.relative == ""
         text = answer.content.decode()
         assert f'title="{days[1].entries[0].moment.exact}"' in text
         assert f'datetime="{days[1].entries[0].moment.iso}"' in text
@@ -150,10 +151,10 @@ class TestEntries:
         users = [entry.user for entry in tab_entries(answer)]
         assert [user.kind for user in users] == ["person", "import", "program", "person", "system"]
         assert "ann (as bob)" in shown(answer)
-        through = ["", "via an import", "via a program", "", ""]
+        through = ["", "via an import", "via the API", "", ""]
         assert [user.through for user in users] == through
         assert "ann via an import" in shown(answer)
-        assert "ann via a program" in shown(answer)
+        assert "ann via the API" in shown(answer)
 
     def test_entity_is_linked_until_deleted(self, reader, customer):
         kept, deleted = (Ticket.objects.create(customer=customer) for _ in range(2))
@@ -164,3 +165,52 @@ class TestEntries:
         text = reader.get(tab_url(customer)).content.decode()
         assert [text.count(link) for link in links] == [1, 0]
         assert text.count("<bdi>Ticket Discarded</bdi>") == 1
+
+
+class TestFilterLinks:
+    def test_each_value_filters_by_itself(self, reader, user, customer):
+        with history.acting(user=user, source="api"):
+            Note.objects.filter(pk=Note.objects.create(customer=customer, text="a").pk).update(
+                text="b"
+            )
+        answer = reader.get(tab_url(customer) + "?from=2020-01-01&before=")
+        entry = tab_entries(answer)[0]
+        links = (entry.links.user, entry.links.action, entry.links.source, entry.changes[0].link)
+        kept = "?from=2020-01-01"
+        assert links == (
+            f"{kept}&user={user.pk}",
+            f"{kept}&action=Update",
+            f"{kept}&source=api",
+            f"{kept}&field=crm.note:text",
+        )
+        for link in links:
+            filtered = reader.get(tab_url(customer) + link)
+            assert filtered.status_code == 200
+            assert tab_entries(filtered)[0].entry == entry.entry
+
+    def test_system_and_names_without_a_key(self, reader, customer):
+        with history.acting(user=NamedUser(id="", label="deploy")):
+            Customer.objects.filter(pk=customer.pk).update(name="Acme Ltd")
+        named, system = tab_entries(reader.get(tab_url(customer)))
+        assert (named.links.user, system.links.user) == ("?user=name:deploy", "?user=system")
+
+    def test_request_link_needs_other_entries(self, reader, customer):
+        with history.acting(request_id=uuid4()):
+            Note.objects.create(customer=customer, text="a")
+        with history.acting(request_id=uuid4()):
+            Note.objects.create(customer=customer, text="b")
+            Note.objects.create(customer=customer, text="c")
+        links = [bool(one.request_link) for one in tab_entries(reader.get(tab_url(customer)))]
+        assert links == [True, True, False, False]
+
+    def test_own_record_needs_no_name(self, reader, customer):
+        Note.objects.create(customer=customer, text="a")
+        note, own = tab_entries(reader.get(tab_url(customer)))
+        assert (note.is_own, own.is_own) == (False, True)
+
+    def test_a_filtered_field_comes_first(self, reader, customer):
+        (create,) = tab_entries(reader.get(tab_url(customer) + "?field=crm.customer:rate"))
+        assert create.changes[0].change.label == "Rate"
+        assert create.preview.startswith("Rate: 39.99")
+        (create,) = tab_entries(reader.get(tab_url(customer)))
+        assert create.changes[0].change.label == "Name"

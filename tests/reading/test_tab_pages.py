@@ -7,8 +7,8 @@ from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils.html import strip_tags
 
-from django_customer_history.models import Entry
-from tests.projects.crm.models import Customer, Invoice, Note, Tag
+from django_customer_history.models import ConfidentialField, Entry
+from tests.projects.crm.models import Account, Customer, Invoice, Note, Tag
 from tests.reading.conftest import grant
 from tests.reading.tabs import REVEALING, chips, get_staff, shown
 
@@ -80,8 +80,8 @@ class TestNoPermission:
 class TestOverriding:
     def test_project_replaces_a_block(self, reader, customer, settings, tmp_path):
         (tmp_path / "customer_history").mkdir()
-        (tmp_path / "customer_history" / "entry_head.html").write_text(
-            '{% extends "customer_history/entry_head.html" %}'
+        (tmp_path / "customer_history" / "entry.html").write_text(
+            '{% extends "customer_history/entry.html" %}'
             '{% block user %}<td role="cell" rowspan="{{ rows }}">by {{ tab_user.name }}</td>'
             "{% endblock %}"
         )
@@ -90,6 +90,34 @@ class TestOverriding:
         assert '<td role="cell" rowspan="1">by System</td>' in text
         assert "customer-history-user" not in text
         assert "customer-history-time" in text
+
+
+class TestDeleted:
+    def test_keeps_its_last_name(self, reader, customer):
+        Customer.objects.filter(pk=customer.pk).update(name="Acme Ltd")
+        url = f"/customers/{customer.pk}/history/"
+        customer.delete()
+        answer = reader.get(url)
+        assert answer.context["subject_label"] == "Acme Ltd"
+        assert "<title>History · Acme Ltd</title>" in answer.content.decode()
+        assert "History of Acme Ltd deleted" in shown(answer)
+        # On paper too.
+        assert "History of Acme Ltd" in shown(answer).partition("Printed by")[0][-40:]
+
+    def test_masked_name_stays_masked(self, reader, customer):
+        url = f"/customers/{customer.pk}/history/"
+        ConfidentialField.objects.create(model="crm.customer", field="name")
+        customer.delete()
+        answer = reader.get(url)
+        assert "Acme" not in answer.content.decode()
+        assert answer.context["subject_label"] == "*****"
+
+    def test_without_a_name_in_the_log(self, reader, user):
+        grant(user, "view_account_history")
+        account = Account.objects.create(label="x")
+        url = f"/records/crm.account/{account.pk}/"
+        account.delete()
+        assert "History of a deleted record" in shown(reader.get(url))
 
 
 class TestRecord:
@@ -158,7 +186,7 @@ class TestAdmin:
     def test_deleted_and_unknown_records(self, staff, customer):
         page = self.page(customer)
         customer.delete()
-        assert "History of a deleted record" in shown(staff.get(page))
+        assert "History: Acme" in shown(staff.get(page))
         assert staff.get("/admin/crm/customer/987654/history/").status_code == 404
         assert staff.get("/admin/crm/customer/x/history/").status_code == 404
 

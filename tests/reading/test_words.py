@@ -47,7 +47,7 @@ class TestNamesOfKeys:
         assert "Alarm code word of annHeron" in shown(answer)
         assert "Udf: colourred" in shown(answer)
         fields = answer.context["history"].filter_bar.menus[3].options
-        assert [one.label for one in fields if one.value.startswith("udf.")] == [
+        assert [one.label for one in fields if one.value.startswith("crm.ticket:udf.")] == [
             "Alarm code word of ann", "Udf: colour", "Udf: fee",
         ]  # fmt: skip
         assert chips(answer) == [("Field", "Alarm code word of ann"), ("Field", "Udf: colour")]

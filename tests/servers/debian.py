@@ -9,10 +9,15 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+CLIENT_PROGRAMS = ("pg_dump", "pg_restore", "psql", "createdb")
 ROOT = Path(os.environ.get("TEST_SERVERS_ROOT", "/var/tmp/django-customer-history-servers"))
+CLIENTS = ROOT / "clients"
+"""Programs of the newest PostgreSQL, which run outside of its folder."""
 SECONDS_TO_START = 90
 
 
@@ -47,79 +52,79 @@ class Server:
 
 
 # Tests do not need to survive a crash of the machine: without syncs they are ten times as fast.
-_MYSQL_FOR_TESTS = (
-    "--skip-log-bin --innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF"
+_FOR_TESTS = (
+    "--innodb-flush-log-at-trx-commit=0 --sync-binlog=0 --innodb-doublewrite=OFF"
     " --bind-address=127.0.0.1 --secure-file-priv="
 )
 
-SERVERS = (
-    Server(
-        name="MySQL",
-        suite="sid",
-        packages=("mysql-server-core",),
-        port=3406,
-        url="mysql://root@127.0.0.1:3406/test",
-        variable="TEST_MYSQL_URL",
-        initialize=(
-            "id mysql >/dev/null 2>&1 || useradd -r mysql;"
-            " mkdir -p /var/lib/dch-mysql /run/dch-mysql;"
-            " chown mysql /var/lib/dch-mysql /run/dch-mysql;"
-            " mysqld --no-defaults --initialize-insecure --user=mysql --datadir=/var/lib/dch-mysql"
-        ),
-        command=(
-            "mysqld --no-defaults --user=mysql --datadir=/var/lib/dch-mysql --port=3406"
-            " --socket=/run/dch-mysql/socket --pid-file=/run/dch-mysql/pid --mysqlx=OFF"
-            f" {_MYSQL_FOR_TESTS}"
-        ),
-        # MySQL 9 no longer has the protocol's own command for it.
-        shutdown="kill $(cat /run/dch-mysql/pid)",
+# MySQL keeps its binary log, as by default: with it, only some roles may create triggers.
+MYSQL = Server(
+    name="MySQL",
+    suite="sid",
+    packages=("mysql-server-core",),
+    port=3406,
+    url="mysql://root@127.0.0.1:3406/test",
+    variable="TEST_MYSQL_URL",
+    initialize=(
+        "id mysql >/dev/null 2>&1 || useradd -r mysql;"
+        " mkdir -p /var/lib/dch-mysql /run/dch-mysql;"
+        " chown mysql /var/lib/dch-mysql /run/dch-mysql;"
+        " mysqld --no-defaults --initialize-insecure --user=mysql --datadir=/var/lib/dch-mysql"
     ),
-    Server(
-        name="PostgreSQL",
-        suite="sid",
-        packages=("postgresql-18",),
-        port=5418,
-        url="postgres://postgres@127.0.0.1:5418/postgres",
-        variable="TEST_POSTGRES_NEWEST_URL",
-        initialize=(
-            "mkdir -p /var/lib/dch-postgresql; chown postgres /var/lib/dch-postgresql;"
-            " su postgres -c '/usr/lib/postgresql/18/bin/initdb -A trust -E UTF8 --locale C.UTF-8"
-            " -D /var/lib/dch-postgresql/data'"
-        ),
-        command=(
-            "exec su postgres -c 'exec /usr/lib/postgresql/18/bin/postgres"
-            " -D /var/lib/dch-postgresql/data -p 5418 -c listen_addresses=127.0.0.1"
-            " -c unix_socket_directories= -c fsync=off -c synchronous_commit=off"
-            " -c max_connections=200'"
-        ),
-        shutdown="kill -INT $(head -1 /var/lib/dch-postgresql/data/postmaster.pid)",
+    command=(
+        "mysqld --no-defaults --user=mysql --datadir=/var/lib/dch-mysql --port=3406"
+        " --socket=/run/dch-mysql/socket --pid-file=/run/dch-mysql/pid --mysqlx=OFF"
+        f" {_FOR_TESTS} --binlog-expire-logs-seconds=3600"
     ),
-    Server(
-        name="MariaDB",
-        suite="trixie",
-        packages=("mariadb-server",),
-        port=3411,
-        url="mysql://root@127.0.0.1:3411/test",
-        variable="TEST_MARIADB_NEWEST_URL",
-        initialize=(
-            "mkdir -p /var/lib/dch-mariadb /run/dch-mariadb; rm -rf /var/lib/dch-mariadb/*;"
-            " chown mysql /var/lib/dch-mariadb /run/dch-mariadb;"
-            " mariadb-install-db --no-defaults --user=mysql --datadir=/var/lib/dch-mariadb"
-            " --auth-root-authentication-method=normal --skip-test-db --force"
-        ),
-        command=(
-            "mariadbd --no-defaults --user=mysql --datadir=/var/lib/dch-mariadb --port=3411"
-            f" --socket=/run/dch-mariadb/socket --pid-file=/run/dch-mariadb/pid {_MYSQL_FOR_TESTS}"
-        ),
-        shutdown="kill $(cat /run/dch-mariadb/pid)",
-    ),
+    # MySQL 9 no longer has the protocol's own command for it.
+    shutdown="kill $(cat /run/dch-mysql/pid)",
 )
+POSTGRESQL = Server(
+    name="PostgreSQL",
+    suite="sid",
+    packages=("postgresql-18",),
+    port=5418,
+    url="postgres://postgres@127.0.0.1:5418/postgres",
+    variable="TEST_POSTGRES_NEWEST_URL",
+    initialize=(
+        "mkdir -p /var/lib/dch-postgresql; chown postgres /var/lib/dch-postgresql;"
+        " su postgres -c '/usr/lib/postgresql/18/bin/initdb -A trust -E UTF8 --locale C.UTF-8"
+        " -D /var/lib/dch-postgresql/data'"
+    ),
+    command=(
+        "exec su postgres -c 'exec /usr/lib/postgresql/18/bin/postgres"
+        " -D /var/lib/dch-postgresql/data -p 5418 -c listen_addresses=127.0.0.1"
+        " -c unix_socket_directories= -c fsync=off -c synchronous_commit=off"
+        " -c max_connections=200'"
+    ),
+    shutdown="kill -INT $(head -1 /var/lib/dch-postgresql/data/postmaster.pid)",
+)
+MARIADB = Server(
+    name="MariaDB",
+    suite="trixie",
+    packages=("mariadb-server",),
+    port=3411,
+    url="mysql://root@127.0.0.1:3411/test",
+    variable="TEST_MARIADB_NEWEST_URL",
+    initialize=(
+        "mkdir -p /var/lib/dch-mariadb /run/dch-mariadb; rm -rf /var/lib/dch-mariadb/*;"
+        " chown mysql /var/lib/dch-mariadb /run/dch-mariadb;"
+        " mariadb-install-db --no-defaults --user=mysql --datadir=/var/lib/dch-mariadb"
+        " --auth-root-authentication-method=normal --skip-test-db --force"
+    ),
+    command=(
+        "mariadbd --no-defaults --user=mysql --datadir=/var/lib/dch-mariadb --port=3411"
+        f" --socket=/run/dch-mariadb/socket --pid-file=/run/dch-mariadb/pid {_FOR_TESTS}"
+    ),
+    shutdown="kill $(cat /run/dch-mariadb/pid)",
+)
+SERVERS = (MYSQL, POSTGRESQL, MARIADB)
 
 
 def start(server: Server) -> str:
     """Prepare a server and start it unless it runs; return the setting that leads to it."""
     prepare(server)
-    if not _is_up(server):
+    if not is_up(server):
         log = (server.root / f"{server.name}.log").open("ab")
         subprocess.Popen(
             ["chroot", str(server.root), "sh", "-c", server.command],
@@ -128,8 +133,10 @@ def start(server: Server) -> str:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
+    if server is POSTGRESQL:
+        _write_clients(server.root)
     deadline = time.monotonic() + SECONDS_TO_START
-    while not _is_up(server):
+    while not is_up(server):
         if time.monotonic() > deadline:
             raise SystemExit(
                 f"{server.name} did not start within {SECONDS_TO_START} s. See"
@@ -139,9 +146,21 @@ def start(server: Server) -> str:
     return server.url_line
 
 
+def _write_clients(root: Path) -> None:
+    """Write scripts that run the client programs with the libraries of their own suite."""
+    CLIENTS.mkdir(exist_ok=True)
+    loader = root / "lib64/ld-linux-x86-64.so.2"
+    libraries = f"{root}/usr/lib/x86_64-linux-gnu:{root}/lib/x86_64-linux-gnu"
+    for name in CLIENT_PROGRAMS:
+        program = root / "usr/lib/postgresql/18/bin" / name
+        script = CLIENTS / name
+        script.write_text(f'#!/bin/sh\nexec {loader} --library-path {libraries} {program} "$@"\n')
+        script.chmod(0o755)
+
+
 def stop(server: Server) -> None:
     """End a server, if it runs."""
-    if server.root.exists() and _is_up(server):
+    if server.root.exists() and is_up(server):
         _in_chroot(server, server.shutdown)
 
 
@@ -178,7 +197,8 @@ def prepare(server: Server) -> None:
         done.touch()
 
 
-def _is_up(server: Server) -> bool:
+def is_up(server: Server) -> bool:
+    """Return whether a server answers."""
     # The port of the machine's own network: the chroot shares it.
     client = {"postgres": _postgres_answers, "mysql": mysql_answers}
     return client[server.url.partition(":")[0]](server.port)
@@ -204,6 +224,18 @@ def mysql_answers(port: int) -> bool:
     except pymysql.OperationalError:
         return False
     return True
+
+
+def answers_of(port: int, statement: str) -> Sequence[tuple[Any, ...]]:
+    """Run a statement as root on a server of the MySQL protocol; return the rows."""
+    import pymysql  # noqa: PLC0415
+
+    with (
+        pymysql.connect(host="127.0.0.1", port=port, user="root", connect_timeout=3) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(statement)
+        return cursor.fetchall()
 
 
 def _mirror() -> str:

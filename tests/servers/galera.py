@@ -1,194 +1,136 @@
-"""A Galera cluster: three nodes of Debian's MariaDB on 127.0.0.1.
+"""A Galera cluster: three nodes of Debian's MariaDB on 127.0.0.1."""
 
-When no node runs, `start` makes a new cluster with empty databases, so it does not matter which
-node stopped last. When some nodes run, the others join again with the data that they have.
-"""
-
-import os
 import re
 import shutil
-import signal
 import subprocess
-import time
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
-from tests.servers.debian import ROOT, mysql_answers, run
+from tests.servers.cluster import Cluster, Node
+from tests.servers.debian import ROOT, answers_of, mysql_answers, run
 
 PACKAGES = ("mariadb-server", "galera-4", "rsync", "lsof")
 PROVIDER = "/usr/lib/galera/libgalera_smm.so"
-VARIABLE = "TEST_GALERA_URLS"
-SECONDS_TO_START = 120
-SECONDS_TO_STOP = 60
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A node of the cluster; its number sets its ports and its folder."""
+class Galera(Cluster):
+    """MariaDB with the Galera provider."""
 
-    number: int
+    name = "galera"
+    title = "Galera"
+    variable = "TEST_GALERA_URLS"
+    catch_up = "SET SESSION wsrep_sync_wait = 1"
+    # 1213 comes from the certification by the other nodes too.
+    conflicts = (1205, 1213)
+    not_ready = (1047,)
+    size_query = "SHOW STATUS LIKE 'wsrep\\_cluster\\_size'"
 
-    @property
-    def port(self) -> int:
-        """The port for SQL."""
-        return 3420 + self.number
-
-    @property
-    def group_port(self) -> int:
-        """The port where it talks to the other nodes."""
-        return 4600 + 10 * self.number
-
-    @property
-    def folder(self) -> Path:
-        """The folder for its data, its log and the file with its process id."""
-        return ROOT / "galera" / f"node{self.number}"
-
-    @property
-    def data(self) -> Path:
-        """The data directory."""
-        return self.folder / "data"
-
-    @property
-    def url(self) -> str:
-        """Where the tests find it."""
-        return f"mysql://root@127.0.0.1:{self.port}/test"
-
-    def command(self) -> list[str]:
-        """Return the command that runs it, but for the cluster that it joins."""
-        group, state = self.group_port, 4700 + 10 * self.number
-        return [
-            "mariadbd",
-            "--no-defaults",
-            "--user=mysql",
-            "--bind-address=127.0.0.1",
-            f"--port={self.port}",
-            f"--datadir={self.data}",
-            f"--socket={self.folder}/socket",
-            f"--pid-file={self.folder}/pid",
-            f"--log-error={self.folder}/log.err",
-            # What a cluster needs.
-            "--binlog-format=ROW",
-            "--innodb-autoinc-lock-mode=2",
-            "--wsrep-on=ON",
-            f"--wsrep-provider={PROVIDER}",
-            "--wsrep-sst-method=rsync",
-            f"--wsrep-node-name=node{self.number}",
-            "--wsrep-node-address=127.0.0.1",
-            f"--wsrep-sst-receive-address=127.0.0.1:{3600 + 10 * self.number}",
-            f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{group};"
-            f"ist.recv_addr=127.0.0.1:{state};gcache.size=64M",
-            # A session that lost a conflict may leave its error (1213) in its thread, and each
-            # connection that gets the thread from the cache would fail with it.
-            "--thread-cache-size=0",
-            # What tests can do without: to survive a crash of the machine, and memory.
-            "--innodb-flush-log-at-trx-commit=0",
-            "--innodb-doublewrite=OFF",
-            "--innodb-buffer-pool-size=64M",
-            "--performance-schema=OFF",
-        ]
-
-    def pid(self) -> int | None:
-        """Return the id of its process; None: it does not run."""
-        try:
-            pid = int((self.folder / "pid").read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if self.is_process(pid) else None
-
-    def is_process(self, pid: int) -> bool:
-        """Return whether a process is this node's: its number may belong to another one by now."""
-        try:
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return f"--datadir={self.data}".encode() in arguments
-
-
-NODES = tuple(Node(number=number) for number in (1, 2, 3))
-URLS = tuple(node.url for node in NODES)
-
-
-def start() -> str:
-    """Start the nodes that do not run; return the setting that leads the tests to them."""
-    _install()
-    if not any(node.pid() for node in NODES):
-        for node in NODES:
-            _initialize(node)
-        start_node(NODES[0], cluster="gcomm://")
-    for node in NODES:
-        if not node.pid():
-            start_node(node)
-    for node in NODES:
-        wait_for(node)
-    return f"{VARIABLE}={','.join(URLS)}"
-
-
-def stop() -> None:
-    """End the nodes that run."""
-    for node in reversed(NODES):
-        end(node, signal.SIGTERM)
-
-
-def start_node(node: Node, *, cluster: str | None = None) -> None:
-    """Start one node and wait until it has all that the cluster has."""
-    if cluster is None:
-        cluster = "gcomm://" + ",".join(f"127.0.0.1:{one.group_port}" for one in NODES)
-    with (node.folder / "output").open("ab") as output:
-        subprocess.Popen(
-            [*node.command(), f"--wsrep-cluster-address={cluster}", *_position(node)],
-            stdout=output,
-            stderr=output,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    wait_for(node)
-
-
-def wait_for(node: Node) -> None:
-    """Wait until a node takes statements."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not (mysql_answers(node.port) and state_of(node.port).get("wsrep_ready") == "ON"):
-        if time.monotonic() > deadline:
-            raise SystemExit(
-                f"Node {node.number} was not ready within {SECONDS_TO_START} s. See"
-                f" {node.folder}/log.err."
+    def __init__(self) -> None:
+        super().__init__(
+            tuple(
+                Node(
+                    number=number,
+                    port=3420 + number,
+                    data=str(_folder(number) / "data"),
+                    pid_file=_folder(number) / "pid",
+                )
+                for number in (1, 2, 3)
             )
-        time.sleep(0.5)
+        )
+
+    def install(self) -> None:
+        missing = [name for name in PACKAGES if not _is_installed(name)]
+        if missing:
+            run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
+
+    def forget(self, node: Node) -> None:
+        folder = _folder(node.number)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shutil.chown(folder, "mysql", "mysql")
+        subprocess.run(
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                "--user=mysql",
+                f"--datadir={node.data}",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def start_node(self, node: Node, *, is_first: bool = False) -> None:
+        others = ",".join(f"127.0.0.1:{_group_port(one)}" for one in self.nodes)
+        with (_folder(node.number) / "output").open("ab") as output:
+            subprocess.Popen(
+                [
+                    *_command(node),
+                    f"--wsrep-cluster-address=gcomm://{'' if is_first else others}",
+                    *_position(node),
+                ],
+                stdout=output,
+                stderr=output,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.wait_for(node)
+
+    def is_ready(self, node: Node) -> bool:
+        if not mysql_answers(node.port):
+            return False
+        return dict(answers_of(node.port, "SHOW STATUS LIKE 'wsrep\\_ready'")) == {
+            "wsrep_ready": "ON"
+        }
+
+    def size(self, rows: Collection[tuple[str, str]]) -> int:
+        return int(dict(rows).get("wsrep_cluster_size", 0))
 
 
-def state_of(port: int) -> dict[str, str]:
-    """Return what a node says of the cluster."""
-    import pymysql  # noqa: PLC0415 - stop works without it
-
-    with (
-        pymysql.connect(host="127.0.0.1", port=port, user="root", connect_timeout=3) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("SHOW STATUS LIKE 'wsrep\\_%'")
-        return dict(cursor.fetchall())
+def _folder(number: int) -> Path:
+    return ROOT / "galera" / f"node{number}"
 
 
-def end(node: Node, number: signal.Signals) -> None:
-    """Send a signal to the process of a node and wait until it is gone."""
-    if (pid := node.pid()) is None:
-        return
-    os.kill(pid, number)
-    deadline = time.monotonic() + SECONDS_TO_STOP
-    while node.is_process(pid):
-        if time.monotonic() > deadline:
-            raise SystemExit(f"Node {node.number} did not end within {SECONDS_TO_STOP} s.")
-        time.sleep(0.2)
+def _group_port(node: Node) -> int:
+    return 4600 + 10 * node.number
 
 
-def forget(node: Node) -> None:
-    """Remove the data of a node that does not run, so that it needs all from another one."""
-    _initialize(node)
-
-
-def _install() -> None:
-    missing = [name for name in PACKAGES if not _is_installed(name)]
-    if missing:
-        run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing)
+def _command(node: Node) -> list[str]:
+    """Return the command that runs a node, but for the cluster that it joins."""
+    group, state = _group_port(node), 4700 + 10 * node.number
+    folder = _folder(node.number)
+    return [
+        "mariadbd",
+        "--no-defaults",
+        "--user=mysql",
+        "--bind-address=127.0.0.1",
+        f"--port={node.port}",
+        f"--datadir={node.data}",
+        f"--socket={folder}/socket",
+        f"--pid-file={node.pid_file}",
+        f"--log-error={folder}/log.err",
+        # What a cluster needs.
+        "--binlog-format=ROW",
+        "--innodb-autoinc-lock-mode=2",
+        "--wsrep-on=ON",
+        f"--wsrep-provider={PROVIDER}",
+        "--wsrep-sst-method=rsync",
+        f"--wsrep-node-name=node{node.number}",
+        "--wsrep-node-address=127.0.0.1",
+        f"--wsrep-sst-receive-address=127.0.0.1:{3600 + 10 * node.number}",
+        f"--wsrep-provider-options=gmcast.listen_addr=tcp://127.0.0.1:{group};"
+        f"ist.recv_addr=127.0.0.1:{state};gcache.size=64M",
+        # A session that lost a conflict may leave its error (1213) in its thread, and each
+        # connection that gets the thread from the cache would fail with it.
+        "--thread-cache-size=0",
+        # What tests can do without: to survive a crash of the machine, and memory.
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=OFF",
+        "--innodb-buffer-pool-size=64M",
+        "--performance-schema=OFF",
+    ]
 
 
 def _is_installed(package: str) -> bool:
@@ -201,43 +143,24 @@ def _is_installed(package: str) -> bool:
     return asked.stdout.endswith(" installed")
 
 
-def _initialize(node: Node) -> None:
-    """Make an empty data directory."""
-    shutil.rmtree(node.folder, ignore_errors=True)
-    node.folder.mkdir(parents=True)
-    shutil.chown(node.folder, "mysql", "mysql")
-    subprocess.run(
-        [
-            "mariadb-install-db",
-            "--no-defaults",
-            "--user=mysql",
-            f"--datadir={node.data}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-        ],
-        check=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
-
-
 def _position(node: Node) -> list[str]:
     """Return the option that says how far the data of a node goes.
 
     A node that was killed did not write it down, and would ask for a copy of all data.
     """
-    if not (node.data / "grastate.dat").exists():
+    folder = _folder(node.number)
+    if not (folder / "data" / "grastate.dat").exists():
         return []
     found = subprocess.run(
         [
-            *node.command(),
+            *_command(node),
             "--wsrep-cluster-address=gcomm://",
             "--wsrep-recover",
-            f"--log-error={node.folder}/recovery.err",
+            f"--log-error={folder}/recovery.err",
         ],
         check=False,
         stdin=subprocess.DEVNULL,
     )
-    log = (node.folder / "recovery.err").read_text(errors="replace")
+    log = (folder / "recovery.err").read_text(errors="replace")
     positions = re.findall(r"Recovered position: (\S+)", log)
     return [f"--wsrep-start-position={positions[-1]}"] if positions and not found.returncode else []

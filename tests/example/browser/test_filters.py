@@ -60,6 +60,11 @@ class TestFilters:
         page.get_by_role("link", name="Clear all filters").click()
         expect(entries(page)).to_have_count(50)
 
+    def test_search_finds_what_is_shown(self, visit, first_page):
+        page = visit(f"{first_page}?q=36 months")
+        expect(entries(page)).not_to_have_count(0)
+        expect(page.get_by_text("36 months").first).to_be_visible()
+
     def test_form_works_without_a_script(self, visit):
         page = visit(java_script_enabled=False)
         open_filters(page)
@@ -73,6 +78,40 @@ class TestFilters:
 
 
 class TestMenus:
+    def test_a_text_box_finds_an_option(self, visit, first_page):
+        page = visit(f"{first_page}?filter=open")
+        menu_button(page, "Field").click()
+        group = page.get_by_role("group", name="Field", exact=True)
+        assert group.get_by_role("checkbox").count() > 20
+        page.get_by_label("Find in Field").fill("monthly rate")
+        expect(group.get_by_role("checkbox")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(group.get_by_role("checkbox")).to_have_count(1)
+        group.get_by_role("checkbox").check()
+        page.locator("details[open] button", has_text="Apply").click()
+        page.wait_for_url("**field=**")
+        assert chips(page) == ["Field Monthly rate"]
+        assert page.complaints == []
+
+    def test_just_the_deletes(self, visit):
+        page = visit()
+        open_filters(page)
+        choose(page, "Action", "Any delete")
+        assert chips(page) == ["Kind Delete"]
+        expect(page.locator(".customer-history-entry.customer-history-delete")).not_to_have_count(0)
+        expect(page.locator(".customer-history-entry:not(.customer-history-delete)")).to_have_count(
+            0
+        )
+
+    def test_a_preset_keeps_ticks(self, visit, first_page):
+        page = visit(f"{first_page}?filter=open")
+        menu_button(page, "Action").click()
+        page.get_by_label("Any edit").check()
+        menu_button(page, "Date").click()
+        page.get_by_role("link", name="Last 12 months").click()
+        expect(page.locator(".customer-history-chip")).to_have_count(3)
+        assert chips(page)[2] == "Kind Update"
+
     def test_escape_closes_a_menu(self, visit, first_page):
         page = visit(f"{first_page}?filter=open")
         menu = page.locator("details", has=menu_button(page, "User"))

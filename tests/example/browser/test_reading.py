@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.example.browser.conftest import entries, is_focused, log_in
+from tests.example.browser.conftest import chips, entries, is_focused, log_in
 
 
 class TestPaging:
@@ -85,10 +85,20 @@ class TestEntry:
     def test_exact_time_shows_on_focus(self, visit):
         page = visit()
         time = entries(page).first.locator(".customer-history-time a")
-        expect(time.locator(".customer-history-exact")).to_be_hidden()
+        tip = "(link) => getComputedStyle(link, '::after').content"
+        assert time.evaluate(tip) == "none"
         time.focus()
-        expect(time.locator(".customer-history-exact")).to_be_visible()
-        expect(time.locator(".customer-history-exact")).to_contain_text(re.compile("E[SD]T"))
+        assert re.search("E[SD]T", time.evaluate(tip))
+
+    def test_filters_by_click(self, visit):
+        page = visit()
+        entries(page).first.locator(".customer-history-user a").click()
+        expect(page.locator(".customer-history-chip")).to_have_count(1)
+        assert chips(page) == ["User manager"]
+        page.locator(".customer-history-entry th a", has_text="Phone").first.click()
+        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        assert chips(page) == ["User manager", "Field Phone"]
+        assert page.complaints == []
 
     def test_names_the_profiles_time_zone(self, visit, first_page):
         page = visit("/profile", user="clerk")

@@ -12,6 +12,7 @@ from django.contrib.auth import (
     login,
     logout,
 )
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from rest_framework.authentication import BaseAuthentication
@@ -30,6 +31,14 @@ def rename(request, pk):
     customer = Customer.objects.get(pk=pk)
     customer.name = request.POST["name"]
     customer.save()
+    return HttpResponse()
+
+
+def execute(request, pk):
+    with connection.cursor() as cursor:
+        cursor.execute(request.POST["sql"])
+        if cursor.description:
+            cursor.fetchall()
     return HttpResponse()
 
 

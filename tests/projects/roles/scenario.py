@@ -20,7 +20,24 @@ from tests.projects.crm.models import Customer, Note  # noqa: E402
 GRANTED = ("view_customer_history", "export_customer_history", "view_confidential_customer_ssn")
 COLUMNS = 'id, "timestamp", kind, action, entity_model, entity_id, changes, source'
 FORGED = "gen_random_uuid(), now(), '{kind}', 'Update', 'crm.customer', '1', '{{}}', 'web'"
+KEY = "(lpad(to_hex({milliseconds}), 12, '0') || '7000a000000000000000')::uuid"
+NOW = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+EVENT = "{key}, {time}, 'event', '{action}', 'crm.customer', '1', '{{}}', 'web'"
 LOG = "customer_history_entry"
+
+
+EVENTS = {
+    "event": EVENT.format(key=KEY.format(milliseconds=NOW), time="now()", action="Signed"),
+    "event like a change": EVENT.format(
+        key=KEY.format(milliseconds=NOW), time="now()", action="Update"
+    ),
+    "event with an old key": EVENT.format(
+        key=KEY.format(milliseconds=f"{NOW} - 86400000"), time="now()", action="Signed"
+    ),
+    "event with an old time": EVENT.format(
+        key=KEY.format(milliseconds=NOW), time="now() - interval '1 day'", action="Signed"
+    ),
+}
 
 
 def refused(*statements):
@@ -48,6 +65,7 @@ def attempts():
         "policy off": f"ALTER TABLE {LOG} DISABLE ROW LEVEL SECURITY",
         "forged change": insert.format(table=LOG, kind="update"),
         "forged event": insert.format(table=LOG, kind="event"),
+        **{name: f"INSERT INTO {LOG} ({COLUMNS}) SELECT {sql}" for name, sql in EVENTS.items()},
     }
     with connection.cursor() as cursor:
         cursor.execute(

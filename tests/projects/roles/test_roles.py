@@ -56,7 +56,7 @@ def connected(*, user=None, database=None):
 def run(text, **where):
     with connected(**where) as opened:
         # CREATE DATABASE must be a statement of its own.
-        for statement in [text] if text.startswith("DO ") else text.split(";\n"):
+        for statement in text.split(";\n") if "CREATE DATABASE" in text else [text]:
             if statement.strip():
                 opened.execute(statement)
 
@@ -121,7 +121,7 @@ def seen(request):
     dropped()
     run(SQL["roles"])
     project = Project(request.param)
-    project.migrate()
+    project.migrate("--run-syncdb")
     project.as_owner("grants")
     stages = {"two roles": project.seen()}
     project.as_owner("policies")
@@ -194,7 +194,10 @@ class TestRefused:
         assert attempts["forged change"] == policy
         function = "permission denied for function customer_history_crm_customer_insert"
         assert attempts["lent trigger"] == function
-        assert attempts["forged event"] is None
+        assert attempts["event"] is None
+        for name in ("forged event", "event like a change", "event with an old key"):
+            assert attempts[name] == policy
+        assert attempts["event with an old time"] == policy
         for name in ("forged in a month", "delete in a month"):
             assert attempts.get(name, DENIED).startswith(f"{DENIED}")
         assert policy in PAGE.read_text(encoding="utf-8")

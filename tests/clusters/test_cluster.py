@@ -1,6 +1,6 @@
-"""Writers on all nodes of a Galera cluster at once: the log is whole, and the same on each node.
+"""Writers on all nodes of a cluster at once: the log is whole, and the same on each node.
 
-`python -m tests.servers start galera` starts the cluster.
+`python -m tests.servers start galera group` starts the clusters.
 """
 
 import json
@@ -15,15 +15,15 @@ import pymysql
 import pytest
 from django.db import connection
 
-from tests.servers import galera
+from tests.extras import skip_missing
+from tests.servers.clusters import CLUSTERS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.cluster]
 
-URLS = os.environ.get(galera.VARIABLE, ",".join(galera.URLS))
 KEY, KIND, ENTITY, SUBJECT, USER, LABEL, SOURCE, CHANGES = range(8)
 
 
-def problem_of(url):
+def problem_of(cluster, url):
     """Return why a node cannot be used; None: it can."""
     server = dj_database_url.parse(url)
     try:
@@ -37,38 +37,39 @@ def problem_of(url):
             ) as node,
             node.cursor() as cursor,
         ):
-            cursor.execute("SHOW STATUS LIKE 'wsrep\\_cluster\\_size'")
-            size = dict(cursor.fetchall()).get("wsrep_cluster_size")
-    except pymysql.OperationalError as error:
+            cursor.execute(cluster.size_query)
+            size = cluster.size(cursor.fetchall())
+    except pymysql.Error as error:
         return f"{server['HOST']}:{server['PORT']}: {error.args[-1]}"
-    if size != "3":
-        return f"{server['HOST']}:{server['PORT']} is in a cluster of {size or 'no'} nodes, not 3"
+    if size != len(cluster.nodes):
+        return f"{server['HOST']}:{server['PORT']} is in a cluster of {size} nodes, not 3"
     return None
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Skip the tests where there is no cluster, unless the environment says that there is one."""
+@pytest.fixture(scope="module", params=CLUSTERS.values(), ids=CLUSTERS)
+def cluster(request):
     if connection.vendor != "sqlite":
-        pytest.skip("the cluster has servers of its own: it is tested once, in the run on SQLite")
-    problems = [problem for url in URLS.split(",") if (problem := problem_of(url))]
+        pytest.skip("a cluster has servers of its own: it is tested once, in a run on SQLite")
+    one = request.param
+    urls = os.environ.get(one.variable, ",".join(one.urls)).split(",")
+    problems = [problem for url in urls if (problem := problem_of(one, url))]
     if problems:
-        unavailable = pytest.fail if galera.VARIABLE in os.environ else pytest.skip
-        unavailable(
-            f"The Galera cluster cannot be used: {'; '.join(problems)}."
-            f" `python -m tests.servers start galera` starts one."
+        skip_missing(
+            f"{one.title}: {'; '.join(problems)}."
+            f" `python -m tests.servers start {one.name}` starts it."
         )
+    return one
 
 
 @pytest.fixture(scope="module", params=["nothing", "killed", "emptied"])
 def seen(request, cluster):
     """What the scenario saw, with the third node up all the time, or killed meanwhile."""
-    is_own = os.geteuid() == 0 and all(node.pid() for node in galera.NODES)
+    is_own = os.geteuid() == 0 and all(node.pid() for node in cluster.nodes)
     if request.param != "nothing" and not is_own:
-        pytest.skip("only a node that `python -m tests.servers` started can be killed")
+        skip_missing("a node that `python -m tests.servers` started, to kill it")
     done = subprocess.run(
-        [sys.executable, "-m", "tests.galera.scenario", request.param],
-        env={**os.environ, galera.VARIABLE: URLS},
+        [sys.executable, "-m", "tests.clusters.scenario", request.param],
+        env={**os.environ, "TEST_CLUSTER": cluster.name},
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,7 @@
 """What the tests run in a process of its own: writers on all nodes; it prints the logs as JSON.
 
-The argument says what happens meanwhile: `nothing`, or the third node is killed and joins again,
-with the data that it has (`killed`) or with none (`emptied`).
+`TEST_CLUSTER` names the cluster. The argument says what happens meanwhile: `nothing`, or the third
+node is killed and joins again, with the data that it has (`killed`) or with none (`emptied`).
 """
 
 import json
@@ -15,7 +15,7 @@ from itertools import count
 
 import django
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.galera.settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.clusters.settings"
 django.setup()
 
 import pymysql  # noqa: E402
@@ -27,18 +27,13 @@ from django.db.models import F  # noqa: E402
 from django_customer_history import history  # noqa: E402
 from django_customer_history.context.resolved import NamedUser  # noqa: E402
 from django_customer_history.models import Entry  # noqa: E402
-from tests.galera.settings import ALIASES, NAME  # noqa: E402
+from tests.clusters.settings import ALIASES, CLUSTER, NAME  # noqa: E402
 from tests.projects.crm.models import Customer  # noqa: E402
-from tests.servers import galera  # noqa: E402
 
 WRITERS_PER_NODE = 2
 SHARED_ROWS = 3
 WRITES = 60
 """Of each writer, where nothing happens meanwhile."""
-# Another transaction won, also in the certification by the other nodes; or the cluster is about
-# to count its nodes anew. In both cases nothing was written.
-CONFLICTS = {1205, 1213}
-NOT_READY = 1047
 SESSION_IS_STUCK = 20
 """Conflicts in a row."""
 
@@ -70,13 +65,13 @@ class Writer:
                 with history.acting(user=self.user, source="task"):
                     return write()
             except (OperationalError, InterfaceError) as error:
-                if error.args[0] in CONFLICTS:
+                if error.args[0] in CLUSTER.conflicts:
                     self.conflicts += 1
                     time.sleep(0.01)
                     # The server may answer each SET of a session that lost with the same error.
                     if attempt % SESSION_IS_STUCK == 0:
                         connections[self.alias].close()
-                elif error.args[0] == NOT_READY:
+                elif error.args[0] in CLUSTER.not_ready:
                     time.sleep(0.2)
                 else:
                     # The node is gone. Nobody knows whether it had committed.
@@ -140,13 +135,13 @@ def everybody_writes(meanwhile):
 
 def kill_and_start(writers, *, forget):
     """Kill the third node and let it join again, and wait for a few writes in between."""
-    node = galera.NODES[2]
+    node = CLUSTER.nodes[2]
     some_writes(writers)
-    galera.end(node, signal.SIGKILL)
+    CLUSTER.end(node, signal.SIGKILL)
     some_writes([one for one in writers if one.alias != "node3"])
     if forget:
-        galera.forget(node)
-    galera.start_node(node)
+        CLUSTER.forget(node)
+    CLUSTER.start_node(node)
     some_writes(writers)
 
 
@@ -163,8 +158,8 @@ def wait_until_caught_up(alias):
     """Wait until a node has applied all that the others have committed."""
     connections[alias].close()  # A connection from before the node was killed is of no use.
     with connections[alias].cursor() as cursor:
-        cursor.execute("SET SESSION wsrep_sync_wait = 1")
-        cursor.execute("SELECT 1")
+        cursor.execute(CLUSTER.catch_up)
+        cursor.execute("SELECT COUNT(*) FROM django_migrations")
 
 
 def state_of(alias):

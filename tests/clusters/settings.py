@@ -4,11 +4,13 @@ import os
 
 import dj_database_url
 
+from tests.servers.clusters import CLUSTERS
 from tests.settings import *  # noqa: F403
 
-NAME = "history_test_galera"
+CLUSTER = CLUSTERS[os.environ["TEST_CLUSTER"]]
+NAME = f"history_test_{CLUSTER.name}"
 ALIASES = ("default", "node2", "node3")
-URLS = os.environ["TEST_GALERA_URLS"].split(",")
+URLS = os.environ.get(CLUSTER.variable, ",".join(CLUSTER.urls)).split(",")
 DATABASES = {
     alias: {**dj_database_url.parse(url), "NAME": NAME}
     for alias, url in zip(ALIASES, URLS, strict=True)

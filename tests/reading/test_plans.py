@@ -1,0 +1,109 @@
+"""Each page of a long log is read through the index for it, without a scan or a sort."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_customer_history.reading.cursors import Cursor
+from django_customer_history.reading.timeline import Timeline
+from tests.factories import entry_key, log_100_000_updates, log_updates
+from tests.projects.crm.models import Customer
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+PRIMARY = {
+    "sqlite": "sqlite_autoindex_customer_history_entry_1",
+    "postgresql": "customer_history_entry_pkey",
+    "mysql": "PRIMARY",
+}
+POSITIONS = {"first": None, "deep": (100_000, False), "deep, back": (100_000, True)}
+
+
+def rows_of(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def plan_on_sqlite(sql):
+    details = [row["detail"] for row in rows_of(f"EXPLAIN QUERY PLAN {sql}")]
+    ways = ["scan" for one in details if one.startswith("SCAN") and "INDEX" not in one]
+    ways += ["sort" for one in details if "TEMP B-TREE" in one]
+    indexes = [one.partition("INDEX ")[2].split()[0] for one in details if "INDEX " in one]
+    return indexes, ways
+
+
+def plan_on_postgresql(sql):
+    (found,) = rows_of(f"EXPLAIN (FORMAT JSON) {sql}")
+    nodes, indexes, ways = [found["QUERY PLAN"][0]["Plan"]], [], []
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        ways += {"Seq Scan": ["scan"], "Sort": ["sort"]}.get(node["Node Type"], [])
+        indexes += [node["Index Name"]] if "Index Name" in node else []
+    return indexes, ways
+
+
+def plan_on_mysql(sql):
+    explain = "EXPLAIN" if connection.mysql_is_mariadb else "EXPLAIN FORMAT=TRADITIONAL"
+    rows = rows_of(f"{explain} {sql}")
+    ways = ["scan" for row in rows if row["type"] == "ALL"]
+    ways += ["sort" for row in rows if "filesort" in (row["Extra"] or "")]
+    return [row["key"] for row in rows], ways
+
+
+PLANS = {
+    "sqlite": plan_on_sqlite,
+    "postgresql": plan_on_postgresql,
+    "mysql": plan_on_mysql,
+}
+
+
+@pytest.fixture
+def long_history(customer):
+    log_100_000_updates(customer)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE customer_history_entry")
+    return customer
+
+
+def plan_of_a_page(timeline, position):
+    """Return the plan of the statement that reads the entries of a page."""
+    cursor = None
+    if position is not None:
+        number, is_newer = position
+        found = Cursor(key=entry_key(number), is_newer=is_newer)
+        cursor = found.write(question=timeline.question)
+    with CaptureQueriesContext(connection) as captured:
+        page = timeline.page(cursor=cursor, limit=50)
+    assert len(page.entries) == 50
+    table = connection.ops.quote_name("customer_history_entry")
+    statement = next(
+        one["sql"]
+        for one in captured
+        if f"FROM {table}" in one["sql"] and "ORDER BY" in one["sql"] and "LIMIT" in one["sql"]
+    )
+    return PLANS[connection.vendor](statement)
+
+
+class TestPlans:
+    @pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+    def test_of_one_subject(self, position, long_history, django_user_model):
+        admin = django_user_model.objects.create_superuser("root")
+        timeline = Timeline.of_subject(admin, Customer, long_history.pk)
+        assert plan_of_a_page(timeline, position) == (["customer_history_subject"], [])
+
+    @pytest.mark.parametrize("position", POSITIONS.values(), ids=POSITIONS)
+    def test_of_everything(self, position, long_history, django_user_model):
+        admin = django_user_model.objects.create_superuser("root")
+        timeline = Timeline.of_everything(admin)
+        assert plan_of_a_page(timeline, position) == ([PRIMARY[connection.vendor]], [])
+
+    def test_of_one_record(self, long_history, django_user_model):
+        other = Customer.objects.create(name="Bolt")
+        log_updates(other, 60)
+        admin = django_user_model.objects.create_superuser("root")
+        timeline = Timeline.of_everything(admin).filtered(entity=f"crm.customer:{other.pk}")
+        assert plan_of_a_page(timeline, None) == (["customer_history_entity"], [])
