@@ -69,4 +69,4 @@ $(VENV)/.documents: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist docs/_build example_project/demo.sqlite3* example_project/media
+	rm -rf $(VENV) .django_suite build dist docs/_build example_project/demo.sqlite3* example_project/media
