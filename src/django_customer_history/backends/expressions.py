@@ -4,11 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from django_customer_history.backends.tables import (
-    Event,
-    Join,
-    TrackedColumn,
-)
+from django_customer_history.backends.tables import Join, TrackedColumn
 from django_customer_history.backends.templates import call
 from django_customer_history.values.types import ValueType
 
@@ -60,11 +56,6 @@ def _by_pattern(
         pattern = "".join(text.replace("%", "%%") + ("%s" if sql else "") for text, sql in some)
         calls.append(call(function, [literal(pattern), *(sql for _, sql in some if sql)]))
     return " || ".join(calls)
-
-
-def around(event: Event) -> tuple[str, str]:
-    """Return the JSON before and after the one value of a member of a creation or a deletion."""
-    return ("[", ",null]") if event == "delete" else ("[null,", "]")
 
 
 def quoted(text: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from django_customer_history.backends.base import Backend
 from django_customer_history.backends.entries import LOG_COLUMNS
-from django_customer_history.backends.expressions import around
 from django_customer_history.backends.tables import (
     Event,
     TrackedColumn,
@@ -34,9 +33,8 @@ class RowTriggerBackend(Backend):
         """Return the SQL of a JSON object of the changed fields, built as text."""
         if table.relation is not None:
             text = self.linked_key(table, "OLD" if event == "delete" else "NEW")
-            old, new = (text, "NULL") if event == "delete" else ("NULL", text)
             name = self.literal(json.dumps(table.relation.field) + ":")
-            return self.concatenate(["'{'", name, self.pair(old, new), "'}'"])
+            return self.concatenate(["'{'", name, self.json_string(text), "'}'"])
         return self.object_of(self.pieces(table, event))
 
     def pieces(self, table: TrackedTable, event: Event) -> list[tuple[str, str]]:
@@ -80,20 +78,21 @@ class RowTriggerBackend(Backend):
     def members_by_key(self, field: str, old: str, new: str) -> str:
         """Return the SQL of a member `"field.key":[old, new]` for each key that differs.
 
-        `old` and `new` are the SQL of JSON columns or of NULL; values are JSON. If one of them
-        is not an object, the result is one member for the whole field. NULL: nothing differs.
+        `old` and `new` are the SQL of JSON columns; values are JSON. If one of them is not an
+        object, the result is one member for the whole field. NULL: nothing differs.
         """
+
+    @abstractmethod
+    def members_of_keys(self, field: str, value: str) -> str:
+        """Return the SQL of a member `"field.key":value` for each key of the one JSON column."""
 
     def _differs_in(self, column: TrackedColumn) -> str:
         cells = (self.value(row, column) for row in ("OLD", "NEW"))
         return self.differs(*cells, value_type=column.value_type)
 
     @abstractmethod
-    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
-        """Return the SQL of a member with one value: `head`, the value as JSON, `tail`.
-
-        Most members of a creation or a deletion have one value, and `pair` would cost more.
-        """
+    def of_one_side(self, head: str, text: str, column: TrackedColumn) -> str:
+        """Return the SQL of a member of a creation or a deletion: `head`, the value as JSON."""
 
     def piece(self, column: TrackedColumn, event: Event) -> tuple[str, str]:
         """Return the SQL of whether a column has changed, and of its member."""
@@ -104,14 +103,19 @@ class RowTriggerBackend(Backend):
             "delete": f"{old} IS NOT NULL",
         }[event]
         name = self.before_member + json.dumps(column.field)
-        if column.by_key:
-            sides = ("NULL" if event == "insert" else old, "NULL" if event == "delete" else new)
-            return condition, self.members_by_key(column.field, *sides)
-        if column.secret:
-            return condition, self.literal(f"{name}:[null,null]")
-        old, new = (self.text(cell, column) for cell in (old, new))
         if event == "update":
-            return condition, self.concatenate([self.literal(f"{name}:"), self.pair(old, new)])
-        before, after = around(event)
-        text = old if event == "delete" else new
-        return condition, self.of_one_side(f"{name}:{before}", text, after, column)
+            return condition, self._changed_member(name, column, old, new)
+        value = old if event == "delete" else new
+        if column.by_key:
+            return condition, self.members_of_keys(column.field, value)
+        if column.secret:
+            return condition, self.literal(f"{name}:null")
+        return condition, self.of_one_side(f"{name}:", self.text(value, column), column)
+
+    def _changed_member(self, name: str, column: TrackedColumn, old: str, new: str) -> str:
+        if column.by_key:
+            return self.members_by_key(column.field, old, new)
+        if column.secret:
+            return self.literal(f"{name}:[null,null]")
+        texts = (self.text(cell, column) for cell in (old, new))
+        return self.concatenate([self.literal(f"{name}:"), self.pair(*texts)])

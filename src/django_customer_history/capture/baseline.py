@@ -140,18 +140,18 @@ class Baseline:
         started = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
         partly: dict[str, set[str]] = defaultdict(set)
         others = entries.filter(kind__in=("update", "delete"), entity_id__in=row_keys - started)
-        for key, changes in others.values_list("entity_id", "changes").iterator():
-            partly[key].update(changes)
+        for entry in others.only("kind", "entity_id", "changes").iterator():
+            partly[entry.entity_id].update(entry.changes)
         return sorted(row_keys - started - partly.keys()), partly
 
     def _logged_links(self, row_keys: set[str], field: str) -> set[str]:
         entries = self._entries({key.rpartition(" ")[0] for key in row_keys})
         of_links = entries.filter(Q(kind__in=("add", "remove")) | _HAS_START)
-        pairs = of_links.filter(changes__has_key=field).values_list("entity_id", "changes")
+        with_field = of_links.filter(changes__has_key=field).only("kind", "entity_id", "changes")
         return {
-            f"{key} {target}"
-            for key, changes in pairs.iterator()
-            for target in changes[field]
+            f"{entry.entity_id} {target}"
+            for entry in with_field.iterator()
+            for target in entry.changes[field]
             if target is not None
         }
 

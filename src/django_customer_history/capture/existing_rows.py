@@ -19,6 +19,7 @@ from django_customer_history.backends.tables import (
     TrackedTable,
 )
 from django_customer_history.capture.triggers import log_table
+from django_customer_history.values.json_field import Changes
 from django_customer_history.values.types import ValueType
 
 VALUE = "\0"
@@ -70,7 +71,8 @@ def existing_rows(
     )
     for number, sql in enumerate(queries):
         for model, subject, key, label, text, *others in fetch_rows(connection, sql, values):
-            changes = json.loads(text) if isinstance(text, str | bytes) else text
+            stored = json.loads(text) if isinstance(text, str | bytes) else text
+            changes = Changes.of(stored, "create")
             for field in whole_fields:
                 changes |= split(field, changes.pop(field, [None, None])[1])
             yield ExistingRow(

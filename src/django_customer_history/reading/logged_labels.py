@@ -12,6 +12,7 @@ from django_customer_history.backends import backend_of
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import registry
 from django_customer_history.registration.renames import renames
+from django_customer_history.values.json_field import Changes
 
 Moment = tuple[str, str, UUID]
 """The model and the key of a record, and the key of an entry."""
@@ -63,7 +64,8 @@ def _found_labels(
 
 def _before(label: str, changes: Any, *, model: str) -> str:
     """Return a label as it was before an update, which may have changed a part of it."""
-    values = json.loads(changes) if isinstance(changes, str | bytes) else changes
+    stored = json.loads(changes) if isinstance(changes, str | bytes) else changes
+    values = Changes.of(stored, "update")
     registration = registry.find(model)
     for name in () if registration is None else registration.label:
         old, new = values.get(name) or (None, None)

@@ -48,10 +48,10 @@ BEGIN
         '{',
         CONCAT_WS(
           ',',
-          CONCAT('"customer":[null,', '"', CAST(NEW.`customer_id` AS CHAR), '"', ']'),
-          CONCAT('"reference":[null,', JSON_QUOTE(CONVERT(NEW.`reference` USING utf8mb4)), ']'),
-          CONCAT('"amount":[null,', '"', CAST(NEW.`amount` AS CHAR), '"', ']'),
-          CONCAT('"paid_at":[null,', '"', DATE_FORMAT(NEW.`paid_at`, '%Y-%m-%dT%H:%i:%s.%fZ'), '"', ']'),
+          CONCAT('"customer":"', CAST(NEW.`customer_id` AS CHAR), '"'),
+          CONCAT('"reference":', JSON_QUOTE(CONVERT(NEW.`reference` USING utf8mb4))),
+          CONCAT('"amount":"', CAST(NEW.`amount` AS CHAR), '"'),
+          CONCAT('"paid_at":"', DATE_FORMAT(NEW.`paid_at`, '%Y-%m-%dT%H:%i:%s.%fZ'), '"'),
           IF(
             NEW.`details` IS NOT NULL,
             IF(
@@ -62,40 +62,32 @@ BEGIN
               END,
               (
                 SELECT TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
-                  JSON_OBJECTAGG(CONCAT('details.', k), JSON_ARRAY(o, n)) AS CHAR
+                  JSON_OBJECTAGG(CONCAT('details.', k), o) AS CHAR
                 )))
                 FROM (
-                  SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
+                  SELECT k, value AS o, NULL AS n
                   FROM (
-                    SELECT k, NULL AS o, value AS n
+                    SELECT MAX(k) AS k, CONCAT(COALESCE(MAX(v), 'null'), '') AS value
                     FROM (
-                      SELECT MAX(k) AS k, CONCAT(COALESCE(MAX(v), 'null'), '') AS value
-                      FROM (
-                        SELECT number, k, NULL AS v
-                        FROM JSON_TABLE(
-                          JSON_KEYS(NEW.`details`), '$[*]' COLUMNS (number FOR ORDINALITY, k LONGTEXT PATH '$')
-                        ) AS all_keys
-                        UNION ALL
-                        SELECT number, NULL AS k, CONVERT(v USING utf8mb4) AS v
-                        FROM JSON_TABLE(
-                          JSON_EXTRACT(NEW.`details`, '$.*'), '$[*]' COLUMNS (number FOR ORDINALITY, v JSON PATH '$')
-                        ) AS all_values
-                      ) AS parts
-                      GROUP BY number
-                    ) AS members
-                  ) AS sides
-                  GROUP BY SHA2(k, 256)
-                ) AS pairs
-                WHERE NOT (BINARY o <=> BINARY n)
+                      SELECT number, k, NULL AS v
+                      FROM JSON_TABLE(
+                        JSON_KEYS(NEW.`details`), '$[*]' COLUMNS (number FOR ORDINALITY, k LONGTEXT PATH '$')
+                      ) AS all_keys
+                      UNION ALL
+                      SELECT number, NULL AS k, CONVERT(v USING utf8mb4) AS v
+                      FROM JSON_TABLE(
+                        JSON_EXTRACT(NEW.`details`, '$.*'), '$[*]' COLUMNS (number FOR ORDINALITY, v JSON PATH '$')
+                      ) AS all_values
+                    ) AS parts
+                    GROUP BY number
+                  ) AS members
+                ) AS sides
               ),
-              CONCAT('"details":', JSON_ARRAY(
-                CONCAT(CONVERT(NULL USING utf8mb4), ''),
-                CONCAT(CONVERT(NEW.`details` USING utf8mb4), '')
-              ))
+              CONCAT('"details":', JSON_QUOTE(CONCAT(CONVERT(NEW.`details` USING utf8mb4), '')))
             ),
             NULL
           ),
-          IF(NEW.`card_number` IS NOT NULL, '"card_number":[null,null]', NULL)
+          IF(NEW.`card_number` IS NOT NULL, '"card_number":null', NULL)
         ),
         '}'
       ),
@@ -357,10 +349,10 @@ BEGIN
         '{',
         CONCAT_WS(
           ',',
-          CONCAT('"customer":[', '"', CAST(OLD.`customer_id` AS CHAR), '"', ',null]'),
-          CONCAT('"reference":[', JSON_QUOTE(CONVERT(OLD.`reference` USING utf8mb4)), ',null]'),
-          CONCAT('"amount":[', '"', CAST(OLD.`amount` AS CHAR), '"', ',null]'),
-          CONCAT('"paid_at":[', '"', DATE_FORMAT(OLD.`paid_at`, '%Y-%m-%dT%H:%i:%s.%fZ'), '"', ',null]'),
+          CONCAT('"customer":"', CAST(OLD.`customer_id` AS CHAR), '"'),
+          CONCAT('"reference":', JSON_QUOTE(CONVERT(OLD.`reference` USING utf8mb4))),
+          CONCAT('"amount":"', CAST(OLD.`amount` AS CHAR), '"'),
+          CONCAT('"paid_at":"', DATE_FORMAT(OLD.`paid_at`, '%Y-%m-%dT%H:%i:%s.%fZ'), '"'),
           IF(
             OLD.`details` IS NOT NULL,
             IF(
@@ -371,40 +363,32 @@ BEGIN
               END,
               (
                 SELECT TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
-                  JSON_OBJECTAGG(CONCAT('details.', k), JSON_ARRAY(o, n)) AS CHAR
+                  JSON_OBJECTAGG(CONCAT('details.', k), o) AS CHAR
                 )))
                 FROM (
-                  SELECT MAX(k) AS k, MAX(o) AS o, MAX(n) AS n
+                  SELECT k, value AS o, NULL AS n
                   FROM (
-                    SELECT k, value AS o, NULL AS n
+                    SELECT MAX(k) AS k, CONCAT(COALESCE(MAX(v), 'null'), '') AS value
                     FROM (
-                      SELECT MAX(k) AS k, CONCAT(COALESCE(MAX(v), 'null'), '') AS value
-                      FROM (
-                        SELECT number, k, NULL AS v
-                        FROM JSON_TABLE(
-                          JSON_KEYS(OLD.`details`), '$[*]' COLUMNS (number FOR ORDINALITY, k LONGTEXT PATH '$')
-                        ) AS all_keys
-                        UNION ALL
-                        SELECT number, NULL AS k, CONVERT(v USING utf8mb4) AS v
-                        FROM JSON_TABLE(
-                          JSON_EXTRACT(OLD.`details`, '$.*'), '$[*]' COLUMNS (number FOR ORDINALITY, v JSON PATH '$')
-                        ) AS all_values
-                      ) AS parts
-                      GROUP BY number
-                    ) AS members
-                  ) AS sides
-                  GROUP BY SHA2(k, 256)
-                ) AS pairs
-                WHERE NOT (BINARY o <=> BINARY n)
+                      SELECT number, k, NULL AS v
+                      FROM JSON_TABLE(
+                        JSON_KEYS(OLD.`details`), '$[*]' COLUMNS (number FOR ORDINALITY, k LONGTEXT PATH '$')
+                      ) AS all_keys
+                      UNION ALL
+                      SELECT number, NULL AS k, CONVERT(v USING utf8mb4) AS v
+                      FROM JSON_TABLE(
+                        JSON_EXTRACT(OLD.`details`, '$.*'), '$[*]' COLUMNS (number FOR ORDINALITY, v JSON PATH '$')
+                      ) AS all_values
+                    ) AS parts
+                    GROUP BY number
+                  ) AS members
+                ) AS sides
               ),
-              CONCAT('"details":', JSON_ARRAY(
-                CONCAT(CONVERT(OLD.`details` USING utf8mb4), ''),
-                CONCAT(CONVERT(NULL USING utf8mb4), '')
-              ))
+              CONCAT('"details":', JSON_QUOTE(CONCAT(CONVERT(OLD.`details` USING utf8mb4), '')))
             ),
             NULL
           ),
-          IF(OLD.`card_number` IS NOT NULL, '"card_number":[null,null]', NULL)
+          IF(OLD.`card_number` IS NOT NULL, '"card_number":null', NULL)
         ),
         '}'
       ),
@@ -463,7 +447,7 @@ BEGIN
       'golden.payment',
       CAST(NEW.`payment_id` AS CHAR),
       SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `golden_payment`.`reference` FROM `golden_payment` WHERE `golden_payment`.`id` = NEW.`payment_id`) USING utf8mb4)), 1, 255),
-      CONCAT('{', '"tags":', JSON_ARRAY(NULL, CAST(NEW.`tag_id` AS CHAR)), '}'),
+      CONCAT('{', '"tags":', JSON_QUOTE(CAST(NEW.`tag_id` AS CHAR)), '}'),
       @customer_history_user_id,
       @customer_history_user_label,
       COALESCE(@customer_history_source, 'system'),
@@ -537,7 +521,7 @@ BEGIN
         'golden.payment',
         CAST(OLD.`payment_id` AS CHAR),
         SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `golden_payment`.`reference` FROM `golden_payment` WHERE `golden_payment`.`id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
-        CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
+        CONCAT('{', '"tags":', JSON_QUOTE(CAST(OLD.`tag_id` AS CHAR)), '}'),
         @customer_history_user_id,
         @customer_history_user_label,
         COALESCE(@customer_history_source, 'system'),
@@ -569,7 +553,7 @@ BEGIN
       'golden.payment',
       CAST(NEW.`payment_id` AS CHAR),
       SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `golden_payment`.`reference` FROM `golden_payment` WHERE `golden_payment`.`id` = NEW.`payment_id`) USING utf8mb4)), 1, 255),
-      CONCAT('{', '"tags":', JSON_ARRAY(NULL, CAST(NEW.`tag_id` AS CHAR)), '}'),
+      CONCAT('{', '"tags":', JSON_QUOTE(CAST(NEW.`tag_id` AS CHAR)), '}'),
       @customer_history_user_id,
       @customer_history_user_label,
       COALESCE(@customer_history_source, 'system'),
@@ -640,7 +624,7 @@ BEGIN
         'golden.payment',
         CAST(OLD.`payment_id` AS CHAR),
         SUBSTR(CONCAT_WS(' ', CONVERT((SELECT `golden_payment`.`reference` FROM `golden_payment` WHERE `golden_payment`.`id` = OLD.`payment_id`) USING utf8mb4)), 1, 255),
-        CONCAT('{', '"tags":', JSON_ARRAY(CAST(OLD.`tag_id` AS CHAR), NULL), '}'),
+        CONCAT('{', '"tags":', JSON_QUOTE(CAST(OLD.`tag_id` AS CHAR)), '}'),
         @customer_history_user_id,
         @customer_history_user_label,
         COALESCE(@customer_history_source, 'system'),

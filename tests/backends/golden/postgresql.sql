@@ -91,42 +91,32 @@ BEGIN
         new_row."id"::text,
         SUBSTR(concat_ws(' ', new_row."reference"::text), 1, 255),
         (format(
-          '{"customer":[null,"%s"],"reference":[null,%s],"amount":[null,"%s"]%s%s%s}',
+          '{"customer":"%s","reference":%s,"amount":"%s"%s%s%s}',
           new_row."customer_id",
           to_json(new_row."reference"::text),
           new_row."amount",
           CASE
             WHEN new_row."paid_at" IS NOT NULL
             THEN concat(
-              ',"paid_at":[null,"',
+              ',"paid_at":"',
               coalesce(to_char(new_row."paid_at" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN new_row."paid_at" < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), new_row."paid_at"::text),
-              '"]'
+              '"'
             )
           END,
           (
-            SELECT string_agg(',' || to_json(field) || ':' || json_build_array(before, after), '')
+            SELECT string_agg(',' || to_json(field) || ':' || to_json(value), '')
             FROM (
-              SELECT 'details.' || key AS field, o.value::text AS before, n.value::text AS after
+              SELECT 'details.' || o.key AS field, o.value::text AS value
               FROM jsonb_each(
-                CASE jsonb_typeof(NULL::jsonb) WHEN 'object' THEN NULL::jsonb ELSE '{}' END
-              ) AS o
-              FULL JOIN jsonb_each(
                 CASE jsonb_typeof(to_jsonb(new_row."details")) WHEN 'object' THEN to_jsonb(new_row."details") ELSE '{}' END
-              ) AS n USING (key)
-              WHERE coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-                AND coalesce(jsonb_typeof(to_jsonb(new_row."details")), 'null') IN ('object', 'null')
-                AND o.value IS DISTINCT FROM n.value
+              ) AS o
               UNION ALL
-              SELECT 'details', NULL::jsonb::text, to_jsonb(new_row."details")::text
-              WHERE NOT (
-                coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-                AND coalesce(jsonb_typeof(to_jsonb(new_row."details")), 'null') IN ('object', 'null')
-              )
-                AND NULL::jsonb IS DISTINCT FROM to_jsonb(new_row."details")
+              SELECT 'details', to_jsonb(new_row."details")::text
+              WHERE jsonb_typeof(to_jsonb(new_row."details")) NOT IN ('object', 'null')
             ) AS keyed
           ),
           CASE
-            WHEN new_row."card_number" IS NOT NULL THEN concat(',"card_number":[null,', 'null', ']')
+            WHEN new_row."card_number" IS NOT NULL THEN concat(',"card_number":', 'null', '')
           END
         ))::json,
         new_row.customer_history_context ->> 'user_id',
@@ -175,46 +165,33 @@ BEGIN
     (new_row ->> 'id'),
     SUBSTR(concat_ws(' ', (new_row ->> 'reference')), 1, 255),
     coalesce((
-      SELECT jsonb_object_agg(field, pair)
+      SELECT jsonb_object_agg(field, value)
       FROM (
         SELECT
           CASE member.key
             WHEN 'customer_id' THEN 'customer'
             ELSE member.key
           END AS field,
-          jsonb_build_array(
-            NULL,
-            CASE member.key
-              WHEN 'paid_at'
-              THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
-              WHEN 'details' THEN nullif(member.value, 'null')::text
-              WHEN 'card_number' THEN NULL
-              ELSE member.value #>> '{}'
-            END
-          ) AS pair
+          CASE member.key
+            WHEN 'paid_at'
+            THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
+            WHEN 'details' THEN nullif(member.value, 'null')::text
+            WHEN 'card_number' THEN NULL
+            ELSE member.value #>> '{}'
+          END AS value
         FROM jsonb_each(new_row) AS member(key, value)
         WHERE member.value <> 'null'
           AND member.key <> ALL (ARRAY['id', 'details']::text[])
         UNION ALL
-        SELECT field, jsonb_build_array(before, after)
+        SELECT field, value
         FROM (
-          SELECT 'details.' || key AS field, o.value::text AS before, n.value::text AS after
+          SELECT 'details.' || o.key AS field, o.value::text AS value
           FROM jsonb_each(
-            CASE jsonb_typeof(NULL::jsonb) WHEN 'object' THEN NULL::jsonb ELSE '{}' END
-          ) AS o
-          FULL JOIN jsonb_each(
             CASE jsonb_typeof(nullif(new_row -> 'details', 'null')) WHEN 'object' THEN nullif(new_row -> 'details', 'null') ELSE '{}' END
-          ) AS n USING (key)
-          WHERE coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(nullif(new_row -> 'details', 'null')), 'null') IN ('object', 'null')
-            AND o.value IS DISTINCT FROM n.value
+          ) AS o
           UNION ALL
-          SELECT 'details', NULL::jsonb::text, nullif(new_row -> 'details', 'null')::text
-          WHERE NOT (
-            coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(nullif(new_row -> 'details', 'null')), 'null') IN ('object', 'null')
-          )
-            AND NULL::jsonb IS DISTINCT FROM nullif(new_row -> 'details', 'null')
+          SELECT 'details', nullif(new_row -> 'details', 'null')::text
+          WHERE jsonb_typeof(nullif(new_row -> 'details', 'null')) NOT IN ('object', 'null')
         ) AS keyed
       ) AS changed
     ), '{}'),
@@ -461,7 +438,7 @@ BEGIN
     customer_history_primary_id uuid;
   BEGIN
     changes := (
-      SELECT jsonb_object_agg(field, pair)
+      SELECT jsonb_object_agg(field, value)
       FROM (
         SELECT
           CASE member.key
@@ -483,7 +460,7 @@ BEGIN
               WHEN 'card_number' THEN NULL
               ELSE member.value #>> '{}'
             END
-          ) AS pair
+          ) AS value
         FROM jsonb_each(new_row) AS member(key, value)
         WHERE member.value IS DISTINCT FROM (old_row -> member.key)
           AND member.key <> ALL (ARRAY['details']::text[])
@@ -667,42 +644,32 @@ BEGIN
         old_row."id"::text,
         SUBSTR(concat_ws(' ', old_row."reference"::text), 1, 255),
         (format(
-          '{"customer":["%s",null],"reference":[%s,null],"amount":["%s",null]%s%s%s}',
+          '{"customer":"%s","reference":%s,"amount":"%s"%s%s%s}',
           old_row."customer_id",
           to_json(old_row."reference"::text),
           old_row."amount",
           CASE
             WHEN old_row."paid_at" IS NOT NULL
             THEN concat(
-              ',"paid_at":["',
+              ',"paid_at":"',
               coalesce(to_char(old_row."paid_at" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN old_row."paid_at" < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), old_row."paid_at"::text),
-              '",null]'
+              '"'
             )
           END,
           (
-            SELECT string_agg(',' || to_json(field) || ':' || json_build_array(before, after), '')
+            SELECT string_agg(',' || to_json(field) || ':' || to_json(value), '')
             FROM (
-              SELECT 'details.' || key AS field, o.value::text AS before, n.value::text AS after
+              SELECT 'details.' || o.key AS field, o.value::text AS value
               FROM jsonb_each(
                 CASE jsonb_typeof(to_jsonb(old_row."details")) WHEN 'object' THEN to_jsonb(old_row."details") ELSE '{}' END
               ) AS o
-              FULL JOIN jsonb_each(
-                CASE jsonb_typeof(NULL::jsonb) WHEN 'object' THEN NULL::jsonb ELSE '{}' END
-              ) AS n USING (key)
-              WHERE coalesce(jsonb_typeof(to_jsonb(old_row."details")), 'null') IN ('object', 'null')
-                AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-                AND o.value IS DISTINCT FROM n.value
               UNION ALL
-              SELECT 'details', to_jsonb(old_row."details")::text, NULL::jsonb::text
-              WHERE NOT (
-                coalesce(jsonb_typeof(to_jsonb(old_row."details")), 'null') IN ('object', 'null')
-                AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-              )
-                AND to_jsonb(old_row."details") IS DISTINCT FROM NULL::jsonb
+              SELECT 'details', to_jsonb(old_row."details")::text
+              WHERE jsonb_typeof(to_jsonb(old_row."details")) NOT IN ('object', 'null')
             ) AS keyed
           ),
           CASE
-            WHEN old_row."card_number" IS NOT NULL THEN concat(',"card_number":[', 'null', ',null]')
+            WHEN old_row."card_number" IS NOT NULL THEN concat(',"card_number":', 'null', '')
           END
         ))::json,
         old_row.customer_history_context ->> 'user_id',
@@ -751,46 +718,33 @@ BEGIN
     (old_row ->> 'id'),
     SUBSTR(concat_ws(' ', (old_row ->> 'reference')), 1, 255),
     coalesce((
-      SELECT jsonb_object_agg(field, pair)
+      SELECT jsonb_object_agg(field, value)
       FROM (
         SELECT
           CASE member.key
             WHEN 'customer_id' THEN 'customer'
             ELSE member.key
           END AS field,
-          jsonb_build_array(
-            CASE member.key
-              WHEN 'paid_at'
-              THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
-              WHEN 'details' THEN nullif(member.value, 'null')::text
-              WHEN 'card_number' THEN NULL
-              ELSE member.value #>> '{}'
-            END,
-            NULL
-          ) AS pair
+          CASE member.key
+            WHEN 'paid_at'
+            THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
+            WHEN 'details' THEN nullif(member.value, 'null')::text
+            WHEN 'card_number' THEN NULL
+            ELSE member.value #>> '{}'
+          END AS value
         FROM jsonb_each(old_row) AS member(key, value)
         WHERE member.value <> 'null'
           AND member.key <> ALL (ARRAY['id', 'details']::text[])
         UNION ALL
-        SELECT field, jsonb_build_array(before, after)
+        SELECT field, value
         FROM (
-          SELECT 'details.' || key AS field, o.value::text AS before, n.value::text AS after
+          SELECT 'details.' || o.key AS field, o.value::text AS value
           FROM jsonb_each(
             CASE jsonb_typeof(nullif(old_row -> 'details', 'null')) WHEN 'object' THEN nullif(old_row -> 'details', 'null') ELSE '{}' END
           ) AS o
-          FULL JOIN jsonb_each(
-            CASE jsonb_typeof(NULL::jsonb) WHEN 'object' THEN NULL::jsonb ELSE '{}' END
-          ) AS n USING (key)
-          WHERE coalesce(jsonb_typeof(nullif(old_row -> 'details', 'null')), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-            AND o.value IS DISTINCT FROM n.value
           UNION ALL
-          SELECT 'details', nullif(old_row -> 'details', 'null')::text, NULL::jsonb::text
-          WHERE NOT (
-            coalesce(jsonb_typeof(nullif(old_row -> 'details', 'null')), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-          )
-            AND nullif(old_row -> 'details', 'null') IS DISTINCT FROM NULL::jsonb
+          SELECT 'details', nullif(old_row -> 'details', 'null')::text
+          WHERE jsonb_typeof(nullif(old_row -> 'details', 'null')) NOT IN ('object', 'null')
         ) AS keyed
       ) AS changed
     ), '{}'),
@@ -869,46 +823,33 @@ BEGIN
     (old_row ->> 'id'),
     SUBSTR(concat_ws(' ', (old_row ->> 'reference')), 1, 255),
     coalesce((
-      SELECT jsonb_object_agg(field, pair)
+      SELECT jsonb_object_agg(field, value)
       FROM (
         SELECT
           CASE member.key
             WHEN 'customer_id' THEN 'customer'
             ELSE member.key
           END AS field,
-          jsonb_build_array(
-            CASE member.key
-              WHEN 'paid_at'
-              THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
-              WHEN 'details' THEN nullif(member.value, 'null')::text
-              WHEN 'card_number' THEN NULL
-              ELSE member.value #>> '{}'
-            END,
-            NULL
-          ) AS pair
+          CASE member.key
+            WHEN 'paid_at'
+            THEN coalesce(to_char(((member.value #>> '{}'))::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' || CASE WHEN ((member.value #>> '{}'))::timestamptz < timestamptz '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END), ((member.value #>> '{}'))::timestamptz::text)
+            WHEN 'details' THEN nullif(member.value, 'null')::text
+            WHEN 'card_number' THEN NULL
+            ELSE member.value #>> '{}'
+          END AS value
         FROM jsonb_each(old_row) AS member(key, value)
         WHERE member.value <> 'null'
           AND member.key <> ALL (ARRAY['id', 'details']::text[])
         UNION ALL
-        SELECT field, jsonb_build_array(before, after)
+        SELECT field, value
         FROM (
-          SELECT 'details.' || key AS field, o.value::text AS before, n.value::text AS after
+          SELECT 'details.' || o.key AS field, o.value::text AS value
           FROM jsonb_each(
             CASE jsonb_typeof(nullif(old_row -> 'details', 'null')) WHEN 'object' THEN nullif(old_row -> 'details', 'null') ELSE '{}' END
           ) AS o
-          FULL JOIN jsonb_each(
-            CASE jsonb_typeof(NULL::jsonb) WHEN 'object' THEN NULL::jsonb ELSE '{}' END
-          ) AS n USING (key)
-          WHERE coalesce(jsonb_typeof(nullif(old_row -> 'details', 'null')), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-            AND o.value IS DISTINCT FROM n.value
           UNION ALL
-          SELECT 'details', nullif(old_row -> 'details', 'null')::text, NULL::jsonb::text
-          WHERE NOT (
-            coalesce(jsonb_typeof(nullif(old_row -> 'details', 'null')), 'null') IN ('object', 'null')
-            AND coalesce(jsonb_typeof(NULL::jsonb), 'null') IN ('object', 'null')
-          )
-            AND nullif(old_row -> 'details', 'null') IS DISTINCT FROM NULL::jsonb
+          SELECT 'details', nullif(old_row -> 'details', 'null')::text
+          WHERE jsonb_typeof(nullif(old_row -> 'details', 'null')) NOT IN ('object', 'null')
         ) AS keyed
       ) AS changed
     ), '{}'),
@@ -991,7 +932,7 @@ BEGIN
         'golden.payment',
         new_row."payment_id"::text,
         SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = new_row."payment_id"::bigint)), 1, 255),
-        jsonb_build_object('tags', jsonb_build_array(NULL, new_row."tag_id"::text)),
+        jsonb_build_object('tags', new_row."tag_id"::text),
         new_row.customer_history_context ->> 'user_id',
         new_row.customer_history_context ->> 'user_label',
         COALESCE(new_row.customer_history_context ->> 'source', 'system'),
@@ -1038,7 +979,7 @@ BEGIN
     'golden.payment',
     (new_row ->> 'payment_id'),
     SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = (new_row ->> 'payment_id')::bigint)), 1, 255),
-    jsonb_build_object('tags', jsonb_build_array(NULL, (new_row ->> 'tag_id'))),
+    jsonb_build_object('tags', (new_row ->> 'tag_id')),
     context ->> 'user_id',
     context ->> 'user_label',
     COALESCE(context ->> 'source', 'system'),
@@ -1141,7 +1082,7 @@ BEGIN
       'golden.payment',
       (old_row ->> 'payment_id'),
       SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = (old_row ->> 'payment_id')::bigint)), 1, 255),
-      jsonb_build_object('tags', jsonb_build_array((old_row ->> 'tag_id'), NULL)),
+      jsonb_build_object('tags', (old_row ->> 'tag_id')),
       context ->> 'user_id',
       context ->> 'user_label',
       COALESCE(context ->> 'source', 'system'),
@@ -1176,7 +1117,7 @@ BEGIN
       'golden.payment',
       (new_row ->> 'payment_id'),
       SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = (new_row ->> 'payment_id')::bigint)), 1, 255),
-      jsonb_build_object('tags', jsonb_build_array(NULL, (new_row ->> 'tag_id'))),
+      jsonb_build_object('tags', (new_row ->> 'tag_id')),
       context ->> 'user_id',
       context ->> 'user_label',
       COALESCE(context ->> 'source', 'system'),
@@ -1254,7 +1195,7 @@ BEGIN
         'golden.payment',
         old_row."payment_id"::text,
         SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = old_row."payment_id"::bigint)), 1, 255),
-        jsonb_build_object('tags', jsonb_build_array(old_row."tag_id"::text, NULL)),
+        jsonb_build_object('tags', old_row."tag_id"::text),
         old_row.customer_history_context ->> 'user_id',
         old_row.customer_history_context ->> 'user_label',
         COALESCE(old_row.customer_history_context ->> 'source', 'system'),
@@ -1313,7 +1254,7 @@ BEGIN
     'golden.payment',
     (old_row ->> 'payment_id'),
     SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = (old_row ->> 'payment_id')::bigint)), 1, 255),
-    jsonb_build_object('tags', jsonb_build_array((old_row ->> 'tag_id'), NULL)),
+    jsonb_build_object('tags', (old_row ->> 'tag_id')),
     context ->> 'user_id',
     context ->> 'user_label',
     COALESCE(context ->> 'source', 'system'),
@@ -1401,7 +1342,7 @@ BEGIN
     'golden.payment',
     (old_row ->> 'payment_id'),
     SUBSTR(concat_ws(' ', (SELECT to_jsonb("public"."golden_payment"."reference") #>> '{}' FROM "public"."golden_payment" WHERE "public"."golden_payment"."id" = (old_row ->> 'payment_id')::bigint)), 1, 255),
-    jsonb_build_object('tags', jsonb_build_array((old_row ->> 'tag_id'), NULL)),
+    jsonb_build_object('tags', (old_row ->> 'tag_id')),
     context ->> 'user_id',
     context ->> 'user_label',
     COALESCE(context ->> 'source', 'system'),

@@ -29,20 +29,20 @@ BEGIN
     CASE typeof(NEW."id") WHEN 'blob' THEN lower(hex(NEW."id")) ELSE CAST(NEW."id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
     customer_history_valid(CAST(printf(
-      '{"customer":[null,%s],"reference":[null,%s],"amount":[null,%s]%s%s%s}',
+      '{"customer":%s,"reference":%s,"amount":%s%s%s%s}',
       json_quote(CASE typeof(NEW."customer_id") WHEN 'blob' THEN lower(hex(NEW."customer_id")) ELSE CAST(NEW."customer_id" AS TEXT) END),
       json_quote(CASE typeof(NEW."reference") WHEN 'blob' THEN lower(hex(NEW."reference")) ELSE CAST(NEW."reference" AS TEXT) END),
       json_quote(CASE typeof(NEW."amount") WHEN 'blob' THEN lower(hex(NEW."amount")) ELSE CASE WHEN typeof(NEW."amount") NOT IN ('real', 'integer') THEN CAST(NEW."amount" AS TEXT) WHEN NOT NEW."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(NEW."amount", 2) WHEN typeof(NEW."amount") = 'integer' THEN NEW."amount" || '.00' ELSE printf('%.2f', NEW."amount") END END),
       CASE
         WHEN NEW."paid_at" IS NOT NULL
-        THEN ',"paid_at":[null,' || json_quote(CASE typeof(NEW."paid_at") WHEN 'blob' THEN lower(hex(NEW."paid_at")) ELSE CASE WHEN NEW."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(NEW."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(NEW."paid_at" AS TEXT) END END) || ']'
+        THEN ',"paid_at":' || json_quote(CASE typeof(NEW."paid_at") WHEN 'blob' THEN lower(hex(NEW."paid_at")) ELSE CASE WHEN NEW."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(NEW."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(NEW."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(NEW."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(NEW."paid_at" AS TEXT) END END)
       END,
       CASE
         WHEN NEW."details" IS NOT NULL
-        THEN ',' || NULLIF(customer_history_members('details', NULL, NEW."details"), '')
+        THEN ',' || NULLIF(customer_history_values('details', NEW."details"), '')
       END,
       CASE
-        WHEN NEW."card_number" IS NOT NULL THEN ',"card_number":[null,null]'
+        WHEN NEW."card_number" IS NOT NULL THEN ',"card_number":null'
       END
     ) AS BLOB)),
     customer_history_user_id(),
@@ -263,20 +263,20 @@ BEGIN
     CASE typeof(OLD."id") WHEN 'blob' THEN lower(hex(OLD."id")) ELSE CAST(OLD."id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END, '')), 1, 255) AS BLOB)),
     customer_history_valid(CAST(printf(
-      '{"customer":[%s,null],"reference":[%s,null],"amount":[%s,null]%s%s%s}',
+      '{"customer":%s,"reference":%s,"amount":%s%s%s%s}',
       json_quote(CASE typeof(OLD."customer_id") WHEN 'blob' THEN lower(hex(OLD."customer_id")) ELSE CAST(OLD."customer_id" AS TEXT) END),
       json_quote(CASE typeof(OLD."reference") WHEN 'blob' THEN lower(hex(OLD."reference")) ELSE CAST(OLD."reference" AS TEXT) END),
       json_quote(CASE typeof(OLD."amount") WHEN 'blob' THEN lower(hex(OLD."amount")) ELSE CASE WHEN typeof(OLD."amount") NOT IN ('real', 'integer') THEN CAST(OLD."amount" AS TEXT) WHEN NOT OLD."amount" BETWEEN -1e13 AND 1e13 THEN customer_history_decimal(OLD."amount", 2) WHEN typeof(OLD."amount") = 'integer' THEN OLD."amount" || '.00' ELSE printf('%.2f', OLD."amount") END END),
       CASE
         WHEN OLD."paid_at" IS NOT NULL
-        THEN ',"paid_at":[' || json_quote(CASE typeof(OLD."paid_at") WHEN 'blob' THEN lower(hex(OLD."paid_at")) ELSE CASE WHEN OLD."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(OLD."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(OLD."paid_at" AS TEXT) END END) || ',null]'
+        THEN ',"paid_at":' || json_quote(CASE typeof(OLD."paid_at") WHEN 'blob' THEN lower(hex(OLD."paid_at")) ELSE CASE WHEN OLD."paid_at" GLOB '????-??-??[ T]??:??:??*' AND substr(OLD."paid_at", 20) NOT GLOB '*[^.0-9]*' THEN replace(substr(OLD."paid_at", 1, 19), ' ', 'T') || '.' || substr(substr(OLD."paid_at", 21) || '000000', 1, 6) || 'Z' ELSE CAST(OLD."paid_at" AS TEXT) END END)
       END,
       CASE
         WHEN OLD."details" IS NOT NULL
-        THEN ',' || NULLIF(customer_history_members('details', OLD."details", NULL), '')
+        THEN ',' || NULLIF(customer_history_values('details', OLD."details"), '')
       END,
       CASE
-        WHEN OLD."card_number" IS NOT NULL THEN ',"card_number":[null,null]'
+        WHEN OLD."card_number" IS NOT NULL THEN ',"card_number":null'
       END
     ) AS BLOB)),
     customer_history_user_id(),
@@ -319,10 +319,7 @@ BEGIN
     'golden.payment',
     CASE typeof(NEW."payment_id") WHEN 'blob' THEN lower(hex(NEW."payment_id")) ELSE CAST(NEW."payment_id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
-    customer_history_valid(CAST('{' || '"tags":' || json_array(
-      NULL,
-      CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END
-    ) || '}' AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_quote(CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
@@ -378,10 +375,7 @@ BEGIN
     'golden.payment',
     CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
-    customer_history_valid(CAST('{' || '"tags":' || json_array(
-      CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END,
-      NULL
-    ) || '}' AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_quote(CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
@@ -408,10 +402,7 @@ BEGIN
     'golden.payment',
     CASE typeof(NEW."payment_id") WHEN 'blob' THEN lower(hex(NEW."payment_id")) ELSE CAST(NEW."payment_id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = NEW."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
-    customer_history_valid(CAST('{' || '"tags":' || json_array(
-      NULL,
-      CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END
-    ) || '}' AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_quote(CASE typeof(NEW."tag_id") WHEN 'blob' THEN lower(hex(NEW."tag_id")) ELSE CAST(NEW."tag_id" AS TEXT) END) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),
@@ -464,10 +455,7 @@ BEGIN
     'golden.payment',
     CASE typeof(OLD."payment_id") WHEN 'blob' THEN lower(hex(OLD."payment_id")) ELSE CAST(OLD."payment_id" AS TEXT) END,
     customer_history_valid(CAST(SUBSTR(LTRIM(COALESCE(' ' || CASE typeof((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id")) WHEN 'blob' THEN lower(hex((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id"))) ELSE CAST((SELECT "golden_payment"."reference" FROM "golden_payment" WHERE "golden_payment"."id" = OLD."payment_id") AS TEXT) END, '')), 1, 255) AS BLOB)),
-    customer_history_valid(CAST('{' || '"tags":' || json_array(
-      CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END,
-      NULL
-    ) || '}' AS BLOB)),
+    customer_history_valid(CAST('{' || '"tags":' || json_quote(CASE typeof(OLD."tag_id") WHEN 'blob' THEN lower(hex(OLD."tag_id")) ELSE CAST(OLD."tag_id" AS TEXT) END) || '}' AS BLOB)),
     customer_history_user_id(),
     customer_history_user_label(),
     COALESCE(customer_history_source(), 'system'),

@@ -122,22 +122,32 @@ class MySQLExpressions(RowTriggerBackend):
         sides = [
             fill(templates.KEYS_OF_ONE_SIDE, old=values[0], new=values[1], **_document_of(document))
             for document, values in ((old, ("value", "NULL")), (new, ("NULL", "value")))
-            if document != "NULL"
         ]
         texts = [_TEXTS[ValueType.JSON].format(value) for value in (old, new)]
         return fill(
             templates.MEMBERS_BY_KEY,
-            are_objects=all_of(
-                [
-                    fill(templates.IS_OBJECT, document=value)
-                    for value in (old, new)
-                    if value != "NULL"
-                ]
-            ),
-            members=fill(templates.MEMBERS, prefix=self.literal(field + ".")),
+            are_objects=all_of([fill(templates.IS_OBJECT, document=value) for value in (old, new)]),
+            members=self._members_of("JSON_ARRAY(o, n)", field),
             sides="\nUNION ALL\n".join(sides),
             whole=self.concatenate([self.literal(json.dumps(field) + ":"), self.pair(*texts)]),
         )
+
+    def members_of_keys(self, field: str, value: str) -> str:
+        return fill(
+            templates.MEMBERS_OF_KEYS,
+            is_object=fill(templates.IS_OBJECT, document=value),
+            members=self._members_of("o", field),
+            side=fill(templates.KEYS_OF_ONE_SIDE, old="value", new="NULL", **_document_of(value)),
+            whole=self.concatenate(
+                [
+                    self.literal(json.dumps(field) + ":"),
+                    self.json_string(_TEXTS[ValueType.JSON].format(value)),
+                ]
+            ),
+        )
+
+    def _members_of(self, value: str, field: str) -> str:
+        return fill(templates.MEMBERS, prefix=self.literal(field + "."), value=value)
 
     def pair(self, old: str, new: str) -> str:
         return call("JSON_ARRAY", [old, new])
@@ -165,10 +175,11 @@ class MySQLExpressions(RowTriggerBackend):
         is_condition_in_member = event != "update" and not column.by_key and not column.secret
         return "" if is_condition_in_member else condition, member
 
-    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
-        is_plain = column.value_type not in (ValueType.TEXT, ValueType.JSON)
-        quoted = f"'\"', {text}, '\"'" if is_plain else self.json_string(text)
-        return f"CONCAT({self.literal(head)}, {quoted}, {self.literal(tail)})"
+    def of_one_side(self, head: str, text: str, column: TrackedColumn) -> str:
+        if column.value_type in (ValueType.TEXT, ValueType.JSON):
+            return f"CONCAT({self.literal(head)}, {self.json_string(text)})"
+        before = self.literal(head + '"')
+        return f"CONCAT({before}, {text}, '\"')"
 
     def changes(self, table: TrackedTable, event: Event) -> str:
         if event == "update" and table.relation is None:

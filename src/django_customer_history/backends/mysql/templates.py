@@ -167,11 +167,25 @@ IF(
 )
 """
 
+# The same for a creation or a deletion, which has one side.
+MEMBERS_OF_KEYS = """
+IF(
+  {is_object},
+  (
+    SELECT {members}
+    FROM (
+      {side}
+    ) AS sides
+  ),
+  {whole}
+)
+"""
+
 # GROUP_CONCAT would end at group_concat_max_len, which is 1,024 bytes on MySQL. An object has no
 # such limit; without its braces it is the list of its members.
 MEMBERS = """
 TRIM(LEADING '{' FROM TRIM(TRAILING '}' FROM CAST(
-  JSON_OBJECTAGG(CONCAT({prefix}, k), JSON_ARRAY(o, n)) AS CHAR
+  JSON_OBJECTAGG(CONCAT({prefix}, k), {value}) AS CHAR
 )))
 """
 

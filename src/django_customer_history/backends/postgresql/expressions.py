@@ -132,16 +132,27 @@ class PostgreSQLExpressions(Entries):
         if (relation := table.relation) is None:
             raise ValueError(f"{table.name!r} is not a many-to-many table")
         target = self.linked_key(table, "OLD" if event == "delete" else "NEW")
-        pair = self.pair("NULL", target) if event == "insert" else self.pair(target, "NULL")
-        return f"jsonb_build_object({self.literal(relation.field)}, {pair})"
+        return f"jsonb_build_object({self.literal(relation.field)}, {target})"
 
-    def keys(self, column: TrackedColumn, before: str, after: str) -> str:
+    def keys(self, column: TrackedColumn, value: str) -> str:
+        """Return the query of the keys of a JSON column, or of the whole field.
+
+        Its columns are `field` and `value`, both of them texts.
+        """
+        return fill(
+            templates.KEYS,
+            field=self.literal(column.field),
+            prefix=self.literal(column.field + "."),
+            value=value,
+        )
+
+    def changed_keys(self, column: TrackedColumn, before: str, after: str) -> str:
         """Return the query of the changed keys of a JSON column, or of the whole field.
 
         Its columns are `field`, `before` and `after`, all of them texts.
         """
         return fill(
-            templates.KEYS,
+            templates.CHANGED_KEYS,
             field=self.literal(column.field),
             prefix=self.literal(column.field + "."),
             before=before,

@@ -147,17 +147,15 @@ class JSONRowEntries(PostgreSQLExpressions):
     ) -> str:
         """Return the query for the changed members of one row, which holds a part of the record."""
         columns = [column for column in table.columns if column.via == via]
-        new, old = "member.value", "(old_row -> member.key)"
-        pair, condition = {
-            "insert": (("NULL", new), f"{new} <> 'null'"),
-            "update": ((old, new), f"{new} IS DISTINCT FROM {old}"),
-            "delete": ((new, "NULL"), f"{new} <> 'null'"),
-        }[event]
-        texts = [part if part == "NULL" else self._text_by_key(columns, part) for part in pair]
+        value, condition = self._text_by_key(columns, "member.value"), "member.value <> 'null'"
+        if event == "update":
+            old = "(old_row -> member.key)"
+            value = self.pair(self._text_by_key(columns, old), value)
+            condition = f"member.value IS DISTINCT FROM {old}"
         return fill(
             templates.MEMBERS_OF_ONE_ROW,
             field=self._field_by_key(columns),
-            pair=self.pair(*texts),
+            value=value,
             row=row,
             condition=condition,
             is_logged=self._is_logged(table, columns, hidden, event, is_own=not via),
@@ -167,14 +165,14 @@ class JSONRowEntries(PostgreSQLExpressions):
         )
 
     def _members_by_key(self, column: TrackedColumn, row: str, event: Event) -> str:
-        name = self.literal(column.column.name)
-        old_row, new_row = ("old_row", "new_row") if event == "update" else (row, row)
-        before = "NULL::jsonb" if event == "insert" else f"nullif({old_row} -> {name}, 'null')"
-        after = "NULL::jsonb" if event == "delete" else f"nullif({new_row} -> {name}, 'null')"
+        cell = "nullif({} -> " + self.literal(column.column.name) + ", 'null')"
+        if event != "update":
+            keys = self.keys(column, cell.format(row))
+            return fill(templates.MEMBERS_OF_ONE_FIELD, value="value", keys=keys)
         return fill(
             templates.MEMBERS_OF_ONE_FIELD,
-            pair=self.pair("before", "after"),
-            keys=self.keys(column, before, after),
+            value=self.pair("before", "after"),
+            keys=self.changed_keys(column, *(cell.format(one) for one in ("old_row", "new_row"))),
         )
 
     def _is_logged(

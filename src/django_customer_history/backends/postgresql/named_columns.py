@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from django_customer_history.backends.entries import LOG_COLUMNS, WrittenEntry
 from django_customer_history.backends.expressions import (
     Member,
-    around,
     in_calls,
     object_by_pattern,
 )
@@ -188,26 +187,26 @@ class NamedColumnEntries(PostgreSQLExpressions):
         """Yield the members of a creation or a deletion: every value of the row."""
         for column in table.columns:
             if column.by_key:
-                yield "", self._keys(column, event), ""
+                keys = self.keys(column, f"to_jsonb({self.cell(_ROWS[event], column.column.name)})")
+                yield "", fill(templates.KEYS_AS_TEXT, keys=keys, value="to_json(value)"), ""
                 continue
             cell = self.cell(_ROWS[event], column.column.name)
-            before, value, after = self._member(column, cell, event)
+            before, value, after = self._member(column, cell)
             if self.is_required(table, column.column.name):
                 yield before, value, after
                 continue
             member = call("concat", [self.literal(before), value, self.literal(after)])
             yield "", case([(f"{cell} IS NOT NULL", member)]), ""
 
-    def _member(self, column: TrackedColumn, cell: str, event: Event) -> Member:
-        before, after = around(event)
-        before = _name(column) + before
+    def _member(self, column: TrackedColumn, cell: str) -> Member:
+        before = _name(column)
         if column.secret:
-            return before, "'null'", after
+            return before, "'null'", ""
         column_type = self._type_of(cell)
         if not column_type.json:
-            return before, f"to_json({self.text(cell, column)})", after
+            return before, f"to_json({self.text(cell, column)})", ""
         quote = "" if column_type.json_has_quotes else '"'
-        return before + quote, column_type.json.format(cell, json=self.to_json), quote + after
+        return before + quote, column_type.json.format(cell, json=self.to_json), quote
 
     def _add_keys(self, table: TrackedTable) -> str:
         """Return the statements that add the changed keys of JSON columns.
@@ -219,16 +218,15 @@ class NamedColumnEntries(PostgreSQLExpressions):
         for column in table.columns:
             if column.by_key:
                 old, new = (self.cell(row, column.column.name) for row in ("OLD", "NEW"))
-                statement = f"changes := concat(changes, {self._keys(column, 'update')})"
+                keys = fill(
+                    templates.KEYS_AS_TEXT,
+                    keys=self.changed_keys(column, f"to_jsonb({old})", f"to_jsonb({new})"),
+                    value="json_build_array(before, after)",
+                )
+                statement = f"changes := concat(changes, {keys})"
                 condition = self.differs(old, new)
                 added.append(fill(templates.IF, condition=condition, statement=statement))
         return statements(added)
-
-    def _keys(self, column: TrackedColumn, event: Event) -> str:
-        old, new = (f"to_jsonb({self.cell(row, column.column.name)})" for row in ("OLD", "NEW"))
-        before = "NULL::jsonb" if event == "insert" else old
-        after = "NULL::jsonb" if event == "delete" else new
-        return fill(templates.KEYS_AS_TEXT, keys=self.keys(column, before, after))
 
 
 def _name(column: TrackedColumn) -> str:

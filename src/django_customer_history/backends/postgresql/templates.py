@@ -264,7 +264,7 @@ CROSS JOIN LATERAL (
 """
 
 MEMBERS = """
-SELECT jsonb_object_agg(field, pair)
+SELECT jsonb_object_agg(field, value)
 FROM (
   {members}
 ) AS changed
@@ -273,7 +273,7 @@ FROM (
 MEMBERS_OF_ONE_ROW = """
 SELECT
   {field} AS field,
-  {pair} AS pair
+  {value} AS value
 FROM jsonb_each({row}) AS member(key, value)
 WHERE {condition}
   AND {is_logged}
@@ -288,15 +288,26 @@ coalesce((
 
 MEMBERS_OF_ONE_FIELD = """
 UNION ALL
-SELECT field, {pair}
+SELECT field, {value}
 FROM (
   {keys}
 ) AS keyed
 """
 
+# An object: a member for each key. Any other value: a member for the whole field.
+KEYS = """
+SELECT {prefix} || o.key AS field, o.value::text AS value
+FROM jsonb_each(
+  CASE jsonb_typeof({value}) WHEN 'object' THEN {value} ELSE '{}' END
+) AS o
+UNION ALL
+SELECT {field}, {value}::text
+WHERE jsonb_typeof({value}) NOT IN ('object', 'null')
+"""
+
 # An object or nothing on both sides: a member for each key that differs. Otherwise: a member for
 # the whole field.
-KEYS = """
+CHANGED_KEYS = """
 SELECT {prefix} || key AS field, o.value::text AS before, n.value::text AS after
 FROM jsonb_each(
   CASE jsonb_typeof({before}) WHEN 'object' THEN {before} ELSE '{}' END
@@ -318,7 +329,7 @@ WHERE NOT (
 
 KEYS_AS_TEXT = """
 (
-  SELECT string_agg(',' || to_json(field) || ':' || json_build_array(before, after), '')
+  SELECT string_agg(',' || to_json(field) || ':' || {value}, '')
   FROM (
     {keys}
   ) AS keyed

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.expressions import (
     Member,
-    around,
     object_by_pattern,
     quoted,
 )
@@ -84,9 +83,14 @@ class SQLiteExpressions(RowTriggerBackend):
         return f"({different} AND customer_history_json_differs({one}, {other}))"
 
     def members_by_key(self, field: str, old: str, new: str) -> str:
+        return self._after_comma(f"customer_history_members({self.literal(field)}, {old}, {new})")
+
+    def members_of_keys(self, field: str, value: str) -> str:
+        return self._after_comma(f"customer_history_values({self.literal(field)}, {value})")
+
+    def _after_comma(self, members: str) -> str:
         # NULLIF: without members, as of two empty objects, there must be no comma either.
-        members = f"NULLIF(customer_history_members({self.literal(field)}, {old}, {new}), '')"
-        return f"{self.literal(self.before_member)} || {members}"
+        return f"{self.literal(self.before_member)} || NULLIF({members}, '')"
 
     def pair(self, old: str, new: str) -> str:
         return call("json_array", [old, new])
@@ -114,15 +118,13 @@ class SQLiteExpressions(RowTriggerBackend):
         is_special = column.by_key or column.secret or bool(column.via)
         if is_special or not self.is_required(table, column.column.name):
             return _optional(*self.piece(column, event))
-        before, after = around(event)
         text = self.text(
             self.cell("OLD" if event == "delete" else "NEW", column.column.name), column
         )
-        head = f"{self.before_member}{json.dumps(column.field)}:{before}"
-        return head, f"json_quote({text})", after
+        return f"{self.before_member}{json.dumps(column.field)}:", f"json_quote({text})", ""
 
-    def of_one_side(self, head: str, text: str, tail: str, column: TrackedColumn) -> str:
-        return f"{self.literal(head)} || json_quote({text}) || {self.literal(tail)}"
+    def of_one_side(self, head: str, text: str, column: TrackedColumn) -> str:
+        return f"{self.literal(head)} || json_quote({text})"
 
     def object_of(self, pieces: Sequence[tuple[str, str]]) -> str:
         return _object([_optional(condition, member) for condition, member in pieces])

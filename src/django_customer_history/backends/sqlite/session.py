@@ -78,6 +78,7 @@ class SQLiteSession(Session):
             "utc": partial(_utc_text, zone=getattr(self._connection, "timezone", None) or UTC),
             "valid": _valid_text,
             "members": _members_by_key,
+            "values": _values_by_key,
         }
         for name, value_function in of_values.items():
             required = [
@@ -265,6 +266,15 @@ def _members_by_key(field: str, old: str | bytes | None, new: str | bytes | None
         or _sorted_json(before[key]) != _sorted_json(after[key])
     }
     return json.dumps(pairs)[1:-1]
+
+
+def _values_by_key(field: str, text: str | bytes | None) -> str:
+    """Return `"field.key":value` for each key, as JSON without braces."""
+    value = _object_of(text)
+    if not isinstance(value, dict):
+        whole = text.hex() if isinstance(text, bytes) else text
+        return f"{json.dumps(field)}:{json.dumps(whole)}"
+    return json.dumps({f"{field}.{key}": _json_text(value, key) for key in value})[1:-1]
 
 
 def _json_text(values: dict[str, Any], key: str) -> str | None:

@@ -48,6 +48,9 @@ class NatsStream(Target):
             server,
             connect_timeout=_TIMEOUT,
             allow_reconnect=False,
+            # The first connection is tried as often too: by default for two minutes.
+            max_reconnect_attempts=2,
+            reconnect_time_wait=1,
             error_cb=_ignored,
         )
         self._context = self._client.jetstream(timeout=_TIMEOUT)
