@@ -2,7 +2,6 @@
 
 import io
 import json
-import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -20,6 +19,7 @@ from django_customer_history.models import (
     Entry,
 )
 from tests.extras import needs
+from tests.factories import log_raw
 from tests.projects.crm.models import Account, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
 
@@ -302,24 +302,6 @@ class TestEveryOutput:
                     assert answer.status_code in allowed, (url, answer.status_code)
                     content = answer.getvalue() if answer.streaming else answer.content
                     assert content or answer.status_code != 200
-
-
-def log_raw(entry, changes):
-    """Write an entry with any JSON, or none at all, as its changes."""
-    fields = [field for field in Entry._meta.concrete_fields if field.attname != "id"]
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
-    kept = ", ".join(
-        "%s" if field.name == "changes" else connection.ops.quote_name(field.column)
-        for field in fields
-    )
-    key = Entry._meta.pk.get_db_prep_value(uuid.UUID(int=entry.id.int + 2**70), connection)
-    own = Entry._meta.pk.get_db_prep_value(entry.id, connection)
-    cast = "%s::json" if connection.vendor == "postgresql" else "%s"
-    raw(
-        f"INSERT INTO customer_history_entry (id, {names}) SELECT %s, {kept.replace('%s', cast)}"
-        " FROM customer_history_entry WHERE id = %s",
-        [key, changes, own],
-    )
 
 
 class TestStored:
