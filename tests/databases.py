@@ -1,9 +1,10 @@
 """Run the tests on every database that can be reached: `python -m tests.databases`.
 
 The fast tests run by default: all of them on SQLite, the contract and the backends on the others.
-`--slow` runs all tests on each. Every argument that is not an option of this program goes to pytest
-as it is. A path or an expression chooses among all fast tests, on each database:
-`python -m tests.databases --only SQLite -k "rest or export"`.
+`--slow` runs all tests on each. `--gate` runs what must pass before a merge: all tests on SQLite,
+and on the others what depends on the database. Every argument that is not an option of this
+program goes to pytest as it is. A path or an expression chooses among all fast tests, on each
+database: `python -m tests.databases --only SQLite -k "rest or export"`.
 
 The exit status is not zero if a test fails, if nothing was selected, if a database that `--only`
 names cannot be reached, or if `--slow` finds no browser. With `--require-all` it is also not zero
@@ -55,6 +56,8 @@ class Part:
     variables: dict[str, str] = field(default_factory=dict)
     databases: tuple[str, ...] = ("SQLite", "PostgreSQL", "MariaDB", "MySQL")
     is_slow: bool = True
+    in_gate: tuple[str, ...] | None = None
+    """The arguments with `--gate`. None: `--gate` does not run this part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +93,47 @@ IN_PARTITIONS = (
     "tests/reading/test_rest.py",
     "tests/reading/test_statements.py",
 )
+MOST_OF_PARTITIONS = (
+    *WORKERS,
+    "-q",
+    "--create-db",
+    *FAST,
+    "tests/contract/test_append_only.py",
+    "tests/contract/test_host_partitions.py",
+    "tests/contract/test_renames.py",
+    "tests/contract/test_settled.py",
+    "tests/contract/test_statements.py",
+    "tests/contract/test_subjects.py",
+    "tests/contract/test_undo.py",
+    "tests/contract/test_writing.py",
+    "tests/reading/test_paging.py",
+    "tests/reading/test_statements.py",
+)
 CONTRACT = (*WORKERS, "-q", "--create-db", *ALL, "tests/contract")
+FAST_CONTRACT = (*WORKERS, "-q", "--create-db", *FAST, "tests/contract")
+# The SQL of reading differs on PostgreSQL, and is much the same on the others.
+OF_GATE = {
+    "SQLite": ALL,
+    "PostgreSQL": (
+        *ALL,
+        *OF_DATABASES,
+        "tests/reading",
+        "tests/test_partitions.py",
+        "tests/test_tenants.py",
+    ),
+    "MariaDB": (*FAST, *OF_DATABASES),
+    "MySQL": (*FAST, *OF_DATABASES),
+}
 NEWEST_POSTGRES, NEWEST_MARIADB = "newest PostgreSQL", "newest MariaDB"
 GALERA, GROUP = "Galera", "Group Replication"
 PARTS = (
-    Part(name=ALL_TESTS, is_slow=False),
+    Part(name=ALL_TESTS, is_slow=False, in_gate=()),
     Part(name="a new database", arguments=("--create-db", *KEPT)),
     Part(name="a kept database", arguments=("--reuse-db", *KEPT)),
     Part(
         name="the log in partitions",
         arguments=IN_PARTITIONS,
+        in_gate=MOST_OF_PARTITIONS,
         variables={"HISTORY_PARTITIONS": "month"},
         databases=("PostgreSQL",),
     ),
@@ -112,11 +146,17 @@ PARTS = (
     Part(
         name="the contract",
         arguments=CONTRACT,
+        in_gate=FAST_CONTRACT,
         # pg_dump refuses a server that is newer than itself.
         variables={"PATH": os.pathsep.join([str(debian.CLIENTS), os.environ.get("PATH", "")])},
         databases=(NEWEST_POSTGRES,),
     ),
-    Part(name="the contract", arguments=CONTRACT, databases=(NEWEST_MARIADB,)),
+    Part(
+        name="the contract",
+        arguments=CONTRACT,
+        in_gate=FAST_CONTRACT,
+        databases=(NEWEST_MARIADB,),
+    ),
     *(
         Part(
             name="writers on all nodes",
@@ -133,7 +173,7 @@ PARTS = (
 def main(arguments):
     """Run the tests, print a summary, and return the exit status."""
     options, pytest_options = parse(arguments)
-    parts = [part for part in PARTS if options.slow or not part.is_slow]
+    parts = [part for part in PARTS if _is_wanted(part, options)]
     servers = [
         server
         for server in find_servers()
@@ -164,6 +204,9 @@ def parse(arguments):
     )
     parser.add_argument("--slow", action="store_true", help="Run the slow tests too.")
     parser.add_argument(
+        "--gate", action="store_true", help="Run what must pass before a merge, slow tests too."
+    )
+    parser.add_argument(
         "--require-all", action="store_true", help="Fail if anything that tests need is missing."
     )
     parser.add_argument("--reports", type=Path, help="A folder to keep the JUnit reports in.")
@@ -173,16 +216,27 @@ def parse(arguments):
     return options, pytest_options
 
 
+def _is_wanted(part, options):
+    if options.gate:
+        return part.in_gate is not None
+    return options.slow or not part.is_slow
+
+
+def _arguments(part, server, options, pytest_options):
+    own = part.in_gate if options.gate else part.arguments
+    if own:
+        return own
+    if options.gate:
+        chosen = OF_GATE[server.name]
+    else:
+        chosen = (*(ALL if options.slow else FAST), *_folders(server, options, pytest_options))
+    return ("--create-db", *WORKERS, *chosen, *pytest_options)
+
+
 def _run(part, server, options, pytest_options):
     title = f"{server.name} {server.version}, {part.name}"
     print(f"\n=== {title}", flush=True)
-    arguments = part.arguments or (
-        "--create-db",
-        *WORKERS,
-        *(ALL if options.slow else FAST),
-        *pytest_options,
-        *_folders(server, options, pytest_options),
-    )
+    arguments = _arguments(part, server, options, pytest_options)
     with TemporaryDirectory() as temporary:
         folder = options.reports or Path(temporary)
         name = f"{server.name} {part.name}".lower().replace(" ", "-")
@@ -225,7 +279,8 @@ def _problems(options, servers, runs):
     ]
     if not runs:
         problems.append("No test ran")
-    if options.slow and (problem := _browser_problem(options, runs)):
+    is_slow = options.slow or options.gate
+    if is_slow and (problem := _browser_problem(options, runs)):
         problems.append(problem)
     if options.require_all:
         problems += [f"{run.title}: {reason}" for run in runs for reason in _missing(run)]

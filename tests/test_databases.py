@@ -100,6 +100,27 @@ class TestOptions:
         assert len(program.commands) == len(wanted) == 4
         assert "not slow and not packaging" not in program.commands[0]
 
+    def test_parts_of_the_gate(self, program):
+        program.servers = [
+            reachable(name)
+            for name in ("SQLite", "PostgreSQL", "MariaDB", "newest PostgreSQL", "Galera")
+        ]
+        program.run("--gate")
+        ran = [
+            (
+                "not slow and not packaging and not cluster" in one,
+                [word for word in one if word in ("tests/contract", "tests/reading")],
+            )
+            for one in program.commands
+        ]
+        assert ran == [
+            (False, []),
+            (False, ["tests/contract", "tests/reading"]),
+            (True, []),
+            (True, ["tests/contract"]),
+            (True, ["tests/contract"]),
+        ]
+
     def test_unknown_database(self, program):
         with pytest.raises(SystemExit):
             program.run("--only", "Oracle")
