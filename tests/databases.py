@@ -118,6 +118,8 @@ OF_GATE = {
         *ALL,
         *OF_DATABASES,
         "tests/reading",
+        "tests/contrib/test_shipping_killed.py",
+        "tests/projects/replica",
         "tests/test_partitions.py",
         "tests/test_tenants.py",
     ),

@@ -1,6 +1,5 @@
 """The settled order: nothing is skipped, nothing comes twice, whoever commits last."""
 
-import threading
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection, connections, transaction
 
-from django_customer_history import health, history
+from django_customer_history import health
 from django_customer_history.backends import settling_of
 from django_customer_history.capture.checks import check_triggers
 from django_customer_history.capture.lag import SettledLag
@@ -18,6 +17,7 @@ from django_customer_history.exceptions import NotSettledError
 from django_customer_history.models import Entry
 from django_customer_history.reading.timeline import Timeline
 from tests.projects.crm.models import Tag
+from tests.writers import writing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,6 +27,7 @@ IN_THE_MAKING = 0.06
 
 CACHE_OF_INNODB = 0.12
 """In seconds: MariaDB and MySQL keep the list of transactions for 0.1 seconds after a look."""
+WRITERS = 16
 ATTEMPTS = 30
 """Others use the same server, which hides the loss at times."""
 
@@ -232,19 +233,13 @@ class TestClock:
 @needs_two_writers
 class TestManyWriters:
     def test_nothing_is_skipped(self, timeline, start):
-        stop = threading.Event()
-        writers = [threading.Thread(target=_write, args=(stop, number)) for number in range(4)]
-        for writer in writers:
-            writer.start()
         found, position = [], start
-        deadline = time.monotonic() + 3
-        while time.monotonic() < deadline:
-            page = timeline.feed(after=position, limit=100, patience=0.1)
-            found += [entry.id for entry in page.entries]
-            position = page.position
-        stop.set()
-        for writer in writers:
-            writer.join()
+        with writing(WRITERS, longest=0.02):
+            deadline = time.monotonic() + 3
+            while time.monotonic() < deadline:
+                page = timeline.feed(after=position, limit=100, patience=0.1)
+                found += [entry.id for entry in page.entries]
+                position = page.position
         time.sleep(IN_THE_MAKING)
         page = timeline.feed(after=position, limit=200_000, patience=FEW_SECONDS)
         found += [entry.id for entry in page.entries]
@@ -253,23 +248,3 @@ class TestManyWriters:
         )
         assert found == expected
         assert len(expected) > 20
-
-
-def _write(stop, number):
-    try:
-        at = 0
-        while not stop.is_set():
-            at += 1
-            with transaction.atomic():
-                Tag.objects.create(name=f"{number}.{at}")
-                time.sleep(0.02 if at % 3 == 0 else 0)
-                Tag.objects.create(name=f"{number}.{at}.2")
-                transaction.set_rollback(at % 5 == 0)
-            tag = Tag.objects.create(name=f"{number}.{at}.3")
-            history.record("Checked", entity=tag)
-            with transaction.atomic():
-                history.record("Noted", entity=tag)
-                time.sleep(0.02 if at % 3 == 0 else 0)
-                history.record("Noted Again", entity=tag)
-    finally:
-        connection.close()

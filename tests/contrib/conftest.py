@@ -69,7 +69,7 @@ def target(request, tmp_path):
 
 @pytest.fixture
 def redis_url(tmp_path):
-    with redis_server(tmp_path) as url:
+    with redis_server(tmp_path) as (_server, url):
         yield url
 
 

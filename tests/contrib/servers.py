@@ -12,30 +12,53 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from tests.extras import skip_missing
+from tests.servers.ports import free_port
 
 NATS_URL = os.environ.get("TEST_NATS_URL", "nats://127.0.0.1:4222")
 
 
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+class OwnServer:
+    """A server of one test, which keeps everything on disk."""
+
+    def __init__(self, program, *arguments):
+        if shutil.which(program) is None:
+            skip_missing(program)
+        self.port = free_port()
+        self._command = [program, *(one.format(port=self.port) for one in arguments)]
+        self._process = None
+
+    def start(self):
+        output = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdout=output, stderr=output)
+        wait_for(self.port)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
 
 
 @contextmanager
 def redis_server(folder):
-    """Start a Redis that keeps everything on disk; yield its URL."""
-    if shutil.which("redis-server") is None:
-        skip_missing("redis-server")
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--dir", str(folder), "--appendonly", "yes"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    """Start a Redis; yield the server and its URL."""
+    arguments = ("--port", "{port}", "--dir", str(folder), "--appendonly", "yes")
+    server = OwnServer("redis-server", *arguments)
+    server.start()
     try:
-        wait_for(port)
-        yield f"redis://127.0.0.1:{port}/0?stream=history"
+        yield server, f"redis://127.0.0.1:{server.port}/0?stream=history"
     finally:
-        process.kill()
-        process.wait()
+        server.kill()
+
+
+@contextmanager
+def nats_server(folder):
+    """Start a NATS server with JetStream; yield the server and the URL of a stream."""
+    arguments = ("-a", "127.0.0.1", "-p", "{port}", "-js", "-sd", str(folder))
+    server = OwnServer("nats-server", *arguments)
+    server.start()
+    try:
+        yield server, f"nats://127.0.0.1:{server.port}/history.entries?stream=HISTORY"
+    finally:
+        server.kill()
 
 
 def wait_for(port):

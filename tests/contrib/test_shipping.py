@@ -14,10 +14,10 @@ from django_customer_history.exceptions import TargetError
 from django_customer_history.feed.locks import only_shipper
 from django_customer_history.models import Entry
 from tests.contrib import shipped
-from tests.contrib.servers import free_port
 from tests.extras import needs
 from tests.projects.crm.models import Customer
 from tests.reading.conftest import grant
+from tests.servers.ports import free_port
 
 SSN = "123-45-6789"
 """A confidential value of the fixture `customer`."""

@@ -11,9 +11,10 @@ from django.test import Client
 from django_customer_history.models import Watch
 from django_customer_history.watches import delivery
 from django_customer_history.watches.secrets import secret_of
-from tests.contrib.servers import free_port, receiver
+from tests.contrib.servers import receiver
 from tests.projects.crm.models import Customer
 from tests.reading.conftest import HIDDEN, grant
+from tests.servers.ports import free_port
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
