@@ -95,6 +95,16 @@ class TestPrograms:
         assert "6 writers and 2 readers:" in done.stdout
         assert " 0 errors, " in done.stdout
 
+    @pytest.mark.slow
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
+    def test_lag_of_the_feed(self):
+        options = ["--seconds", "2", "--rate", "50", "--writers", "2"]
+        done = run_module("benchmarks.lag", *options, DATABASE_URL=url_on_this_server())
+        assert done.returncode == 0, done.stderr
+        times = r"[\d.]+ / [\d.]+ / [\d.]+ ms"
+        assert re.search(f"from the write to the follower: {times}", done.stdout)
+        assert re.search(f"a write that is followed: {times}", done.stdout)
+
 
 class TestResults:
     def test_table_of_results(self):
