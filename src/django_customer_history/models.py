@@ -316,8 +316,13 @@ class Watch(models.Model):
         blank=True,
         help_text=_("“= text”, “> 100” or “< 100”."),
     )
+    language = models.CharField(_("language"), max_length=35, blank=True, editable=False)
     position = models.UUIDField(_("position"), null=True, editable=False)
     problem = models.CharField(_("problem"), max_length=255, blank=True, editable=False)
+    failures = models.PositiveSmallIntegerField(
+        _("failed runs one after the other"), default=0, editable=False
+    )
+    is_disabled = models.BooleanField(_("disabled"), default=False, editable=False)
 
     class Meta:
         app_label = "customer_history"

@@ -12,7 +12,12 @@ from django.urls import path
 from django_customer_history.registration.registry import registry
 from django_customer_history.tab.undo_page import UndoView
 from django_customer_history.views import HistoryView, RecordAsOfView, UserHistoryView
-from django_customer_history.watches.pages import AddWatchView, DeleteWatchView, WatchesView
+from django_customer_history.watches.pages import (
+    AddWatchView,
+    DeleteWatchView,
+    EnableWatchView,
+    WatchesView,
+)
 
 app_name = "customer_history"
 
@@ -32,6 +37,7 @@ urlpatterns = [
     path("restore/<str:model>/<path:pk>/", UndoView.as_view(), name="restore"),
     path("user/<path:user>/", UserHistoryView.as_view(), name="user"),
     path("watches/", WatchesView.as_view(), name="watches"),
+    path("watches/<int:watch>/enable/", EnableWatchView.as_view(), name="enable_watch"),
     path("watches/<int:watch>/delete/", DeleteWatchView.as_view(), name="delete_watch"),
     path("watches/add/", AddWatchView.as_view(), name="watch_everything"),
     path("watches/add/<str:model>/<path:pk>/", AddWatchView.as_view(), name="watch"),

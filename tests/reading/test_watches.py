@@ -3,16 +3,17 @@
 from io import StringIO
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import translation
 
-from django_customer_history.models import Watch
+from django_customer_history.models import Entry, Watch
 from django_customer_history.watches import delivery
-from django_customer_history.watches.secrets import secret_of
+from django_customer_history.watches.secrets import secrets_of
 from tests.contrib.servers import receiver
-from tests.projects.crm.models import Customer
+from tests.projects.crm.models import Customer, Referral
 from tests.reading.conftest import HIDDEN, grant
 from tests.servers.ports import free_port
 
@@ -90,6 +91,28 @@ class TestMail:
         with pytest.raises(CommandError, match="1 of the watches failed"):
             run()
         assert Watch.objects.get().problem.startswith("The last delivery failed.")
+
+    def test_language_of_the_owner(self, watch, customer):
+        with translation.override("de"):
+            saved = watch()
+        assert saved.language == "de"
+        Customer.objects.update(name="B")
+        run()
+        assert mail.outbox[0].subject.startswith("Änderungen")
+        User.objects.update(is_active=False)
+        run()
+        assert Watch.objects.get().problem.startswith("Der Eigentümer")
+
+    def test_change_with_two_subjects(self, owner, customer):
+        grant(owner, "view_referral", "view_entry")
+        other = Customer.objects.create(name="Other")
+        client = Client()
+        client.force_login(owner)
+        answers = {"name": "All", "delivery": "email"}
+        assert client.post("/records/watches/add/?kind=create", answers).status_code == 302
+        Referral.objects.create(seller=customer, buyer=other)
+        assert Entry.objects.filter(entity_model="crm.referral").count() == 2
+        assert run()[0].endswith("(All) sent 1 entries.\n")
 
     def test_full_digest_goes_on(self, watch, customer, monkeypatch):
         monkeypatch.setattr(delivery, "MOST_IN_A_DIGEST", 2)
@@ -215,8 +238,61 @@ class TestWebhook:
             run()
             run()
         ((headers, body),) = kept.requests
-        message = standardwebhooks.Webhook(secret_of(saved)).verify(body, headers)
+        message = standardwebhooks.Webhook(secrets_of(saved)[0]).verify(body, headers)
         assert message["changes"][0]["new"] == "B"
+
+    def test_replaced_secret_key(self, watch, customer, monkeypatch, settings):
+        standardwebhooks = pytest.importorskip("standardwebhooks")
+        saved = watch(delivery="webhook", url="https://example.com/hook")
+        with receiver() as (kept, url):
+            monkeypatch.setattr(delivery, "ALLOWS_PRIVATE", True)
+            Watch.objects.update(url=url)
+            saved.refresh_from_db()
+            (former,) = secrets_of(saved)
+            settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+            settings.SECRET_KEY = "another"
+            Customer.objects.update(name="B")
+            run()
+        ((headers, body),) = kept.requests
+        secrets = secrets_of(saved)
+        assert secrets[1] == former != secrets[0]
+        for secret in secrets:
+            standardwebhooks.Webhook(secret).verify(body, headers)
+
+    @pytest.mark.parametrize("statuses", [[500] * 5, [410]], ids=["five runs", "gone"])
+    def test_disabled_after_failures(self, watch, reader, customer, monkeypatch, statuses):
+        pytest.importorskip("standardwebhooks")
+        saved = watch(delivery="webhook", url="https://example.com/hook")
+        Customer.objects.update(name="B")
+        with receiver() as (kept, url):
+            monkeypatch.setattr(delivery, "ALLOWS_PRIVATE", True)
+            Watch.objects.update(url=url)
+            kept.statuses = list(statuses)
+            runs = len(statuses)
+            for number in range(runs):
+                assert not Watch.objects.get().is_disabled, number
+                with pytest.raises(CommandError, match="1 of the watches failed"):
+                    run()
+            assert run() == ("", "")
+            assert len(kept.requests) == runs
+            entry = Entry.objects.get(action="Webhook Disabled")
+            assert (entry.entity_model, entry.entity_id, dict(entry.changes)) == (
+                "customer_history.watch",
+                str(saved.pk),
+                {"problem": [None, f"The webhook answered with status {statuses[-1]}."]},
+            )
+            assert "Enable" in reader.get("/records/watches/").content.decode()
+            assert reader.post(f"/records/watches/{saved.pk}/enable/").status_code == 302
+            run()
+        assert len(kept.requests) == runs + 1
+        enabled = Watch.objects.get()
+        assert (enabled.failures, enabled.is_disabled, enabled.problem) == (0, False, "")
+
+    def test_others_cannot_enable(self, watch, stranger):
+        saved = watch()
+        Watch.objects.update(is_disabled=True)
+        assert stranger.post(f"/records/watches/{saved.pk}/enable/").status_code == 404
+        assert Watch.objects.get().is_disabled
 
     def test_private_address_is_refused(self, watch, customer):
         pytest.importorskip("standardwebhooks")

@@ -224,12 +224,30 @@ class Migration(migrations.Migration):
                         verbose_name="condition on the new value",
                     ),
                 ),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True, editable=False, max_length=35, verbose_name="language"
+                    ),
+                ),
                 ("position", models.UUIDField(editable=False, null=True, verbose_name="position")),
                 (
                     "problem",
                     models.CharField(
                         blank=True, editable=False, max_length=255, verbose_name="problem"
                     ),
+                ),
+                (
+                    "failures",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        editable=False,
+                        verbose_name="failed runs one after the other",
+                    ),
+                ),
+                (
+                    "is_disabled",
+                    models.BooleanField(default=False, editable=False, verbose_name="disabled"),
                 ),
             ],
             options={

@@ -1,4 +1,4 @@
-"""Pages: save filters as a watch, list one's own watches, and delete them."""
+"""Pages: save filters as a watch, list one's own watches, enable and delete them."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -7,18 +7,19 @@ from django import forms
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import URLValidator
+from django.db import connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.views.decorators.csrf import csrf_protect
 
+from django_customer_history.backends import microsecond_of
 from django_customer_history.exceptions import InvalidFilterError, NotFoundError
-from django_customer_history.keys import lowest_uuid_at
+from django_customer_history.keys import datetime_of, lowest_uuid_at
 from django_customer_history.models import Watch
 from django_customer_history.reading.filter_values import field_name_of
 from django_customer_history.reading.time_zones import in_time_zone_of
@@ -27,7 +28,7 @@ from django_customer_history.tab.query import TabQuery
 from django_customer_history.tab.urls import route_url, with_query
 from django_customer_history.values.encoding import key_text
 from django_customer_history.watches.conditions import check_condition
-from django_customer_history.watches.secrets import secret_of
+from django_customer_history.watches.secrets import secrets_of
 from django_customer_history.watches.timelines import timeline_of
 
 
@@ -103,7 +104,6 @@ class AddWatchView(_WatchView):
         except PermissionDenied:
             form.add_error("delivery", gettext("You may not export this history."))
             return self._answer(request, form)
-        watch.position = lowest_uuid_at(timezone.now())
         watch.save()
         return redirect("customer_history:watches")
 
@@ -114,6 +114,7 @@ class AddWatchView(_WatchView):
             subject_model=kwargs.get("model", "").lower(),
             subject_id=kwargs.get("pk", ""),
             query=urlencode(TabQuery.read(request.GET).filter_values),
+            language=get_language() or "",
         )
         try:
             with in_time_zone_of(request.user):
@@ -123,9 +124,12 @@ class AddWatchView(_WatchView):
         return watch
 
     def _check(self, request: HttpRequest, watch: Watch) -> None:
-        """Check that the field exists and that the delivery is allowed."""
+        """Check that the field exists and that the delivery is allowed; set the position."""
         with in_time_zone_of(request.user):
-            timeline_of(watch, request.user)
+            timeline = timeline_of(watch, request.user)
+            # By the clock of the database that has the log, as entries are.
+            log = connections[timeline.queryset.db_of_writing]
+            watch.position = lowest_uuid_at(datetime_of(microsecond_of(log)))
             if watch.field:
                 asked = Watch(
                     subject_model=watch.subject_model,
@@ -153,11 +157,22 @@ class WatchesView(_WatchView):
                 "watch": watch,
                 "link": _link(watch),
                 "filters": parse_qsl(watch.query),
-                "secret": secret_of(watch) if watch.delivery == Watch.WEBHOOK else None,
+                "secret": secrets_of(watch)[0] if watch.delivery == Watch.WEBHOOK else None,
             }
             for watch in own
         ]
         return render(request, "customer_history/watches.html", {"watches": rows})
+
+
+class EnableWatchView(_WatchView):
+    """Enable a webhook of the reader that failed too often."""
+
+    def post(self, request: HttpRequest, watch: int) -> HttpResponse:
+        """Enable it, and go back to the list. The next run goes on from its position."""
+        found = get_object_or_404(Watch, pk=watch, owner=key_text(request.user))
+        found.failures, found.is_disabled, found.problem = 0, False, ""
+        found.save(update_fields=["failures", "is_disabled", "problem"])
+        return redirect("customer_history:watches")
 
 
 class DeleteWatchView(_WatchView):

@@ -6,6 +6,7 @@ that a receiver can leave out what it has.
 
 import http.client
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import SplitResult
@@ -31,7 +32,8 @@ FIRST_WAIT = 1.0
 _LONGEST_WAIT = 60.0
 _LONGEST_MESSAGE = 256 * 1024
 """In bytes: a longer message has no changes, only their number."""
-_GONE = 410
+GONE = 410
+"""The status by which a receiver says that nothing should be sent any more."""
 
 
 class Webhook(Target):
@@ -99,7 +101,7 @@ class Webhook(Target):
             if 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
                 return
             problem = f"status {answer.status}"
-            if answer.status == _GONE:
+            if answer.status == GONE:
                 self._disable(problem)
             wait = min(max(wait, answer.wait or 0.0), _LONGEST_WAIT)
         self._failures += 1
@@ -114,7 +116,7 @@ class Webhook(Target):
             entry,
             url=destination.url,
             form=destination.format,
-            signer=self._signer,
+            signers=[self._signer],
             allows_private=destination.allows_private,
         )
 
@@ -148,10 +150,13 @@ def post_signed(
     *,
     url: SplitResult,
     form: MessageFormat,
-    signer: Any,
+    signers: Sequence[Any],
     allows_private: bool,
 ) -> Answer:
-    """Send an entry once, signed, and return the answer. Raises what `post` raises."""
+    """Send an entry once and return the answer. Raises what `post` raises.
+
+    There is a signature for each signer: while a secret is replaced, the receiver may know either.
+    """
     content = form.encoded(entry, limit=_LONGEST_MESSAGE)
     # The library takes a datetime in UTC.
     now = datetime.now(UTC)
@@ -160,6 +165,8 @@ def post_signed(
         "User-Agent": "django-customer-history",
         "webhook-id": str(entry.id),
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signer.sign(str(entry.id), now, content.decode()),
+        "webhook-signature": " ".join(
+            one.sign(str(entry.id), now, content.decode()) for one in signers
+        ),
     }
     return post(url, content, headers, allows_private=allows_private)
