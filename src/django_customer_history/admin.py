@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,9 +17,10 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from django_customer_history.access.confidential import is_weaker
+from django_customer_history.access.mark_form import ConfidentialFieldForm, field_name, model_name
 from django_customer_history.access.permissions import (
     Reader,
+    confidential_permission_name,
     confidential_permission_of,
     may_see,
     readable_models,
@@ -31,7 +31,6 @@ from django_customer_history.exceptions import (
     InvalidFilterError,
     NotFoundError,
 )
-from django_customer_history.masks import as_mask
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
@@ -39,8 +38,7 @@ from django_customer_history.models import (
 )
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.registration.fields import field_of, is_part_of_key
-from django_customer_history.registration.registry import Registration, registry
+from django_customer_history.registration.registry import registry
 from django_customer_history.tab.calendar import (
     Calendar,
     build_calendar,
@@ -60,49 +58,20 @@ from django_customer_history.tab.undo_page import UndoView
 from django_customer_history.tab.urls import page_url
 
 
-class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A confidential field of a registered model."""
+class _MarkedModel(admin.SimpleListFilter):
+    """The models that have marks, by their verbose names."""
 
-    model = forms.ChoiceField()
+    title = ConfidentialField._meta.get_field("model").verbose_name
+    parameter_name = "model"
 
-    class Meta:
-        model = ConfidentialField
-        fields = ("model", "field", "label", "mask")
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the models that have marks."""
+        labels = ConfidentialField.objects.order_by().values_list("model", flat=True).distinct()
+        return sorted(((label, model_name(label)) for label in labels), key=lambda one: one[1])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choices = [(one.model._meta.label_lower, one.model._meta.label) for one in registry]
-        self.fields["model"].choices = sorted(choices)  # type: ignore[attr-defined]
-        name = ConfidentialField._meta.get_field("model").verbose_name
-        self.fields["model"].label = capfirst(name)
-
-    def clean(self) -> dict[str, Any] | None:
-        """Check that the field exists, is not a primary key, and has keys only if it is JSON."""
-        cleaned = super().clean() or {}
-        registration = registry.find(cleaned.get("model", ""))
-        root, _dot, path = cleaned.get("field", "").partition(".")
-        if registration is None or not root:
-            return cleaned
-        known = field_of(registration.model, root)
-        if known is None:
-            names = sorted(one.name for one in registration.model._meta.fields)
-            raise ValidationError(
-                {"field": _("This field does not exist. The fields are: %s.") % ", ".join(names)}
-            )
-        if is_part_of_key(known):
-            raise ValidationError({"field": _("A key cannot be confidential: it is part of URLs.")})
-        if path and not isinstance(known, models.JSONField):
-            raise ValidationError({"field": _("Only JSON fields have keys.")})
-        self._check_mask(registration, cleaned)
-        return cleaned
-
-    def _check_mask(self, registration: Registration, cleaned: dict[str, Any]) -> None:
-        """Refuse a mask that shows more than the one that the registration has."""
-        registered = registration.confidential.get(cleaned.get("field", ""))
-        if registered is not None and is_weaker(cleaned.get("mask", ""), as_mask(registered)):
-            raise ValidationError(
-                {"mask": _("The registration hides more. Choose its mask, or hide everything.")}
-            )
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the marks of the chosen model."""
+        return queryset.filter(model=self.value()) if self.value() else queryset
 
 
 @admin.register(ConfidentialField)
@@ -110,9 +79,48 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The confidential fields. Changes to them are logged."""
 
     form = ConfidentialFieldForm
-    list_display = ("model", "field", "label", "mask")
-    list_filter = ("model",)
+    list_display = ("model_name", "field_name", "label", "mask")
+    list_filter = (_MarkedModel,)
     search_fields = ("model", "field", "label")
+
+    @admin.display(description=_("model"), ordering="model")
+    def model_name(self, mark: ConfidentialField) -> str:
+        """Return the verbose name of the model."""
+        return model_name(mark.model)
+
+    @admin.display(description=_("field"), ordering="field")
+    def field_name(self, mark: ConfidentialField) -> str:
+        """Return the verbose name of the field."""
+        return field_name(mark)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Say what the new mark hides, and which permission shows it."""
+        response = super().response_add(request, obj, post_url_continue)
+        self._explain(request, obj)
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say what the mark hides now, and which permission shows it."""
+        response = super().response_change(request, obj)
+        self._explain(request, obj)
+        return response
+
+    def _explain(self, request: HttpRequest, mark: ConfidentialField) -> None:
+        registration = registry.find(mark.model)
+        if registration is not None:
+            name = confidential_permission_name(registration.model, mark.field, mark.label)
+            text = _(
+                "“%(field)s” of “%(model)s” is now masked in all entries, old and new. Users see"
+                " its values with the permission “%(permission)s”."
+            )
+            values = {
+                "field": field_name(mark),
+                "model": model_name(mark.model),
+                "permission": name,
+            }
+            self.message_user(request, text % values)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the user may change marks, and see the values that this one hides."""

@@ -506,12 +506,12 @@ class TestAdmin:
             (
                 "de",
                 "Alles verbergen",
-                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
+                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, text.",
             ),
             (
                 "es",
                 "Ocultar todo",
-                "Este campo no existe. Campos disponibles: customer, id, text.",
+                "Este campo no existe. Campos disponibles: customer, text.",
             ),
         ],
     )

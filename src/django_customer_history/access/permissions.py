@@ -18,6 +18,7 @@ needs the permission for the model; backends are asked with an instance rebuilt 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from django.apps import apps
@@ -42,7 +43,9 @@ VIEW_EVERY_CONFIDENTIAL_VALUE = "customer_history.view_confidential"
 EXPORT_EVERYTHING = "customer_history.export_entry"
 UNDO_EVERYTHING = "customer_history.undo_entry"
 
+_VIEW_CONFIDENTIAL = "view_confidential_"
 _LONGEST_CODENAME = 100
+_LONGEST_NAME = 255
 _DJANGOS_OWN_CHECKS = (BaseBackend.has_perm, ModelBackend.has_perm)
 
 
@@ -178,7 +181,19 @@ def confidential_permission(model: type[models.Model], field: str) -> str:
 def confidential_permission_of(model: str, field: str) -> str:
     """Return the same for a model that is given by its label, and may be removed."""
     app_label, _, model_name = model.partition(".")
-    return _permission(app_label, f"view_confidential_{model_name}_{field.replace('.', '__')}")
+    return _permission(app_label, f"{_VIEW_CONFIDENTIAL}{model_name}_{field.replace('.', '__')}")
+
+
+@lru_cache(maxsize=1_000)
+def confidential_permission_name(model: type[models.Model], field: str, label: str = "") -> str:
+    """Return what people call that permission: `Permission.name`.
+
+    `label` is the label that a mark gives the field; empty: the verbose name of the field is used.
+    """
+    # Like the names of Django's own permissions: stored once, without translation.
+    with translation.override(None):
+        field_label = label or str(getattr(field_of(model, field), "verbose_name", field))
+        return f"Can see the {field_label} of {model._meta.verbose_name} unmasked"[:_LONGEST_NAME]
 
 
 def _permission(app_label: str, codename: str) -> str:
@@ -329,12 +344,17 @@ def _create(using: str, model: type[models.Model], names: dict[str, str], tables
     content_types = tables.content_type._default_manager.db_manager(using)
     content_type = content_types.get_for_model(model, for_concrete_model=False)
     manager = tables.permission._default_manager.using(using)
-    existing = set(manager.filter(content_type=content_type).values_list("codename", flat=True))
+    existing = {one.codename: one for one in manager.filter(content_type=content_type)}
     manager.bulk_create(
-        tables.permission(codename=codename, name=name[:255], content_type=content_type)
+        tables.permission(codename=codename, name=name[:_LONGEST_NAME], content_type=content_type)
         for codename, name in names.items()
         if codename not in existing
     )
+    # Pages name these permissions to readers, who must find them under the same name.
+    for codename, name in names.items():
+        known = existing.get(codename)
+        if known is not None and known.name != name and codename.startswith(_VIEW_CONFIDENTIAL):
+            manager.filter(pk=known.pk).update(name=name)
 
 
 def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -351,14 +371,8 @@ def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator
 
 
 def _confidential(model: type[models.Model], field: str, label: str) -> tuple[str, str]:
-    with translation.override(None):
-        field_label = label or _verbose_name(model, field)
-        name = f"Can see the {field_label} of {model._meta.verbose_name} unmasked"
+    name = confidential_permission_name(model, field, label)
     return _codename(confidential_permission(model, field)), name
-
-
-def _verbose_name(model: type[models.Model], field: str) -> str:
-    return str(getattr(field_of(model, field), "verbose_name", field))
 
 
 def _codename(permission: str) -> str:
