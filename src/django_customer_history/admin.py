@@ -1,5 +1,6 @@
 """The admin: the log, confidential fields, and the History page of the project's own models."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -17,11 +18,16 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from django_customer_history.access.mark_form import ConfidentialFieldForm, field_name, model_name
+from django_customer_history.access.mark_form import (
+    ConfidentialFieldForm,
+    effect_of,
+    field_name,
+    model_name,
+)
 from django_customer_history.access.permissions import (
     Reader,
-    confidential_permission_name,
     confidential_permission_of,
+    may_export_all,
     may_see,
     readable_models,
 )
@@ -98,29 +104,14 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """Say what the new mark hides, and which permission shows it."""
         response = super().response_add(request, obj, post_url_continue)
-        self._explain(request, obj)
+        self.message_user(request, effect_of(obj))
         return response
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         """Say what the mark hides now, and which permission shows it."""
         response = super().response_change(request, obj)
-        self._explain(request, obj)
+        self.message_user(request, effect_of(obj))
         return response
-
-    def _explain(self, request: HttpRequest, mark: ConfidentialField) -> None:
-        registration = registry.find(mark.model)
-        if registration is not None:
-            name = confidential_permission_name(registration.model, mark.field, mark.label)
-            text = _(
-                "“%(field)s” of “%(model)s” is now masked in all entries, old and new. Users see"
-                " its values with the permission “%(permission)s”."
-            )
-            values = {
-                "field": field_name(mark),
-                "model": model_name(mark.model),
-                "permission": name,
-            }
-            self.message_user(request, text % values)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the user may change marks, and see the values that this one hides."""
@@ -189,8 +180,11 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """Show a page of the entries that the user may read."""
         tab = build_tab(request, Timeline.of_everything(request.user), url=None, in_admin=True)
-        zone = reader_time_zone(request.user)
-        calendar = build_calendar(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
+        query, zone = TabQuery.read(request.GET), reader_time_zone(request.user)
+        if may_export_all(request.user):
+            link = query.link({"format": ["csv"]}, keep_other_parameters=False)
+            tab = replace(tab, export_link=self._url("entry_export") + link, exports_by_form=True)
+        calendar = build_calendar(query, Entry.objects.all(), zone=zone)
         return self._render_tab(request, tab, calendar)
 
     def change_view(
@@ -218,8 +212,28 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise Http404
         return self._render_tab(request, tab)
 
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Return a file of the entries that match the filters in the query string, and log it.
+
+        Raises `PermissionDenied` if the user may not export everything that the log shows them.
+        """
+        if request.method != "POST":
+            # What was wrong with a download is said here, with links to the other filters.
+            query = TabQuery.read(request.GET).link()
+            return redirect(self._url("entry_changelist") + query)
+        timeline = Timeline.of_everything(request.user)
+        if not may_export_all(request.user):
+            raise PermissionDenied
+        try:
+            return download(request, timeline)
+        except InvalidFilterError as error:
+            tab = filter_error_tab(request, timeline, errors=error.errors)
+        except ForeignRequestError:
+            tab = error_tab(request, "site")
+        return self._render_tab(request, tab)
+
     def get_urls(self) -> list[URLPattern]:
-        """Return the URLs, with those of the pages that undo."""
+        """Return the URLs, with those of the export and of the pages that undo."""
         view = self.admin_site.admin_view(self.undo_view)
         pages = (
             ("undo/<uuid:entry>/", "undo"),
@@ -227,7 +241,12 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             ("restore/<str:model>/<path:pk>/", "restore"),
         )
         own = [path(route, view, name=f"customer_history_{name}") for route, name in pages]
-        return [*own, *super().get_urls()]
+        export = path(
+            "export/",
+            self.admin_site.admin_view(self.export_view),
+            name="customer_history_entry_export",
+        )
+        return [export, *own, *super().get_urls()]
 
     def undo_view(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """Preview an undo, or undo: the page of the tab, in the admin."""
@@ -245,8 +264,11 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Redirect to the entry. Entries never change, so they have no history of their own."""
-        page = "admin:customer_history_entry_change"
-        return redirect(reverse(page, args=[object_id], current_app=self.admin_site.name))
+        return redirect(self._url("entry_change", object_id))
+
+    def _url(self, page: str, *args: str) -> str:
+        name = f"admin:customer_history_{page}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
 
     def _render_tab(
         self, request: HttpRequest, tab: Tab, calendar: Calendar | None = None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.html import format_html, format_html_join
@@ -13,6 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_customer_history.access.confidential import is_weaker
+from django_customer_history.access.permissions import confidential_permission_name
 from django_customer_history.masks import as_mask
 from django_customer_history.models import ConfidentialField
 from django_customer_history.registration.fields import field_of, is_part_of_key
@@ -108,6 +110,20 @@ def field_name(mark: ConfidentialField) -> str:
         None if registration is None else field_of(registration.model, mark.field.partition(".")[0])
     )
     return mark.field if known is None else _with_name(known, mark.field)
+
+
+def effect_of(mark: ConfidentialField) -> str:
+    """Return a sentence that says what a mark hides, and which permission shows it."""
+    text = _(
+        "“%(field)s” of “%(model)s” is now masked in all entries, old and new. Users see its"
+        " values with the permission “%(permission)s”."
+    )
+    model = apps.get_model(mark.model)
+    return text % {
+        "field": field_name(mark),
+        "model": model_name(mark.model),
+        "permission": confidential_permission_name(model, mark.field, mark.label),
+    }
 
 
 def _name_of(registration: Registration) -> str:

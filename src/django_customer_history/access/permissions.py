@@ -128,6 +128,12 @@ def exportable_models(reader: Reader) -> list[str] | None:
     ]
 
 
+def may_export_all(reader: Reader) -> bool:
+    """Return whether a user may export the history of every subject model that they may read."""
+    exportable, readable = exportable_models(reader), readable_models(reader)
+    return exportable is None or (readable is not None and {*readable} <= {*exportable})
+
+
 def subject_models() -> list[type[models.Model]]:
     """Return the models whose rows have a History tab."""
     return [registration.model for registration in registry if registration.is_subject]
