@@ -320,7 +320,10 @@ class HistoryAdminMixin(_Base):
         registration = registry.find(self.opts.label_lower)
         if registration is None or not registration.is_subject:
             return super().history_view(request, object_id, extra_context)
-        timeline = self._timeline(request, unquote(object_id))
+        record = self.get_object(request, unquote(object_id))
+        timeline = self._timeline(request, unquote(object_id), record)
+        # An archived record has no page to which the template could link.
+        extra_context = {"object": record, **(extra_context or {})}
         if request.method == "POST":
             return self._tab(request, timeline, extra_context, reveals=True)
         if not is_download(request):
@@ -331,20 +334,37 @@ class HistoryAdminMixin(_Base):
             tab = filter_error_tab(request, timeline, errors=error.errors)
         except ForeignRequestError:
             tab = error_tab(request, "site")
-        return self._page(request, timeline, tab, extra_context)
+        return self._page(request, tab, extra_context)
 
-    def _timeline(self, request: HttpRequest, key: str) -> Timeline:
-        record = self.get_object(request, key)
+    def get_history_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Return the records whose history the user may open here, archived ones included.
+
+        These are all rows of the model, also those that its default manager hides. If the admin
+        has a `get_queryset` of its own, which may limit what each user sees, they are those of
+        `get_queryset`: override this method, too, with the same limits.
+        """
+        if type(self).get_queryset is admin.ModelAdmin.get_queryset:
+            return self.model._base_manager.all()
+        return self.get_queryset(request)
+
+    def _timeline(self, request: HttpRequest, key: str, record: models.Model | None) -> Timeline:
         if not self.has_view_or_change_permission(request, record):
             raise PermissionDenied
         try:
             timeline = Timeline.of_subject(cast("Reader", request.user), self.model, key)
         except NotFoundError as error:
             raise Http404 from error
-        # A record that the admin's queryset hides from this user must not have a history here.
-        if (record is None and timeline.subject is not None) or not timeline.is_known():
+        hidden = timeline.subject if record is None else None
+        if not timeline.is_known():
+            raise Http404
+        if hidden is not None and not self._is_archived(request, hidden):
             raise Http404
         return timeline
+
+    def _is_archived(self, request: HttpRequest, record: models.Model) -> bool:
+        """Return whether a record without a page here is only archived, not kept from the user."""
+        found = self.get_history_queryset(request).filter(pk=record.pk)
+        return found.exists() and self.has_view_or_change_permission(request, record)
 
     def _tab(
         self,
@@ -355,20 +375,15 @@ class HistoryAdminMixin(_Base):
         reveals: bool = False,
     ) -> TemplateResponse:
         tab = build_tab(request, timeline, url=page_url(request), reveals=reveals, in_admin=True)
-        return self._page(request, timeline, tab, extra_context)
+        return self._page(request, tab, extra_context)
 
     def _page(
-        self,
-        request: HttpRequest,
-        timeline: Timeline,
-        tab: Tab,
-        extra_context: dict[str, Any] | None,
+        self, request: HttpRequest, tab: Tab, extra_context: dict[str, Any] | None
     ) -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
             "history": tab,
             "label": tab.page.subject_label,
-            "object": timeline.subject,
             "opts": self.opts,
             "module_name": str(self.opts.verbose_name_plural),
             **(extra_context or {}),
