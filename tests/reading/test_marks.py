@@ -273,6 +273,62 @@ class TestMasking:
         assert "123-45" not in content + page
 
 
+class TestNamesOfPermissions:
+    """Masks name the permission as the admin does."""
+
+    def hint(self, reader, customer):
+        page = reader.get(f"/customers/{customer.pk}/history/?kind=update").content.decode()
+        found = re.findall(r'title="Hidden. You need the permission “(.*?)”', page)
+        return set(found)
+
+    def stored(self):
+        return Permission.objects.get(codename="view_confidential_customer_rate").name
+
+    def test_of_a_mark(self, reader, customer):
+        Customer.objects.update(rate="44.99")
+        mark = ConfidentialField.objects.create(model="crm.customer", field="rate")
+        assert self.hint(reader, customer) == {"Can see the rate of customer unmasked"}
+        assert self.stored() == "Can see the rate of customer unmasked"
+        mark.label = "Price"
+        mark.save()
+        assert self.hint(reader, customer) == {"Can see the Price of customer unmasked"}
+        assert self.stored() == "Can see the Price of customer unmasked"
+
+    def test_of_a_removed_mark(self, reader, customer):
+        """Its label is not known any more: the codename is."""
+        Customer.objects.update(rate="44.99")
+        ConfidentialField.objects.create(model="crm.customer", field="rate", label="Price").delete()
+        assert self.hint(reader, customer) == {"crm.view_confidential_customer_rate"}
+        assert self.stored() == "Can see the Price of customer unmasked"
+
+    def test_of_all_confidential_values(self, reader, customer):
+        Entry.objects.create(
+            timestamp=timezone.now(),
+            kind="update",
+            action="Update",
+            subject_model="crm.customer",
+            subject_id=str(customer.pk),
+            entity_model="crm.customer",
+            entity_id=str(customer.pk),
+            changes={"dropped": ["old value", "new value"]},
+            source="web",
+        )
+        page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
+        assert "“Can view every confidential value in the history”" in page
+
+    def test_migrate_corrects_the_name(self, customer):
+        names = Permission.objects.filter(codename="view_confidential_customer_ssn")
+        names.update(name="Can see the former name of customer unmasked")
+        create_permissions("default")
+        assert names.get().name == "Can see the ssn of customer unmasked"
+
+    def test_other_names_stay(self, customer):
+        names = Permission.objects.filter(codename="view_customer_history")
+        names.update(name="Own words")
+        create_permissions("default")
+        assert names.get().name == "Own words"
+
+
 class TestReveal:
     def test_a_reveal_is_logged(self, reader, user, customer, log):
         grant(user, "view_confidential_customer_ssn")

@@ -30,7 +30,7 @@ from django.db import connections, models, router
 from django.utils import translation
 
 from django_customer_history.exceptions import NotFoundError
-from django_customer_history.models import ConfidentialField
+from django_customer_history.models import ConfidentialField, Entry
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import (
     Registration,
@@ -40,6 +40,7 @@ from django_customer_history.registration.renames import Rename, renames
 
 VIEW_EVERYTHING = "customer_history.view_entry"
 VIEW_EVERY_CONFIDENTIAL_VALUE = "customer_history.view_confidential"
+NAME_OF_VIEW_EVERY_CONFIDENTIAL_VALUE = dict(Entry._meta.permissions)["view_confidential"]
 EXPORT_EVERYTHING = "customer_history.export_entry"
 UNDO_EVERYTHING = "customer_history.undo_entry"
 
