@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.apps import apps
@@ -84,6 +84,7 @@ class _FieldInput(forms.TextInput):
     """
 
     class Media:
+        css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("customer_history/marks.css",)}
         js = ("customer_history/marks.js",)
 
     def render(
