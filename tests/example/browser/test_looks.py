@@ -67,6 +67,14 @@ class TestPrint:
         expect(part).to_have_count(0)
         assert page.complaints == []
 
+    def test_addresses_are_not_broken(self, visit):
+        page = visit(viewport={"width": 1031, "height": 728})  # A4 across, without its margins.
+        page.emulate_media(media="print")
+        lines = page.locator(".customer-history-ip-address bdi").evaluate_all(
+            "(all) => all.map((one) => one.getClientRects().length)"
+        )
+        assert set(lines) == {1}
+
     def test_print_view_without_a_script(self, visit, first_page):
         page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
         expect(page.locator(".customer-history-values dl").first).to_be_visible()
