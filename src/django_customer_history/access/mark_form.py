@@ -119,7 +119,7 @@ def effect_of(mark: ConfidentialField) -> str:
         "“%(field)s” of “%(model)s” is now masked in all entries, old and new. Users see its"
         " values with the permission “%(permission)s”."
     )
-    model = apps.get_model(mark.model)
+    model: type[models.Model] = apps.get_model(mark.model)
     return text % {
         "field": field_name(mark),
         "model": model_name(mark.model),
