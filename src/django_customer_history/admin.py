@@ -219,7 +219,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """
         if request.method != "POST":
             # What was wrong with a download is said here, with links to the other filters.
-            query = TabQuery.read(request.GET).link()
+            query = TabQuery.read(request.GET).link(keep=("before", "entry", "filter"))
             return redirect(self._url("entry_changelist") + query)
         timeline = Timeline.of_everything(request.user)
         if not may_export_all(request.user):

@@ -8,8 +8,10 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!model || !field || !list) return;
 
   const options = [...list.options];
-  /* A theme can replace the menu by one that sends no events: look when the list is needed. */
-  field.addEventListener("focus", () => {
+  const narrow = () => {
     list.replaceChildren(...options.filter((one) => !model.value || one.dataset.model === model.value));
-  });
+  };
+  model.addEventListener("change", narrow);
+  /* A theme can replace the menu by one that sends no such events. */
+  field.addEventListener("focus", narrow);
 });
