@@ -122,7 +122,7 @@ class TestAdmin:
         assert ">Quantity</td>" in text
         assert "udf.code_word" not in text
 
-    def test_message_says_what_the_mark_does(self, staff):
+    def test_message_says_what_it_does(self, staff):
         data = {"model": "crm.customer", "field": "rate", "label": "Price", "mask": "full"}
         url = "/admin/customer_history/confidentialfield/"
         text = html.unescape(staff.post(f"{url}add/", data, follow=True).content.decode())
