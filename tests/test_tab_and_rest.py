@@ -166,7 +166,7 @@ class TestTab:
         text = reader.get(urls(customer)["view"]).content.decode()
         for state in ("null", "blank", "masked", "secret"):
             assert f"customer-history-{state}" in text
-        assert "crm.view_confidential_customer_ssn" in text
+        assert "Can see the ssn of customer unmasked" in text
 
     def test_number_of_statements(self, reader, customer, django_assert_max_num_queries):
         for number in range(20):

@@ -1,12 +1,12 @@
 """The admin: the log, confidential fields, and the History page of the project's own models."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,10 +18,16 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 
-from django_customer_history.access.confidential import is_weaker
+from django_customer_history.access.mark_form import (
+    ConfidentialFieldForm,
+    effect_of,
+    field_name,
+    model_name,
+)
 from django_customer_history.access.permissions import (
     Reader,
     confidential_permission_of,
+    may_export_all,
     may_see,
     readable_models,
 )
@@ -31,7 +37,6 @@ from django_customer_history.exceptions import (
     InvalidFilterError,
     NotFoundError,
 )
-from django_customer_history.masks import as_mask
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
@@ -39,8 +44,7 @@ from django_customer_history.models import (
 )
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
-from django_customer_history.registration.fields import field_of, is_part_of_key
-from django_customer_history.registration.registry import Registration, registry
+from django_customer_history.registration.registry import registry
 from django_customer_history.tab.calendar import (
     Calendar,
     build_calendar,
@@ -60,49 +64,20 @@ from django_customer_history.tab.undo_page import UndoView
 from django_customer_history.tab.urls import page_url
 
 
-class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A confidential field of a registered model."""
+class _MarkedModel(admin.SimpleListFilter):
+    """The models that have marks, by their verbose names."""
 
-    model = forms.ChoiceField()
+    title = ConfidentialField._meta.get_field("model").verbose_name
+    parameter_name = "model"
 
-    class Meta:
-        model = ConfidentialField
-        fields = ("model", "field", "label", "mask")
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the models that have marks."""
+        labels = ConfidentialField.objects.order_by().values_list("model", flat=True).distinct()
+        return sorted(((label, model_name(label)) for label in labels), key=lambda one: one[1])
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choices = [(one.model._meta.label_lower, one.model._meta.label) for one in registry]
-        self.fields["model"].choices = sorted(choices)  # type: ignore[attr-defined]
-        name = ConfidentialField._meta.get_field("model").verbose_name
-        self.fields["model"].label = capfirst(name)
-
-    def clean(self) -> dict[str, Any] | None:
-        """Check that the field exists, is not a primary key, and has keys only if it is JSON."""
-        cleaned = super().clean() or {}
-        registration = registry.find(cleaned.get("model", ""))
-        root, _dot, path = cleaned.get("field", "").partition(".")
-        if registration is None or not root:
-            return cleaned
-        known = field_of(registration.model, root)
-        if known is None:
-            names = sorted(one.name for one in registration.model._meta.fields)
-            raise ValidationError(
-                {"field": _("This field does not exist. The fields are: %s.") % ", ".join(names)}
-            )
-        if is_part_of_key(known):
-            raise ValidationError({"field": _("A key cannot be confidential: it is part of URLs.")})
-        if path and not isinstance(known, models.JSONField):
-            raise ValidationError({"field": _("Only JSON fields have keys.")})
-        self._check_mask(registration, cleaned)
-        return cleaned
-
-    def _check_mask(self, registration: Registration, cleaned: dict[str, Any]) -> None:
-        """Refuse a mask that shows more than the one that the registration has."""
-        registered = registration.confidential.get(cleaned.get("field", ""))
-        if registered is not None and is_weaker(cleaned.get("mask", ""), as_mask(registered)):
-            raise ValidationError(
-                {"mask": _("The registration hides more. Choose its mask, or hide everything.")}
-            )
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Return the marks of the chosen model."""
+        return queryset.filter(model=self.value()) if self.value() else queryset
 
 
 @admin.register(ConfidentialField)
@@ -110,9 +85,33 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """The confidential fields. Changes to them are logged."""
 
     form = ConfidentialFieldForm
-    list_display = ("model", "field", "label", "mask")
-    list_filter = ("model",)
+    list_display = ("model_name", "field_name", "label", "mask")
+    list_filter = (_MarkedModel,)
     search_fields = ("model", "field", "label")
+
+    @admin.display(description=_("model"), ordering="model")
+    def model_name(self, mark: ConfidentialField) -> str:
+        """Return the verbose name of the model."""
+        return model_name(mark.model)
+
+    @admin.display(description=_("field"), ordering="field")
+    def field_name(self, mark: ConfidentialField) -> str:
+        """Return the verbose name of the field."""
+        return field_name(mark)
+
+    def response_add(
+        self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """Say what the new mark hides, and which permission shows it."""
+        response = super().response_add(request, obj, post_url_continue)
+        self.message_user(request, effect_of(obj))
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        """Say what the mark hides now, and which permission shows it."""
+        response = super().response_change(request, obj)
+        self.message_user(request, effect_of(obj))
+        return response
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the user may change marks, and see the values that this one hides."""
@@ -181,8 +180,11 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         """Show a page of the entries that the user may read."""
         tab = build_tab(request, Timeline.of_everything(request.user), url=None, in_admin=True)
-        zone = reader_time_zone(request.user)
-        calendar = build_calendar(TabQuery.read(request.GET), Entry.objects.all(), zone=zone)
+        query, zone = TabQuery.read(request.GET), reader_time_zone(request.user)
+        if may_export_all(request.user):
+            link = query.link({"format": ["csv"]}, keep_other_parameters=False)
+            tab = replace(tab, export_link=self._url("entry_export") + link, exports_by_form=True)
+        calendar = build_calendar(query, Entry.objects.all(), zone=zone)
         return self._render_tab(request, tab, calendar)
 
     def change_view(
@@ -210,8 +212,28 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             raise Http404
         return self._render_tab(request, tab)
 
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Return a file of the entries that match the filters in the query string, and log it.
+
+        Raises `PermissionDenied` if the user may not export everything that the log shows them.
+        """
+        if request.method != "POST":
+            # What was wrong with a download is said here, with links to the other filters.
+            query = TabQuery.read(request.GET).link(keep=("before", "entry", "filter"))
+            return redirect(self._url("entry_changelist") + query)
+        timeline = Timeline.of_everything(request.user)
+        if not may_export_all(request.user):
+            raise PermissionDenied
+        try:
+            return download(request, timeline)
+        except InvalidFilterError as error:
+            tab = filter_error_tab(request, timeline, errors=error.errors)
+        except ForeignRequestError:
+            tab = error_tab(request, "site")
+        return self._render_tab(request, tab)
+
     def get_urls(self) -> list[URLPattern]:
-        """Return the URLs, with those of the pages that undo."""
+        """Return the URLs, with those of the export and of the pages that undo."""
         view = self.admin_site.admin_view(self.undo_view)
         pages = (
             ("undo/<uuid:entry>/", "undo"),
@@ -219,7 +241,12 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             ("restore/<str:model>/<path:pk>/", "restore"),
         )
         own = [path(route, view, name=f"customer_history_{name}") for route, name in pages]
-        return [*own, *super().get_urls()]
+        export = path(
+            "export/",
+            self.admin_site.admin_view(self.export_view),
+            name="customer_history_entry_export",
+        )
+        return [export, *own, *super().get_urls()]
 
     def undo_view(self, request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         """Preview an undo, or undo: the page of the tab, in the admin."""
@@ -237,8 +264,11 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Redirect to the entry. Entries never change, so they have no history of their own."""
-        page = "admin:customer_history_entry_change"
-        return redirect(reverse(page, args=[object_id], current_app=self.admin_site.name))
+        return redirect(self._url("entry_change", object_id))
+
+    def _url(self, page: str, *args: str) -> str:
+        name = f"admin:customer_history_{page}"
+        return reverse(name, args=args, current_app=self.admin_site.name)
 
     def _render_tab(
         self, request: HttpRequest, tab: Tab, calendar: Calendar | None = None
@@ -290,7 +320,10 @@ class HistoryAdminMixin(_Base):
         registration = registry.find(self.opts.label_lower)
         if registration is None or not registration.is_subject:
             return super().history_view(request, object_id, extra_context)
-        timeline = self._timeline(request, unquote(object_id))
+        record = self.get_object(request, unquote(object_id))
+        timeline = self._timeline(request, unquote(object_id), record)
+        # An archived record has no page to which the template could link.
+        extra_context = {"object": record, **(extra_context or {})}
         if request.method == "POST":
             return self._tab(request, timeline, extra_context, reveals=True)
         if not is_download(request):
@@ -301,20 +334,37 @@ class HistoryAdminMixin(_Base):
             tab = filter_error_tab(request, timeline, errors=error.errors)
         except ForeignRequestError:
             tab = error_tab(request, "site")
-        return self._page(request, timeline, tab, extra_context)
+        return self._page(request, tab, extra_context)
 
-    def _timeline(self, request: HttpRequest, key: str) -> Timeline:
-        record = self.get_object(request, key)
+    def get_history_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Return the records whose history the user may open here, archived ones included.
+
+        These are all rows of the model, also those that its default manager hides. If the admin
+        has a `get_queryset` of its own, which may limit what each user sees, they are those of
+        `get_queryset`: override this method, too, with the same limits.
+        """
+        if type(self).get_queryset is admin.ModelAdmin.get_queryset:
+            return self.model._base_manager.all()
+        return self.get_queryset(request)
+
+    def _timeline(self, request: HttpRequest, key: str, record: models.Model | None) -> Timeline:
         if not self.has_view_or_change_permission(request, record):
             raise PermissionDenied
         try:
             timeline = Timeline.of_subject(cast("Reader", request.user), self.model, key)
         except NotFoundError as error:
             raise Http404 from error
-        # A record that the admin's queryset hides from this user must not have a history here.
-        if (record is None and timeline.subject is not None) or not timeline.is_known():
+        hidden = timeline.subject if record is None else None
+        if not timeline.is_known():
+            raise Http404
+        if hidden is not None and not self._is_archived(request, hidden):
             raise Http404
         return timeline
+
+    def _is_archived(self, request: HttpRequest, record: models.Model) -> bool:
+        """Return whether a record without a page here is only archived, not kept from the user."""
+        found = self.get_history_queryset(request).filter(pk=record.pk)
+        return found.exists() and self.has_view_or_change_permission(request, record)
 
     def _tab(
         self,
@@ -325,20 +375,15 @@ class HistoryAdminMixin(_Base):
         reveals: bool = False,
     ) -> TemplateResponse:
         tab = build_tab(request, timeline, url=page_url(request), reveals=reveals, in_admin=True)
-        return self._page(request, timeline, tab, extra_context)
+        return self._page(request, tab, extra_context)
 
     def _page(
-        self,
-        request: HttpRequest,
-        timeline: Timeline,
-        tab: Tab,
-        extra_context: dict[str, Any] | None,
+        self, request: HttpRequest, tab: Tab, extra_context: dict[str, Any] | None
     ) -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
             "history": tab,
             "label": tab.page.subject_label,
-            "object": timeline.subject,
             "opts": self.opts,
             "module_name": str(self.opts.verbose_name_plural),
             **(extra_context or {}),

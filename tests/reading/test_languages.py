@@ -149,7 +149,7 @@ class TestTab:
             (
                 "de",
                 [
-                    "Verborgen. Nötige Berechtigung: crm.view_confidential_customer_ssn.",
+                    "Verborgen. Nötige Berechtigung: „Can see the ssn of customer unmasked“.",
                     "nicht gespeichert",
                     "leer",
                     "war Nein ist jetzt Ja",
@@ -158,7 +158,7 @@ class TestTab:
             (
                 "es",
                 [
-                    "Oculto. Permiso necesario: crm.view_confidential_customer_ssn.",
+                    "Oculto. Permiso necesario: «Can see the ssn of customer unmasked».",
                     "no se guarda",
                     "vacío",
                     "era No ahora es Sí",
@@ -506,12 +506,12 @@ class TestAdmin:
             (
                 "de",
                 "Alles verbergen",
-                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, id, text.",
+                "Dieses Feld gibt es nicht. Vorhandene Felder: customer, text.",
             ),
             (
                 "es",
                 "Ocultar todo",
-                "Este campo no existe. Campos disponibles: customer, id, text.",
+                "Este campo no existe. Campos disponibles: customer, text.",
             ),
         ],
     )

@@ -1,12 +1,15 @@
 """Marks: fields that staff mark as confidential are masked everywhere, also in old entries."""
 
+import html
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from django_customer_history.access.mark_form import field_name, model_name
 from django_customer_history.access.permissions import create_permissions
 from django_customer_history.masks import as_mask
 from django_customer_history.models import (
@@ -55,7 +58,11 @@ class TestAdmin:
         [
             ("crm.customer", "nonsense", "This field does not exist"),
             ("crm.customer", "name.first", "Only JSON fields have keys"),
+            ("crm.customer", "api_token", "its values are never stored"),
+            ("crm.specimen", "json.", "A part of the key is empty"),
+            ("crm.specimen", "json..colour", "A part of the key is empty"),
             ("crm.nothing", "name", "Select a valid choice"),
+            ("", "name", "This field is required"),
         ],
     )
     def test_rejects_unknown_fields(self, staff, model, field, message):
@@ -73,6 +80,79 @@ class TestAdmin:
         )
         content = staff.get("/admin/customer_history/confidentialfield/").content.decode()
         assert "json.colour" in content
+
+    def test_the_same_mark_twice(self, staff):
+        ConfidentialField.objects.create(model="crm.customer", field="rate")
+        answer = staff.post(
+            "/admin/customer_history/confidentialfield/add/",
+            {"model": "crm.customer", "field": "rate", "label": "", "mask": "full"},
+        )
+        assert "with this Model and Field already exists" in answer.content.decode()
+
+    def test_models_are_picked_by_app(self, staff):
+        page = staff.get("/admin/customer_history/confidentialfield/add/")
+        groups = dict(page.context["adminform"].form.fields["model"].choices)
+        assert next(iter(groups)) == ""  # Nothing is chosen at first.
+        assert ("crm.customer", "Customer") in groups["Crm"]
+        assert ("crm.invoiceline", "Invoice line") in groups["Crm"]
+
+    def test_fields_are_suggested(self, staff):
+        page = staff.get("/admin/customer_history/confidentialfield/add/").content.decode()
+        assert re.search(r'<input[^>]* name="field"[^>]* list="id_field_list"', page)
+        assert '<option value="rate" data-model="crm.customer">Customer: Rate</option>' in page
+        assert '<option value="tags" data-model="crm.customer">Customer: Tags</option>' in page
+        assert '<option value="id" ' not in page  # A key.
+        assert '<option value="api_token" ' not in page  # A secret field.
+        assert "customer_history/marks.js" in page
+
+    def test_list_has_verbose_names(self, staff):
+        ConfidentialField.objects.create(model="crm.ticket", field="udf.code_word")
+        ConfidentialField.objects.create(model="crm.invoiceline", field="quantity")
+        ConfidentialField.objects.create(model="removed.model", field="some_field")
+        url = "/admin/customer_history/confidentialfield/"
+        rows = staff.get(url).context["cl"].result_list
+        shown = {(model_name(one.model), field_name(one)) for one in rows}
+        assert shown == {
+            ("Ticket", "Udf (udf.code_word)"),
+            ("Invoice line", "Quantity"),
+            ("removed.model", "some_field"),
+        }
+        text = staff.get(f"{url}?model=crm.invoiceline").content.decode()
+        assert "Invoice line" in text
+        assert ">Quantity</td>" in text
+        assert "udf.code_word" not in text
+
+    def test_message_says_what_it_does(self, staff):
+        data = {"model": "crm.customer", "field": "rate", "label": "Price", "mask": "full"}
+        url = "/admin/customer_history/confidentialfield/"
+        text = html.unescape(staff.post(f"{url}add/", data, follow=True).content.decode())
+        assert (
+            "“Rate” of “Customer” is now masked in all entries, old and new. Users see its values"
+            " with the permission “Can see the Price of customer unmasked”." in text
+        )
+        mark = ConfidentialField.objects.get()
+        data["label"] = "Tariff"
+        answer = staff.post(f"{url}{mark.pk}/change/", data, follow=True)
+        assert "Can see the Tariff of customer unmasked" in answer.content.decode()
+        name = Permission.objects.get(codename="view_confidential_customer_rate").name
+        assert name == "Can see the Tariff of customer unmasked"
+
+    def test_mark_of_a_removed_model(self, staff):
+        mark = ConfidentialField.objects.create(model="removed.model", field="x")
+        url = f"/admin/customer_history/confidentialfield/{mark.pk}/change/"
+        page = staff.get(url).content.decode()
+        assert '<option value="">---------</option>' in page
+        data = {"model": "", "field": "x", "label": "", "mask": "full"}
+        assert "This field is required" in staff.post(url, data).content.decode()
+
+    def test_view_only(self, client, user):
+        mark = ConfidentialField.objects.create(model="crm.customer", field="rate")
+        user.is_staff = True
+        user.save()
+        grant(user, "view_confidentialfield")
+        client.force_login(user)
+        url = f"/admin/customer_history/confidentialfield/{mark.pk}/change/"
+        assert client.get(url).status_code == 200
 
     def test_permission_is_created(self):
         ConfidentialField.objects.create(model="removed.model", field="x")
@@ -191,6 +271,62 @@ class TestMasking:
         finally:
             Customer.__str__, registry._registrations[Customer] = original, given
         assert "123-45" not in content + page
+
+
+class TestNamesOfPermissions:
+    """Masks name the permission as the admin does."""
+
+    def hint(self, reader, customer):
+        page = reader.get(f"/customers/{customer.pk}/history/?kind=update").content.decode()
+        found = re.findall(r'title="Hidden. You need the permission “(.*?)”', page)
+        return set(found)
+
+    def stored(self):
+        return Permission.objects.get(codename="view_confidential_customer_rate").name
+
+    def test_of_a_mark(self, reader, customer):
+        Customer.objects.update(rate="44.99")
+        mark = ConfidentialField.objects.create(model="crm.customer", field="rate")
+        assert self.hint(reader, customer) == {"Can see the rate of customer unmasked"}
+        assert self.stored() == "Can see the rate of customer unmasked"
+        mark.label = "Price"
+        mark.save()
+        assert self.hint(reader, customer) == {"Can see the Price of customer unmasked"}
+        assert self.stored() == "Can see the Price of customer unmasked"
+
+    def test_of_a_removed_mark(self, reader, customer):
+        """Its label is not known any more: the codename is."""
+        Customer.objects.update(rate="44.99")
+        ConfidentialField.objects.create(model="crm.customer", field="rate", label="Price").delete()
+        assert self.hint(reader, customer) == {"crm.view_confidential_customer_rate"}
+        assert self.stored() == "Can see the Price of customer unmasked"
+
+    def test_of_all_confidential_values(self, reader, customer):
+        Entry.objects.create(
+            timestamp=timezone.now(),
+            kind="update",
+            action="Update",
+            subject_model="crm.customer",
+            subject_id=str(customer.pk),
+            entity_model="crm.customer",
+            entity_id=str(customer.pk),
+            changes={"dropped": ["old value", "new value"]},
+            source="web",
+        )
+        page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
+        assert "“Can view every confidential value in the history”" in page
+
+    def test_migrate_corrects_the_name(self, customer):
+        names = Permission.objects.filter(codename="view_confidential_customer_ssn")
+        names.update(name="Can see the former name of customer unmasked")
+        create_permissions("default")
+        assert names.get().name == "Can see the ssn of customer unmasked"
+
+    def test_other_names_stay(self, customer):
+        names = Permission.objects.filter(codename="view_customer_history")
+        names.update(name="Own words")
+        create_permissions("default")
+        assert names.get().name == "Own words"
 
 
 class TestReveal:

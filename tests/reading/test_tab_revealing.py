@@ -43,10 +43,15 @@ class TestRevealing:
         assert f'<a href="{link}" title="{masked_entry.id}">' in answer.content.decode()
         assert "999-88-7777" not in reader.get(tab_url(customer)).content.decode()
 
+    def test_says_before_that_it_is_logged(self, reader, user, customer, masked_entry):
+        assert "This is logged." not in shown(reader.get(tab_url(customer)))
+        grant(user, "view_confidential_customer_ssn")
+        assert "Reveal This is logged." in shown(reader.get(tab_url(customer)))
+
     def test_permission_is_required(self, reader, customer, masked_entry):
         page = reader.get(tab_url(customer)).content.decode()
         assert "customer-history-reveal" not in page
-        assert "Hidden. You need the permission crm.view_confidential_customer_ssn." in page
+        assert "Hidden. You need the permission “Can see the ssn of customer unmasked”." in page
         answer = reader.post(tab_url(customer), {"reveal": str(masked_entry.id)})
         assert answer.status_code == 403
         assert "You cannot reveal any value of this change." in shown(answer)

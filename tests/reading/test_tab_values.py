@@ -83,7 +83,7 @@ class TestValues:
             (
                 "masked",
                 "***-**-6789",
-                "Hidden. You need the permission crm.view_confidential_customer_ssn.",
+                "Hidden. You need the permission “Can see the ssn of customer unmasked”.",
             ),
             ("secret", "not stored", "Secret: only the fact that it changed is stored."),
             ("untracked", "not tracked yet", "The value before tracking started is not known."),

@@ -12,7 +12,10 @@ from functools import partial
 from django.db import models
 
 from django_customer_history.access.former_marks import FormerMark
-from django_customer_history.access.permissions import confidential_permission
+from django_customer_history.access.permissions import (
+    confidential_permission,
+    confidential_permission_name,
+)
 from django_customer_history.masks import (
     FULL,
     MASKS,
@@ -34,12 +37,19 @@ class ConfidentialRule:
     mask: Mask
     permission: str
     """The permission to see the value."""
+    name_of_permission: str = ""
+    """`Permission.name` of it; empty: it is not known, as the field or the mark was removed."""
     label: str = ""
     """The label that staff gave the field; empty: use the field's own."""
     model: type[models.Model] | None = None
     """The model of the objects that the permission can be given for; None: not for objects."""
     is_mark: bool = False
     """Whether staff made it, and no registration has one for the same name."""
+
+    @property
+    def permission_name(self) -> str:
+        """What people call the permission that shows the value."""
+        return self.name_of_permission or self.permission
 
 
 RulesByName = Mapping[str, ConfidentialRule]
@@ -146,9 +156,13 @@ def _by_model(
     rules: dict[str, dict[str, ConfidentialRule]] = defaultdict(dict)
     for registration in registry:
         permission = partial(confidential_permission, registration.model)
+        name_of_permission = partial(confidential_permission_name, registration.model)
         rules[registration.model._meta.label_lower] = {
             name: ConfidentialRule(
-                mask=as_mask(mask), permission=permission(name), model=registration.model
+                mask=as_mask(mask),
+                permission=permission(name),
+                name_of_permission=name_of_permission(name),
+                model=registration.model,
             )
             for name, mask in registration.confidential.items()
         }
@@ -160,13 +174,24 @@ def _by_model(
             rule = ConfidentialRule(
                 mask=MASKS.get(mark.mask, FULL),  # An unknown mask hides everything.
                 permission=confidential_permission(marked.model, mark.field),
+                name_of_permission=_name_of_permission(mark),
                 label=getattr(mark, "label", ""),
                 model=marked.model,
                 is_mark=True,
             )
             known = own.get(mark.field)
-            own[mark.field] = rule if known is None else _with_mark(known, rule)
+            if known is not None:
+                name = rule.name_of_permission or known.name_of_permission
+                rule = replace(_with_mark(known, rule), name_of_permission=name)
+            own[mark.field] = rule
     return rules
+
+
+def _name_of_permission(mark: ConfidentialField | FormerMark) -> str:
+    registration = registry.find(mark.model)
+    if registration is None or isinstance(mark, FormerMark):
+        return ""
+    return confidential_permission_name(registration.model, mark.field, mark.label)
 
 
 def _with_mark(rule: ConfidentialRule, mark: ConfidentialRule) -> ConfidentialRule:

@@ -29,7 +29,11 @@ from django_customer_history.access.former_marks import KIND as MARK
 from django_customer_history.access.former_marks import FormerMark, former_marks
 from django_customer_history.access.hidden_keys import shows_key
 from django_customer_history.access.object_permissions import ObjectPermissions
-from django_customer_history.access.permissions import VIEW_EVERY_CONFIDENTIAL_VALUE, Reader
+from django_customer_history.access.permissions import (
+    NAME_OF_VIEW_EVERY_CONFIDENTIAL_VALUE,
+    VIEW_EVERY_CONFIDENTIAL_VALUE,
+    Reader,
+)
 from django_customer_history.access.reader_labels import ReaderLabels
 from django_customer_history.capture.registration_log import (
     FormerLabels,
@@ -295,17 +299,19 @@ class FieldAccess(ReaderLabels):
                     rule,
                     mask=confidential.mask,
                     permission=confidential.permission,
+                    permission_name=confidential.permission_name,
                     is_revealable=self._permissions.may_see(confidential, record),
                     display=None,
                 )
         inside = rules_inside(rules, name)
         hidden = {path: one for path, one in inside.items() if not self._may_see(one, record)}
-        permissions = [one.permission for one in hidden.values()]
+        first = next(iter(hidden.values()), None)
         return replace(
             rule,
             hidden_keys={path: one.mask for path, one in hidden.items()} or None,
             shown_keys=tuple(path for path in inside if path not in hidden),
-            permission=permissions[0] if permissions else None,
+            permission=None if first is None else first.permission,
+            permission_name=None if first is None else first.permission_name,
             is_revealable=any(self._permissions.may_see(one, record) for one in hidden.values()),
         )
 
@@ -317,6 +323,7 @@ class FieldAccess(ReaderLabels):
             label=_words(name),
             mask=FULL,
             permission=VIEW_EVERY_CONFIDENTIAL_VALUE,
+            permission_name=NAME_OF_VIEW_EVERY_CONFIDENTIAL_VALUE,
             is_confidential=True,
         )
 

@@ -22,6 +22,8 @@ class FieldRule:
     """How the value is masked; None: it is not masked."""
     permission: str | None = None
     """The permission that shows the value, if it is masked or has hidden keys."""
+    permission_name: str | None = None
+    """What people call that permission: `Permission.name`."""
     is_secret: bool = False
     """Whether the log never gets values of the field."""
     is_confidential: bool = False

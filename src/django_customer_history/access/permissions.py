@@ -18,6 +18,7 @@ needs the permission for the model; backends are asked with an instance rebuilt 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, cast
 
 from django.apps import apps
@@ -29,7 +30,7 @@ from django.db import connections, models, router
 from django.utils import translation
 
 from django_customer_history.exceptions import NotFoundError
-from django_customer_history.models import ConfidentialField
+from django_customer_history.models import ConfidentialField, Entry
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import (
     Registration,
@@ -39,10 +40,13 @@ from django_customer_history.registration.renames import Rename, renames
 
 VIEW_EVERYTHING = "customer_history.view_entry"
 VIEW_EVERY_CONFIDENTIAL_VALUE = "customer_history.view_confidential"
+NAME_OF_VIEW_EVERY_CONFIDENTIAL_VALUE = dict(Entry._meta.permissions)["view_confidential"]
 EXPORT_EVERYTHING = "customer_history.export_entry"
 UNDO_EVERYTHING = "customer_history.undo_entry"
 
+_VIEW_CONFIDENTIAL = "view_confidential_"
 _LONGEST_CODENAME = 100
+_LONGEST_NAME = 255
 _DJANGOS_OWN_CHECKS = (BaseBackend.has_perm, ModelBackend.has_perm)
 
 
@@ -125,6 +129,12 @@ def exportable_models(reader: Reader) -> list[str] | None:
     ]
 
 
+def may_export_all(reader: Reader) -> bool:
+    """Return whether a user may export the history of every subject model that they may read."""
+    exportable, readable = exportable_models(reader), readable_models(reader)
+    return exportable is None or (readable is not None and {*readable} <= {*exportable})
+
+
 def subject_models() -> list[type[models.Model]]:
     """Return the models whose rows have a History tab."""
     return [registration.model for registration in registry if registration.is_subject]
@@ -178,7 +188,19 @@ def confidential_permission(model: type[models.Model], field: str) -> str:
 def confidential_permission_of(model: str, field: str) -> str:
     """Return the same for a model that is given by its label, and may be removed."""
     app_label, _, model_name = model.partition(".")
-    return _permission(app_label, f"view_confidential_{model_name}_{field.replace('.', '__')}")
+    return _permission(app_label, f"{_VIEW_CONFIDENTIAL}{model_name}_{field.replace('.', '__')}")
+
+
+@lru_cache(maxsize=1_000)
+def confidential_permission_name(model: type[models.Model], field: str, label: str = "") -> str:
+    """Return what people call that permission: `Permission.name`.
+
+    `label` is the label that a mark gives the field; empty: the verbose name of the field is used.
+    """
+    # Like the names of Django's own permissions: stored once, without translation.
+    with translation.override(None):
+        field_label = label or str(getattr(field_of(model, field), "verbose_name", field))
+        return f"Can see the {field_label} of {model._meta.verbose_name} unmasked"[:_LONGEST_NAME]
 
 
 def _permission(app_label: str, codename: str) -> str:
@@ -329,12 +351,17 @@ def _create(using: str, model: type[models.Model], names: dict[str, str], tables
     content_types = tables.content_type._default_manager.db_manager(using)
     content_type = content_types.get_for_model(model, for_concrete_model=False)
     manager = tables.permission._default_manager.using(using)
-    existing = set(manager.filter(content_type=content_type).values_list("codename", flat=True))
+    existing = {one.codename: one for one in manager.filter(content_type=content_type)}
     manager.bulk_create(
-        tables.permission(codename=codename, name=name[:255], content_type=content_type)
+        tables.permission(codename=codename, name=name[:_LONGEST_NAME], content_type=content_type)
         for codename, name in names.items()
         if codename not in existing
     )
+    # Pages name these permissions to readers, who must find them under the same name.
+    for codename, name in names.items():
+        known = existing.get(codename)
+        if known is not None and known.name != name and codename.startswith(_VIEW_CONFIDENTIAL):
+            manager.filter(pk=known.pk).update(name=name)
 
 
 def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -351,14 +378,8 @@ def _permissions(registration: Registration, marked: dict[str, str]) -> Iterator
 
 
 def _confidential(model: type[models.Model], field: str, label: str) -> tuple[str, str]:
-    with translation.override(None):
-        field_label = label or _verbose_name(model, field)
-        name = f"Can see the {field_label} of {model._meta.verbose_name} unmasked"
+    name = confidential_permission_name(model, field, label)
     return _codename(confidential_permission(model, field)), name
-
-
-def _verbose_name(model: type[models.Model], field: str) -> str:
-    return str(getattr(field_of(model, field), "verbose_name", field))
 
 
 def _codename(permission: str) -> str:

@@ -86,6 +86,8 @@ class FieldAsOf:
     """Whether the field is among the changes of the entry."""
     permission: str | None = None
     """The permission that shows a masked value."""
+    permission_name: str | None = None
+    """What people call that permission: `Permission.name`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +285,7 @@ class _Reconstruction:
             after=_value(name, after, tracked),
             is_changed=is_changed,
             permission=described.permission,
+            permission_name=described.permission_name,
         )
 
 

@@ -46,6 +46,8 @@ class TimelineChange:
     masked: bool = False
     permission: str | None = None
     """The permission that shows a masked value; None: no permission does."""
+    permission_name: str | None = None
+    """What people call that permission: `Permission.name`."""
     revealable: bool = False
     """Whether the reader has that permission and may reveal the value."""
     is_truncated: bool = False

@@ -148,6 +148,7 @@ class _Presenter:
             new_display=new,
             masked=True,
             permission=rule.permission,
+            permission_name=rule.permission_name,
             revealable=rule.is_revealable,
             is_truncated=is_truncated,
         )

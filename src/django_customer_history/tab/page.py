@@ -12,10 +12,7 @@ from uuid import UUID
 from django.http import Http404, HttpRequest
 from django.utils import timezone
 
-from django_customer_history.access.permissions import (
-    Reader,
-    may_export,
-)
+from django_customer_history.access.permissions import Reader, may_export
 from django_customer_history.conf import LARGEST_PAGE
 from django_customer_history.exceptions import (
     InvalidCursorError,
@@ -99,6 +96,8 @@ class Tab:
     print_link: str = "?"
     export_link: str | None = None
     """The URL of the CSV file; None if the reader may not export."""
+    exports_by_form: bool = False
+    """Whether a form is sent to that URL, as a POST, instead of a link."""
     user_link: str | None = None
     """The page of the one user by whom the tab is filtered; None: there is none."""
     names_subjects: bool = False

@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 
 from tests.example.browser.conftest import NARROWEST, PHONE, WIDE, entries, overflow
 
-SIZES = {"wide": WIDE, "phone": PHONE, "narrowest": NARROWEST}
+TABLET = {"width": 800, "height": 900}
+SIZES = {"wide": WIDE, "tablet": TABLET, "phone": PHONE, "narrowest": NARROWEST}
 
 
 def style(locator, name):
@@ -66,6 +67,14 @@ class TestPrint:
         expect(part).to_have_count(0)
         assert page.complaints == []
 
+    def test_addresses_are_not_broken(self, visit):
+        page = visit(viewport={"width": 1031, "height": 728})  # A4 across, without its margins.
+        page.emulate_media(media="print")
+        lines = page.locator(".customer-history-ip-address bdi").evaluate_all(
+            "(all) => all.map((one) => one.getClientRects().length)"
+        )
+        assert set(lines) == {1}
+
     def test_print_view_without_a_script(self, visit, first_page):
         page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
         expect(page.locator(".customer-history-values dl").first).to_be_visible()
@@ -119,6 +128,51 @@ class TestLayout:
         expect(page.get_by_role("link", name="Last 7 days")).to_be_in_viewport()
         assert overflow(page) <= 0
         assert page.complaints == []
+
+    @pytest.mark.parametrize(
+        ("width", "display"), [(1440, "table"), (800, "table"), (740, "block"), (390, "block")]
+    )
+    def test_table_or_cards(self, visit, width, display):
+        page = visit(viewport={"width": width, "height": 900})
+        assert style(page.locator(".customer-history table"), "display") == display
+        assert overflow(page) <= 0
+
+    def test_address_below_the_source(self, visit):
+        page = visit(viewport=TABLET)
+        row = entries(page).first
+        source = row.locator(".customer-history-source").bounding_box()
+        address = row.locator(".customer-history-ip-address").bounding_box()
+        assert address["x"] == source["x"]
+        assert address["y"] == source["y"] + source["height"]
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_day_and_header_stay_in_view(self, visit, size):
+        page = visit(viewport=SIZES[size])
+        days = page.locator(".customer-history-day th")
+        # The page is scrolled into the changes of the second day.
+        second = days.nth(1).bounding_box()["y"]
+        page.evaluate("(top) => scrollTo(0, top)", second + 20)
+        header = page.locator(".customer-history thead").bounding_box()
+        is_table = style(page.locator(".customer-history table"), "display") == "table"
+        top = days.nth(1).bounding_box()["y"]
+        if is_table:
+            assert abs(header["y"]) <= 1
+            assert abs(top - header["height"]) <= 1
+        else:
+            assert abs(top) <= 1
+        assert style(days.nth(1), "backgroundColor") != "rgba(0, 0, 0, 0)"
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_linked_change_is_not_covered(self, visit, size):
+        page = visit(viewport=SIZES[size])
+        row = entries(page).nth(6)
+        page.goto(f"{page.url}#{row.get_attribute('id')}")
+        expect(row).to_be_focused()
+        covers = page.locator(".customer-history-day th").evaluate_all(
+            """(all) => all.map((one) => one.getBoundingClientRect())
+                .filter((one) => one.top < 60).map((one) => one.bottom)"""
+        )
+        assert row.bounding_box()["y"] >= max([0, *covers]) - 1
 
     @pytest.mark.parametrize("size", SIZES)
     def test_large_text_is_not_clipped(self, visit, size):

@@ -145,7 +145,7 @@ class TestRevealing:
         masked.click()
         hint = page.locator(".customer-history-mask-hint").first
         expect(hint).to_be_visible()
-        expect(hint).to_contain_text("crm.view_confidential_customer_ssn")
+        expect(hint).to_contain_text("“Can see the SSN of customer unmasked”")
 
     @pytest.mark.parametrize("has_script", [True, False])
     def test_reveals_until_the_next_visit(self, visit, revealing_site, first_page, has_script):
