@@ -13,6 +13,7 @@ from django_customer_history.reading.field_plans import FieldPlans
 from django_customer_history.reading.logged_labels import logged_labels
 from django_customer_history.reading.record_labels import RecordLabels
 from django_customer_history.reading.timeline import Timeline
+from django_customer_history.registration.renames import renames
 from tests.projects.crm.models import (
     Customer,
     Employee,
@@ -76,6 +77,7 @@ def statements(work):
     authenticate the user are left out. Related records are in alphabetical order, because databases
     order the changes of an entry differently.
     """
+    renames.of(connection.alias)  # Read once in a process.
     with CaptureQueriesContext(connection) as captured:
         result = work()
     texts = [one["sql"] for one in captured if not AUTHENTICATION.match(one["sql"])]
