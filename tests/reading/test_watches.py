@@ -101,7 +101,7 @@ class TestMail:
         assert mail.outbox[0].subject.startswith("Änderungen")
         User.objects.update(is_active=False)
         run()
-        assert Watch.objects.get().problem.startswith("Der Eigentümer")
+        assert Watch.objects.get().problem.startswith("Der Besitzer")
 
     def test_change_with_two_subjects(self, owner, customer):
         grant(owner, "view_referral", "view_entry")
