@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.backends.collations import CollationRepair
 from django_customer_history.backends.entries import Entries
 from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.features import Features
@@ -198,12 +199,23 @@ class Backend(Entries):
         """
         return ()
 
-    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
-        """Return what an administrator has to run so that the role may create triggers.
+    def privilege_hint(
+        self,
+        connection: BaseDatabaseWrapper,
+        table: str,
+        error: Exception,
+        *,
+        privileges: str = "TRIGGER",
+    ) -> str:
+        """Return what an administrator has to run so that the role may do what failed.
 
         It is empty if the error has another cause.
         """
         return ""
+
+    def collation_repair(self, connection: BaseDatabaseWrapper, log: str) -> CollationRepair | None:
+        """Return how to make the log compare keys exactly; None: it does."""
+        return None
 
     def prepare_log(self, log: str) -> Sequence[str]:
         """Return the SQL that a new table for the log still needs."""

@@ -227,14 +227,21 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         # CASCADE: a trigger that is disabled, or on a renamed table, may still use the function.
         return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)} CASCADE"]
 
-    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+    def privilege_hint(
+        self,
+        connection: BaseDatabaseWrapper,
+        table: str,
+        error: Exception,
+        *,
+        privileges: str = "TRIGGER",
+    ) -> str:
         if getattr(error.__cause__, "sqlstate", "") != _INSUFFICIENT_PRIVILEGE:
             return ""
         role = self.quote(connection.settings_dict["USER"] or "the role")
         return (
-            f"The database role needs the TRIGGER privilege on {table!r}. Run as the owner: GRANT"
-            f" TRIGGER ON {self.quote(table)} TO {role}; and GRANT CREATE ON SCHEMA of the table"
-            f" TO {role};"
+            f"The database role needs the {privileges} privilege on {table!r}. Run as the owner:"
+            f" GRANT {privileges} ON {self.quote(table)} TO {role}; and GRANT CREATE ON"
+            f" SCHEMA of the table TO {role};"
         )
 
     def flush(
