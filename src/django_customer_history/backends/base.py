@@ -24,6 +24,7 @@ from django_customer_history.backends.tables import (
     Event,
     HostParts,
     InstalledTrigger,
+    TrackedColumn,
     TrackedTable,
     Trigger,
 )
@@ -261,8 +262,11 @@ class Backend(Entries):
         """Let generated keys continue after a key that was just written, if they would not."""
 
     @abstractmethod
-    def existing_rows_source(self, table: str, condition: str) -> str:
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
         """Return the FROM of a query in which `NEW` is each existing row of a table.
 
-        `condition` is SQL over the bare columns. The context and the clock are as in a trigger.
+        `condition` is SQL over the bare columns; `columns` are those that are read. The context
+        and the clock are as in a trigger.
         """

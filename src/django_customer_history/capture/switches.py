@@ -4,7 +4,7 @@ Triggers that a migration replaces, because a table or a registration has change
 switch: there is no moment without them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -45,7 +45,7 @@ def log_fix(connection: BaseDatabaseWrapper, before: TriggerState) -> None:
 
 def log_collations(connection: BaseDatabaseWrapper, repair: CollationRepair) -> None:
     """Write an entry for the columns of the log that compare keys exactly from now on."""
-    columns = {
+    columns: dict[str, list[str | None]] = {
         f"{log_table()}.{name}": [collation, repair.collation]
         for name, collation in repair.columns.items()
     }
@@ -87,7 +87,7 @@ def _repaired(before: TriggerState) -> dict[str, list[str | None]]:
 
 
 def _log(
-    connection: BaseDatabaseWrapper, action: str, changes: Mapping[str, list[str | None]]
+    connection: BaseDatabaseWrapper, action: str, changes: dict[str, list[str | None]]
 ) -> None:
     if changes:
         record_about_history(

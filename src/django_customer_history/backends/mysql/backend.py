@@ -27,6 +27,7 @@ from django_customer_history.backends.tables import (
 )
 from django_customer_history.backends.templates import HEADER, fill, statements
 from django_customer_history.keys import uuid_at
+from django_customer_history.values.geometries import read_geometry
 from django_customer_history.values.types import ValueType
 
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
@@ -190,6 +191,11 @@ class MySQLBackend(MySQLExpressions):
             source=templates.EVENT_CLOCK,
             key_of=key_of,
         )
+
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        if not self.is_geometry(column) or (geometry := read_geometry(text)) is None:
+            return None
+        return self.geometry_from(geometry.srid or 0), geometry.wkt
 
     def is_read_only_error(self, error: Exception) -> bool:
         return bool(error.args) and error.args[0] in _READ_ONLY_ERRORS

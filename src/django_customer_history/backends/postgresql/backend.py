@@ -42,6 +42,7 @@ from django_customer_history.backends.tables import (
     Event,
     HostParts,
     InstalledTrigger,
+    TrackedColumn,
     TrackedTable,
     Trigger,
 )
@@ -259,8 +260,12 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
             ),
         ]
 
-    def existing_rows_source(self, table: str, condition: str) -> str:
-        rows = self.rows("insert", f"(SELECT * FROM {self.quote(table)} WHERE {condition})")
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
+        rows = self.rows(
+            "insert", f"(SELECT * FROM {self.quote(table)} WHERE {condition})", columns
+        )
         return f"{rows}\nCROSS JOIN (SELECT {templates.CONTEXT} AS context OFFSET 0) AS session"
 
     def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:

@@ -21,6 +21,7 @@ from django_customer_history.backends.tables import (
     Trigger,
 )
 from django_customer_history.backends.templates import HEADER, fill, statements
+from django_customer_history.values.geometries import read_geometry
 from django_customer_history.values.types import ValueType
 
 
@@ -38,7 +39,10 @@ class SQLiteBackend(SQLiteExpressions):
 
     def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
         zone = getattr(connection, "timezone", None)
-        return self if zone in (None, UTC) else SQLiteBackend(stores_utc=False)
+        return SQLiteBackend(
+            stores_utc=zone in (None, UTC),
+            has_geometries=getattr(connection.ops, "spatialite", False),
+        )
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -128,6 +132,11 @@ class SQLiteBackend(SQLiteExpressions):
             returning="RETURNING id",
             key_of=returned_key,
         )
+
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        if not self.is_geometry(column) or (geometry := read_geometry(text)) is None:
+            return None  # SpatiaLite refuses any text.
+        return f"GeomFromText(%s, {geometry.srid or 0})", geometry.wkt
 
     def is_read_only_error(self, error: Exception) -> bool:
         return "readonly database" in str(error)
