@@ -191,6 +191,21 @@ class Backend(Entries):
         """Return whether a query failed because its rows are too large to be sorted."""
         return False
 
+    # -- searches --------------------------------------------------------------------------
+
+    @abstractmethod
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        """Return a context in which each query fails that takes longer.
+
+        Nothing of it is left in the session or the transaction after it, also after such an error.
+        """
+
+    @abstractmethod
+    def is_time_limit_error(self, error: Exception) -> bool:
+        """Return whether a query failed because of `time_limit`."""
+
     # -- the log and existing rows --------------------------------------------------------
 
     def trigger_probe(self, table: str) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """MariaDB and MySQL: the triggers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import tzinfo
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
 from django_customer_history.backends.collations import CollationRepair
 from django_customer_history.backends.event_clock import EventClock
-from django_customer_history.backends.mysql import introspection, templates
+from django_customer_history.backends.mysql import introspection, templates, time_limit
 from django_customer_history.backends.mysql.expressions import MySQLExpressions
 from django_customer_history.backends.mysql.features import FEATURES
 from django_customer_history.backends.mysql.session import MySQLSession
@@ -196,6 +196,14 @@ class MySQLBackend(MySQLExpressions):
         if not self.is_geometry(column) or (geometry := read_geometry(text)) is None:
             return None
         return self.geometry_from(geometry.srid or 0), geometry.wkt
+
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        return time_limit.time_limit(connection, seconds=seconds)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] in time_limit.ERRORS
 
     def is_read_only_error(self, error: Exception) -> bool:
         return bool(error.args) and error.args[0] in _READ_ONLY_ERRORS

@@ -1,6 +1,7 @@
 """PostgreSQL: the triggers, each with a function."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -35,6 +36,7 @@ from django_customer_history.backends.postgresql.session import (
     PostgreSQLSession,
 )
 from django_customer_history.backends.postgresql.settling import PostgreSQLSettling
+from django_customer_history.backends.postgresql.time_limit import time_limit
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -50,6 +52,7 @@ from django_customer_history.backends.templates import HEADER, fill
 from django_customer_history.values.types import ValueType
 
 _INSUFFICIENT_PRIVILEGE = "42501"
+_QUERY_CANCELED = "57014"
 _LAYOUT_NAME = f"{PREFIX}layout"
 
 
@@ -243,6 +246,16 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
             f"The database role needs the {privileges} privilege on {table!r}. Run as the owner:"
             f" GRANT {privileges} ON {self.quote(table)} TO {role}; and GRANT CREATE ON"
             f" SCHEMA of the table TO {role};"
+        )
+
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        return time_limit(connection, seconds=seconds)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return _QUERY_CANCELED in (
+            getattr(error.__cause__, name, "") for name in ("sqlstate", "pgcode")
         )
 
     def flush(

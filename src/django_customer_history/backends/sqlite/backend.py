@@ -1,7 +1,9 @@
 """SQLite: the triggers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
+from time import monotonic
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -138,6 +140,19 @@ class SQLiteBackend(SQLiteExpressions):
             return None  # SpatiaLite refuses any text.
         return f"GeomFromText(%s, {geometry.srid or 0})", geometry.wkt
 
+    @contextmanager
+    def time_limit(self, connection: BaseDatabaseWrapper, *, seconds: float) -> Iterator[None]:
+        deadline = monotonic() + seconds
+        connection.ensure_connection()
+        connection.connection.set_progress_handler(lambda: monotonic() > deadline, _INSTRUCTIONS)
+        try:
+            yield
+        finally:
+            connection.connection.set_progress_handler(None, 0)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return str(error) == "interrupted"
+
     def is_read_only_error(self, error: Exception) -> bool:
         return "readonly database" in str(error)
 
@@ -146,6 +161,8 @@ class SQLiteBackend(SQLiteExpressions):
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
 
 
+_INSTRUCTIONS = 10_000
+"""Of the virtual machine of SQLite, between two looks at the clock."""
 _UUID_TYPE = "char(32)"
 
 _VALUE_TYPES: Mapping[str, ValueType] = {
