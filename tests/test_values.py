@@ -1,5 +1,6 @@
 """Keys, masks and values."""
 
+import sys
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -20,7 +21,9 @@ from django_customer_history.keys import (
 )
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode, key_text
-from django_customer_history.values.rendering import json_value
+from django_customer_history.values.geometries import geometry_text
+from django_customer_history.values.python_values import python_value
+from django_customer_history.values.rendering import display, json_value
 from django_customer_history.values.types import ValueType
 
 
@@ -61,6 +64,69 @@ class TestValues:
     def test_unknown_type_is_an_error(self):
         with pytest.raises(TypeError, match="cannot store a object"):
             encode(object())
+
+
+POINT = "0101000020E6100000000000000000F03F0000000000000040"
+
+
+class TestGeometries:
+    """Without GDAL and GEOS."""
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            (POINT, "POINT (1 2)"),
+            (POINT.lower(), "POINT (1 2)"),
+            ("0020000001000010E63FF00000000000004000000000000000", "POINT (1 2)"),
+            ("0101000000000000000000F03F0000000000000040", "POINT (1 2)"),
+            (
+                "0101000020110F0000000000000000F03F0000000000000040",
+                "SRID=3857;POINT (1 2)",
+            ),
+            ("01010000009A9999999999B93F343333333333D33F", "POINT (0.1 0.30000000000000004)"),
+            ("01010000A0E6100000000000000000F03F00000000000000400000000000000840",
+             "POINT Z (1 2 3)"),
+            ("0101000020E6100000000000000000F87F000000000000F87F", "POINT EMPTY"),
+            ("0107000020E610000000000000", "GEOMETRYCOLLECTION EMPTY"),
+            (
+                "01040000000200000001010000000000000000000000000000000000F03F"
+                "010100000000000000000000400000000000000840",
+                "MULTIPOINT ((0 1), (2 3))",
+            ),
+            (
+                "0107000000010000000101000000000000000000F03F0000000000000040",
+                "GEOMETRYCOLLECTION (POINT (1 2))",
+            ),
+            ("SRID=0;POLYGON((0 0,1 0,1 1,0 0))", "POLYGON ((0 0, 1 0, 1 1, 0 0))"),
+            ("SRID=3857;POINT(7 8)", "SRID=3857;POINT (7 8)"),
+        ],
+    )  # fmt: skip
+    def test_shown_as_wkt(self, text, shown):
+        assert geometry_text(text, srid=4326) == shown
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "", "01", "x", POINT[:-2], POINT + "00", "SRID=x;POINT(1 2)", "POINT (1 2)",
+            # A curve, a count that is too large, and a cut text.
+            "0108000000020000000000", "0102000000FFFFFFFF", POINT[:20] + "…",
+            "010700000001000000" * 30,
+        ],
+    )  # fmt: skip
+    def test_other_text_stays(self, text):
+        assert geometry_text(text, srid=4326) == text
+
+    def test_field_shows_wkt(self):
+        field = models.CharField()
+        field.geom_type, field.srid = "POINT", 4326
+        assert display(POINT, field, ValueType.TEXT) == "POINT (1 2)"
+        assert display("ff", field, ValueType.TEXT) == "ff"
+
+    def test_value_without_libraries(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "django.contrib.gis.geos", None)
+        field = models.CharField()
+        field.geom_type = "POINT"
+        assert python_value(field, POINT) == POINT
 
 
 class TestKeys:

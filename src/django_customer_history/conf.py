@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from math import inf
 from typing import Any
 
 from django.conf import settings
@@ -59,6 +60,7 @@ DEFAULTS: Mapping[str, Any] = {
     "SETTLED_LAG_LIMIT": 600,
     "MASK_UNTIL_REVEALED": False,
     "READER_TIME_ZONE": None,
+    "READING_TIME_LIMIT": 20,
 }
 
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
@@ -91,6 +93,11 @@ def partitions() -> str | None:
 def settled_lag_limit() -> int:
     """Return after how many seconds a transaction that holds back the feed is a problem."""
     return int(_read("SETTLED_LAG_LIMIT"))
+
+
+def reading_time_limit() -> float:
+    """Return for how many seconds a request may search the log; 0: without a limit."""
+    return float(_read("READING_TIME_LIMIT"))
 
 
 def mask_until_revealed() -> bool:
@@ -302,6 +309,12 @@ def _number_from(lowest: int) -> Callable[[object], str | None]:
     return rule
 
 
+def _seconds_rule(value: object) -> str | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf:
+        return None
+    return "Give a number of seconds, or 0 for no limit."
+
+
 def _boolean_rule(value: object) -> str | None:
     return None if isinstance(value, bool) else "Give True or False."
 
@@ -330,4 +343,5 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "SETTLED_LAG_LIMIT": _number_from(0),
     "MASK_UNTIL_REVEALED": _boolean_rule,
     "READER_TIME_ZONE": _function_of("user"),
+    "READING_TIME_LIMIT": _seconds_rule,
 }

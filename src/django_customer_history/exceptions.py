@@ -23,6 +23,7 @@ __all__ = [
     "ReasonTooLongError",
     "StateFileError",
     "TargetError",
+    "TimeLimitError",
     "UndoDeniedError",
     "UndoTooLargeError",
     "UnknownFormatError",
@@ -92,6 +93,10 @@ class ForeignRequestError(HistoryError):
 
 class ImportSourceError(HistoryError):
     """An import has nothing to read from, or no table to import for."""
+
+
+class TimeLimitError(HistoryError):
+    """A request searches the log for longer than `READING_TIME_LIMIT`: narrow the filters."""
 
 
 class NotFoundError(HistoryError):

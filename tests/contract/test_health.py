@@ -7,7 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.color import no_style
 from django.core.management.sql import sql_flush
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from django_customer_history import health
 from django_customer_history.capture.checks import check_triggers
@@ -34,6 +34,13 @@ def run(*statements):
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def definition_of_the_log():
+    """Return the statement that creates the log."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SHOW CREATE TABLE {LOG}")
+        return cursor.fetchone()[1]
 
 
 def problems():
@@ -160,11 +167,105 @@ class TestLog:
                 " caller"
             ]
 
-    @only_mysql
-    def test_wrong_collation(self):
-        column = f"ALTER TABLE {LOG} MODIFY subject_id varchar(255) COLLATE"
-        with changed(f"{column} utf8mb4_unicode_ci NULL", back=[f"{column} utf8mb4_bin NULL"]):
-            assert problems() == [f"keys are not compared exactly in subject_id of {LOG}"]
+
+@only_mysql
+class TestCollation:
+    """`migrate --fake` and restored dumps leave a log that takes 'abc' and 'ABC' for the same."""
+
+    WRONG = f"ALTER TABLE {LOG} CONVERT TO CHARACTER SET"
+    OF_SUBJECT = f"ALTER TABLE {LOG} MODIFY subject_id varchar(255) COLLATE"
+
+    @pytest.fixture(autouse=True)
+    def exact_again(self):
+        yield
+        run(f"{self.WRONG} utf8mb4 COLLATE utf8mb4_bin")
+
+    def test_found(self):
+        run(f"{self.OF_SUBJECT} utf8mb4_unicode_ci NULL")
+        assert problems() == [f"keys are not compared exactly in subject_id of {LOG}"]
+        (warning,) = checked()
+        assert warning.id == "customer_history.W036"
+        assert warning.hint == (
+            "Run: manage.py history_triggers --fix. It runs: ALTER TABLE `customer_history_entry`"
+            " CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        )
+
+    def test_fixed_with_an_entry(self):
+        run(f"{self.OF_SUBJECT} utf8mb4_unicode_ci NULL")
+        log, output = Log(), StringIO()
+        call_command("history_triggers", fix=True, stdout=output)
+        assert output.getvalue().startswith("Repaired the collation of subject_id.\n")
+        assert problems() == []
+        entry = log.only()
+        assert (entry.action, entry.kind, entry.source) == (
+            "Collation Repaired",
+            "event",
+            "command",
+        )
+        assert (entry.entity_model, entry.entity_id) == ("customer_history.triggers", "*")
+        assert entry.changes == {
+            "customer_history_entry.subject_id": ["utf8mb4_unicode_ci", "utf8mb4_bin"]
+        }
+
+    @pytest.mark.parametrize("wrong", ["latin1", "utf8mb3", "utf8mb4 COLLATE utf8mb4_unicode_ci"])
+    def test_no_entry_changes(self, wrong):
+        """Also not from another character set, as far as that could hold the texts."""
+        for name in ("Straße", "strasse", "STRASSE "):
+            Customer.objects.create(name=name)
+        Customer.objects.filter(name="strasse").update(name="Élan")
+        definition = definition_of_the_log()
+        entries = list(Entry.objects.order_by("id").values())
+        assert len(entries) >= 4
+        run(f"{self.WRONG} {wrong}")
+        call_command("history_triggers", fix=True, stdout=StringIO())
+        repaired = Entry.objects.order_by("id").last()
+        assert repaired.action == "Collation Repaired"
+        assert list(Entry.objects.exclude(id=repaired.id).order_by("id").values()) == entries
+        assert definition_of_the_log() == definition
+
+    def test_role_without_the_right(self):
+        role = "customer_history_weak"
+        database = connection.settings_dict["NAME"]
+        run(
+            f"{self.OF_SUBJECT} utf8mb4_unicode_ci NULL",
+            f"DROP USER IF EXISTS {role}@'%'",
+            f"CREATE USER {role}@'%'",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE, TRIGGER ON `{database}`.* TO {role}@'%'",
+        )
+        log = Log()
+        connections.settings["weak"] = {**connection.settings_dict, "USER": role, "PASSWORD": ""}
+        connections["weak"].connect()
+        try:
+            with pytest.raises(CommandError) as error:
+                call_command("history_triggers", database="weak", fix=True, stdout=StringIO())
+        finally:
+            connections["weak"].close()
+            del connections["weak"], connections.settings["weak"]
+            run(f"DROP USER {role}@'%'")
+        message = str(error.value)
+        assert message.startswith(
+            "The collation of the table 'customer_history_entry' could not be repaired in the"
+            " database 'weak': (1142, "
+        )
+        assert message.endswith(
+            " The database role needs the ALTER, CREATE, INSERT privilege on"
+            " 'customer_history_entry'. Run as an administrator: GRANT ALTER, CREATE, INSERT ON"
+            f" `{database}`.* TO '{role}'@'%'; Then run this again."
+        )
+        assert log.entries() == []
+        assert problems() == [f"keys are not compared exactly in subject_id of {LOG}"]
+
+    def test_not_of_a_temporary_table(self):
+        run(
+            f"{self.OF_SUBJECT} utf8mb4_unicode_ci NULL",
+            f"CREATE TEMPORARY TABLE {LOG} (id int)",
+        )
+        try:
+            with pytest.raises(CommandError, match="the log is not safe"):
+                call_command("history_triggers", fix=True, stdout=StringIO(), stderr=StringIO())
+        finally:
+            run(f"DROP TEMPORARY TABLE {LOG}")
+        assert problems() == [f"keys are not compared exactly in subject_id of {LOG}"]
 
 
 class TestTriggers:

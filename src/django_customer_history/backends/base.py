@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.backends.collations import CollationRepair
 from django_customer_history.backends.entries import Entries
 from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.features import Features
@@ -23,6 +24,7 @@ from django_customer_history.backends.tables import (
     Event,
     HostParts,
     InstalledTrigger,
+    TrackedColumn,
     TrackedTable,
     Trigger,
 )
@@ -189,6 +191,21 @@ class Backend(Entries):
         """Return whether a query failed because its rows are too large to be sorted."""
         return False
 
+    # -- searches --------------------------------------------------------------------------
+
+    @abstractmethod
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        """Return a context in which each query fails that takes longer.
+
+        Nothing of it is left in the session or the transaction after it, also after such an error.
+        """
+
+    @abstractmethod
+    def is_time_limit_error(self, error: Exception) -> bool:
+        """Return whether a query failed because of `time_limit`."""
+
     # -- the log and existing rows --------------------------------------------------------
 
     def trigger_probe(self, table: str) -> Sequence[str]:
@@ -198,12 +215,23 @@ class Backend(Entries):
         """
         return ()
 
-    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
-        """Return what an administrator has to run so that the role may create triggers.
+    def privilege_hint(
+        self,
+        connection: BaseDatabaseWrapper,
+        table: str,
+        error: Exception,
+        *,
+        privileges: str = "TRIGGER",
+    ) -> str:
+        """Return what an administrator has to run so that the role may do what failed.
 
         It is empty if the error has another cause.
         """
         return ""
+
+    def collation_repair(self, connection: BaseDatabaseWrapper, log: str) -> CollationRepair | None:
+        """Return how to make the log compare keys exactly; None: it does."""
+        return None
 
     def prepare_log(self, log: str) -> Sequence[str]:
         """Return the SQL that a new table for the log still needs."""
@@ -249,8 +277,11 @@ class Backend(Entries):
         """Let generated keys continue after a key that was just written, if they would not."""
 
     @abstractmethod
-    def existing_rows_source(self, table: str, condition: str) -> str:
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
         """Return the FROM of a query in which `NEW` is each existing row of a table.
 
-        `condition` is SQL over the bare columns. The context and the clock are as in a trigger.
+        `condition` is SQL over the bare columns; `columns` are those that are read. The context
+        and the clock are as in a trigger.
         """

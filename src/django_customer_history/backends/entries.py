@@ -58,7 +58,7 @@ class Entries(Subjects):
         log: str,
         values: Mapping[str, str],
         *,
-        table: str,
+        table: TrackedTable,
         event: Event,
         condition: str | None,
     ) -> str:
@@ -102,7 +102,7 @@ class Entries(Subjects):
             self.insert(
                 log,
                 {**self.clock(number + offset), **values, **self.tie(offset, of=len(written))},
-                table=table.name,
+                table=table,
                 event=event,
                 condition=condition,
             )

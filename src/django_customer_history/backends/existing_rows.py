@@ -39,7 +39,7 @@ def row_key(backend: Backend, table: TrackedTable) -> str:
 
 def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     """Return the query for the `row_key` of each row for which the condition `rows` holds."""
-    source = backend.existing_rows_source(table.name, rows)
+    source = backend.existing_rows_source(table.name, rows, table.columns)
     condition = backend.condition_of_links(table, NEW)
     where = f" WHERE {condition}" if condition else ""
     return f"SELECT {row_key(backend, table)} {source}{where}"
@@ -63,7 +63,7 @@ def insert_statements(
                 log=backend.quote(log),
                 columns=columns,
                 values=lines(values[column] for column in LOG_COLUMNS),
-                rows=backend.existing_rows_source(table.name, rows),
+                rows=backend.existing_rows_source(table.name, rows, table.columns),
                 condition=_both(condition, test),
             )
         )
@@ -83,9 +83,10 @@ def select_queries(
 
     The SQL of `extra_columns` follows these columns.
     """
+    source = backend.existing_rows_source(table.name, rows, table.columns)
     return [
         f"SELECT {', '.join([*(values[column] for column in ROW_COLUMNS), *extra_columns])}"
-        f" {backend.existing_rows_source(table.name, rows)} WHERE {_both(condition, test)}"
+        f" {source} WHERE {_both(condition, test)}"
         for values, test in backend.entry_values(table, "insert", log=log)
     ]
 

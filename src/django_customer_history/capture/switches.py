@@ -1,4 +1,4 @@
-"""Entries about capture and protection that were switched off or on.
+"""Entries about capture and protection that were switched off or on, or repaired.
 
 Triggers that a migration replaces, because a table or a registration has changed, are not such a
 switch: there is no moment without them.
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.backends.collations import CollationRepair
 from django_customer_history.backends.tables import InstalledTrigger, Trigger
 from django_customer_history.capture.events import record_about_history
 from django_customer_history.capture.plan import tracked_tables
@@ -24,6 +25,7 @@ KIND = "customer_history.triggers"
 """The entity model of these entries."""
 
 _REMOVED, _INSTALLED = "Triggers Removed", "Triggers Installed"
+_COLLATION_REPAIRED = "Collation Repaired"
 
 
 def log_removal(
@@ -39,6 +41,15 @@ def log_fix(connection: BaseDatabaseWrapper, before: TriggerState) -> None:
     if has_log(connection):
         _log(connection, _INSTALLED, _repaired(before))
         log_removal(connection, before.orphaned)
+
+
+def log_collations(connection: BaseDatabaseWrapper, repair: CollationRepair) -> None:
+    """Write an entry for the columns of the log that compare keys exactly from now on."""
+    columns: dict[str, list[str | None]] = {
+        f"{log_table()}.{name}": [collation, repair.collation]
+        for name, collation in repair.columns.items()
+    }
+    _log(connection, _COLLATION_REPAIRED, columns)
 
 
 def log_repair(connection: BaseDatabaseWrapper, before: TriggerState) -> None:

@@ -85,7 +85,7 @@ class StoredTable:
             backend.text(backend.cell("NEW", column.column.name), column)
             for column in self.columns.values()
         ]
-        source = backend.existing_rows_source(self.model._meta.db_table, sql)
+        source = backend.existing_rows_source(self.model._meta.db_table, sql, self.columns.values())
         rows = fetch_rows(self.connection, f"SELECT {', '.join(texts)} {source}", values)
         return [dict(zip(self.columns, map(_as_text, row), strict=True)) for row in rows]
 

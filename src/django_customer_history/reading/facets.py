@@ -20,6 +20,7 @@ from django_customer_history.reading.filters import (
 )
 from django_customer_history.reading.query import FAR
 from django_customer_history.reading.record_labels import model_title
+from django_customer_history.reading.time_limit import searching
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import registry
@@ -157,7 +158,9 @@ def _distinct(timeline: Timeline) -> Iterator[Entry]:
     columns = ("user_id", "user_label", "action", "kind", "entity_model", "source")
     # Readers see other names of these actions.
     rows = entries.exclude(action__in=sorted(actions_of_values())).order_by()
-    for values in rows.values(*columns).distinct():
+    with searching(entries.db):
+        found = list(rows.values(*columns).distinct())
+    for values in found:
         yield Entry(**values, changes={})
 
 

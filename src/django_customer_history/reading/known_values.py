@@ -15,6 +15,7 @@ from django_customer_history.labels import BASELINE, DEFAULT_ACTIONS, OWN_ACTION
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.filter_values import field_name_of, guess
 from django_customer_history.reading.filters import BY_NAME, SYSTEM, Filters, by_field
+from django_customer_history.reading.time_limit import searching
 from django_customer_history.registration.fields import field_of, secret_fields
 from django_customer_history.registration.registry import registry
 
@@ -131,4 +132,5 @@ def _is_in_log(entries: EntryQuerySet, condition: models.Q) -> bool:
     limits: Iterable[Entry] = newest.only("id")[SEARCHED : SEARCHED + 1]
     for limit in limits:
         entries = entries.newer_than(limit.id)
-    return entries.filter(condition).exists()
+    with searching(entries.db):
+        return entries.filter(condition).exists()

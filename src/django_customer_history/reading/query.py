@@ -5,6 +5,7 @@ is decided here, a few hundred entries at a time.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,7 @@ from django_customer_history.backends import backend_of
 from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.reading.cursors import Cursor
 from django_customer_history.reading.filters import Filters
+from django_customer_history.reading.time_limit import searching
 from django_customer_history.registration.renames import renames
 
 CHUNK = 500
@@ -129,7 +131,8 @@ class EntryQuery:
             limit = self._entry_after(MOST_SEARCHED, newest, self._hint(None, is_bounded=True))
         hint = self._hint(None, is_bounded=limit is not None)
         newest = _before(entries.newest_first(), limit)[: count + 1]
-        read = _fetch(newest, hint=hint, columns=_COLUMNS_OF_FACETS)
+        with self._limited():
+            read = _fetch(newest, hint=hint, columns=_COLUMNS_OF_FACETS)
         access = self.field_access()
         is_complete = limit is None and len(read) <= count
         return self.matching(read[:count], access), access, is_complete
@@ -216,13 +219,21 @@ class EntryQuery:
 
     def _entry_after(self, count: int, entries: EntryQuerySet, hint: str) -> UUID | None:
         """Return the key of the entry after the first `count`, or None if there are no more."""
-        found = _hinted(entries.only("id")[count : count + 1], hint)
+        with self._limited():
+            found = _hinted(entries.only("id")[count : count + 1], hint)
         return found[0].id if found else None
 
     def _read(
         self, entries: EntryQuerySet, cursor: Cursor | None = None, *, is_bounded: bool = False
     ) -> list[Entry]:
-        return _fetch(entries, hint=self._hint(cursor, is_bounded=is_bounded))
+        with self._limited():
+            return _fetch(entries, hint=self._hint(cursor, is_bounded=is_bounded))
+
+    def _limited(self) -> AbstractContextManager[None]:
+        """Return the context in which a statement runs, which may search many entries."""
+        if self.checks_each_entry or self._scans_the_log:
+            return searching(self.entries.db)
+        return nullcontext()
 
     def _hint(self, cursor: Cursor | None, *, is_bounded: bool = False) -> str:
         """Return the index hint for a query that begins or ends in the middle of an index."""

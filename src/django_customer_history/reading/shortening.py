@@ -1,7 +1,8 @@
 """What lists and pages show of long values and of entries with very many changes.
 
 One entry may hold a text of megabytes, or thousands of keys of a JSON field. A list shows a part
-of them and says so. The permalink of REST and the exports have everything.
+of them and says so. The permalink of REST and the exports have everything. The values are cut here
+and not by the database: masks and differences need them whole.
 """
 
 from collections.abc import Sequence

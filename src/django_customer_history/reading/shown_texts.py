@@ -23,6 +23,7 @@ from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import Registration, registry
 from django_customer_history.registration.renames import renames
 from django_customer_history.values.encoding import field_text
+from django_customer_history.values.geometries import NAMES
 from django_customer_history.values.rendering import display, display_timedelta
 
 NamesByEntry = Mapping[UUID, Sequence[str]]
@@ -111,6 +112,7 @@ def stored_parts(text: str) -> frozenset[str]:
                 (is_of_date and isinstance(field, _DATES))
                 or (is_of_number and isinstance(field, _NUMBERS))
                 or (isinstance(field, models.DurationField) and _can_be_of_duration(wanted))
+                or (hasattr(field, "geom_type") and _can_be_of_geometry(wanted))
             ):
                 parts |= renames.names(field.name, label=label)
             parts |= set(_stored_values(field, wanted))
@@ -161,3 +163,8 @@ def _can_be_of_number(wanted: str) -> bool:
 def _can_be_of_duration(wanted: str) -> bool:
     written = f"{display_timedelta(timedelta(days=1))} {display_timedelta(timedelta(days=2))}"
     return all(word in written.lower() for word in _WORDS.findall(wanted))
+
+
+def _can_be_of_geometry(wanted: str) -> bool:
+    written = " ".join(["srid empty z m e", *NAMES.values()]).lower()
+    return all(word in written for word in _WORDS.findall(wanted))

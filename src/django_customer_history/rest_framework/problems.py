@@ -1,6 +1,6 @@
 """Errors as problem documents, `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +11,7 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from django_customer_history.exceptions import NotFoundError
+from django_customer_history.exceptions import NotFoundError, TimeLimitError
 from django_customer_history.rest_framework.renderers import ProblemRenderer
 
 
@@ -32,18 +32,36 @@ class PreconditionFailed(APIException):
     default_detail = gettext_lazy("The answer has changed: its ETag is none of those in If-Match.")
 
 
+class SearchTooLong(APIException):
+    """The search takes longer than `READING_TIME_LIMIT`."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = gettext_lazy(
+        "The search takes too long. Narrow the filters: give a time, a user or a record."
+    )
+
+
 def problem_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the problem document for an error; None if the framework does not handle it.
 
     It takes the place of the setting `EXCEPTION_HANDLER`, as problems are part of the contract.
     """
-    error = Http404() if isinstance(exc, NotFoundError) else exc
+    error = exc
+    for kind, make in _ANSWERS.items():
+        if isinstance(exc, kind):
+            error = make()
     response = exception_handler(error, dict(context))
     if response is None:
         return None
     response.data = _problem(response, error)
     _use_problem_renderer(context["view"])
     return response
+
+
+_ANSWERS: Mapping[type[Exception], Callable[[], Exception]] = {
+    NotFoundError: Http404,
+    TimeLimitError: SearchTooLong,
+}
 
 
 def _problem(response: Response, error: Exception) -> dict[str, Any]:

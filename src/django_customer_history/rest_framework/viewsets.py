@@ -25,6 +25,7 @@ from django_customer_history.point_in_time.record import record_as_of
 from django_customer_history.reading.facets import facets
 from django_customer_history.reading.reveal import reveal_request
 from django_customer_history.reading.serialization import entry_json
+from django_customer_history.reading.time_limit import with_time_limit
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
@@ -84,6 +85,7 @@ class HistoryViewSet(HistoryContract, ViewSet):
         return super().get_renderers()
 
     @in_reader_time_zone
+    @with_time_limit
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         """Return a page of entries: `next`, `previous` and `results`."""
         timeline = self.get_queryset()
@@ -95,6 +97,7 @@ class HistoryViewSet(HistoryContract, ViewSet):
 
     @action(detail=False, pagination_class=None)
     @in_reader_time_zone
+    @with_time_limit
     def facets(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         """Return the values that occur in the entries, for the menus of filters."""
         timeline = self.get_queryset()
@@ -146,6 +149,7 @@ class SubjectHistoryViewSet(HistoryViewSet):
         fixed_names=("field", "entity"),
     )
     @in_reader_time_zone
+    @with_time_limit
     def field(self, request: Request, field: str, *args: Any, **kwargs: Any) -> Any:
         """Return a page of the entries that changed one field of the subject, newest first."""
         timeline = self.get_queryset()
@@ -236,6 +240,7 @@ class HistoryMixin(HistoryContract):
         content_negotiation_class=HistoryContentNegotiation,
     )
     @in_reader_time_zone
+    @with_time_limit
     def history(self, request: Request, *args: Any, **kwargs: Any) -> Any:
         """Return a page of the object's history: `next`, `previous` and `results`."""
         with _without_parameters(request):

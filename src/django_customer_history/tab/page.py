@@ -17,6 +17,7 @@ from django_customer_history.conf import LARGEST_PAGE
 from django_customer_history.exceptions import (
     InvalidCursorError,
     InvalidFilterError,
+    TimeLimitError,
 )
 from django_customer_history.reading.entries import (
     Page,
@@ -29,6 +30,7 @@ from django_customer_history.reading.filters import (
     Filters,
 )
 from django_customer_history.reading.reveal import reveal
+from django_customer_history.reading.time_limit import with_time_limit
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.chart import StepChart, build_chart
@@ -42,7 +44,7 @@ from django_customer_history.tab.filter_bar import (
     FilterBar,
     build_filter_bar,
 )
-from django_customer_history.tab.query import TabQuery
+from django_customer_history.tab.query import TabQuery, entry_to_reveal
 from django_customer_history.tab.runs import fold_runs
 from django_customer_history.tab.undo_links import UndoLinks
 from django_customer_history.tab.urls import route_url, url_of_entry
@@ -58,6 +60,7 @@ _STATUS: Mapping[str | None, HTTPStatus] = {
     "filter": HTTPStatus.BAD_REQUEST,
     "cursor": HTTPStatus.BAD_REQUEST,
     "entry": HTTPStatus.NOT_FOUND,
+    "time": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 _EMPTY_PAGE = Page(entries=(), older=None)
@@ -72,7 +75,7 @@ class Tab:
 
     error: str | None = None
     """Why no entries are shown: `permission`, `export`, `site` (another one started the download),
-    `reveal`, `filter`, `cursor`, `entry`."""
+    `reveal`, `filter`, `cursor`, `entry`, `time`."""
     filter_errors: Mapping[str, str]
     """What is wrong with a filter, by the filter's name."""
     page: Page = _EMPTY_PAGE
@@ -173,9 +176,11 @@ def build_tab(
                 has_filter_bar=has_filter_bar,
                 undo_links=UndoLinks(timeline, in_admin=in_admin),
                 fixed=fixed,
-            ).build(_entry_to_reveal(request) if reveals else None)
+            ).build(entry_to_reveal(request.POST) if reveals else None)
         except InvalidFilterError as error:
             return filter_error_tab(request, timeline, errors=error.errors)
+        except TimeLimitError:
+            return error_tab(request, "time")
 
 
 def filter_error_tab(request: HttpRequest, timeline: Timeline, *, errors: Mapping[str, str]) -> Tab:
@@ -208,13 +213,6 @@ def error_tab(
     )
 
 
-def _entry_to_reveal(request: HttpRequest) -> UUID:
-    try:
-        return UUID(request.POST.get("reveal", ""))
-    except ValueError as error:
-        raise Http404 from error
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TabBuilder:
     """Builds the tab of one request whose filters are valid."""
@@ -230,6 +228,7 @@ class _TabBuilder:
     undo_links: UndoLinks
     fixed: Mapping[str, str]
 
+    @with_time_limit
     def build(self, reveal_key: UUID | None) -> Tab:
         """Return the tab, or a tab with an error.
 

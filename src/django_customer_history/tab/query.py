@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
-from django.http import QueryDict
+from django.http import Http404, QueryDict
 
 from django_customer_history.reading.filters import (
     NAMES,
@@ -112,6 +112,14 @@ class TabQuery:
         for name, changed in (changes or {}).items():
             query.setlist(name, list(changed))
         return f"?{query.urlencode(safe=':')}"
+
+
+def entry_to_reveal(form: QueryDict) -> UUID:
+    """Return the id of the entry that a form names. Raises `Http404`."""
+    try:
+        return UUID(form.get("reveal", ""))
+    except ValueError as error:
+        raise Http404 from error
 
 
 _ALMOST_EQUAL = 0.85

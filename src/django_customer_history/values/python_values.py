@@ -113,7 +113,10 @@ def _bound(in_quotes: str | None, plain: str | None) -> str | None:
 def _geometry(field: Any, text: str) -> Any:
     from django.contrib.gis.geos import GEOSGeometry  # noqa: PLC0415 - needs a library
 
-    return GEOSGeometry(text)
+    geometry = GEOSGeometry(text)
+    if not geometry.srid and field.srid > 0:
+        geometry.srid = field.srid  # MariaDB and MySQL store none, and the ORM adds it.
+    return geometry
 
 
 _PARSERS: Mapping[str, Callable[[Any, str], Any]] = {

@@ -16,6 +16,7 @@ from django.utils.translation import gettext, ngettext
 
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import float_text
+from django_customer_history.values.geometries import geometry_text
 from django_customer_history.values.moments import in_utc
 from django_customer_history.values.types import ValueType
 
@@ -149,6 +150,8 @@ def _formatted(text: str, value: Any, field: Any) -> str:
     for choice, label in getattr(field, "flatchoices", None) or ():
         if choice == value:
             return str(label)
+    if hasattr(field, "geom_type"):
+        return geometry_text(text, srid=getattr(field, "srid", None))
     for kind, format_value in _FORMATTERS.items():
         if isinstance(value, kind):
             return format_value(value)

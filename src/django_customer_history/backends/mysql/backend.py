@@ -1,7 +1,7 @@
 """MariaDB and MySQL: the triggers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import tzinfo
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
+from django_customer_history.backends.collations import CollationRepair
 from django_customer_history.backends.event_clock import EventClock
-from django_customer_history.backends.mysql import introspection, templates
+from django_customer_history.backends.mysql import introspection, templates, time_limit
 from django_customer_history.backends.mysql.expressions import MySQLExpressions
 from django_customer_history.backends.mysql.features import FEATURES
 from django_customer_history.backends.mysql.session import MySQLSession
@@ -26,6 +27,7 @@ from django_customer_history.backends.tables import (
 )
 from django_customer_history.backends.templates import HEADER, fill, statements
 from django_customer_history.keys import uuid_at
+from django_customer_history.values.geometries import read_geometry
 from django_customer_history.values.types import ValueType
 
 _SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
@@ -106,7 +108,13 @@ class MySQLBackend(MySQLExpressions):
     def problems_of_log(
         self, connection: BaseDatabaseWrapper, log: str
     ) -> Iterator[DatabaseProblem]:
-        return introspection.problems_of_log(connection, log)
+        yield from introspection.problems_of_log(connection, log)
+        if repair := self.collation_repair(connection, log):
+            yield DatabaseProblem(
+                code="W036",
+                text=f"keys are not compared exactly in {', '.join(repair.columns)} of {log}",
+                hint=f"Run: manage.py history_triggers --fix. It runs: {repair.statement}",
+            )
 
     def value_type(self, column: Column, hint: ValueType | None) -> ValueType:
         name = column.type.partition("(")[0].split()[0]
@@ -184,6 +192,19 @@ class MySQLBackend(MySQLExpressions):
             key_of=key_of,
         )
 
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        if not self.is_geometry(column) or (geometry := read_geometry(text)) is None:
+            return None
+        return self.geometry_from(geometry.srid or 0), geometry.wkt
+
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        return time_limit.time_limit(connection, seconds=seconds)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return bool(error.args) and error.args[0] in time_limit.ERRORS
+
     def is_read_only_error(self, error: Exception) -> bool:
         return bool(error.args) and error.args[0] in _READ_ONLY_ERRORS
 
@@ -217,7 +238,14 @@ class MySQLBackend(MySQLExpressions):
         )
         return (drop, create, drop)
 
-    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+    def privilege_hint(
+        self,
+        connection: BaseDatabaseWrapper,
+        table: str,
+        error: Exception,
+        *,
+        privileges: str = "TRIGGER",
+    ) -> str:
         number = error.args[0] if error.args else None
         if number == _BINARY_LOG_NEEDS_SUPER:
             return (
@@ -230,17 +258,31 @@ class MySQLBackend(MySQLExpressions):
             return ""
         database = self.quote(connection.settings_dict["NAME"])
         return (
-            f"The database role needs the TRIGGER privilege on {table!r}. Run as an administrator:"
-            f" GRANT TRIGGER ON {database}.* TO {introspection.account(connection)};"
+            f"The database role needs the {privileges} privilege on {table!r}. Run as an"
+            f" administrator: GRANT {privileges} ON {database}.* TO"
+            f" {introspection.account(connection)};"
         )
 
     def prepare_log(self, log: str) -> Sequence[str]:
-        # Most collations take 'abc' and 'ABC' for the same key. The server may create tables with
-        # an engine without transactions.
-        return [
-            f"ALTER TABLE {self.quote(log)} ENGINE = InnoDB",
-            f"ALTER TABLE {self.quote(log)} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
-        ]
+        # The server may create tables with an engine without transactions.
+        return [f"ALTER TABLE {self.quote(log)} ENGINE = InnoDB", self._compare_exactly(log)]
+
+    def collation_repair(self, connection: BaseDatabaseWrapper, log: str) -> CollationRepair | None:
+        if introspection.is_temporary(connection, log):
+            return None  # The statement would change that table. W031 reports it.
+        columns = introspection.other_collations(connection, log, collation=_EXACT)
+        if not columns:
+            return None
+        return CollationRepair(
+            columns=columns,
+            collation=_EXACT,
+            statement=self._compare_exactly(log),
+            privileges="ALTER, CREATE, INSERT",
+        )
+
+    def _compare_exactly(self, log: str) -> str:
+        # Most collations take 'abc' and 'ABC' for the same key.
+        return f"ALTER TABLE {self.quote(log)} CONVERT TO CHARACTER SET utf8mb4 COLLATE {_EXACT}"
 
     def replacing(self, connection: BaseDatabaseWrapper, trigger: Trigger) -> Sequence[str]:
         if getattr(connection, "mysql_is_mariadb", False):
@@ -263,6 +305,8 @@ _APPEND_ONLY: Mapping[str, str] = {
     "DELETE": templates.APPEND_ONLY,
 }
 
+_EXACT = "utf8mb4_bin"
+"""The collation that compares the characters themselves."""
 _OUT_OF_SORT_MEMORY = 1038
 """MySQL sorts whole rows, and a JSON value may be larger than `sort_buffer_size`."""
 _PRIVILEGE_MISSING = (1044, 1142, 1143, 1227, 1370)

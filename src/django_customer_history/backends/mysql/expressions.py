@@ -1,7 +1,7 @@
 """MariaDB and MySQL: the SQL of values, rows and entries."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 
 from django_customer_history.backends.entries import LOG_COLUMNS, WrittenEntry
@@ -10,6 +10,7 @@ from django_customer_history.backends.mysql.local_times import utc_text
 from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.tables import (
     PREFIX,
+    Column,
     Event,
     Join,
     TrackedColumn,
@@ -36,6 +37,7 @@ class MySQLExpressions(RowTriggerBackend):
     ) -> None:
         self._json_equals = json_equals
         self._random = random
+        self._axis_order = axis_order
         geometry = _GEOMETRY.replace("{axis_order}", axis_order)
         self._by_column_type = {**_BY_COLUMN_TYPE, **dict.fromkeys(_GEOMETRIES, geometry)}
         if zone not in (None, UTC):
@@ -97,6 +99,14 @@ class MySQLExpressions(RowTriggerBackend):
         if column.value_type in (ValueType.TEXT, ValueType.DATETIME):
             pattern = self._by_column_type.get(column.column.type.partition("(")[0], pattern)
         return pattern.format(value)
+
+    def is_geometry(self, column: Column) -> bool:
+        """Return whether the values of a column are geometries."""
+        return column.type in _GEOMETRIES
+
+    def geometry_from(self, srid: int) -> str:
+        """Return the SQL of a geometry whose WKT is a parameter of Django."""
+        return f"ST_GeomFromText(%s, {srid}{self._axis_order})"
 
     def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
         source = self.table(join.table)
@@ -191,7 +201,7 @@ class MySQLExpressions(RowTriggerBackend):
         log: str,
         values: Mapping[str, str],
         *,
-        table: str,
+        table: TrackedTable,
         event: Event,
         condition: str | None,
     ) -> str:
@@ -228,7 +238,9 @@ class MySQLExpressions(RowTriggerBackend):
         """Return the statement that fails with a message."""
         return fill(templates.SIGNAL, message=self.literal(message[:_MAX_MESSAGE_LENGTH]))
 
-    def existing_rows_source(self, table: str, condition: str) -> str:
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
         return (
             f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
             f" CROSS JOIN (SELECT {templates.MICROSECOND} AS microsecond) AS clock"

@@ -104,39 +104,45 @@ def _accounts(cursor: Any) -> set[str] | None:
 
 
 def problems_of_log(connection: BaseDatabaseWrapper, log: str) -> Iterator[DatabaseProblem]:
-    """Yield what else is at the table of the log, and columns with another collation."""
-    quoted = connection.ops.quote_name(log)
+    """Yield what else is at the table of the log."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW TRIGGERS WHERE LEFT(`Trigger`, %s) <> %s", [len(PREFIX), PREFIX])
         foreign = sorted(row[0] for row in cursor.fetchall() if row[2] == log)
-        # The only statement that shows a temporary table on every version.
-        cursor.execute(f"SHOW CREATE TABLE {quoted}")
-        is_temporary = _as_text(cursor.fetchone()[1]).startswith("CREATE TEMPORARY")
-        cursor.execute(
-            "SELECT column_name FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() AND table_name = %s"
-            " AND collation_name <> 'utf8mb4_bin' ORDER BY ordinal_position",
-            [log],
-        )
-        columns = [name for (name,) in cursor.fetchall()]
     for name in foreign:
         yield DatabaseProblem(
             code="W030",
             text=f"the trigger {name} on {log} is not of this package and can change entries",
             hint="Drop it. To react to entries, read the log.",
         )
-    if is_temporary:
+    if is_temporary(connection, log):
         yield DatabaseProblem(
             code="W031",
             text=f"a temporary table of this session has the name {log}, and takes its place",
-            hint=f"DROP TEMPORARY TABLE {quoted}, and REVOKE CREATE TEMPORARY TABLES.",
+            hint=f"DROP TEMPORARY TABLE {connection.ops.quote_name(log)}, and REVOKE CREATE"
+            " TEMPORARY TABLES.",
         )
-    if columns:
-        yield DatabaseProblem(
-            code="W036",
-            text=f"keys are not compared exactly in {', '.join(columns)} of {log}",
-            hint=f"ALTER TABLE {quoted} CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+
+
+def is_temporary(connection: BaseDatabaseWrapper, table: str) -> bool:
+    """Return whether a temporary table of this session takes the place of a table."""
+    with connection.cursor() as cursor:
+        # The only statement that shows a temporary table on every version.
+        cursor.execute(f"SHOW CREATE TABLE {connection.ops.quote_name(table)}")
+        return _as_text(cursor.fetchone()[1]).startswith("CREATE TEMPORARY")
+
+
+def other_collations(
+    connection: BaseDatabaseWrapper, table: str, *, collation: str
+) -> Mapping[str, str]:
+    """Return the columns of text that have another collation than this one, with theirs."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name, collation_name FROM information_schema.columns"
+            " WHERE table_schema = DATABASE() AND table_name = %s AND collation_name <> %s"
+            " ORDER BY ordinal_position",
+            [table, collation],
         )
+        return dict(cursor.fetchall())
 
 
 def _as_text(body: str | bytes) -> str:

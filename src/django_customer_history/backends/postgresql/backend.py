@@ -1,6 +1,7 @@
 """PostgreSQL: the triggers, each with a function."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -35,6 +36,7 @@ from django_customer_history.backends.postgresql.session import (
     PostgreSQLSession,
 )
 from django_customer_history.backends.postgresql.settling import PostgreSQLSettling
+from django_customer_history.backends.postgresql.time_limit import time_limit
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -42,6 +44,7 @@ from django_customer_history.backends.tables import (
     Event,
     HostParts,
     InstalledTrigger,
+    TrackedColumn,
     TrackedTable,
     Trigger,
 )
@@ -49,6 +52,7 @@ from django_customer_history.backends.templates import HEADER, fill
 from django_customer_history.values.types import ValueType
 
 _INSUFFICIENT_PRIVILEGE = "42501"
+_QUERY_CANCELED = "57014"
 _LAYOUT_NAME = f"{PREFIX}layout"
 
 
@@ -227,14 +231,31 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         # CASCADE: a trigger that is disabled, or on a renamed table, may still use the function.
         return [f"DROP FUNCTION IF EXISTS {self.quote(trigger.name)} CASCADE"]
 
-    def privilege_hint(self, connection: BaseDatabaseWrapper, table: str, error: Exception) -> str:
+    def privilege_hint(
+        self,
+        connection: BaseDatabaseWrapper,
+        table: str,
+        error: Exception,
+        *,
+        privileges: str = "TRIGGER",
+    ) -> str:
         if getattr(error.__cause__, "sqlstate", "") != _INSUFFICIENT_PRIVILEGE:
             return ""
         role = self.quote(connection.settings_dict["USER"] or "the role")
         return (
-            f"The database role needs the TRIGGER privilege on {table!r}. Run as the owner: GRANT"
-            f" TRIGGER ON {self.quote(table)} TO {role}; and GRANT CREATE ON SCHEMA of the table"
-            f" TO {role};"
+            f"The database role needs the {privileges} privilege on {table!r}. Run as the owner:"
+            f" GRANT {privileges} ON {self.quote(table)} TO {role}; and GRANT CREATE ON"
+            f" SCHEMA of the table TO {role};"
+        )
+
+    def time_limit(
+        self, connection: BaseDatabaseWrapper, *, seconds: float
+    ) -> AbstractContextManager[None]:
+        return time_limit(connection, seconds=seconds)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return _QUERY_CANCELED in (
+            getattr(error.__cause__, name, "") for name in ("sqlstate", "pgcode")
         )
 
     def flush(
@@ -252,8 +273,12 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
             ),
         ]
 
-    def existing_rows_source(self, table: str, condition: str) -> str:
-        rows = self.rows("insert", f"(SELECT * FROM {self.quote(table)} WHERE {condition})")
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
+        rows = self.rows(
+            "insert", f"(SELECT * FROM {self.quote(table)} WHERE {condition})", columns
+        )
         return f"{rows}\nCROSS JOIN (SELECT {templates.CONTEXT} AS context OFFSET 0) AS session"
 
     def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:

@@ -48,6 +48,21 @@ OTHER = ColumnType(
 )
 """Any type that is not listed."""
 
+GEOMETRY = ColumnType(text="{0}::text", json="{0}::text", differs=OTHER.differs)
+"""PostGIS: EWKB in hexadecimal digits. Its JSON would be GeoJSON, with fewer digits."""
+
+# The JSON of a geometry is GeoJSON, which has fewer digits. A column that is gone is read from
+# `missing`, until the trigger is made anew.
+ROW_WITH_GEOMETRIES = """
+({json} || (
+  SELECT (
+    SELECT jsonb_strip_nulls(jsonb_build_object({members}))
+    FROM (SELECT {row}.*) AS present
+  )
+  FROM (SELECT {missing}) AS missing
+))
+"""
+
 # to_char() has no sign for years before Christ, and makes NULL of infinity.
 MOMENT = (
     "coalesce(to_char({0} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'"
@@ -106,3 +121,13 @@ COLUMN_TYPES: Mapping[str, ColumnType] = {
         )
     },
 }
+
+
+def is_geometry(name: str) -> bool:
+    """Return whether a type is of PostGIS, which may be in any schema: `gis.geometry`."""
+    return name.rpartition(".")[2] in ("geometry", "geography")
+
+
+def listed_type(name: str) -> ColumnType | None:
+    """Return what is known of a type by its name; None: only what holds for any type."""
+    return GEOMETRY if is_geometry(name) else COLUMN_TYPES.get(name)

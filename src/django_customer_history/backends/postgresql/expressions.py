@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from django_customer_history.backends.entries import LOG_COLUMNS, Entries, WrittenEntry
 from django_customer_history.backends.postgresql import templates
 from django_customer_history.backends.postgresql.column_types import (
-    COLUMN_TYPES,
     DURATION,
     JSON_FUNCTION,
     LOCAL_MOMENT,
     MOMENT,
     TIME,
+    is_geometry,
+    listed_type,
 )
 from django_customer_history.backends.postgresql.introspection import Schemas
 from django_customer_history.backends.tables import Event, Join, TrackedColumn, TrackedTable
@@ -99,11 +100,17 @@ class PostgreSQLExpressions(Entries):
 
     def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
         # Keys are of types whose JSON is always the same.
-        is_known = not column_type or column_type in COLUMN_TYPES
+        is_known = not column_type or listed_type(column_type) is not None
         to_json = "to_jsonb" if is_known and column_type not in _BY_SETTINGS else self.to_json
         source = self.table(join.table)
+        value_read = f"{source}.{self.quote(column)}"
+        text = (
+            f"{value_read}::text"
+            if is_geometry(column_type)
+            else f"{to_json}({value_read}) #>> '{{}}'"
+        )
         return (
-            f"(SELECT {to_json}({source}.{self.quote(column)}) #>> '{{}}' FROM {source}"
+            f"(SELECT {text} FROM {source}"
             f" WHERE {source}.{self.quote(join.key)} = {value}::{join.key_type})"
         )
 
@@ -215,7 +222,7 @@ class PostgreSQLExpressions(Entries):
             ({**self.clock(number + offset), **values, **self.tie(offset, of=len(written))}, test)
             for offset, (values, test) in enumerate(written)
         ]
-        return [self.insert_several(log, several, key=key, table=table.name, event=event)]
+        return [self.insert_several(log, several, key=key, table=table, event=event)]
 
     def tie(self, offset: int, *, of: int) -> Mapping[str, str]:
         if of == 1:
@@ -224,7 +231,13 @@ class PostgreSQLExpressions(Entries):
 
     @abstractmethod
     def insert_several(
-        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+        self,
+        log: str,
+        several: Sequence[WrittenEntry],
+        *,
+        key: str,
+        table: TrackedTable,
+        event: Event,
     ) -> str:
         """Return the statement of a statement's trigger for several entries of each row."""
 

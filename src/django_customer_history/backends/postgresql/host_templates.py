@@ -10,7 +10,7 @@ FOR EACH ROW
 DELETE_OR_MOVE = """
 DECLARE
   moved jsonb := (
-    SELECT {to_json}(customer_history_moved)
+    SELECT {moved}
     FROM {table} AS customer_history_moved
     WHERE {same_key}
     LIMIT 1

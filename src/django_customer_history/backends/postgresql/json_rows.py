@@ -3,10 +3,14 @@
 They survive every change of the table, as each member of the JSON is a column as it is now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django_customer_history.backends.entries import WrittenEntry
 from django_customer_history.backends.postgresql import templates
+from django_customer_history.backends.postgresql.column_types import (
+    ROW_WITH_GEOMETRIES,
+    is_geometry,
+)
 from django_customer_history.backends.postgresql.expressions import (
     PostgreSQLExpressions,
     has_special_text,
@@ -57,7 +61,7 @@ class JSONRowEntries(PostgreSQLExpressions):
         log: str,
         values: Mapping[str, str],
         *,
-        table: str,
+        table: TrackedTable,
         event: Event,
         condition: str | None,
     ) -> str:
@@ -66,23 +70,54 @@ class JSONRowEntries(PostgreSQLExpressions):
             if condition is None:
                 return statement
             return fill(templates.IF, condition=condition, statement=statement)
-        rows = self.rows(event, self.written_rows(table, event))
+        rows = self._stamped_rows(table, event)
         return self.entry(log, values, rows=rows, condition=condition)
 
     def insert_several(
-        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+        self,
+        log: str,
+        several: Sequence[WrittenEntry],
+        *,
+        key: str,
+        table: TrackedTable,
+        event: Event,
     ) -> str:
-        rows = self.rows(event, self.written_rows(table, event))
+        rows = self._stamped_rows(table, event)
         return self.entries_of_rows(log, several, rows=rows, key=key, row="stamped")
 
-    def rows(self, event: Event, rows: str) -> str:
+    def _stamped_rows(self, table: TrackedTable, event: Event) -> str:
+        return self.rows(event, self.written_rows(table.name, event), table.columns)
+
+    def rows(self, event: Event, rows: str, columns: Iterable[TrackedColumn]) -> str:
         """Return the FROM of rows as JSON, with the clock of each."""
         return fill(
             templates.ROWS_AS_JSON,
-            to_json=self.to_json,
+            json=self.row_as_json("customer_history_rows", columns),
             row=_ROWS[event],
             rows=rows,
             microsecond=_MICROSECOND,
+        )
+
+    def row_as_json(
+        self, row: str, columns: Iterable[TrackedColumn], *, via: tuple[Join, ...] = ()
+    ) -> str:
+        """Return the SQL of a row as JSON, in which a geometry is its exact text.
+
+        `columns` are those that the trigger knew when it was made; `via` leads to their table.
+        """
+        to_json = "to_jsonb" if via else self.to_json
+        names = [
+            one.column.name for one in columns if one.via == via and is_geometry(one.column.type)
+        ]
+        if not names:
+            return f"{to_json}({row})"
+        members = [f"{self.literal(name)}, {self.quote(name)}::text" for name in names]
+        return fill(
+            ROW_WITH_GEOMETRIES,
+            json=f"{to_json}({row})",
+            row=row,
+            members=", ".join(members),
+            missing=", ".join(f"NULL::text AS {self.quote(name)}" for name in names),
         )
 
     def work_by_json(
@@ -95,8 +130,8 @@ class JSONRowEntries(PostgreSQLExpressions):
             return "\n".join(filter(None, [self.if_any_row(table, event, checks), entries]))
         return fill(
             templates.UPDATE_BY_JSON,
-            to_json=self.to_json,
-            new_row=new_row or f"{self.to_json}(NEW)",
+            old_row=self.row_as_json("OLD", table.columns),
+            new_row=new_row or self.row_as_json("NEW", table.columns),
             changes=self._take_changes(table),
             reason_checks=checks,
             microsecond=_MICROSECOND,
@@ -123,17 +158,20 @@ class JSONRowEntries(PostgreSQLExpressions):
         if event != "update":
             # Columns of different tables may have the same name, so each row is read by itself.
             rows += [
-                self._members_of(table, part.via, part.hidden, self._row_of(part, event), event)
+                self._members_of(
+                    table, part.via, part.hidden, self._row_of(table, part, event), event
+                )
                 for part in table.inherited
             ]
         return fill(templates.MEMBERS, members="\nUNION ALL\n".join(rows))
 
-    def _row_of(self, part: InheritedPart, event: Event) -> str:
+    def _row_of(self, table: TrackedTable, part: InheritedPart, event: Event) -> str:
         """Return the SQL of the row of a parent as JSON."""
         *before, last = part.via
         link = self.along("OLD" if event == "delete" else "NEW", before, last.link)
         return (
-            f"coalesce((SELECT to_jsonb(parent) FROM {self.table(last.table)} AS parent"
+            f"coalesce((SELECT {self.row_as_json('parent', table.columns, via=part.via)}"
+            f" FROM {self.table(last.table)} AS parent"
             f" WHERE parent.{self.quote(last.key)} = {link}::{last.key_type}), '{{}}')"
         )
 

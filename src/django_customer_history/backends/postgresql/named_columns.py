@@ -11,9 +11,9 @@ from django_customer_history.backends.expressions import (
 )
 from django_customer_history.backends.postgresql import templates
 from django_customer_history.backends.postgresql.column_types import (
-    COLUMN_TYPES,
     OTHER,
     ColumnType,
+    listed_type,
 )
 from django_customer_history.backends.postgresql.expressions import PRIMARY, PostgreSQLExpressions
 from django_customer_history.backends.postgresql.introspection import Schemas
@@ -89,13 +89,13 @@ class NamedColumnEntries(PostgreSQLExpressions):
         return self.clock_at(microsecond)
 
     def is_required(self, table: TrackedTable, column: str) -> bool:
-        column_type = COLUMN_TYPES.get(self._columns[self.cell("NEW", column)].type, OTHER)
+        column_type = listed_type(self._columns[self.cell("NEW", column)].type) or OTHER
         return column_type.is_never_empty and table.requires(column)
 
     def text(self, value: str, column: TrackedColumn) -> str:
         if (stored := self._columns.get(value)) is None:
             return super().text(value, column)  # A lookup returns text.
-        if column_type := COLUMN_TYPES.get(stored.type):
+        if column_type := listed_type(stored.type):
             return column_type.text.format(value, json=self.to_json)
         return super().text(OTHER.text.format(value, json=self.to_json), column)
 
@@ -120,7 +120,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
         log: str,
         values: Mapping[str, str],
         *,
-        table: str,
+        table: TrackedTable,
         event: Event,
         condition: str | None,
     ) -> str:
@@ -132,7 +132,13 @@ class NamedColumnEntries(PostgreSQLExpressions):
         return fill(templates.IF, condition=condition, statement=statement)
 
     def insert_several(
-        self, log: str, several: Sequence[WrittenEntry], *, key: str, table: str, event: Event
+        self,
+        log: str,
+        several: Sequence[WrittenEntry],
+        *,
+        key: str,
+        table: TrackedTable,
+        event: Event,
     ) -> str:
         return self.entries_of_rows(log, several, rows=self._rows(), key=key, row=self._alias)
 
@@ -149,7 +155,7 @@ class NamedColumnEntries(PostgreSQLExpressions):
 
     def _type_of(self, value: str) -> ColumnType:
         stored = self._columns.get(value, Column(name="", type="text"))
-        return COLUMN_TYPES.get(stored.type, OTHER)
+        return listed_type(stored.type) or OTHER
 
     def _by_variables(self, log: str, values: Mapping[str, str]) -> str:
         """Return the statement with values that are computed before it."""

@@ -47,7 +47,7 @@ class RowByRowEntries(JSONRowEntries):
         names = [self.quote(key.column.name) for key in table.key]
         return fill(
             host_templates.DELETE_OR_MOVE,
-            to_json=self.to_json,
+            moved=self.row_as_json("customer_history_moved", table.columns),
             table=self.table(table.name),
             same_key=all_of([f"customer_history_moved.{name} = OLD.{name}" for name in names]),
             token=self._token(table, "OLD"),

@@ -221,7 +221,7 @@ FROM (
 UPDATE_BY_JSON = """
 DECLARE
   new_row jsonb := {new_row};
-  old_row jsonb := {to_json}(OLD);
+  old_row jsonb := {old_row};
   changes jsonb;
   moment timestamptz;
   microsecond bigint;
@@ -253,7 +253,7 @@ END IF;
 # OFFSET 0: otherwise the planner would evaluate the clock, or the row's JSON, for each use.
 ROWS_AS_JSON = """
 FROM (
-  SELECT clock_timestamp() AS moment, {to_json}(customer_history_rows) AS {row}
+  SELECT clock_timestamp() AS moment, {json} AS {row}
   FROM {rows} AS customer_history_rows
   OFFSET 0
 ) AS stamped

@@ -1,7 +1,9 @@
 """SQLite: the triggers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
+from time import monotonic
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -21,6 +23,7 @@ from django_customer_history.backends.tables import (
     Trigger,
 )
 from django_customer_history.backends.templates import HEADER, fill, statements
+from django_customer_history.values.geometries import read_geometry
 from django_customer_history.values.types import ValueType
 
 
@@ -38,7 +41,10 @@ class SQLiteBackend(SQLiteExpressions):
 
     def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
         zone = getattr(connection, "timezone", None)
-        return self if zone in (None, UTC) else SQLiteBackend(stores_utc=False)
+        return SQLiteBackend(
+            stores_utc=zone in (None, UTC),
+            has_geometries=getattr(connection.ops, "spatialite", False),
+        )
 
     def columns(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]
@@ -129,6 +135,24 @@ class SQLiteBackend(SQLiteExpressions):
             key_of=returned_key,
         )
 
+    def stored_value(self, table: str, column: Column, text: str) -> tuple[str, str] | None:
+        if not self.is_geometry(column) or (geometry := read_geometry(text)) is None:
+            return None  # SpatiaLite refuses any text.
+        return f"GeomFromText(%s, {geometry.srid or 0})", geometry.wkt
+
+    @contextmanager
+    def time_limit(self, connection: BaseDatabaseWrapper, *, seconds: float) -> Iterator[None]:
+        deadline = monotonic() + seconds
+        connection.ensure_connection()
+        connection.connection.set_progress_handler(lambda: monotonic() > deadline, _INSTRUCTIONS)
+        try:
+            yield
+        finally:
+            connection.connection.set_progress_handler(None, 0)
+
+    def is_time_limit_error(self, error: Exception) -> bool:
+        return str(error) == "interrupted"
+
     def is_read_only_error(self, error: Exception) -> bool:
         return "readonly database" in str(error)
 
@@ -137,6 +161,8 @@ class SQLiteBackend(SQLiteExpressions):
         return Trigger(table=table, name=name, body=sql, statements=(drop, sql))
 
 
+_INSTRUCTIONS = 10_000
+"""Of the virtual machine of SQLite, between two looks at the clock."""
 _UUID_TYPE = "char(32)"
 
 _VALUE_TYPES: Mapping[str, ValueType] = {

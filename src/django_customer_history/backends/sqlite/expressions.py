@@ -1,7 +1,7 @@
 """SQLite: the SQL of values, rows and entries."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.expressions import (
@@ -13,12 +13,14 @@ from django_customer_history.backends.row_triggers import RowTriggerBackend
 from django_customer_history.backends.sqlite import templates
 from django_customer_history.backends.tables import (
     PREFIX,
+    Column,
     Event,
     Join,
     TrackedColumn,
     TrackedTable,
 )
 from django_customer_history.backends.templates import all_of, call, case, fill, lines, wrapped
+from django_customer_history.values.geometries import NAMES
 from django_customer_history.values.types import ValueType
 
 
@@ -27,7 +29,8 @@ class SQLiteExpressions(RowTriggerBackend):
 
     before_member = ","
 
-    def __init__(self, *, stores_utc: bool = True) -> None:
+    def __init__(self, *, stores_utc: bool = True, has_geometries: bool = False) -> None:
+        self._has_geometries = has_geometries
         self._texts = _TEXTS if stores_utc else {**_TEXTS, ValueType.DATETIME: _OF_OTHER_ZONE}
 
     def context(self, name: str) -> str:
@@ -57,6 +60,8 @@ class SQLiteExpressions(RowTriggerBackend):
     def text(self, value: str, column: TrackedColumn) -> str:
         places = column.decimal_places
         pattern = self._texts.get(column.value_type, _AS_IT_IS)
+        if self.is_geometry(column.column):
+            return _GEOMETRY.format(value)
         if column.value_type not in _TAKES_BYTES:
             pattern = f"CASE typeof({{0}}) WHEN 'blob' THEN {_HEXADECIMAL} ELSE {pattern} END"
         return pattern.format(
@@ -65,6 +70,10 @@ class SQLiteExpressions(RowTriggerBackend):
             decimals="." + "0" * places if places else "",
             exact=f"1e{_EXACT_DIGITS - places}",
         )
+
+    def is_geometry(self, column: Column) -> bool:
+        """Return whether a column is one of SpatiaLite."""
+        return self._has_geometries and column.type.upper() in _GEOMETRIES
 
     def lookup(self, value: str, join: Join, column: str, *, column_type: str = "") -> str:
         # With the table's name: SQLite takes an unknown name in quotes for a text.
@@ -134,7 +143,7 @@ class SQLiteExpressions(RowTriggerBackend):
         log: str,
         values: Mapping[str, str],
         *,
-        table: str,
+        table: TrackedTable,
         event: Event,
         condition: str | None,
     ) -> str:
@@ -152,7 +161,9 @@ class SQLiteExpressions(RowTriggerBackend):
             templates.REQUIRE_REASON, message=self.literal(message), condition=all_of(tests)
         )
 
-    def existing_rows_source(self, table: str, condition: str) -> str:
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
         return f"FROM (SELECT * FROM {self.quote(table)} WHERE {condition}) AS NEW"
 
 
@@ -176,6 +187,12 @@ def _object(members: Sequence[Member]) -> str:
 # Any column can hold a value of any type, as SQLite does not check it. A value that is not in the
 # form of its column is logged as it is; bytes are hexadecimal, as they are not text.
 _HEXADECIMAL = "lower(hex({0}))"
+# An empty geometry has no EWKB: it is logged as bytes.
+_GEOMETRY = (
+    f"CASE typeof({{0}}) WHEN 'blob' THEN COALESCE(AsEWKB({{0}}), {_HEXADECIMAL})"
+    f" ELSE CAST({{0}} AS TEXT) END"
+)
+_GEOMETRIES = frozenset(["GEOMETRY", *NAMES.values()])
 _TAKES_BYTES = (ValueType.BINARY, ValueType.FLOAT)
 # With `TIME_ZONE` in `DATABASES`, Django stores the local times of that zone.
 _OF_OTHER_ZONE = f"{PREFIX}utc({{0}})"

@@ -7,14 +7,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_customer_history.capture.collations import repair_collations
 from django_customer_history.capture.problems import problems
-from django_customer_history.capture.switches import log_fix, log_removal
+from django_customer_history.capture.switches import log_collations, log_fix, log_removal
 from django_customer_history.capture.triggers import (
     all_or_nothing,
     compare_triggers,
     remove_all,
     synchronize_triggers,
 )
+from django_customer_history.exceptions import CaptureError
 
 STATES = ("good", "missing", "stale", "orphaned")
 
@@ -39,7 +41,8 @@ class Command(BaseCommand):
         operation.add_argument(
             "--fix",
             action="store_true",
-            help="Install missing triggers, replace stale ones and remove orphaned ones.",
+            help="Install missing triggers, replace stale ones and remove orphaned ones. On"
+            " MariaDB and MySQL, also make the log compare keys exactly, if it does not.",
         )
         operation.add_argument(
             "--remove",
@@ -54,7 +57,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Removed {_remove(connection)} triggers.")
             return
         if options["fix"]:
-            log_fix(connection, synchronize_triggers(connection))
+            self._fix(connection)
         found = compare_triggers(connection)
         rows = sorted(
             (trigger.table, trigger.name, state)
@@ -74,6 +77,16 @@ class Command(BaseCommand):
             self.stderr.write(f"{problem.text}. {problem.hint}")
         if not all(problem.is_advice for problem in others):
             raise CommandError("The triggers are good, but the log is not safe. See above.")
+
+    def _fix(self, connection: BaseDatabaseWrapper) -> None:
+        try:
+            repair = repair_collations(connection)
+            if repair is not None:
+                log_collations(connection, repair)
+                self.stdout.write(f"Repaired the collation of {', '.join(repair.columns)}.")
+            log_fix(connection, synchronize_triggers(connection))
+        except CaptureError as error:
+            raise CommandError(str(error)) from error
 
 
 def _remove(connection: BaseDatabaseWrapper) -> int:
