@@ -119,12 +119,13 @@ OF_GATE = {
         *OF_DATABASES,
         "tests/reading",
         "tests/contrib/test_shipping_killed.py",
+        "tests/projects/places",
         "tests/projects/replica",
         "tests/test_partitions.py",
         "tests/test_tenants.py",
     ),
-    "MariaDB": (*FAST, *OF_DATABASES),
-    "MySQL": (*FAST, *OF_DATABASES),
+    "MariaDB": (*FAST, *OF_DATABASES, "tests/projects/places"),
+    "MySQL": (*FAST, *OF_DATABASES, "tests/projects/places"),
 }
 NEWEST_POSTGRES, NEWEST_MARIADB = "newest PostgreSQL", "newest MariaDB"
 GALERA, GROUP = "Galera", "Group Replication"

@@ -64,6 +64,9 @@ def _problems(*statuses: int) -> dict[tuple[int, str], Any]:
 
 _FOR_ALL = _problems(400, 401, 403, 429)
 _FOR_ONE = _problems(400, 401, 403, 404, 429)
+# A search can take longer than `READING_TIME_LIMIT`.
+_FOR_SEARCHES = {**_FOR_ALL, **_problems(503)}
+_FOR_SEARCHES_OF_ONE = {**_FOR_ONE, **_problems(503)}
 _FILES = {
     (200, renderer.media_type.partition(";")[0]): (
         OpenApiTypes.BINARY if renderer.format == "xlsx" else OpenApiTypes.STR
@@ -141,7 +144,7 @@ class HistoryExtension(_Extension):
 
     def decorators(self) -> Mapping[str, Any]:
         """Return the decorator of each action."""
-        return _of_timeline(problems=_FOR_ALL)
+        return _of_timeline(problems=_FOR_SEARCHES)
 
 
 class SubjectHistoryExtension(_Extension):
@@ -152,9 +155,13 @@ class SubjectHistoryExtension(_Extension):
     def decorators(self) -> Mapping[str, Any]:
         """Return the decorator of each action."""
         return {
-            **_of_timeline(_MODEL, _KEY, problems=_FOR_ONE),
+            **_of_timeline(_MODEL, _KEY, problems=_FOR_SEARCHES_OF_ONE),
             "field": _conditional(
-                _MODEL, _KEY, _FIELD, answer=EntrySerializer(many=True), problems=_FOR_ONE
+                _MODEL,
+                _KEY,
+                _FIELD,
+                answer=EntrySerializer(many=True),
+                problems=_FOR_SEARCHES_OF_ONE,
             ),
             "restore": _undoing(_MODEL, _KEY),
         }
@@ -167,7 +174,7 @@ class FeedExtension(_Extension):
 
     def decorators(self) -> Mapping[str, Any]:
         """Return the decorator of the list."""
-        responses: dict[Any, Any] = {200: FeedPageSerializer, **_FOR_ALL, **_problems(503)}
+        responses: dict[Any, Any] = {200: FeedPageSerializer, **_FOR_SEARCHES}
         return {"list": extend_schema(responses=responses)}
 
 
@@ -215,4 +222,8 @@ class HistoryMixinExtension(_Extension):
             for one in part.get_schema_operation_parameters(self.target)
         ]
         page = EntrySerializer(many=True)
-        return {"history": _conditional(*parameters, answer=page, problems=_FOR_ONE, filters=False)}
+        return {
+            "history": _conditional(
+                *parameters, answer=page, problems=_FOR_SEARCHES_OF_ONE, filters=False
+            )
+        }
