@@ -7,10 +7,9 @@ from django_customer_history.feed.seals.merkle import (
     consistency_proof,
     inclusion_proof,
     is_consistent,
-    leaf_hash,
-    root_by_inclusion,
     root_of,
 )
+from django_customer_history.verify import leaf_hash, root_by_inclusion
 
 # The leaves and roots that implementations of Certificate Transparency test with.
 LEAVES = [

@@ -9,20 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from django_customer_history.verify import node_hash
+
 HASH_SIZE = 32
 """Bytes of a SHA-256 hash."""
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
-
-
-def leaf_hash(leaf: bytes) -> bytes:
-    """Return the hash of the content of a leaf."""
-    return hashlib.sha256(b"\x00" + leaf).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    """Return the hash of a node from the hashes of its two children."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,30 +127,6 @@ class _Subtrees:
             return root_of(self._leaves[start - self._start : end - self._start])
         middle = start + _split(end - start)
         return node_hash(self.root(start, middle), self.root(middle, end))
-
-
-def root_by_inclusion(hashed: bytes, *, index: int, size: int, proof: Sequence[bytes]) -> bytes:
-    """Return the root that a proof leads to from the hash of a leaf (RFC 9162, section 2.1.3.2).
-
-    The leaf is in the tree if this is the root of the tree. Raises `ValueError` if the proof is
-    not one for a leaf at this place.
-    """
-    if not 0 <= index < size:
-        raise ValueError(f"Leaf {index} is not in a tree of {size} leaves.")
-    place, last, root = index, size - 1, hashed
-    for one in proof:
-        if last == 0:
-            raise ValueError("The proof is too long.")
-        if place & 1 or place == last:
-            root = node_hash(one, root)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            root = node_hash(root, one)
-        place, last = place >> 1, last >> 1
-    if last:
-        raise ValueError("The proof is too short.")
-    return root
 
 
 def is_consistent(
