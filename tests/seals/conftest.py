@@ -13,8 +13,10 @@ from django_customer_history.models import Seal
 
 
 @pytest.fixture
-def key(settings, tmp_path):
+def key(settings, tmp_path, monkeypatch):
     """The key of the setting SEAL_KEY."""
+    # On SQLite the lock of the sealer is a file; tests that run at the same time have one each.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     path = tmp_path / "seal.key"
     SealKey.new("example.com/history").write(path)
     settings.CUSTOMER_HISTORY = {

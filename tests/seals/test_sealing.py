@@ -89,7 +89,7 @@ class TestSealing:
         assert len(copies()) == 1
 
     def test_size_of_an_index(self, key):
-        """A seal takes 24 bytes for each entry, and less than 2 kB besides."""
+        """A seal takes 24 bytes for each entry, and less than 2 kB more."""
         customer = Customer.objects.create(name="Acme")
         log_updates(customer, 500)
         made = seal()

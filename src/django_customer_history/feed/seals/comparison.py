@@ -1,7 +1,7 @@
 """The log side by side with what its seals state, in the order of keys and in bounded memory."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,13 +19,14 @@ class Pair:
 
 
 def compared(
-    log_name: str, *, using: str, up_to: UUID, without: frozenset[int] = frozenset()
+    log_name: str, *, using: str, up_to: UUID, newest: int, without: Collection[int] = ()
 ) -> Iterator[Pair]:
     """Yield each entry up to a key together with its place, and each place without an entry.
 
-    `without` are the IDs of seals that are not to be trusted.
+    `newest` is the ID of the last seal that counts, and `without` are those of seals that are not
+    to be trusted.
     """
-    stated = _stated(log_name, using=using, without=without)
+    stated = _stated(log_name, using=using, newest=newest, without=without)
     place = next(stated, None)
     for entry in entries_after(LOWEST_KEY, using=using, up_to=up_to):
         while place is not None and place.key < entry.id:
@@ -48,15 +49,17 @@ def last_key(log_name: str, *, using: str) -> UUID:
     return found or LOWEST_KEY
 
 
-def _stated(log_name: str, *, using: str, without: frozenset[int]) -> Iterator[SealedEntry]:
+def _stated(
+    log_name: str, *, using: str, newest: int, without: Collection[int]
+) -> Iterator[SealedEntry]:
     """Yield all places in the order of keys: those in their order are one row, late ones others."""
 
     def in_order() -> Iterator[SealedEntry]:
-        for seal in seals_of(log_name, using=using, is_late=False):
+        for seal in seals_of(log_name, using=using, is_late=False, id__lte=newest):
             if seal.pk not in without:
                 yield from places(seal)
 
-    late = Seal.objects.using(using).filter(log_name=log_name, is_late=True)
+    late = Seal.objects.using(using).filter(log_name=log_name, is_late=True, id__lte=newest)
     chosen = [pk for pk in late.order_by("id").values_list("id", flat=True) if pk not in without]
     rows = [in_order(), *(_late(pk, using) for pk in chosen)]
     return heapq.merge(*rows, key=lambda place: place.key)

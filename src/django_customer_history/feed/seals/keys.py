@@ -54,11 +54,11 @@ class SealKey:
             verifiers=(Verifier(name=name, public_key=_public(private)),),
         )
 
-    def renewed(self) -> Self:
-        """Return a new key for the same log. What this one has signed stays valid."""
-        fresh = type(self).new(self.name)
+    def renewed(self, *, name: str | None = None) -> Self:
+        """Return a new key, for the same log or a new name. What this one signed stays valid."""
+        fresh = type(self).new(self.name if name is None else name)
         return type(self)(
-            name=self.name,
+            name=fresh.name,
             private_key=fresh.private_key,
             secret=self.secret,
             verifiers=(*fresh.verifiers, *self.verifiers),

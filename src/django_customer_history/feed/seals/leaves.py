@@ -41,8 +41,10 @@ class LeafFormat:
 
     secret: bytes
 
-    def leaf(self, entry: Entry, *, key: UUID | None = None) -> bytes:
-        """Return the content of the leaf of an entry; with `key`, as if it had this key."""
+    def leaf(
+        self, entry: Entry, *, key: UUID | None = None, moment: datetime | None = None
+    ) -> bytes:
+        """Return the content of the leaf of an entry, as if it had this key and this timestamp."""
         key = key or entry.id
         columns: dict[str, Any] = {}
         for name in _COLUMNS:
@@ -50,6 +52,7 @@ class LeafFormat:
             if value is not None:
                 columns[name] = _PLAIN[name](value)
         columns["id"] = str(key)
+        columns["timestamp"] = _moment(moment or entry.timestamp)
         columns["changes"] = self._hashed(key, entry.changes)
         return VERSION + self._canonical(columns)
 
@@ -112,7 +115,6 @@ def _json(value: Any) -> Any:
 
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "timestamp": _moment,
     "kind": _text,
     "action": _text,
     "subject_model": _text,
@@ -128,5 +130,5 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "context": _json,
     "primary_id": str,
 }
-"""The columns of a leaf except `id` and `changes`, and the form of their values."""
+"""The columns of a leaf except `id`, `timestamp` and `changes`, and the form of their values."""
 _COLUMNS = tuple(_PLAIN)

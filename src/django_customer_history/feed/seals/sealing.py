@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
@@ -122,8 +123,10 @@ class _Sealer:
 
     def late(self) -> Iterator[Entry]:
         """Yield the entries behind the last seal that no seal has, in the order of keys."""
+        if self.last is None:
+            return
         end = last_key(self.log_name, using=self.using)
-        for pair in compared(self.log_name, using=self.using, up_to=end):
+        for pair in compared(self.log_name, using=self.using, up_to=end, newest=self.last.pk):
             if pair.place is None and pair.entry is not None:
                 yield pair.entry
 
@@ -144,12 +147,17 @@ class _Sealer:
             log_name=self.log_name,
             before=self.edge,
             leaves=leaves,
-            timestamp=timezone.now(),
+            # A fixture in JSON has no more.
+            timestamp=_in_milliseconds(timezone.now()),
             is_late=is_late,
         )
         seal.save(using=self.using)
         self.edge = RightEdge.read(bytes(seal.edge), size=seal.size)
         return seal
+
+
+def _in_milliseconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def _check_log_name(sealer: _Sealer, *, is_new_tree: bool) -> None:

@@ -81,7 +81,7 @@ class Command(BaseCommand):
     def _make_key(self, path: Path, log_name: str | None) -> None:
         if log_name is None and not has_key():
             raise CommandError('Add --log-name with the name of the log: "example.com/history".')
-        key = SealKey.new(log_name) if log_name is not None else key_of_settings().renewed()
+        key = key_of_settings().renewed(name=log_name) if has_key() else SealKey.new(log_name or "")
         key.write(path)
         self.stdout.write(
             f"The key is in {path}. Keep a copy of it at a safe place outside of the database, and"
