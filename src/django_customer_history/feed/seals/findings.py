@@ -51,8 +51,8 @@ class MovedEntries:
         left = set(former.values())
         for pair in self._held:
             if pair.entry is not None and pair.entry.id in former:
-                key, place = pair.entry.id, former[pair.entry.id]
-                text = f"Entry {key} has what entry {place} had when it was sealed."
+                key = pair.entry.id
+                text = f"Entry {key} has what entry {former[key]} had when it was sealed."
                 yield Finding(kind="moved", text=text, entry=key)
             elif pair.entry is not None or pair.place is None or pair.place.key not in left:
                 yield _finding(pair)

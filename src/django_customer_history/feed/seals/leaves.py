@@ -87,7 +87,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _text(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _address(text: str) -> str:

@@ -206,7 +206,9 @@ class _Tree:
         if seal.start:
             found = seals.filter(log_name=self.log_name, size=seal.start)
             former = found.exclude(pk__in=self.distrusted).first()
-            before = former and RightEdge.read(bytes(former.edge), size=former.size)
+            before = None
+            if former is not None:
+                before = RightEdge.read(bytes(former.edge), size=former.size)
         left = seal.size - seal.start
         return _Growing(name=_name(seal), edge=before, left=left, root=_root(seal))
 
