@@ -33,7 +33,7 @@ class TestNotes:
             opened(NOTE.replace("answer", "reason"), [Verifier.read(PETER)])
 
     def test_note_of_an_unknown_key(self):
-        with pytest.raises(VerificationError, match="not signed with a known key of a"):
+        with pytest.raises(VerificationError, match="not signed with a known key"):
             opened(NOTE, SealKey.new("a").verifiers)
 
     @pytest.mark.parametrize("text", ["", "text\n", NOTE.rstrip("\n"), NOTE + "x\n", NOTE + "\n"])

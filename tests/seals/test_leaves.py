@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from django_customer_history.feed.seals.leaves import LeafFormat, value_hash
+from django_customer_history.feed.seals.leaves import LeafFormat
 from django_customer_history.models import Entry
+from django_customer_history.verify import value_hash
 
 SECRET = bytes(range(32))
 FORM = LeafFormat(secret=SECRET)

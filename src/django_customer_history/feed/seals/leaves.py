@@ -13,7 +13,6 @@ one fits a hash; nobody can change a value with it.
 """
 
 import base64
-import hashlib
 import hmac
 import ipaddress
 import math
@@ -27,9 +26,8 @@ from uuid import UUID
 from django_customer_history.feed.seals.packages import imported
 from django_customer_history.models import Entry
 from django_customer_history.values.moments import in_utc
+from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
 
-VERSION = b"\x01"
-_SALT_SIZE = 16
 _SIDES = (b"old", b"new")
 _LARGEST_INTEGER = 2**53 - 1
 """JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
@@ -54,12 +52,21 @@ class LeafFormat:
         columns["id"] = str(key)
         columns["timestamp"] = _moment(moment or entry.timestamp)
         columns["changes"] = self._hashed(key, entry.changes)
-        return VERSION + self._canonical(columns)
+        return LEAF_VERSION + self._canonical(columns)
 
     def salt(self, key: UUID, field: str, side: int) -> bytes:
         """Return the salt of the old (0) or the new (1) value of a field of an entry."""
         content = key.bytes + _SIDES[side] + _bytes(field)
-        return hmac.digest(self.secret, content, "sha256")[:_SALT_SIZE]
+        return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
+
+    def disclosed(self, entry: Entry, field: str) -> list[list[str] | None]:
+        """Return the old and the new value of a field, each with its salt in Base64, or None."""
+        return [
+            None
+            if value is None
+            else [base64.b64encode(self.salt(entry.id, field, side)).decode(), value]
+            for side, value in enumerate(entry.changes[field])
+        ]
 
     @cached_property
     def _canonical(self) -> Callable[[Any], bytes]:
@@ -68,7 +75,7 @@ class LeafFormat:
 
     def _hashed(self, key: UUID, changes: Mapping[str, Any]) -> dict[str, list[str | None]]:
         return {
-            _text(field): [
+            plain_text(field): [
                 None if value is None else value_hash(self.salt(key, field, side), value)
                 for side, value in enumerate(pair)
             ]
@@ -76,17 +83,13 @@ class LeafFormat:
         }
 
 
-def value_hash(salt: bytes, value: str) -> str:
-    """Return what a leaf has of a value."""
-    return base64.b64encode(hashlib.sha256(salt + _bytes(value)).digest()).decode()
-
-
 def _bytes(text: str) -> bytes:
     # Some databases can hold half of a surrogate pair, which UTF-8 has no form for.
     return text.encode("utf-8", "surrogatepass")
 
 
-def _text(text: str) -> str:
+def plain_text(text: str) -> str:
+    """Return a text as it is in a leaf: half a surrogate pair has no form in UTF-8."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -103,9 +106,9 @@ def _moment(moment: datetime) -> str:
 
 def _json(value: Any) -> Any:
     if isinstance(value, str):
-        return _text(value)
+        return plain_text(value)
     if isinstance(value, dict):
-        return {_text(name): _json(one) for name, one in value.items()}
+        return {plain_text(name): _json(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_json(one) for one in value]
     if isinstance(value, float):
@@ -115,16 +118,16 @@ def _json(value: Any) -> Any:
 
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
-    "kind": _text,
-    "action": _text,
-    "subject_model": _text,
-    "subject_id": _text,
-    "entity_model": _text,
-    "entity_id": _text,
-    "entity_label": _text,
-    "user_id": _text,
-    "user_label": _text,
-    "source": _text,
+    "kind": plain_text,
+    "action": plain_text,
+    "subject_model": plain_text,
+    "subject_id": plain_text,
+    "entity_model": plain_text,
+    "entity_id": plain_text,
+    "entity_label": plain_text,
+    "user_id": plain_text,
+    "user_label": plain_text,
+    "source": plain_text,
     "ip_address": _address,
     "request_id": str,
     "context": _json,
