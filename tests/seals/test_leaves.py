@@ -66,6 +66,13 @@ class TestLeaf:
         digest = hashlib.sha256(b"\x00" + FORM.leaf(entry())).hexdigest()
         assert digest == "717f196302aea54a525a87482d9c16288a7d5e0d77c0b4c9979664c3e9f22a6d"
 
+    @pytest.mark.django_db
+    def test_same_hash_from_each_database(self):
+        """An address, a time, JSON and keys have other forms in each of them."""
+        entry().save()
+        stored = Entry.objects.get(id=KEY)
+        assert FORM.leaf(stored) == FORM.leaf(entry())
+
     @pytest.mark.parametrize(
         "columns",
         [

@@ -1,6 +1,8 @@
 """`history_seal` seals what is settled, once, and publishes each checkpoint."""
 
 import json
+import os
+import signal
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -122,6 +124,22 @@ class TestSealing:
         newest = SealKey.read(path.read_text())
         assert second.start == first.size
         assert opened(second.checkpoint, [newest.verifier])
+
+    def test_every_second_until_a_signal(self, key):
+        Tag.objects.create(name="a")
+        timer = threading.Timer(2, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.start()
+        lines = run("history_seal", every=0.1).splitlines()
+        timer.join()
+        assert lines[0].startswith("Sealed ")
+        assert set(lines[1:]) == {"There is nothing new to seal."}
+
+    def test_every_second_despite_an_error(self, key, settings):
+        settings.CUSTOMER_HISTORY = {"SEAL_KEY": "env:NO_SUCH_KEY"}
+        timer = threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.start()
+        assert run("history_seal", every=0.1) == ""
+        timer.join()
 
     def test_late_entries_are_later_leaves(self, key):
         Tag.objects.create(name="a")
