@@ -26,6 +26,7 @@ NEEDED = {
     "clusters": "pymysql",
     "projects/roles": "psycopg",
     "test_partitions.py": "psycopg",
+    "seals": "rfc8785",
 }
 collect_ignore = [path for path, needed in NEEDED.items() if find_spec(needed) is None]
 

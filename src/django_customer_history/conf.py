@@ -40,6 +40,9 @@ SOURCES: Mapping[str, str | Promise] = {
 
 IP_ADDRESS_STORAGES = ("full", "truncated", "none")
 
+SEAL_SCHEMES = ("storage", "file", "https", "http", "mailto")
+"""What the URL of a place for checkpoints begins with."""
+
 DEFAULTS: Mapping[str, Any] = {
     "TRUSTED_PROXIES": (),
     "PROXY_HEADER": "X-Forwarded-For",
@@ -58,6 +61,8 @@ DEFAULTS: Mapping[str, Any] = {
     "APPEND_ONLY_TRIGGERS": True,
     "PARTITIONS": None,
     "SETTLED_LAG_LIMIT": 600,
+    "SEAL_KEY": None,
+    "SEAL_TARGETS": (),
     "MASK_UNTIL_REVEALED": False,
     "READER_TIME_ZONE": None,
     "READING_TIME_LIMIT": 20,
@@ -98,6 +103,17 @@ def settled_lag_limit() -> int:
 def reading_time_limit() -> float:
     """Return for how many seconds a request may search the log; 0: without a limit."""
     return float(_read("READING_TIME_LIMIT"))
+
+
+def seal_key() -> str | None:
+    """Return the path of the file with the key of the seals, or `env:NAME`; None without seals."""
+    return _text("SEAL_KEY")
+
+
+def seal_targets() -> Sequence[str]:
+    """Return the URLs of the places outside of the database that get each checkpoint."""
+    targets: Sequence[str] = _read("SEAL_TARGETS")
+    return targets
 
 
 def mask_until_revealed() -> bool:
@@ -323,6 +339,24 @@ def _partitions_rule(value: object) -> str | None:
     return None if value in (None, "month") else 'Give "month", or None for one table.'
 
 
+def _seal_key_rule(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value and not value.lstrip().startswith("{")):
+        return None
+    return (
+        'Name a file, such as "/etc/history/seal.key", or a variable, such as "env:SEAL_KEY". Never'
+        " give the key itself."
+    )
+
+
+def _seal_targets_rule(value: object) -> str | None:
+    if isinstance(value, list | tuple) and all(
+        isinstance(one, str) and one.partition(":")[0] in SEAL_SCHEMES for one in value
+    ):
+        return None
+    schemes = ", ".join(f"{one}:" for one in SEAL_SCHEMES)
+    return f"Give a list of URLs that begin with one of: {schemes}"
+
+
 _RULES: Mapping[str, Callable[[object], str | None]] = {
     "TRUSTED_PROXIES": _proxies_rule,
     "PROXY_HEADER": _header_rule,
@@ -341,6 +375,8 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "APPEND_ONLY_TRIGGERS": _boolean_rule,
     "PARTITIONS": _partitions_rule,
     "SETTLED_LAG_LIMIT": _number_from(0),
+    "SEAL_KEY": _seal_key_rule,
+    "SEAL_TARGETS": _seal_targets_rule,
     "MASK_UNTIL_REVEALED": _boolean_rule,
     "READER_TIME_ZONE": _function_of("user"),
     "READING_TIME_LIMIT": _seconds_rule,

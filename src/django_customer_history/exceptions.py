@@ -21,6 +21,7 @@ __all__ = [
     "PartitionError",
     "ReasonRequiredError",
     "ReasonTooLongError",
+    "SealError",
     "StateFileError",
     "TargetError",
     "TimeLimitError",
@@ -54,6 +55,10 @@ class StateFileError(HistoryError):
 
 class TargetError(HistoryError):
     """A target of `history_ship` cannot be reached, is not suitable, or refused the entries."""
+
+
+class SealError(HistoryError):
+    """A seal cannot be made or checked: there is no key, or the log is not what was sealed."""
 
 
 class CaptureError(HistoryError):

@@ -1,7 +1,7 @@
 """The models: the log, the marks of confidential fields, and a base class for tracked models."""
 
 from datetime import datetime
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn, Self, TypeVar
 from uuid import UUID
 
 from django.db import models, router
@@ -25,10 +25,40 @@ from django_customer_history.values.encoding import key_text
 from django_customer_history.values.json_field import ContextField, JSONTextField
 from django_customer_history.values.moments import UTCDateTimeField
 
-_REFUSAL = "The customer history is append-only: {} is not allowed on its entries."
+_REFUSAL = "The customer history is append-only: {} is not allowed."
+
+M = TypeVar("M", bound=models.Model)
 
 
-class EntryQuerySet(models.QuerySet["Entry"]):
+class AppendOnlyQuerySet(models.QuerySet[M]):
+    """Rows that can be added, but not changed.
+
+    `update()`, `delete()` and their variants raise `AppendOnlyError`.
+    """
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Raise `AppendOnlyError`."""
+        raise AppendOnlyError(_REFUSAL.format("update()"))
+
+    def delete(self) -> NoReturn:
+        """Raise `AppendOnlyError`."""
+        raise AppendOnlyError(_REFUSAL.format("delete()"))
+
+    def _raw_delete(self, using: str | None) -> NoReturn:
+        raise AppendOnlyError(_REFUSAL.format("delete()"))
+
+    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise `AppendOnlyError`."""
+        raise AppendOnlyError(_REFUSAL.format("bulk_update()"))
+
+    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add rows. Raise `AppendOnlyError` with `update_conflicts=True`."""
+        if kwargs.get("update_conflicts"):
+            raise AppendOnlyError(_REFUSAL.format("bulk_create(update_conflicts=True)"))
+        return super().bulk_create(objs, *args, **kwargs)
+
+
+class EntryQuerySet(AppendOnlyQuerySet["Entry"]):
     """Entries of the log, without permissions and masks. They can be added, but not changed.
 
     `update()`, `delete()` and their variants raise `AppendOnlyError`.
@@ -123,27 +153,6 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         model = type(record) if record is not None else own._hints.get("subject_model")
         return model, record
 
-    def update(self, **kwargs: Any) -> NoReturn:
-        """Raise `AppendOnlyError`."""
-        raise AppendOnlyError(_REFUSAL.format("update()"))
-
-    def delete(self) -> NoReturn:
-        """Raise `AppendOnlyError`."""
-        raise AppendOnlyError(_REFUSAL.format("delete()"))
-
-    def _raw_delete(self, using: str | None) -> NoReturn:
-        raise AppendOnlyError(_REFUSAL.format("delete()"))
-
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise `AppendOnlyError`."""
-        raise AppendOnlyError(_REFUSAL.format("bulk_update()"))
-
-    def bulk_create(self, objs: Any, *args: Any, **kwargs: Any) -> Any:
-        """Add entries. Raise `AppendOnlyError` with `update_conflicts=True`."""
-        if kwargs.get("update_conflicts"):
-            raise AppendOnlyError(_REFUSAL.format("bulk_create(update_conflicts=True)"))
-        return super().bulk_create(objs, *args, **kwargs)
-
 
 def _label(model: type[models.Model] | str) -> str:
     return model.lower() if isinstance(model, str) else label_of(model)
@@ -153,7 +162,25 @@ def _key(model: type[models.Model] | str, key: object) -> str:
     return key_text(key, model=None if isinstance(model, str) else model)
 
 
-class Entry(models.Model):
+class AppendOnlyModel(models.Model):
+    """A row that is written once."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add a new row. Raise `AppendOnlyError` if it is in the database already."""
+        if not self._state.adding:
+            raise AppendOnlyError(_REFUSAL.format("save()"))
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise `AppendOnlyError`."""
+        raise AppendOnlyError(_REFUSAL.format("delete()"))
+
+
+class Entry(AppendOnlyModel):
     """One action on one entity, with every field that it changed.
 
     References to users and records are text, not foreign keys. So no deletion cascades into the
@@ -207,21 +234,41 @@ class Entry(models.Model):
     def __str__(self) -> str:
         return f"{self.action} {self.entity_model} {self.entity_id}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add a new entry. Raise `AppendOnlyError` if the entry is in the log already."""
-        if not self._state.adding:
-            raise AppendOnlyError(_REFUSAL.format("save()"))
-        kwargs["force_insert"] = True
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Raise `AppendOnlyError`."""
-        raise AppendOnlyError(_REFUSAL.format("delete()"))
-
     @property
     def is_baseline(self) -> bool:
         """Whether the entry has what a row held when its tracking began, instead of a change."""
         return self.kind == "event" and BASELINE_KEY in (self.context or {})
+
+
+class Seal(AppendOnlyModel):
+    """A signed statement of what the log held: the root of a tree over its entries.
+
+    Each seal continues the tree of the one before it with the same `log_name`.
+    """
+
+    id = models.BigAutoField(_("ID"), primary_key=True)
+    timestamp = UTCDateTimeField(_("timestamp"))
+    log_name = models.CharField(_("log name"), max_length=255)
+    start = models.BigIntegerField(_("size before"))
+    size = models.BigIntegerField(_("size"))
+    is_late = models.BooleanField(_("late entries"), default=False)
+    first_key = models.UUIDField(_("first entry ID"))
+    last_key = models.UUIDField(_("last entry ID"))
+    index = models.BinaryField(_("index"))
+    edge = models.BinaryField(_("right edge"))
+    manifest = models.TextField(_("manifest"))
+    checkpoint = models.TextField(_("checkpoint"))
+
+    objects = AppendOnlyQuerySet["Seal"].as_manager()
+
+    class Meta:
+        app_label = "customer_history"
+        verbose_name = _("seal")
+        verbose_name_plural = _("seals")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.log_name} {self.size}"
 
 
 class ConfidentialField(models.Model):

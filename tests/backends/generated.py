@@ -8,10 +8,11 @@ from django.db import connection, models
 from django.test.utils import isolate_apps
 
 from django_customer_history.backends import backend_of
+from django_customer_history.backends.entries import SEAL_TYPES
 from django_customer_history.backends.mysql.backend import MySQLBackend
 from django_customer_history.backends.tables import Column
 from django_customer_history.capture.plan import tracked_tables
-from django_customer_history.capture.triggers import log_table
+from django_customer_history.capture.triggers import SEAL_TABLE, log_table
 from django_customer_history.registration.registry import Registry, registration_of
 from django_customer_history.values.types import ValueType
 
@@ -107,6 +108,7 @@ def text_of(database, backend, tracked, *, is_mariadb=True):
         *backend.shared_functions(),
         *(trigger for table in tracked for trigger in backend.triggers(table, log=log)),
         *backend.append_only_triggers(log),
+        *backend.append_only_triggers(SEAL_TABLE, columns=SEAL_TYPES),
     ]
     server = SimpleNamespace(mysql_is_mariadb=is_mariadb)
     parts = [TITLE.format(database=database)]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.collations import CollationRepair
-from django_customer_history.backends.entries import Entries
+from django_customer_history.backends.entries import LOG_TYPES, Entries
 from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.features import Features
 from django_customer_history.backends.label_lookups import Lookup, Term, union_lookups
@@ -125,8 +125,17 @@ class Backend(Entries):
         return ()
 
     @abstractmethod
-    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
-        """Return the triggers that refuse to change or remove entries."""
+    def append_only_triggers(
+        self,
+        log: str,
+        partitions: Sequence[str] = (),
+        *,
+        columns: Mapping[str, ValueType] = LOG_TYPES,
+    ) -> Sequence[Trigger]:
+        """Return the triggers that refuse to change or remove rows of the log, or of the seals.
+
+        `columns` are the columns of the table.
+        """
 
     @abstractmethod
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
@@ -239,11 +248,16 @@ class Backend(Entries):
 
     @abstractmethod
     def flush(
-        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+        self,
+        statements: Sequence[str],
+        *,
+        logs: Collection[str],
+        append_only_triggers: Sequence[Trigger],
     ) -> list[str]:
         """Return Django's statements that empty the tables, changed so that they empty the log too.
 
-        The log comes last, as emptying the other tables may still write to it.
+        `logs` are the tables of the log and of the seals, as far as they are emptied. They come
+        last, as emptying the other tables may still write to the log.
         `append_only_triggers` are the installed ones.
         """
 

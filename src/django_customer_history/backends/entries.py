@@ -15,6 +15,7 @@ from django_customer_history.labels import (
     DEFAULT_ACTIONS,
     Kind,
 )
+from django_customer_history.values.types import ValueType
 
 LOG_COLUMNS: Sequence[str] = (
     "id",
@@ -35,6 +36,31 @@ LOG_COLUMNS: Sequence[str] = (
     "context",
     "primary_id",
 )
+
+LOG_TYPES: Mapping[str, ValueType] = dict.fromkeys(LOG_COLUMNS, ValueType.TEXT) | {
+    "id": ValueType.UUID,
+    "timestamp": ValueType.DATETIME,
+    "changes": ValueType.JSON,
+    "request_id": ValueType.UUID,
+    "context": ValueType.JSON,
+}
+"""The types of the columns of the log."""
+
+SEAL_TYPES: Mapping[str, ValueType] = {
+    "id": ValueType.INTEGER,
+    "timestamp": ValueType.DATETIME,
+    "log_name": ValueType.TEXT,
+    "start": ValueType.INTEGER,
+    "size": ValueType.INTEGER,
+    "is_late": ValueType.BOOLEAN,
+    "first_key": ValueType.UUID,
+    "last_key": ValueType.UUID,
+    "index": ValueType.BINARY,
+    "edge": ValueType.BINARY,
+    "manifest": ValueType.TEXT,
+    "checkpoint": ValueType.TEXT,
+}
+"""The types of the columns of the seals."""
 
 LABEL_LENGTH = 255
 REASON_REQUIRED = "customer history: a reason is required to {} {}"

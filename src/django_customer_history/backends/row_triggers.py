@@ -5,22 +5,12 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 from django_customer_history.backends.base import Backend
-from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.tables import (
     Event,
     TrackedColumn,
     TrackedTable,
 )
 from django_customer_history.values.types import ValueType
-
-_LOG_TYPES: Mapping[str, ValueType] = {
-    "id": ValueType.UUID,
-    "timestamp": ValueType.DATETIME,
-    "changes": ValueType.JSON,
-    "request_id": ValueType.UUID,
-    "context": ValueType.JSON,
-}
-"""The types of the log's columns that are not text."""
 
 
 class RowTriggerBackend(Backend):
@@ -57,14 +47,14 @@ class RowTriggerBackend(Backend):
         # Columns of a parent's table change in that table, and its own trigger logs them.
         return [column for column in (*table.key, *table.columns) if not column.via]
 
-    def entry_differs(self) -> str:
-        """Return the SQL of whether an UPDATE of the log changes an entry."""
+    def row_differs(self, columns: Mapping[str, ValueType]) -> str:
+        """Return the SQL of whether an UPDATE changes any of these columns."""
         return "\n  OR ".join(
             self.differs(
                 *(self.cell(row, column) for row in ("OLD", "NEW")),
-                value_type=_LOG_TYPES.get(column, ValueType.TEXT),
+                value_type=value_type,
             )
-            for column in LOG_COLUMNS
+            for column, value_type in columns.items()
         )
 
     @abstractmethod

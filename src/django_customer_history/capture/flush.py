@@ -11,6 +11,7 @@ from django_customer_history.backends import (
     backend_of,
 )
 from django_customer_history.capture.triggers import (
+    APPEND_ONLY_TABLES,
     append_only_triggers,
     log_table,
 )
@@ -40,14 +41,14 @@ def patch_flush(connection: BaseDatabaseWrapper) -> None:
 
     def sql_flush(style: Any, tables: Sequence[str], **options: Any) -> list[str]:
         statements = operations._unpatched_sql_flush(style, tables, **options)
-        log = log_table()
-        if log not in tables:
+        logs = [table for table in APPEND_ONLY_TABLES if table in tables]
+        if not logs:
             return list(statements)
         backend = backend_of(connection)
         installed = {(one.table, one.name) for one in backend.installed(connection)}
         to_disable = [
             one for one in append_only_triggers(connection) if (one.table, one.name) in installed
         ]
-        return backend.flush(statements, log=log, append_only_triggers=to_disable)
+        return backend.flush(statements, logs=logs, append_only_triggers=to_disable)
 
     operations.sql_flush = sql_flush

@@ -13,6 +13,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django_customer_history import conf
 from django_customer_history.backends import backend_of, features_of
 from django_customer_history.backends.base import Backend
+from django_customer_history.backends.entries import SEAL_TYPES
 from django_customer_history.backends.tables import (
     HostParts,
     InstalledTrigger,
@@ -64,6 +65,9 @@ def log_table() -> str:
 
 
 _LOG_TABLE = "customer_history_entry"
+SEAL_TABLE = "customer_history_seal"
+APPEND_ONLY_TABLES = (_LOG_TABLE, SEAL_TABLE)
+"""The tables whose rows are never changed or removed."""
 
 
 def has_log(connection: BaseDatabaseWrapper) -> bool:
@@ -142,12 +146,19 @@ def synchronize_triggers(
 
 
 def append_only_triggers(connection: BaseDatabaseWrapper) -> Sequence[Trigger]:
-    """Return the triggers that refuse to change or remove entries, as they should be."""
+    """Return the triggers that refuse to change or remove entries and seals, as they should be."""
     backend, log, partitions = backend_of(connection), log_table(), []
     if backend.partitioning is not None:
         partitions = [*backend.partitioning.partition_names(connection, log)]
-    named = backend.with_schemas(connection, {log, *partitions})
-    return named.append_only_triggers(log, partitions)
+    # Each table is created on its own.
+    tables = backend.columns(connection, APPEND_ONLY_TABLES)
+    named = backend.with_schemas(connection, {*tables, *partitions})
+    triggers: list[Trigger] = []
+    if log in tables:
+        triggers += named.append_only_triggers(log, partitions)
+    if SEAL_TABLE in tables:
+        triggers += named.append_only_triggers(SEAL_TABLE, columns=SEAL_TYPES)
+    return triggers
 
 
 def check_privileges(connection: BaseDatabaseWrapper) -> None:
@@ -162,8 +173,9 @@ def check_privileges(connection: BaseDatabaseWrapper) -> None:
 
 
 def prepare_log(connection: BaseDatabaseWrapper) -> None:
-    """Finish the new table of the log with SQL that Django's migrations cannot express."""
-    _run(connection, backend_of(connection).prepare_log(log_table()), log_table())
+    """Finish the new tables of the log with SQL that Django's migrations cannot express."""
+    for table in APPEND_ONLY_TABLES:
+        _run(connection, backend_of(connection).prepare_log(table), table)
 
 
 def remove_all(connection: BaseDatabaseWrapper) -> int:
@@ -196,7 +208,9 @@ def _wanted(
     backend = backend.with_schemas(connection, names)
     triggers = [*backend.shared_functions()]
     triggers += _generated(backend, tracked, log)
-    if conf.append_only_triggers() and (tables is None or log in tables):
+    if conf.append_only_triggers() and (
+        tables is None or any(one in tables for one in APPEND_ONLY_TABLES)
+    ):
         triggers += append_only_triggers(connection)
     return triggers
 

@@ -1,7 +1,8 @@
-"""Only one process at a time ships to a target."""
+"""Only one process at a time ships to a target, or seals a log."""
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,10 @@ from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends import features_of
-from django_customer_history.exceptions import TargetError
+from django_customer_history.exceptions import SealError, TargetError
+
+_PATIENCE, _STEP = 1.0, 0.05
+"""In seconds: how long to wait for a lock, and between two attempts."""
 
 
 @contextmanager
@@ -22,16 +26,34 @@ def only_shipper(alias: str, target: str) -> Iterator[Callable[[], None]]:
     The lock belongs to a session of the database, so it ends with the process. Raises
     `TargetError` if another process has it.
     """
-    connection = connections[alias]
-    place = f"{connection.settings_dict['NAME']} {target}"
-    name = hashlib.sha256(place.encode()).hexdigest()[:32]
-    query = features_of(connection).try_lock
-    locked = _file_lock(name) if query is None else _session_lock(connection, query, name)
-    with locked as check:
+    with _lock(alias, target) as check:
         if check is None:
             raise TargetError(
                 f"Another process ships to {target} already. Stop it first, or give another target."
             )
+        yield check
+
+
+@contextmanager
+def only_sealer(alias: str) -> Iterator[None]:
+    """Be the only one that seals the log of a database, until the block or the process ends.
+
+    Raises `SealError` if another process has the lock.
+    """
+    with _lock(alias, "seals") as check:
+        if check is None:
+            raise SealError("Another process seals this log already. Let it finish, or stop it.")
+        yield
+
+
+@contextmanager
+def _lock(alias: str, purpose: str) -> Iterator[Callable[[], None] | None]:
+    """Yield a function that raises if the lock is lost; None if another process has it."""
+    connection = connections[alias]
+    place = f"{connection.settings_dict['NAME']} {purpose}"
+    name = hashlib.sha256(place.encode()).hexdigest()[:32]
+    query = features_of(connection).try_lock
+    with _file_lock(name) if query is None else _session_lock(connection, query, name) as check:
         yield check
 
 
@@ -56,8 +78,12 @@ def _session_lock(
                 "The session with the lock of the target is lost. Start the command again."
             ) from error
 
+    # A server takes a moment to end the session of a process that has just finished.
+    deadline = time.monotonic() + _PATIENCE
     try:
-        yield check if _run(session, query, name) else None
+        while not (is_mine := _run(session, query, name)) and time.monotonic() < deadline:
+            time.sleep(_STEP)
+        yield check if is_mine else None
     finally:
         session.close()
 

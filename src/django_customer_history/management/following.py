@@ -1,8 +1,8 @@
 """What the commands that follow the log share: how long, how often, and how they stop."""
 
-import signal
 from abc import abstractmethod
 from argparse import ArgumentParser
+from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -12,14 +12,13 @@ from django.utils import timezone
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.feed.following import INTERVAL
 from django_customer_history.management.reading import add_reading_arguments, reading
+from django_customer_history.management.stopping import until_stopped
 from django_customer_history.reading.entries import FeedPage
 from django_customer_history.reading.timeline import Timeline
 
 
 class FollowingCommand(BaseCommand):
     """A command that goes on until a signal stops it, or until everything is settled."""
-
-    is_stopped = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Add the end, the steps, and what the commands that read share."""
@@ -48,24 +47,17 @@ class FollowingCommand(BaseCommand):
         size = options["batch_size"]
         if (size is not None and size < 1) or options["interval"] <= 0:
             raise CommandError("--batch-size and --interval must be greater than 0.")
-        former = {one: signal.signal(one, self._stop) for one in (signal.SIGTERM, signal.SIGINT)}
         try:
-            with reading(options) as timeline:
-                self.run(timeline, options)
+            with until_stopped() as is_stopped, reading(options) as timeline:
+                self.run(timeline, options, is_stopped=is_stopped)
         except PermissionDenied:
             raise CommandError("This user may not read this history.") from None
         except HistoryError as error:
             raise CommandError(str(error)) from error
-        finally:
-            for number, handler in former.items():
-                signal.signal(number, handler)
 
     @abstractmethod
-    def run(self, timeline: Timeline, options: Any) -> None:
+    def run(self, timeline: Timeline, options: Any, *, is_stopped: Callable[[], bool]) -> None:
         """Do the work, until `is_stopped`."""
-
-    def _stop(self, *_args: Any) -> None:
-        self.is_stopped = True
 
 
 def question_of(timeline: Timeline, options: Any) -> str:

@@ -100,6 +100,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Seal",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False, verbose_name="ID")),
+                ("timestamp", models.DateTimeField(verbose_name="timestamp")),
+                ("log_name", models.CharField(max_length=255, verbose_name="log name")),
+                ("start", models.BigIntegerField(verbose_name="size before")),
+                ("size", models.BigIntegerField(verbose_name="size")),
+                ("is_late", models.BooleanField(default=False, verbose_name="late entries")),
+                ("first_key", models.UUIDField(verbose_name="first entry ID")),
+                ("last_key", models.UUIDField(verbose_name="last entry ID")),
+                ("index", models.BinaryField(verbose_name="index")),
+                ("edge", models.BinaryField(verbose_name="right edge")),
+                ("manifest", models.TextField(verbose_name="manifest")),
+                ("checkpoint", models.TextField(verbose_name="checkpoint")),
+            ],
+            options={
+                "verbose_name": "seal",
+                "verbose_name_plural": "seals",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
             name="ConfidentialField",
             fields=[
                 (

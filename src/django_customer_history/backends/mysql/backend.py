@@ -10,6 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
 from django_customer_history.backends.collations import CollationRepair
+from django_customer_history.backends.entries import LOG_TYPES
 from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.mysql import introspection, templates, time_limit
 from django_customer_history.backends.mysql.expressions import MySQLExpressions
@@ -165,8 +166,17 @@ class MySQLBackend(MySQLExpressions):
         ]
         return fill(templates.WRITE_IF_CHANGED, changes="\n".join(changes), work=work)
 
-    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(
+        self,
+        log: str,
+        partitions: Sequence[str] = (),
+        *,
+        columns: Mapping[str, ValueType] = LOG_TYPES,
+    ) -> Sequence[Trigger]:
         # REPLACE is a DELETE and an INSERT here, and no trigger runs on TRUNCATE.
+        texts = [
+            f"NEW.{name} = OLD.{name}" for name, one in columns.items() if one is ValueType.JSON
+        ]
         return [
             self._replacing(
                 log,
@@ -175,7 +185,8 @@ class MySQLBackend(MySQLExpressions):
                 fill(
                     template,
                     header=HEADER,
-                    change=self.entry_differs(),
+                    change=self.row_differs(columns),
+                    keep_texts=f"SET {', '.join(texts)};" if texts else "",
                     signal=self.signal(APPEND_ONLY_MESSAGE.format(event)),
                 ),
             )
@@ -220,13 +231,18 @@ class MySQLBackend(MySQLExpressions):
         return f" FORCE INDEX ({self.quote(index)})"
 
     def flush(
-        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+        self,
+        statements: Sequence[str],
+        *,
+        logs: Collection[str],
+        append_only_triggers: Sequence[Trigger],
     ) -> list[str]:
-        kept = [statement for statement in statements if self.quote(log) not in statement]
+        names = [self.quote(log) for log in logs]
+        kept = [one for one in statements if not any(name in one for name in names)]
         return [
             f"SET {self.context('paused')} = CONNECTION_ID();",
             *kept,
-            f"TRUNCATE TABLE {self.quote(log)};",
+            *(f"TRUNCATE TABLE {name};" for name in names),
             f"SET {self.context('paused')} = NULL;",
         ]
 

@@ -75,7 +75,7 @@ BEGIN
   ) THEN
     {signal};
   END IF;
-  SET NEW.changes = OLD.changes, NEW.context = OLD.context;
+  {keep_texts}
 END
 """
 

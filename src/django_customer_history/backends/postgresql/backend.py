@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
+from django_customer_history.backends.entries import LOG_TYPES
 from django_customer_history.backends.event_clock import EventClock, returned_key
 from django_customer_history.backends.label_lookups import Lookup, Term
 from django_customer_history.backends.postgresql import (
@@ -182,7 +183,13 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
             ),
         ]
 
-    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(
+        self,
+        log: str,
+        partitions: Sequence[str] = (),
+        *,
+        columns: Mapping[str, ValueType] = LOG_TYPES,
+    ) -> Sequence[Trigger]:
         # PostgreSQL copies triggers of rows to the partitions, but not that of TRUNCATE.
         return [
             *(
@@ -259,7 +266,11 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         )
 
     def flush(
-        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+        self,
+        statements: Sequence[str],
+        *,
+        logs: Collection[str],
+        append_only_triggers: Sequence[Trigger],
     ) -> list[str]:
         # Only the table's owner may disable the triggers; TRUNCATE takes the same lock.
         named = [(self.quote(one.table), self.quote(one.name)) for one in append_only_triggers]

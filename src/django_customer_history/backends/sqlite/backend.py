@@ -1,6 +1,6 @@
 """SQLite: the triggers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from time import monotonic
@@ -8,6 +8,7 @@ from time import monotonic
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
+from django_customer_history.backends.entries import LOG_TYPES
 from django_customer_history.backends.event_clock import EventClock, returned_key
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.sqlite import introspection, templates
@@ -92,7 +93,13 @@ class SQLiteBackend(SQLiteExpressions):
         )
         return self._replacing(table.name, name, sql)
 
-    def append_only_triggers(self, log: str, partitions: Sequence[str] = ()) -> Sequence[Trigger]:
+    def append_only_triggers(
+        self,
+        log: str,
+        partitions: Sequence[str] = (),
+        *,
+        columns: Mapping[str, ValueType] = LOG_TYPES,
+    ) -> Sequence[Trigger]:
         templates_by_event = {
             "UPDATE": templates.APPEND_ONLY_UPDATE,
             "DELETE": templates.APPEND_ONLY,
@@ -107,7 +114,7 @@ class SQLiteBackend(SQLiteExpressions):
                 event=event,
                 log=self.table(log),
                 header=HEADER,
-                change=self.entry_differs(),
+                change=self.row_differs(columns),
                 message=self.literal(APPEND_ONLY_MESSAGE.format(event)),
             )
             triggers.append(self._replacing(log, name, sql))
@@ -117,9 +124,14 @@ class SQLiteBackend(SQLiteExpressions):
         return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
 
     def flush(
-        self, statements: Sequence[str], *, log: str, append_only_triggers: Sequence[Trigger]
+        self,
+        statements: Sequence[str],
+        *,
+        logs: Collection[str],
+        append_only_triggers: Sequence[Trigger],
     ) -> list[str]:
-        of_log = [statement for statement in statements if self.quote(log) in statement]
+        names = [self.quote(log) for log in logs]
+        of_log = [one for one in statements if any(name in one for name in names)]
         return [
             *(statement for statement in statements if statement not in of_log),
             *(f"DROP TRIGGER IF EXISTS {self.quote(one.name)};" for one in append_only_triggers),

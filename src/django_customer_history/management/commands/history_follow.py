@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Command(FollowingCommand):
         )
         super().add_arguments(parser)
 
-    def run(self, timeline: Timeline, options: Any) -> None:
+    def run(self, timeline: Timeline, options: Any, *, is_stopped: Callable[[], bool]) -> None:
         """Write the entries."""
         state = None
         if options["state"]:
@@ -44,7 +45,7 @@ class Command(FollowingCommand):
             batch=options["batch_size"] or BATCH,
             interval=options["interval"],
             until_settled=options["until_settled"],
-            is_stopped=lambda: self.is_stopped,
+            is_stopped=is_stopped,
         ):
             for entry in page.entries:
                 self.stdout.write(json.dumps(entry_json(entry), cls=DjangoJSONEncoder))

@@ -1,6 +1,7 @@
 """`manage.py history_ship`: the settled entries into files, streams and webhooks."""
 
 from argparse import ArgumentParser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -59,7 +60,7 @@ class Command(FollowingCommand):
         )
         super().add_arguments(parser)
 
-    def run(self, timeline: Timeline, options: Any) -> None:
+    def run(self, timeline: Timeline, options: Any, *, is_stopped: Callable[[], bool]) -> None:
         """Ship the entries."""
         alias = timeline.queryset.db_of_writing
         target = target_of(
@@ -83,7 +84,7 @@ class Command(FollowingCommand):
             batch=options["batch_size"],
             interval=options["interval"],
             until_settled=options["until_settled"],
-            is_stopped=lambda: self.is_stopped,
+            is_stopped=is_stopped,
         ):
             count += len(page.entries)
             bar.show(count, f"entries, {lag_of(page)}")

@@ -1,0 +1,1 @@
+"""Seals: signed statements of what the log holds, so that nobody can change it unnoticed."""

@@ -1,0 +1,164 @@
+"""Copies of checkpoints outside of the database.
+
+Somebody who owns the database can remove the last seals with their entries. A copy that they
+cannot reach shows it.
+"""
+
+import http.client
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.core.mail import EmailMessage
+
+from django_customer_history import conf
+from django_customer_history.exceptions import SealError, TargetError
+from django_customer_history.feed.targets.requests import post
+from django_customer_history.models import Seal
+from django_customer_history.values.moments import in_utc
+
+_SUFFIX = ".checkpoint"
+_LARGEST = 64 * 1024
+"""Bytes of a checkpoint; a file that is larger is not one."""
+_SUCCESS = range(200, 300)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A checkpoint that was published, and where."""
+
+    place: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointFolder:
+    """A folder of a storage: one file for each checkpoint, in a folder for its month.
+
+    Files are added and never replaced, so that a storage with object lock takes them.
+    """
+
+    storage: Storage
+    path: str
+    url: str
+
+    def publish(self, seal: Seal) -> None:
+        """Add a checkpoint, unless it is there."""
+        name = self._join(self._of(seal.log_name), f"{in_utc(seal.timestamp):%Y-%m}")
+        path = self._join(name, f"{seal.size:020d}{_SUFFIX}")
+        if not self.storage.exists(path):
+            self.storage.save(path, ContentFile(seal.checkpoint.encode()))
+
+    def newest(self, log_name: str) -> Copy | None:
+        """Return the copy of the largest tree of a log; None: there is none."""
+        for month in sorted(self._names(self._of(log_name), folders=True), reverse=True):
+            folder = self._join(self._of(log_name), month)
+            if names := self._checkpoints(folder):
+                return self._copy(self._join(folder, names[-1]))
+        return None
+
+    def copies(self, log_name: str) -> Iterator[Copy]:
+        """Yield all copies of the checkpoints of a log, the oldest first."""
+        for month in sorted(self._names(self._of(log_name), folders=True)):
+            folder = self._join(self._of(log_name), month)
+            for name in self._checkpoints(folder):
+                yield self._copy(self._join(folder, name))
+
+    def _of(self, log_name: str) -> str:
+        return self._join(self.path, quote(log_name, safe=""))
+
+    def _checkpoints(self, folder: str) -> list[str]:
+        names = self._names(folder, folders=False)
+        return sorted(one for one in names if one.endswith(_SUFFIX))
+
+    def _names(self, folder: str, *, folders: bool) -> list[str]:
+        try:
+            found = self.storage.listdir(folder)
+        except FileNotFoundError:
+            return []
+        return list(found[0] if folders else found[1])
+
+    def _copy(self, path: str) -> Copy:
+        with self.storage.open(path) as file:
+            content = file.read(_LARGEST)
+        return Copy(place=f"{self.url}: {path}", note=content.decode("utf-8", "replace"))
+
+    @staticmethod
+    def _join(*parts: str) -> str:
+        return "/".join(part for part in parts if part)
+
+
+def publish(seal: Seal, *, is_new: bool) -> None:
+    """Send the checkpoint of a seal to each place of the setting SEAL_TARGETS.
+
+    One that is not new goes only where it can be seen that it is missing.
+
+    Raises `SealError` that names each place that did not take it, after all others were tried.
+    """
+    problems = []
+    for url in conf.seal_targets():
+        if not (is_new or _is_folder(url)):
+            continue
+        try:
+            _publish(url, seal)
+        except (OSError, http.client.HTTPException, TargetError, SuspiciousOperation) as error:
+            problems.append(f"{_shown(url)}: {error}")
+    if problems:
+        raise SealError(
+            f"The seal of {seal.size} entries is made, but its checkpoint was not published to"
+            f" {'; '.join(problems)}."
+        )
+
+
+def folders() -> list[CheckpointFolder]:
+    """Return the places of the setting SEAL_TARGETS whose copies can be read again."""
+    return [_folder(url) for url in conf.seal_targets() if _is_folder(url)]
+
+
+def copies_in(paths: Sequence[str]) -> Iterator[Copy]:
+    """Yield the copies in files, such as from e-mails. Raise `SealError` for one without."""
+    for path in paths:
+        try:
+            yield Copy(place=path, note=Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SealError(f"The checkpoint cannot be read: {error}.") from error
+
+
+def _publish(url: str, seal: Seal) -> None:
+    if _is_folder(url):
+        _folder(url).publish(seal)
+        return
+    scheme, _, address = url.partition(":")
+    if scheme == "mailto":
+        subject = f"Checkpoint of {seal.log_name}: {seal.size} entries"
+        EmailMessage(subject, seal.checkpoint, to=[address]).send()
+        return
+    content = json.dumps({"checkpoint": seal.checkpoint}).encode()
+    headers = {"Content-Type": "application/json"}
+    # The setting is the operator's own.
+    answer = post(urlsplit(url), content, headers, allows_private=True)
+    if answer.status not in _SUCCESS:
+        raise TargetError(f"the answer was {answer.status}")
+
+
+def _is_folder(url: str) -> bool:
+    return url.partition(":")[0] in ("storage", "file")
+
+
+def _folder(url: str) -> CheckpointFolder:
+    scheme, _, place = url.partition(":")
+    if scheme == "file":
+        return CheckpointFolder(storage=FileSystemStorage(location=place), path="", url=url)
+    alias, _, path = place.partition("/")
+    return CheckpointFolder(storage=storages[alias], path=path, url=url)
+
+
+def _shown(url: str) -> str:
+    """Return the URL of a place without its password and its parameters."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

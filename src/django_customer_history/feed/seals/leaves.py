@@ -1,0 +1,137 @@
+"""The leaf of an entry: what a seal states about it, the same on every database.
+
+A leaf is a version byte and the canonical JSON (RFC 8785) of the columns of the entry. Columns
+that are NULL are left out, so that a column that is added later changes no leaf. Keys are in the
+usual form of a UUID, times in UTC with microseconds.
+
+Each old and new value is a salted hash instead of the value: Base64 of SHA-256 over the salt and
+the value in UTF-8. So a leaf can be shown to somebody who may not see all values, and one value is
+disclosed with its salt. A salt has 16 bytes and is not stored: it is made with HMAC-SHA256 from
+the secret of the seals, the key of the entry, the side and the field. The secret is in the key
+file, and stays the same when the signing key changes. Somebody who knows it can try values until
+one fits a hash; nobody can change a value with it.
+"""
+
+import base64
+import hmac
+import ipaddress
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from django_customer_history.feed.seals.packages import imported
+from django_customer_history.models import Entry
+from django_customer_history.values.moments import in_utc
+from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
+
+_SIDES = (b"old", b"new")
+_LARGEST_INTEGER = 2**53 - 1
+"""JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeafFormat:
+    """Makes the leaves of entries with the secret of the seals."""
+
+    secret: bytes
+
+    def leaf(
+        self, entry: Entry, *, key: UUID | None = None, moment: datetime | None = None
+    ) -> bytes:
+        """Return the content of the leaf of an entry, as if it had this key and this timestamp."""
+        key = key or entry.id
+        columns: dict[str, Any] = {}
+        for name in _COLUMNS:
+            value = getattr(entry, name)
+            if value is not None:
+                columns[name] = _PLAIN[name](value)
+        columns["id"] = str(key)
+        columns["timestamp"] = _moment(moment or entry.timestamp)
+        columns["changes"] = self._hashed(key, entry.changes)
+        return LEAF_VERSION + self._canonical(columns)
+
+    def salt(self, key: UUID, field: str, side: int) -> bytes:
+        """Return the salt of the old (0) or the new (1) value of a field of an entry."""
+        content = key.bytes + _SIDES[side] + _bytes(field)
+        return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
+
+    def disclosed(self, entry: Entry, field: str) -> list[list[str] | None]:
+        """Return the old and the new value of a field, each with its salt in Base64, or None."""
+        return [
+            None
+            if value is None
+            else [base64.b64encode(self.salt(entry.id, field, side)).decode(), value]
+            for side, value in enumerate(entry.changes[field])
+        ]
+
+    @cached_property
+    def _canonical(self) -> Callable[[Any], bytes]:
+        function: Callable[[Any], bytes] = imported("rfc8785").dumps
+        return function
+
+    def _hashed(self, key: UUID, changes: Mapping[str, Any]) -> dict[str, list[str | None]]:
+        return {
+            plain_text(field): [
+                None if value is None else value_hash(self.salt(key, field, side), value)
+                for side, value in enumerate(pair)
+            ]
+            for field, pair in changes.items()
+        }
+
+
+def _bytes(text: str) -> bytes:
+    # Some databases can hold half of a surrogate pair, which UTF-8 has no form for.
+    return text.encode("utf-8", "surrogatepass")
+
+
+def plain_text(text: str) -> str:
+    """Return a text as it is in a leaf: half a surrogate pair has no form in UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def _address(text: str) -> str:
+    try:
+        return ipaddress.ip_address(text).exploded
+    except ValueError:
+        return text
+
+
+def _moment(moment: datetime) -> str:
+    return f"{in_utc(moment).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain_text(value)
+    if isinstance(value, dict):
+        return {plain_text(name): _json(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_json(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    is_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
+    return str(value) if is_large else value
+
+
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "kind": plain_text,
+    "action": plain_text,
+    "subject_model": plain_text,
+    "subject_id": plain_text,
+    "entity_model": plain_text,
+    "entity_id": plain_text,
+    "entity_label": plain_text,
+    "user_id": plain_text,
+    "user_label": plain_text,
+    "source": plain_text,
+    "ip_address": _address,
+    "request_id": str,
+    "context": _json,
+    "primary_id": str,
+}
+"""The columns of a leaf except `id`, `timestamp` and `changes`, and the form of their values."""
+_COLUMNS = tuple(_PLAIN)

@@ -1,0 +1,154 @@
+"""The seals of a log as they are stored, and what each states.
+
+A seal covers the leaves `start` to `size` - 1 of the tree of its log. Its index has, for each
+of them, the key of the entry and the first bytes of the hash of its leaf: 24 bytes, in the order
+of keys. With them a verification names single entries; the root decides. The manifest is a signed
+note about the rest of the row, and the checkpoint is the signed note for others.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.feed.seals.merkle import RightEdge
+from django_customer_history.models import Entry, Seal
+from django_customer_history.values.moments import in_utc
+from django_customer_history.verify import Checkpoint, VerificationError, opened
+
+DIGEST_SIZE = 8
+_KEY_SIZE = 16
+RECORD_SIZE = _KEY_SIZE + DIGEST_SIZE
+"""Bytes of an entry in an index."""
+_PAGE = 1_000
+_SEALS = 8
+"""How many seals are read at once: their indexes are large."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedEntry:
+    """What a seal states about one entry."""
+
+    key: UUID
+    digest: bytes
+    seal: int
+    """The ID of the seal."""
+    number: int
+    """Which leaf of the tree it is, from 0."""
+
+
+def record(key: UUID, hashed: bytes) -> bytes:
+    """Return an entry as it is in an index."""
+    return key.bytes + hashed[:DIGEST_SIZE]
+
+
+def places(seal: Seal) -> Iterator[SealedEntry]:
+    """Yield what a seal states about its entries, in the order of keys."""
+    index = bytes(seal.index)
+    for number in range(len(index) // RECORD_SIZE):
+        start = number * RECORD_SIZE
+        yield SealedEntry(
+            key=UUID(bytes=index[start : start + _KEY_SIZE]),
+            digest=index[start + _KEY_SIZE : start + RECORD_SIZE],
+            seal=seal.pk,
+            number=seal.start + number,
+        )
+
+
+def new_seal(
+    key: SealKey,
+    *,
+    log_name: str,
+    before: RightEdge,
+    leaves: Iterable[tuple[UUID, bytes]],
+    **columns: Any,
+) -> Seal:
+    """Return a signed seal, not saved yet, of entries after a right edge.
+
+    `leaves` are keys and hashes of leaves, in ascending order.
+    """
+    edge = RightEdge(size=before.size, hashes=[*before.hashes])
+    index = bytearray()
+    for one, hashed in leaves:
+        edge.append(hashed)
+        index += record(one, hashed)
+    seal = Seal(
+        log_name=log_name,
+        start=before.size,
+        size=edge.size,
+        first_key=UUID(bytes=bytes(index[:_KEY_SIZE])),
+        last_key=UUID(bytes=bytes(index[-RECORD_SIZE:-DIGEST_SIZE])),
+        index=bytes(index),
+        edge=edge.content(),
+        **columns,
+    )
+    checkpoint = Checkpoint(log_name=log_name, size=edge.size, root=edge.root())
+    seal.checkpoint = key.signed(str(checkpoint))
+    seal.manifest = key.signed(manifest_of(seal))
+    return seal
+
+
+def manifest_of(seal: Seal) -> str:
+    """Return the text that the manifest of a seal signs, from the columns of the seal."""
+    lines = [
+        "django-customer-history seal 1",
+        seal.log_name,
+        f"leaves {seal.start} to {seal.size}",
+        f"made {_moment(seal.timestamp)}",
+        "late entries" if seal.is_late else "entries in their order",
+        f"keys {seal.first_key} to {seal.last_key}",
+        f"index {_hexadecimal(seal.index)}",
+        f"edge {_hexadecimal(seal.edge)}",
+        f"checkpoint {_hexadecimal(seal.checkpoint.encode())}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def checked(seal: Seal, key: SealKey) -> RightEdge:
+    """Return the right edge of a seal whose signatures and columns are right.
+
+    Raises `VerificationError` that says what is wrong.
+    """
+    checkpoint = Checkpoint.read(opened(seal.checkpoint, key.verifiers))
+    if opened(seal.manifest, key.verifiers) != manifest_of(seal):
+        raise VerificationError("A column of the seal was altered.")
+    try:
+        edge = RightEdge.read(bytes(seal.edge), size=seal.size)
+    except ValueError as error:
+        raise VerificationError(str(error)) from error
+    stated = Checkpoint(log_name=seal.log_name, size=seal.size, root=edge.root())
+    if checkpoint != stated or len(seal.index) != (seal.size - seal.start) * RECORD_SIZE:
+        raise VerificationError("The checkpoint is not that of the seal.")
+    return edge
+
+
+def entries_after(key: UUID, *, using: str, up_to: UUID | None = None) -> Iterator[Entry]:
+    """Yield the entries of a log after a key, in the order of keys, in bounded memory."""
+    entries = Entry.objects.using(using).order_by("id")
+    if up_to is not None:
+        entries = entries.filter(id__lte=up_to)
+    position: UUID | None = key
+    while position is not None:
+        page = list(entries.filter(id__gt=position)[:_PAGE])
+        yield from page
+        position = page[-1].id if len(page) == _PAGE else None
+
+
+def seals_of(log_name: str, *, using: str, **conditions: Any) -> Iterator[Seal]:
+    """Yield the seals of a log in the order of their making, in bounded memory."""
+    seals = Seal.objects.using(using).filter(log_name=log_name, **conditions).order_by("id")
+    last = 0
+    while page := list(seals.filter(id__gt=last)[:_SEALS]):
+        yield from page
+        last = page[-1].pk
+
+
+def _moment(moment: datetime) -> str:
+    return in_utc(moment).isoformat(timespec="microseconds")
+
+
+def _hexadecimal(content: Any) -> str:
+    return hashlib.sha256(bytes(content)).hexdigest()

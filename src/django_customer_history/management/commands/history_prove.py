@@ -1,0 +1,51 @@
+"""`manage.py history_prove`: the proof that an entry is in the log, for an outsider."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from django_customer_history.exceptions import HistoryError
+from django_customer_history.feed.seals.keys import key_of_settings
+from django_customer_history.feed.seals.proofs import proof_of
+
+
+class Command(BaseCommand):
+    """Write the proof of one entry to standard output."""
+
+    help = (
+        "Writes the proof that an entry is in the sealed log. Anybody can check it without the"
+        " database: python -m django_customer_history.verify FILE --key PUBLIC_KEY. It has the"
+        " columns of the entry, and no old and new values but those of --field."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the entry, --field and --database."""
+        parser.add_argument("entry", type=UUID, help="The ID of the entry.")
+        parser.add_argument(
+            "--field",
+            action="append",
+            default=[],
+            help="Disclose the old and the new value of this field. May be repeated.",
+        )
+        parser.add_argument(
+            "--database",
+            default=DEFAULT_DB_ALIAS,
+            choices=list(connections),
+            help='The database of the log. Default: "default".',
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write the proof."""
+        try:
+            proof = proof_of(
+                options["entry"],
+                seal_key=key_of_settings(),
+                using=options["database"],
+                fields=options["field"],
+            )
+        except HistoryError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(proof, ending="")

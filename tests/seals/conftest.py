@@ -1,0 +1,59 @@
+"""A log with a key for its seals, and how an attacker changes it."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from django_customer_history.backends import backend_of
+from django_customer_history.capture.triggers import append_only_triggers
+from django_customer_history.feed.seals.keys import SealKey, key_of_settings
+from django_customer_history.models import Seal
+
+
+@pytest.fixture
+def key(settings, tmp_path, monkeypatch):
+    """The key of the setting SEAL_KEY."""
+    # On SQLite the lock of the sealer is a file; tests that run at the same time have one each.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = tmp_path / "seal.key"
+    SealKey.new("example.com/history").write(path)
+    settings.CUSTOMER_HISTORY = {
+        "SEAL_KEY": str(path),
+        "SEAL_TARGETS": [f"file:{tmp_path}/copies"],
+    }
+    return key_of_settings()
+
+
+@pytest.fixture
+def copies(tmp_path, key):
+    """Return the files of the published checkpoints, the oldest first."""
+    return lambda: sorted((tmp_path / "copies").rglob("*.checkpoint"))
+
+
+def run(command, *args, **options):
+    """Run a command and return what it prints."""
+    out = StringIO()
+    call_command(command, *args, stdout=out, stderr=StringIO(), **options)
+    return out.getvalue()
+
+
+def seal(**options):
+    """Seal the log; return the last seal."""
+    run("history_seal", **options)
+    return Seal.objects.latest("id")
+
+
+def attack(*statements, parameters=()):
+    """Run SQL as the owner of the tables, with the append-only triggers dropped meanwhile."""
+    backend, triggers = backend_of(connection), append_only_triggers(connection)
+    with connection.cursor() as cursor:
+        for trigger in triggers:
+            for sql in backend.drop(trigger):
+                cursor.execute(sql)
+        for sql in statements:
+            cursor.execute(sql, parameters or None)
+        for trigger in triggers:
+            for sql in trigger.statements:
+                cursor.execute(sql)

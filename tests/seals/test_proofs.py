@@ -1,0 +1,240 @@
+"""A proof of an entry is checked without Django and without the database."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError
+
+from django_customer_history import verify
+from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.models import Entry, Seal
+from django_customer_history.verify import Proof, VerificationError
+from tests.documents import PACKAGE
+from tests.extras import skip_missing
+from tests.projects.crm.models import Tag
+from tests.seals.conftest import attack, run, seal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def entry(key, customer):
+    """An update in the middle of three seals."""
+    seal()
+    Tag.objects.create(name="before")
+    customer.name, customer.ssn = "Renamed", "987-65-4321"
+    customer.save()
+    entry = Entry.objects.latest("id")
+    Tag.objects.create(name="behind")
+    seal()
+    Tag.objects.create(name="later")
+    seal()
+    return entry
+
+
+@pytest.fixture
+def proof(entry, tmp_path):
+    """The path of a proof that discloses the name only."""
+    path = tmp_path / "entry.tlog-proof"
+    path.write_text(run("history_prove", str(entry.id), field=["name"]))
+    return path
+
+
+def with_extra(text, change):
+    lines = text.split("\n")
+    extra = json.loads(base64.b64decode(lines[1].removeprefix("extra ")))
+    change(extra)
+    lines[1] = f"extra {base64.b64encode(json.dumps(extra).encode()).decode()}"
+    return "\n".join(lines)
+
+
+def moved(extra):
+    """Move the last byte of a salt to the front of its value: both have the same hash."""
+    salt, value = extra["values"]["name"][0]
+    content = base64.b64decode(salt)
+    return [base64.b64encode(content[:-1]).decode(), chr(content[-1]) + value]
+
+
+class TestProof:
+    def test_offline_verifier(self, proof, entry, key):
+        """In a process of its own, in which Django cannot be imported."""
+        program = (
+            "import runpy, sys; sys.modules['django'] = None;"
+            " runpy.run_module('django_customer_history.verify', run_name='__main__')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(proof), "--key", str(key.verifier)],
+            env={"PYTHONPATH": str(PACKAGE.parent)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        *shown, last = done.stdout.splitlines()
+        size = Seal.objects.order_by("id")[1].size
+        assert last == f"Valid: leaf {size - 2} of example.com/history, {size} entries."
+        found = json.loads("\n".join(shown))
+        assert found["id"] == str(entry.id)
+        assert found["changes"]["name"] == [{"value": "Acme"}, {"value": "Renamed"}]
+        assert "987-65-4321" not in proof.read_text() + done.stdout
+
+    def test_proof_of_every_entry(self, entry, key):
+        for one in Entry.objects.all():
+            text = run("history_prove", str(one.id))
+            _checkpoint, found = Proof.read(text).checked([key.verifier])
+            assert found["id"] == str(one.id)
+
+    def test_confidential_values_stay_hashes(self, proof, key):
+        _checkpoint, found = Proof.read(proof.read_text()).checked([key.verifier])
+        assert [len(one) for one in found["changes"]["ssn"]] == [44, 44]
+
+    def test_late_entry(self, entry, key):
+        late = Entry.objects.create(
+            id="01700000-0000-7000-8000-000000000000",
+            timestamp=entry.timestamp,
+            kind="event",
+            action="Late",
+            entity_model="crm.tag",
+            entity_id="1",
+            source="import",
+        )
+        seal(late=True)
+        text = run("history_prove", str(late.pk))
+        assert Proof.read(text).checked([key.verifier])[1]["action"] == "Late"
+
+    def test_checkpoint_is_checked_too(self, key, entry, copies, capsys):
+        assert verify.main([str(copies()[0]), "--key", str(key.verifier)]) == 0
+        size = Seal.objects.earliest("id").size
+        expected = f"Valid: the checkpoint of example.com/history, {size} entries.\n"
+        assert capsys.readouterr().out == expected
+
+
+GO_PACKAGES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/note")
+"""Where the Debian package golang-golang-x-mod-dev has the code of others."""
+
+
+class TestOutsideVerifier:
+    @pytest.fixture
+    def check(self, key, tmp_path):
+        """Run a verifier that is made of the packages of the Go project."""
+        if shutil.which("go") is None or not GO_PACKAGES.exists():
+            skip_missing("Go with golang.org/x/mod")
+        environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
+        environment |= {"GOCACHE": str(tmp_path / "cache"), "CGO_ENABLED": "0"}
+        source = Path(__file__).parent / "outside" / "verify.go"
+        built = tmp_path / "verify"
+        subprocess.run(["go", "build", "-o", str(built), str(source)], env=environment, check=True)
+        return lambda path: subprocess.run(
+            [str(built), str(path), str(key.verifier)], capture_output=True, text=True, check=False
+        )
+
+    @pytest.mark.slow
+    def test_go_agrees(self, check, proof, tmp_path):
+        ours, size = Proof.read(proof.read_text()), Seal.objects.order_by("id")[1].size
+        done = check(proof)
+        assert (done.stdout, done.stderr) == (f"example.com/history {size} {ours.index}\n", "")
+        text = with_extra(proof.read_text(), lambda extra: extra.update(leaf=f"{extra['leaf']} "))
+        forged = tmp_path / "forged"
+        forged.write_text(text)
+        assert check(forged).stderr == "invalid transparency proof\n"
+        forged.write_text(proof.read_text().replace("history\n", "history\n1", 1))
+        assert check(forged).stderr.startswith("invalid signature for key example.com")
+
+
+class TestForgedProofs:
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            (lambda extra: extra.update(leaf=extra["leaf"].replace("Update", "Create")), "not in"),
+            (lambda extra: extra["values"]["name"][1].__setitem__(1, "Evil"), "value of name"),
+            (lambda extra: extra["values"].update(vat=[[f"{'A' * 22}==", ""], None]), "of vat"),
+            (lambda extra: extra["values"]["name"].__setitem__(0, moved(extra)), "has 16 bytes"),
+            (lambda extra: extra.pop("leaf"), "damaged"),
+        ],
+    )
+    def test_other_content(self, proof, key, change, problem):
+        text = with_extra(proof.read_text(), change)
+        with pytest.raises(VerificationError, match=problem):
+            Proof.read(text).checked([key.verifier])
+
+    @pytest.mark.parametrize(
+        ("old", "new", "problem"),
+        [
+            ("index ", "index 1", "not in|too"),
+            ("index ", "index 0", "index of the proof"),
+            ("example.com/history\n", "example.com/history\n1", "was altered"),
+            ("c2sp.org", "c3sp.org", "not a proof"),
+            ("extra ", "extra !", "is damaged"),
+            ("\nindex", "\nindex" * 70, "index of the proof"),
+        ],
+    )
+    def test_other_lines(self, proof, key, old, new, problem):
+        with pytest.raises(VerificationError, match=problem):
+            Proof.read(proof.read_text().replace(old, new, 1)).checked([key.verifier])
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\xff", b"x" * (16 * 1024 * 1024 + 1), b"c2sp.org/tlog-proof@v1\n"]
+    )
+    def test_hostile_files(self, key, tmp_path, capsys, content):
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        assert verify.main([str(path), "--key", str(key.verifier)]) == 1
+        assert capsys.readouterr().err.startswith("Not valid: ")
+
+    def test_unknown_key(self, proof, capsys):
+        other = SealKey.new("example.com/history")
+        assert verify.main([str(proof), "--key", str(other.verifier)]) == 1
+        assert "not signed with a known key" in capsys.readouterr().err
+
+
+class TestRefusals:
+    def test_entry_without_a_seal(self, entry):
+        Tag.objects.create(name="new")
+        newest = Entry.objects.latest("id")
+        for key, problem in ((newest.id, "is not sealed yet"), (uuid4(), "is not in the log")):
+            with pytest.raises(CommandError, match=problem):
+                run("history_prove", str(key))
+
+    def test_field_without_a_value(self, entry):
+        with pytest.raises(CommandError, match="has no field 'vat'"):
+            run("history_prove", str(entry.id), field=["vat"])
+
+    @pytest.mark.parametrize(
+        ("statement", "problem"),
+        [
+            ("UPDATE customer_history_entry SET user_label = 'x'", "not that of its entries"),
+            ("UPDATE customer_history_seal SET manifest = 'x'", "is not right"),
+        ],
+    )
+    def test_log_that_was_altered(self, entry, statement, problem):
+        attack(statement)
+        with pytest.raises(CommandError, match=problem):
+            run("history_prove", str(entry.id))
+
+    def test_entry_of_the_seal_removed(self, entry):
+        other = Entry.objects.filter(id__lt=entry.id).latest("id")
+        attack(
+            f"DELETE FROM customer_history_entry WHERE entity_id = '{other.entity_id}'"
+            " AND entity_model = 'crm.tag'"
+        )
+        with pytest.raises(CommandError, match=f"Entry {other.id} was removed"):
+            run("history_prove", str(entry.id))
+
+    def test_seal_before_it_removed(self, entry):
+        first = Seal.objects.earliest("id")
+        attack(f"DELETE FROM customer_history_seal WHERE id = {first.pk}")
+        with pytest.raises(CommandError, match="The seal before seal"):
+            run("history_prove", str(entry.id))
+
+
+class TestModule:
+    def test_can_be_read_in_one_go(self):
+        lines = (PACKAGE / "verify.py").read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 250
