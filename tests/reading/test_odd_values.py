@@ -19,7 +19,7 @@ from django_customer_history.models import (
     Entry,
 )
 from tests.extras import needs
-from tests.factories import log_raw
+from tests.factories import log_raw, raw
 from tests.projects.crm.models import Account, Customer, Specimen, Ticket
 from tests.reading.conftest import grant
 
@@ -233,21 +233,6 @@ OUTPUTS = (
     "/api/history/export/?format=ndjson",
     *(["/api/history/export/?format=xlsx"] if needs("xlsxwriter").args[0] is False else []),
 )
-
-
-LENIENT = {
-    "sqlite": ("PRAGMA ignore_check_constraints = ON", "PRAGMA ignore_check_constraints = OFF"),
-    "mysql": ("SET SESSION sql_mode = ''", "SET SESSION sql_mode = DEFAULT"),
-    "postgresql": ("SELECT 1", "SELECT 1"),
-}[connection.vendor]
-
-
-def raw(sql, values):
-    """Run SQL that the database checks as little as it can."""
-    with connection.cursor() as cursor:
-        cursor.execute(LENIENT[0])
-        cursor.execute(sql, values)
-        cursor.execute(LENIENT[1])
 
 
 class TestEveryOutput:
