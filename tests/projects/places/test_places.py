@@ -44,7 +44,7 @@ HEIGHT = FLAT_PEAK if connection.vendor == "mysql" else PEAK
 # What MariaDB and MySQL have of each: GeoDjango stores no SRID there.
 WKT = {
     SPOT: "SRID=0;POINT(0.1 0.3)",
-    MOVED: "SRID=4326;POINT(5 6)",
+    MOVED: "SRID=0;POINT(5 6)",
     SQUARE: "SRID=0;POLYGON((0 0,1 0,1 1,0 0))",
     POINT: "SRID=0;POINT(7 8)",
     HEIGHT: "SRID=0;POINT(1 2)",
@@ -95,14 +95,14 @@ def database(django_db_setup, django_db_blocker, tmp_path_factory):
     scheme = {"postgresql": "postgres", "mysql": "mysql"}[connection.vendor]
     user = ":".join(filter(None, [settings["USER"], settings["PASSWORD"]]))
     server = ":".join(filter(None, [settings["HOST"] or "127.0.0.1", str(settings["PORT"] or "")]))
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'")
             if cursor.fetchone() is None:
                 skip_missing("the extension PostGIS of the PostgreSQL server")
         cursor.execute(f"CREATE DATABASE {NAME}")
     yield f"{scheme}://{user}@{server}/{NAME}"
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
+    with django_db_blocker.unblock(), connection._nodb_cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME}")
 
 
