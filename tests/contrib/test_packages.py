@@ -129,7 +129,7 @@ class TestAdminThemes:
         with playwright.sync_playwright() as started:
             sandbox = [] if os.geteuid() else ["--no-sandbox"]
             browser = started.chromium.launch(executable_path=CHROMIUM, args=sandbox)
-            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page = browser.new_page(viewport={"width": 1600, "height": 900})
             page.set_content(text)
             caption = page.locator(".customer-history caption").first.bounding_box()
             rows = page.locator(".customer-history tbody").first.bounding_box()
