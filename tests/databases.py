@@ -58,6 +58,8 @@ class Part:
     is_slow: bool = True
     in_gate: tuple[str, ...] | None = None
     """The arguments with `--gate`. None: `--gate` does not run this part."""
+    only_in_gate: bool = False
+    """Whether `--slow` runs these tests with all others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,27 +114,60 @@ MOST_OF_PARTITIONS = (
 CONTRACT = (*WORKERS, "-q", "--create-db", *ALL, "tests/contract")
 FAST_CONTRACT = (*WORKERS, "-q", "--create-db", *FAST, "tests/contract")
 # The SQL of reading differs on PostgreSQL, and is much the same on the others.
+READING = tuple(
+    f"tests/reading/test_{name}.py"
+    for name in (
+        "asof",
+        "bounds",
+        "exports",
+        "feed",
+        "filters",
+        "no_leak",
+        "paging",
+        "plans",
+        "rest",
+        "search",
+        "statements",
+        "time_limit",
+    )
+)
 OF_GATE = {
     "SQLite": ALL,
     "PostgreSQL": (
-        *ALL,
+        *FAST,
         *OF_DATABASES,
-        "tests/reading",
-        "tests/contrib/test_shipping_killed.py",
+        *READING,
+        "tests/seals",
         "tests/projects/places",
         "tests/projects/replica",
+        "tests/projects/roles",
         "tests/test_partitions.py",
         "tests/test_tenants.py",
     ),
-    "MariaDB": (*FAST, *OF_DATABASES, "tests/projects/places"),
-    "MySQL": (*FAST, *OF_DATABASES, "tests/projects/places"),
+    "MariaDB": (*FAST, *OF_DATABASES, "tests/seals", "tests/projects/places"),
+    "MySQL": (*FAST, *OF_DATABASES, "tests/seals", "tests/projects/places"),
 }
+# Writers at the same time, which SQLite does not have.
+SHIPPING = (
+    *WORKERS,
+    "-q",
+    "--create-db",
+    *ALL,
+    "tests/contract/test_logical_decoding.py",
+    "tests/contrib/test_shipping_killed.py",
+)
 NEWEST_POSTGRES, NEWEST_MARIADB = "newest PostgreSQL", "newest MariaDB"
 GALERA, GROUP = "Galera", "Group Replication"
 PARTS = (
     Part(name=ALL_TESTS, is_slow=False, in_gate=()),
     Part(name="a new database", arguments=("--create-db", *KEPT)),
     Part(name="a kept database", arguments=("--reuse-db", *KEPT)),
+    Part(
+        name="shipping while others write",
+        databases=("PostgreSQL",),
+        in_gate=SHIPPING,
+        only_in_gate=True,
+    ),
     Part(
         name="the log in partitions",
         arguments=IN_PARTITIONS,
@@ -222,7 +257,7 @@ def parse(arguments):
 def _is_wanted(part, options):
     if options.gate:
         return part.in_gate is not None
-    return options.slow or not part.is_slow
+    return not part.only_in_gate and (options.slow or not part.is_slow)
 
 
 def _arguments(part, server, options, pytest_options):
