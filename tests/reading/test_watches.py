@@ -2,11 +2,12 @@
 
 from io import StringIO
 
+import django
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import translation
 
 from django_customer_history.models import Entry, Watch
@@ -49,6 +50,15 @@ def run(*arguments):
     out, err = StringIO(), StringIO()
     call_command("history_watch", *arguments, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()
+
+
+def unreachable_mail_server():
+    """Return a block in which mail goes to a port where nothing listens."""
+    backend, port = "django.core.mail.backends.smtp.EmailBackend", free_port()
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": port}
+        return override_settings(MAILERS={"default": {"BACKEND": backend, "OPTIONS": options}})
+    return override_settings(EMAIL_BACKEND=backend, EMAIL_HOST="127.0.0.1", EMAIL_PORT=port)
 
 
 class TestMail:
@@ -124,16 +134,15 @@ class TestMail:
         assert ["B → C" in one.body for one in mail.outbox] == [True, False]
         assert "C → D" in mail.outbox[1].body
 
-    def test_failed_mail_is_sent_later(self, watch, customer, owner, settings):
+    def test_failed_mail_is_sent_later(self, watch, customer):
         watch()
         Customer.objects.update(name="B")
-        backend = settings.EMAIL_BACKEND
-        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
-        with pytest.raises(CommandError, match="1 of the watches failed"):
+        with (
+            unreachable_mail_server(),
+            pytest.raises(CommandError, match="1 of the watches failed"),
+        ):
             run()
         assert Watch.objects.get().problem.startswith("The last delivery failed.")
-        settings.EMAIL_BACKEND = backend
         run()
         assert len(mail.outbox) == 1
         assert Watch.objects.get().problem == ""
