@@ -1,5 +1,6 @@
 """A log with a key for its seals, and how an attacker changes it."""
 
+from importlib.util import find_spec
 from io import StringIO
 
 import pytest
@@ -10,6 +11,15 @@ from django_customer_history.backends import backend_of
 from django_customer_history.capture.triggers import append_only_triggers
 from django_customer_history.feed.seals.keys import SealKey, key_of_settings
 from django_customer_history.models import Seal
+from tests.extras import skip_missing
+
+
+@pytest.fixture(autouse=True)
+def packages():
+    """Skip the test without the packages of the extra `seals`."""
+    for name in ("cryptography", "rfc8785"):
+        if find_spec(name) is None:
+            skip_missing(f"{name} is not installed")
 
 
 @pytest.fixture
