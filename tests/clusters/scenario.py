@@ -168,7 +168,9 @@ def state_of(alias):
     entries = Entry.objects.using(alias).order_by("id")
     columns = ("kind", "entity_id", "subject_id", "user_id", "user_label", "source", "changes")
     return {
-        "entries": [[str(key), *rest] for key, *rest in entries.values_list("id", *columns)],
+        "entries": [
+            [str(entry.id), *(getattr(entry, column) for column in columns)] for entry in entries
+        ],
         "customers": [
             [str(key), name, str(rate)]
             for key, name, rate in Customer.objects.using(alias)
