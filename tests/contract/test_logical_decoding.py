@@ -1,15 +1,13 @@
 """PostgreSQL's own record of what was committed, as the oracle of what is shipped."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 
 import pytest
 from django.db import connection
 
+from tests.commands import start
 from tests.extras import skip_missing
 from tests.servers.own_postgresql import create, folders, started
 
@@ -28,20 +26,6 @@ def server():
         create(folder)
         with started(folder, ["wal_level=logical"]) as port:
             yield f"postgres://postgres@127.0.0.1:{port}/postgres"
-
-
-def start(database, *command):
-    variables = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": database,
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
 
 
 def run(database, *command):

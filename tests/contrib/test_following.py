@@ -1,11 +1,9 @@
 """The command that follows the log, in a process of its own."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
+from tests.commands import start
 from tests.projects.crm.models import Customer
 
 
@@ -13,15 +11,7 @@ class TestSignals:
     def test_sigterm_ends_it_cleanly(self, shared_database, customer, tmp_path):
         Customer.objects.filter(pk=customer.pk).update(name="changed")
         state = tmp_path / "state.json"
-        command = [sys.executable, "-m", "django", "history_follow", f"--state={state}"]
-        variables = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DATABASE_URL": shared_database,
-        }
-        process = subprocess.Popen(
-            command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = start(shared_database, "django", "history_follow", f"--state={state}", text=True)
         first = process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)

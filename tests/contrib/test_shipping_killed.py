@@ -2,14 +2,13 @@
 
 import os
 import random
-import subprocess
-import sys
 import time
 
 import pytest
 from django.db import connection
 
 from django_customer_history.models import Entry
+from tests.commands import start
 from tests.contrib import shipped
 from tests.contrib.servers import nats_server, redis_server
 from tests.extras import needs
@@ -31,19 +30,13 @@ def writers(shared_database):
         yield stop
 
 
-def start(url, database, *options):
-    command = [sys.executable, "-m", "django", "history_ship", url, "--batch-size=20", *options]
-    variables = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.settings",
-        "DATABASE_URL": database,
-    }
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def ship(url, database, *options):
+    return start(database, "django", "history_ship", url, "--batch-size=20", *options)
 
 
 def check_all_shipped(url, database, read):
     """Ship the rest; compare what the target has with the log."""
-    last = start(url, database, "--until-settled", "--interval=5", "--batch-size=1000")
+    last = ship(url, database, "--until-settled", "--interval=5", "--batch-size=1000")
     _, errors = last.communicate(timeout=120)
     assert last.returncode == 0, errors.decode()
     expected = list(map(str, Entry.objects.order_by("id").values_list("id", flat=True)))
@@ -55,7 +48,7 @@ class TestKilledShipper:
     def test_each_entry_once(self, writers, shared_database, target):
         url, read = target
         for _ in range(KILLS):
-            shipper = start(url, shared_database, "--interval=0.2")
+            shipper = ship(url, shared_database, "--interval=0.2")
             time.sleep(random.uniform(0.5, 4.0))
             shipper.kill()
             shipper.communicate()
@@ -75,7 +68,7 @@ class TestKilledTarget:
     def test_each_entry_once(self, writers, shared_database, tmp_path, server_of, read):
         with server_of(tmp_path) as (server, url):
             for _ in range(KILLS):
-                shipper = start(url, shared_database, "--interval=0.2")
+                shipper = ship(url, shared_database, "--interval=0.2")
                 time.sleep(random.uniform(1.5, 3.0))
                 server.kill()
                 _, errors = shipper.communicate(timeout=60)

@@ -37,12 +37,13 @@ class Changes(dict[str, Any]):
         changes.kind = kind
         if not isinstance(value, Mapping):
             changes[UNREADABLE] = [None, None]
-        elif kind in _OF_OLD_VALUES:
-            for name, one in value.items():
-                changes[name] = one if _is_pair(one) else [_text(one), None]
-        else:
-            for name, one in value.items():
-                changes[name] = one if _is_pair(one) else [None, _text(one)]
+            return changes
+        is_old = kind in _OF_OLD_VALUES
+        for name, one in value.items():
+            if _is_pair(one):
+                changes[name] = one
+            else:
+                changes[name] = [_text(one), None] if is_old else [None, _text(one)]
         return changes
 
     def stored(self) -> dict[str, Any]:

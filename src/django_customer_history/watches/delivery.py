@@ -16,16 +16,15 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from django_customer_history.capture.events import record_about_history
 from django_customer_history.exceptions import HistoryError, TargetError
 from django_customer_history.feed.following import INTERVAL
 from django_customer_history.feed.locks import only_shipper
 from django_customer_history.feed.messages import DEFAULT_FORMAT, MESSAGE_FORMATS
 from django_customer_history.feed.targets.webhook import (
-    DISABLED,
     GONE,
     MOST_FAILURES,
     post_signed,
+    record_disabled,
     signer_of,
 )
 from django_customer_history.models import Watch
@@ -94,12 +93,8 @@ def _keep(outcome: Outcome) -> None:
     if (problem, failures, outcome.is_disabled) != known:
         _update(watch, problem=problem, failures=failures, is_disabled=outcome.is_disabled)
     if outcome.is_disabled:
-        record_about_history(
-            DISABLED,
-            about=("customer_history.watch", str(watch.pk)),
-            changes={"problem": [None, str(outcome.problem)]},
-            using=str(watch._state.db),
-        )
+        about = ("customer_history.watch", str(watch.pk))
+        record_disabled(about, str(outcome.problem), using=str(watch._state.db))
 
 
 def _language_of(watch: Watch) -> translation.override:
@@ -171,7 +166,7 @@ def _send_webhook(watch: Watch, _owner: object, entries: list[TimelineEntry]) ->
             signers=signers,
             allows_private=ALLOWS_PRIVATE,
         )
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
+        if not answer.is_success:
             error = _GoneError if answer.status == GONE else TargetError
             raise error(f"The webhook answered with status {answer.status}.")
         _update(watch, position=entry.id)

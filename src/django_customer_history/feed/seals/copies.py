@@ -25,7 +25,6 @@ from django_customer_history.values.moments import in_utc
 _SUFFIX = ".checkpoint"
 _LARGEST = 64 * 1024
 """Bytes of a checkpoint; a file that is larger is not one."""
-_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +141,7 @@ def _publish(url: str, seal: Seal) -> None:
     headers = {"Content-Type": "application/json"}
     # The setting is the operator's own.
     answer = post(urlsplit(url), content, headers, allows_private=True)
-    if answer.status not in _SUCCESS:
+    if not answer.is_success:
         raise TargetError(f"the answer was {answer.status}")
 
 

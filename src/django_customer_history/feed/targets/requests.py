@@ -20,6 +20,7 @@ TIME_LIMIT = 15.0
 """In seconds: for a whole request."""
 _LONGEST_ANSWER = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
+_SUCCESS = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,11 @@ class Answer:
 
     status: int
     wait: float | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the receiver has taken the request."""
+        return self.status in _SUCCESS
 
 
 def checked_address(url: SplitResult, *, allows_private: bool) -> tuple[str, int]:

@@ -98,7 +98,7 @@ class Webhook(Target):
             except (OSError, http.client.HTTPException) as error:
                 problem = str(error) or type(error).__name__
                 continue
-            if 200 <= answer.status < 300:  # noqa: PLR2004 - the statuses of success
+            if answer.is_success:
                 return
             problem = f"status {answer.status}"
             if answer.status == GONE:
@@ -124,16 +124,17 @@ class Webhook(Target):
         """Send nothing any more until somebody enables it, and say so in the log."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self._state.write(self._position, failures=self._failures, disabled=now)
-        record_about_history(
-            DISABLED,
-            about=("customer_history.webhook", self.destination.name[:255]),
-            changes={"problem": [None, problem]},
-            using=self.destination.alias,
-        )
+        about = ("customer_history.webhook", self.destination.name[:255])
+        record_disabled(about, problem, using=self.destination.alias)
         raise TargetError(
             f"{self.destination.name} failed too often ({problem}) and is disabled. Repair it, then"
             " run the command once with --enable."
         )
+
+
+def record_disabled(about: tuple[str, str], problem: str, *, using: str) -> None:
+    """Log that a webhook failed too often, and how at last."""
+    record_about_history(DISABLED, about=about, changes={"problem": [None, problem]}, using=using)
 
 
 def signer_of(secret: str) -> Any:
