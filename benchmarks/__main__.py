@@ -12,7 +12,7 @@ import django
 
 from benchmarks.operations import OPERATIONS
 from benchmarks.peers import DEFAULT, PEERS, PLAIN, peer_named
-from benchmarks.report import TITLES, markdown, versions
+from benchmarks.report import BOTH, CLOCKS, TITLES, markdown, versions
 from benchmarks.running import Plan, measure
 
 URLS = {
@@ -42,7 +42,7 @@ def arguments():
         help="Of one customer.",
     )
     parser.add_argument("--quick", action="store_true", help="Few rows and rounds.")
-    parser.add_argument("--clock", choices=["wall", "processor"], default="wall")
+    parser.add_argument("--clock", choices=[*CLOCKS, BOTH], default=BOTH)
     parser.add_argument("--json", type=Path, help="A file for the figures of every round.")
     for name, url in URLS.items():
         parser.add_argument(f"--{name}-url", default=url)

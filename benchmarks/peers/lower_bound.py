@@ -27,8 +27,10 @@ ROW = {
 KEYS = {
     "sqlite": "printf('%032x', (SELECT coalesce(max(rowid), 0) + 1 FROM customer_history_entry))",
     "postgresql": "lpad(to_hex(nextval('lower_bound_key')), 32, '0')::uuid",
-    "mysql": "lpad(hex(nextval(lower_bound_key)), 32, '0')",
+    "mariadb": "lpad(hex(nextval(lower_bound_key)), 32, '0')",
+    "mysql": "lpad(hex(uuid_short()), 32, '0')",
 }
+SEQUENCES = {"postgresql", "mariadb"}
 NOW = {"sqlite": "'2026-01-01 00:00:00'", "postgresql": "now()", "mysql": "now(6)"}
 
 
@@ -38,11 +40,12 @@ class LowerBound(CustomerHistory):
     def begin(self):
         from django.db import connection
 
-        values = {"id": KEYS[connection.vendor], "timestamp": NOW[connection.vendor], **ROW}
+        product = connection.display_name.lower()
+        values = {"id": KEYS[product], "timestamp": NOW[connection.vendor], **ROW}
         names = ", ".join(map(connection.ops.quote_name, values))
         insert = f"INSERT INTO customer_history_entry ({names})"
         with connection.cursor() as cursor:
-            if connection.vendor != "sqlite":
+            if product in SEQUENCES:
                 cursor.execute("CREATE SEQUENCE lower_bound_key CACHE 1000")
             replace = _functions if connection.vendor == "postgresql" else _triggers
             replace(connection, cursor, insert, ", ".join(values.values()))
