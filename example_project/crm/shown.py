@@ -6,6 +6,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 NOT_SHOWN = {"id", "customer", "content_type", "object_id", "password"}
 NOTHING = "—"
@@ -59,5 +60,5 @@ def _text(record, field, value):
     if isinstance(field, models.DateTimeField):
         value = timezone.localtime(value)
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return gettext("Yes") if value else gettext("No")
     return str(localize(value))
