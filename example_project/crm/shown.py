@@ -8,8 +8,11 @@ from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.translation import gettext
 
+from crm.money import dollars
+
 NOT_SHOWN = {"id", "customer", "content_type", "object_id", "password"}
 NOTHING = "—"
+MONEY = {"amount", "monthly_rate", "price", "sale_price"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,8 @@ def _text(record, field, value):
         return NOTHING
     if field.choices:
         return getattr(record, f"get_{field.name}_display")()
+    if field.name in MONEY:
+        return dollars(value)
     if isinstance(field, models.FileField):
         return value.name.rpartition("/")[2]
     if isinstance(field, models.DateTimeField):
