@@ -14,6 +14,9 @@ from django_customer_history import history
 
 DAYS_TO_PAY = 14
 
+SENT_TO = gettext_noop("Sent to")
+"""The label of `sent_to` in the event of a reminder, mentioned for the translations."""
+
 
 @transaction.atomic
 def generate_invoice(customer, form, lines):

@@ -223,8 +223,8 @@ class Equipment(CustomerRecord):
 
     class Meta:
         ordering = ("name", "pk")
-        verbose_name = _("equipment")
-        verbose_name_plural = _("equipment")
+        verbose_name = pgettext_lazy("one device", "equipment")
+        verbose_name_plural = pgettext_lazy("several devices", "equipment")
 
     def __str__(self):
         return self.name
