@@ -161,6 +161,8 @@ class TestMakeMessages:
         french = package / "locale" / "fr" / "LC_MESSAGES" / "django.po"
         assert 'msgid "A text that is new"' in french.read_text(encoding="utf-8")
         assert french.with_suffix(".mo").exists()
+        assert "example_project/locale/de/LC_MESSAGES/django.po: 0 to translate" in done.stdout
+        assert (tmp_path / "example_project/locale/fr/LC_MESSAGES/django.po").exists()
         german = (package / "locale" / "de" / "LC_MESSAGES" / "django.mo").read_bytes()
         assert in_the_file(german) == in_the_file(compiled(PACKAGE.catalog_of("de")))
 

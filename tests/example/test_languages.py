@@ -124,14 +124,14 @@ CHANGES = {
     "de": {
         ("Rechnung überfällig", "Rechnung INV-1001", "Status", "Offen", "Überfällig"),
         ("Geändert", "Kunde", "Vertragslaufzeit", "36 Monate", "60 Monate"),
-        ("Geändert", "Kunde", "Monatspreis", "44,99 $", "39,99 $"),
+        ("Geändert", "Kunde", "Monatspreis", "48,99 $", "39,99 $"),
         ("Workflow fortgesetzt", "Workflow Renewal", "Schritt", "Angebot gesendet", "Nachfassen"),
         ("Gerät ausgetauscht", "Gerät Kitchen", "Seriennummer", "SD-300981", "SD-410077"),
     },
     "es": {
         ("Factura vencida", "Factura INV-1001", "Estado", "Pendiente", "Vencida"),
         ("Modificación", "Cliente", "Duración del contrato", "36 meses", "60 meses"),
-        ("Modificación", "Cliente", "Cuota mensual", "44,99 $", "39,99 $"),
+        ("Modificación", "Cliente", "Cuota mensual", "48,99 $", "39,99 $"),
         (
             "Flujo de trabajo avanzado", "Flujo de trabajo Renewal", "Paso", "Oferta enviada",
             "Seguimiento",
