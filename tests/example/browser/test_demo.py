@@ -1,8 +1,15 @@
 """The pages of the demo in German, whose words are long, and the menu of languages."""
 
+import os
+import runpy
+import subprocess
+import sys
+
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from tests.documents import DOCS
 from tests.example.browser.conftest import NARROWEST, PHONE, WIDE, overflow, violations
 
 DESKTOP = {"width": 1440, "height": 900}
@@ -88,3 +95,27 @@ class TestPackagePages:
         expect(page.get_by_role("link", name="Customers")).to_be_visible()
         expect(page.get_by_role("button", name="Log out")).to_be_visible()
         assert violations(page) == []
+
+
+SCRIPT = DOCS / "screenshots.py"
+
+
+class TestPictures:
+    def test_script_takes_all_pictures(self):
+        taken = sorted(picture.name for picture in runpy.run_path(str(SCRIPT))["PICTURES"])
+        assert taken == sorted(path.stem for path in (DOCS / "images").glob("*.png"))
+
+    def test_script_takes_a_picture(self, browser, chromium, second_run, first_page, tmp_path):
+        command = [
+            sys.executable, SCRIPT, "--site", second_run.site, "--chromium", chromium,
+            "--customer", first_page.removesuffix("/history"), "--images", tmp_path,
+            "--only", "undo-preview",
+        ]  # fmt: skip
+        if os.geteuid() == 0:
+            command.append("--browser-option=--no-sandbox")
+        subprocess.run(command, check=True, capture_output=True)
+        (path,) = tmp_path.iterdir()
+        assert path.name == "undo-preview.png"
+        assert 5_000 < path.stat().st_size < 150_000
+        with Image.open(path) as picture:
+            assert picture.size == (1920, 840)
