@@ -79,7 +79,7 @@ CUSTOMERS = {
     "de": [
         "Kunden", "Neuer Kunde", "Nach Namen suchen", "Alle Kunden", "Aktiv", "Gekündigt",
         "Archiviert", "Anzeigen", "Name", "Ort", "Vertrag", "Monatlich", "Status", "Schlagwörter",
-        "36 Monate", "184,50 $", "Felder", "Aufträge", "Verwaltung", "Abmelden",
+        "36 Monate", "184,50 $", "Felder", "Aufgaben", "Verwaltung", "Abmelden",
         "Zum Inhalt springen", "Hauptmenü", "Sprache:",
     ],
     "es": [
