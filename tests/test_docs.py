@@ -403,5 +403,10 @@ class TestSite:
         too_large = [one.name for one in pictures if one.stat().st_size > SMALL]
         assert too_large == []
 
+    def test_every_picture_is_shown(self):
+        text = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+        pictures = sorted(one.name for one in (DOCS / "images").glob("*.png"))
+        assert [one for one in pictures if f"images/{one}" not in text] == []
 
-SMALL = 200_000
+
+SMALL = 150_000

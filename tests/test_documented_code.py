@@ -224,7 +224,10 @@ class TestTemplates:
         customer.notes.create(text="Called.")
 
         def shown(path, **templates):
-            base = "{% block stylesheets %}{% endblock %}{% block tab %}{% endblock %}"
+            base = "".join(
+                f"{{% block {name} %}}{{% endblock %}}"
+                for name in ("stylesheets", "tab", "content")
+            )
             given = {"crm/base.html": base, **templates}
             (engine,) = settings.TEMPLATES
             loaders = [
@@ -242,9 +245,12 @@ class TestTemplates:
     @pytest.mark.django_db
     @pytest.mark.parametrize("block", blocks_in("html+django"), ids=str)
     def test_template_is_rendered(self, block, page):
-        extended = re.match(r'{% extends "(customer_history/\w+\.html)" %}', block.text)
-        if extended:
-            shown = page("/customers/{}/history/", **{extended[1]: block.text})
+        # A template of the package that a block extends, or that it replaces, as its comment says.
+        replaced = re.match(
+            r'{(?:% extends "|# templates/)(customer_history/\w+\.html)', block.text
+        )
+        if replaced:
+            shown = page("/customers/{}/history/", **{replaced[1]: block.text})
         else:
             load = "" if "{% load" in block.text else "{% load customer_history %}"
             shown = page("/customers/{}/", **{"crm/customer.html": load + block.text})
@@ -258,6 +264,7 @@ SHOWN_BY_PART = {
     "{% history_tab customer %}": ["customer_history/history.css", "Called."],
     "{% history_tab_link customer %}": ["Details", "customer-history-link", "History"],
     "{% block user %}": ['<a href="/people/'],
+    "{% block heading %}": ["customer_history/history.css", "<h1><bdi>Acme</bdi></h1>", "Called."],
 }
 
 

@@ -78,6 +78,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "crm.companies.company_of_reader",
             ]
         },
     }
@@ -86,8 +87,9 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 
 LANGUAGE_CODE = "en-us"
-# The languages of the package, and one that is written from right to left.
+# The languages of the package and of this project, and one that is written from right to left.
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ar", "العربيّة")]
+LOCALE_PATHS = [PROJECT / "locale"]
 USE_TZ = True
 TIME_ZONE = "America/New_York"
 

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_lazy as _
 
 from crm.companies import company_key_of, within_reach
 from crm.confidential import hidden
@@ -29,6 +30,8 @@ from crm.models import (
     WorkOrder,
 )
 from django_customer_history.admin import HistoryAdminMixin
+
+admin.site.site_header = admin.site.site_title = _("Alarm CRM administration")
 
 
 class CompanyAdmin(HistoryAdminMixin, admin.ModelAdmin):

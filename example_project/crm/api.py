@@ -1,5 +1,6 @@
 """The REST API of customers, with their history."""
 
+from django.utils.translation import gettext
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import PermissionDenied
 
@@ -65,5 +66,7 @@ class CustomerViewSet(HistoryMixin, viewsets.ModelViewSet):
         """Save a new customer for the user's company."""
         company = company_key_of(self.request.user)
         if company is None:
-            raise PermissionDenied("You do not belong to a company, so you cannot add customers.")
+            raise PermissionDenied(
+                gettext("You do not belong to a company, so you cannot add customers.")
+            )
         serializer.save(company_id=company)

@@ -6,6 +6,7 @@ Models without it, such as users, do not belong to a company.
 
 from django.contrib.auth.backends import ModelBackend
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.utils.functional import SimpleLazyObject
 
 
 def company_key_of(user):
@@ -14,6 +15,11 @@ def company_key_of(user):
         return user.employee.company_id
     except (AttributeError, ObjectDoesNotExist):
         return None
+
+
+def company_of_reader(request):
+    """Return the user's company for templates; views of a company put theirs in its place."""
+    return {"company": SimpleLazyObject(lambda: _company_of(request.user))}
 
 
 def time_zone_of(user):
@@ -48,6 +54,13 @@ def within_reach(user, records):
         return records
     lookup = getattr(records.model, "company_lookup", path)
     return records.filter(**{lookup: company_key_of(user) or ""})
+
+
+def _company_of(user):
+    try:
+        return user.employee.company
+    except (AttributeError, ObjectDoesNotExist):
+        return None
 
 
 class CompanyBackend(ModelBackend):

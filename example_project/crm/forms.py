@@ -6,6 +6,7 @@ from django import forms
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from crm.billing import DAYS_TO_PAY
 from crm.confidential import hidden
@@ -106,7 +107,7 @@ class CustomerForm(RecordForm):
             "bank_account",
             "card_number",
         )
-        help_texts = {"monthly_rate": "In US dollars.", "ssn": "Like 900-12-3456."}
+        help_texts = {"monthly_rate": _("In US dollars."), "ssn": _("Like 900-12-3456.")}
         formfield_callback = _formfield
 
     def __init__(self, *args, user, company, **kwargs):
@@ -142,9 +143,9 @@ class AttachmentForm(RecordForm):
         """Reject a file that is too large, or whose name is too long."""
         file = self.cleaned_data["file"]
         if file.size > LARGEST_FILE:
-            raise forms.ValidationError("Files of up to 5 MB can be uploaded.")
+            raise forms.ValidationError(_("Files of up to 5 MB can be uploaded."))
         if len(file.name) > Attachment._meta.get_field("name").max_length:
-            raise forms.ValidationError("The name of the file is too long.")
+            raise forms.ValidationError(_("The name of the file is too long."))
         self.instance.name = file.name
         return file
 
@@ -152,7 +153,7 @@ class AttachmentForm(RecordForm):
 class PasswordForm(RecordForm):
     """A new password for the customer portal. Only its hash is stored."""
 
-    password = forms.CharField(widget=forms.PasswordInput, max_length=60)
+    password = forms.CharField(label=_("Password"), widget=forms.PasswordInput, max_length=60)
 
     class Meta:
         model = PortalLogin
@@ -189,7 +190,7 @@ class InvoiceForm(forms.ModelForm):
         cleaned = super().clean()
         issued_on, due_on = cleaned.get("issued_on"), cleaned.get("due_on")
         if issued_on and due_on and due_on < issued_on:
-            self.add_error("due_on", "An invoice cannot be due before it is issued.")
+            self.add_error("due_on", _("An invoice cannot be due before it is issued."))
         return cleaned
 
 
@@ -231,16 +232,17 @@ class ProfileForm(forms.ModelForm):
 class TagForm(forms.Form):
     """The name of a tag. A new tag is created."""
 
-    name = forms.CharField(label="Tag", max_length=Tag._meta.get_field("name").max_length)
+    name = forms.CharField(label=_("Tag"), max_length=Tag._meta.get_field("name").max_length)
 
 
 class CustomerFilterForm(forms.Form):
     """The filters of the list of customers."""
 
-    q = forms.CharField(label="Search", required=False, widget=forms.TextInput)
+    q = forms.CharField(label=_("Search by name"), required=False, widget=forms.TextInput)
     status = forms.ChoiceField(
+        label=_("Status"),
         required=False,
-        choices=[("", "All customers"), *Customer.Status.choices, ("archived", "Archived")],
+        choices=[("", _("All customers")), *Customer.Status.choices, ("archived", _("Archived"))],
     )
 
     def filtered(self, customers):

@@ -1,6 +1,7 @@
 """Registrations that are not in `models.py`. The package imports this module."""
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext_noop
 
 from crm.models import Attachment, Company, Employee, Invoice, InvoiceLine, Payment
 from crm.money import dollars
@@ -13,7 +14,7 @@ history.register(
     Invoice,
     subject="customer",
     label="number",
-    events={"create": "Invoice Generated", "update": "Invoice Edited"},
+    events={"create": gettext_noop("Invoice Generated"), "update": gettext_noop("Invoice Edited")},
 )
 history.register(
     InvoiceLine,
@@ -25,7 +26,7 @@ history.register(
     Payment,
     subject="invoice__customer",
     label="amount",
-    events={"create": "Payment Applied", "update": "Payment Edited"},
+    events={"create": gettext_noop("Payment Applied"), "update": gettext_noop("Payment Edited")},
     display={"amount": dollars},
 )
 history.register(
@@ -33,5 +34,9 @@ history.register(
     subject="content_object",
     label="name",
     exclude=["content_type", "object_id"],
-    events={"create": "File Uploaded", "update": "File Edited", "delete": "File Deleted"},
+    events={
+        "create": gettext_noop("File Uploaded"),
+        "update": gettext_noop("File Edited"),
+        "delete": gettext_noop("File Deleted"),
+    },
 )

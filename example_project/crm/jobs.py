@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
 from crm.billing import send_reminders
 from crm.models import Company, Customer, Invoice
@@ -71,32 +73,39 @@ class Job:
     does: str
     run: Callable[[Company], int]
     counted: str
+    """A text with a plural, for the number: `job.counted % 3`."""
 
 
 JOBS = {
     "workflows": Job(
-        button="Run workflows",
-        does="Marks unpaid invoices as overdue after their due date, and sends reminders.",
+        button=_("Run workflows"),
+        does=_("Marks unpaid invoices as overdue after their due date, and sends reminders."),
         run=run_workflows,
-        counted="invoices became overdue",
+        counted=ngettext_lazy("%d invoice became overdue.", "%d invoices became overdue."),
     ),
     "monitoring": Job(
-        button="Sync monitoring",
-        does="Copies the account numbers from the monitoring station.",
+        button=_("Sync monitoring"),
+        does=_("Copies the account numbers from the monitoring station."),
         run=sync_monitoring,
-        counted="account numbers copied",
+        counted=ngettext_lazy("%d account number copied.", "%d account numbers copied."),
     ),
     "rights": Job(
-        button="Review portal rights",
-        does="Takes the right to manage users from portal contacts without an email address.",
+        button=_("Review portal rights"),
+        does=_("Takes the right to manage users from portal contacts without an email address."),
         run=review_portal_rights,
-        counted="contacts may no longer manage users",
+        counted=ngettext_lazy(
+            "%d contact may no longer manage users.",
+            "%d contacts may no longer manage users.",
+        ),
     ),
     "signals": Job(
-        button="Refresh signals",
-        does="Saves the daily test signal of each system, with the history paused.",
+        button=_("Refresh signals"),
+        does=_("Saves the daily test signal of each system, with the history paused."),
         run=refresh_signals,
-        counted="customers refreshed, without entries in the log",
+        counted=ngettext_lazy(
+            "%d customer refreshed, without entries in the log.",
+            "%d customers refreshed, without entries in the log.",
+        ),
     ),
 }
 """The jobs, by their names in URLs and on the command line."""

@@ -6,9 +6,13 @@ from django.db import models
 from django.utils import timezone
 from django.utils.formats import localize
 from django.utils.text import capfirst
+from django.utils.translation import gettext
+
+from crm.money import dollars
 
 NOT_SHOWN = {"id", "customer", "content_type", "object_id", "password"}
 NOTHING = "—"
+MONEY = {"amount", "monthly_rate", "price", "sale_price"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +58,12 @@ def _text(record, field, value):
         return NOTHING
     if field.choices:
         return getattr(record, f"get_{field.name}_display")()
+    if field.name in MONEY:
+        return dollars(value)
     if isinstance(field, models.FileField):
         return value.name.rpartition("/")[2]
     if isinstance(field, models.DateTimeField):
         value = timezone.localtime(value)
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return gettext("Yes") if value else gettext("No")
     return str(localize(value))

@@ -19,9 +19,9 @@ class FormRefusedError(Exception):
 class Browser:
     """A browser that keeps cookies, follows redirects and fills in forms."""
 
-    def __init__(self, site, *, ip_address):
+    def __init__(self, site, *, ip_address, language="en"):
         self.site = site
-        self._ip_address = ip_address
+        self._headers = {"X-Forwarded-For": ip_address, "Accept-Language": language}
         # No proxy of the environment is used: requests stay on this machine.
         self._opener = build_opener(ProxyHandler({}), HTTPCookieProcessor(CookieJar()))
 
@@ -49,7 +49,8 @@ class Browser:
         return answer
 
     def _page(self, request):
-        request.add_header("X-Forwarded-For", self._ip_address)
+        for name, value in self._headers.items():
+            request.add_header(name, value)
         with self._opener.open(request, timeout=30) as response:
             return Page(response.geturl(), response.read().decode(), response.headers)
 

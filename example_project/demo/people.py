@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, Permission, User
+from django.utils.translation import gettext_lazy as _
 from rest_framework.authtoken.models import Token
 
 from crm.jobs import MANAGES_USERS
@@ -90,39 +91,41 @@ MANAGER = Person(
     name="manager",
     ip_address="203.0.113.9",
     group="Managers",
-    rights="Lantern Alarm: reads the history, undoes changes, sees SSNs but no other confidential"
-    " value",
+    rights=_(
+        "Lantern Alarm: reads the history, undoes changes, sees SSNs but no other confidential"
+        " value"
+    ),
 )
 CLERK = Person(
     name="clerk",
     ip_address="198.51.100.23",
     group="Clerks",
-    rights="Lantern Alarm: reads the history, all confidential values are masked",
+    rights=_("Lantern Alarm: reads the history, all confidential values are masked"),
 )
 AUDITOR = Person(
     name="auditor",
     ip_address="203.0.113.77",
     group="Auditors",
-    rights="Lantern Alarm: reads and exports everything unmasked, cannot edit",
+    rights=_("Lantern Alarm: reads and exports everything unmasked, cannot edit"),
 )
 OUTSIDER = Person(
     name="outsider",
     ip_address="198.51.100.200",
     company=HARBOR,
     group="Managers",
-    rights="Harbor Security: sees nothing of Lantern Alarm",
+    rights=_("Harbor Security: sees nothing of Lantern Alarm"),
 )
 ADMIN = Person(
     name="admin",
     ip_address="192.0.2.44",
     company=None,
-    rights="superuser, marks fields as confidential in the admin",
+    rights=_("superuser, marks fields as confidential in the admin"),
 )
 INTEGRATION = Person(
     name="integration",
     ip_address="2001:db8::7",
     group="Programs",
-    rights="a program, uses the API with a token",
+    rights=_("a program, uses the API with a token"),
     is_program=True,
 )
 PEOPLE = (MANAGER, CLERK, AUDITOR, OUTSIDER, ADMIN, INTEGRATION)

@@ -32,8 +32,10 @@ def run_story(site, clock, *, stdout):
     _remind_and_pay(office, customer, stdout)
     _correct(office, customer)
     _repair(office, customer)
+    _raise_rate(office, customer, days=320, rate="46.49")
     _sell_elsewhere(office)
     _define_fields(office, customer)
+    _raise_rate(office, customer, days=230, rate="48.99")
     _synchronize(office, customer, stdout)
     _log_in_to_the_portal(office, customer)
     _renew(office, customer)
@@ -223,6 +225,11 @@ def _repair(office, customer):
     office.clock.wait(minutes=12)
     manager.submit(order, "Invoice work order")
     clerk.submit(ticket, "Close ticket")
+
+
+def _raise_rate(office, customer, *, days, rate):
+    office.clock.turn_to(days=days, hour=9, minute=12)
+    office.of(MANAGER).submit(f"{customer}/edit", "Save", {"monthly_rate": rate})
 
 
 def _sell_elsewhere(office):

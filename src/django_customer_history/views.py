@@ -47,14 +47,17 @@ class _TabView(TemplateView):
     """A page whose template shows a tab."""
 
     def _rendered(self, tab: Tab, **more: Any) -> HttpResponse:
+        # The keywords of the URL come first: a project may give one of them any of these names.
         context = self.get_context_data(
-            history=tab,
-            page=tab.page,
-            filters=tab.filters,
-            error=tab.error,
-            filter_errors=tab.filter_errors,
-            **more,
-            **self.kwargs,
+            **{
+                **self.kwargs,
+                "history": tab,
+                "page": tab.page,
+                "filters": tab.filters,
+                "error": tab.error,
+                "filter_errors": tab.filter_errors,
+                **more,
+            }
         )
         return self.render_to_response(context, status=tab.status)
 
@@ -201,6 +204,13 @@ class UserHistoryView(_TabView):
         if "user" in tab.filter_errors:
             raise Http404
         return self._rendered(tab, person=_name_of_user(key, tab))
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the context. Its `user` is the reader, not the keyword of the URL."""
+        context = super().get_context_data(**kwargs)
+        if self.user_url_kwarg == "user":
+            context.pop("user", None)
+        return context
 
 
 def _name_of_user(key: str, tab: Tab) -> str:

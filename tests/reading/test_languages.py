@@ -555,6 +555,20 @@ class TestOwnNames:
         assert "Ticket geschlossen" in text
         assert "Ticket Closed" not in text
 
+    def test_project_translates_event_fields(self, reader, customer, settings, tmp_path):
+        names = Catalog(locale="de")
+        names.add("Sent to", "Gesendet an")
+        folder = tmp_path / "de" / "LC_MESSAGES"
+        folder.mkdir(parents=True)
+        (folder / "django.mo").write_bytes(compiled(names))
+        settings.LOCALE_PATHS = [tmp_path]
+        changes = {"sent_to": (None, "a@example.com")}
+        history.record("Reminder Sent", subject=customer, changes=changes)
+        assert "Gesendet an war — ist jetzt a@example.com" in shown(
+            get(reader, tab_url(customer), "de")
+        )
+        assert "Sent to was — is now a@example.com" in shown(get(reader, tab_url(customer), "en"))
+
     def test_events_of_the_package_itself(self, reader, customer):
         b"".join(reader.get(tab_url(customer) + "?format=csv"))
         german = shown(get(reader, tab_url(customer), "de"))

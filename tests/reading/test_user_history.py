@@ -8,6 +8,7 @@ from django.utils.html import strip_tags
 
 from django_customer_history import history
 from django_customer_history.models import ConfidentialField
+from django_customer_history.views import UserHistoryView
 from tests.projects.crm.models import Account, Customer, Note
 from tests.reading.conftest import grant
 from tests.reading.tabs import chips, shown
@@ -48,6 +49,16 @@ class TestPage:
         assert link in answer.content.decode()
         for hidden in ("private", "by nobody"):
             assert hidden not in answer.content.decode()
+
+    def test_user_of_templates_is_reader(self, reader, user, bea, work):
+        assert reader.get(page(bea)).context["user"] == user
+
+    def test_keyword_may_be_named_person(self, rf, user, bea, work, customer):
+        grant(user, "view_customer_history")
+        request = rf.get("/x")
+        request.user = user
+        view = UserHistoryView.as_view(user_url_kwarg="person")
+        assert view(request, person=bea.pk).context_data["person"] == "bea"
 
     def test_filters_within_the_user(self, reader, user, bea, work, customer):
         query = f"?q=one call&user={user.pk}"

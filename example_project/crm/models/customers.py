@@ -7,6 +7,8 @@ from django.contrib.contenttypes.fields import GenericRelation
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from crm.companies import within_reach
 from crm.models.companies import Company
@@ -29,13 +31,17 @@ CONFIDENTIAL = {
 class Tag(models.Model):
     """A tag for customers of a company."""
 
-    company = models.ForeignKey(Company, models.CASCADE, related_name="tags")
-    name = models.CharField(max_length=40)
+    company = models.ForeignKey(
+        Company, models.CASCADE, related_name="tags", verbose_name=_("company")
+    )
+    name = models.CharField(_("name"), max_length=40)
 
     company_path = "company_id"
 
     class Meta:
         ordering = ("name",)
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
         constraints = (
             models.UniqueConstraint(fields=["company", "name"], name="crm_tag_once_a_company"),
         )
@@ -48,24 +54,34 @@ class Tag(models.Model):
 class UserDefinedField(models.Model):
     """A custom field that a company defined for its customers."""
 
-    company = models.ForeignKey(Company, models.CASCADE, related_name="user_defined_fields")
-    key = models.CharField(
-        max_length=30,
-        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", "Letters, digits and underscores.")],
-        help_text="For example gate_code.",
+    company = models.ForeignKey(
+        Company, models.CASCADE, related_name="user_defined_fields", verbose_name=_("company")
     )
-    name = models.CharField(max_length=60)
+    key = models.CharField(
+        _("key"),
+        max_length=30,
+        validators=[RegexValidator(r"^[a-z][a-z0-9_]*$", _("Letters, digits and underscores."))],
+        help_text=_("For example gate_code."),
+    )
+    name = models.CharField(_("name"), max_length=60)
 
     company_path = "company_id"
 
     class Meta:
         ordering = ("name",)
+        verbose_name = _("custom field")
+        verbose_name_plural = _("custom fields")
         constraints = (
             models.UniqueConstraint(fields=["company", "key"], name="crm_field_once_a_company"),
         )
 
     def __str__(self):
         return self.name
+
+    @property
+    def path(self):
+        """Return the name of the field in the history."""
+        return f"udf.{self.key}"
 
 
 def names_of_fields(reader):
@@ -82,67 +98,90 @@ def names_of_fields(reader):
     display={"sale_price": dollars, "monthly_rate": dollars},
     events={
         # The first match wins. A new customer is not archived either, but it was not restored.
-        "create": "Customer Created",
-        "is_archived": {True: "Customer Archived", False: "Customer Restored"},
+        "create": gettext_noop("Customer Created"),
+        "is_archived": {
+            True: gettext_noop("Customer Archived"),
+            False: gettext_noop("Customer Restored"),
+        },
     },
 )
 class Customer(models.Model):
     """A household or business with an alarm system."""
 
     class Status(models.TextChoices):
-        ACTIVE = "active", "Active"
-        CANCELED = "canceled", "Canceled"
+        ACTIVE = "active", pgettext_lazy("status of a customer", "Active")
+        CANCELED = "canceled", pgettext_lazy("status of a customer", "Canceled")
 
     class Term(models.IntegerChoices):
-        ONE_YEAR = 12, "12 months"
-        TWO_YEARS = 24, "24 months"
-        THREE_YEARS = 36, "36 months"
-        FIVE_YEARS = 60, "60 months"
+        ONE_YEAR = 12, _("12 months")
+        TWO_YEARS = 24, _("24 months")
+        THREE_YEARS = 36, _("36 months")
+        FIVE_YEARS = 60, _("60 months")
 
     class Lead(models.TextChoices):
-        DOOR = "door", "Door to door"
-        REFERRAL = "referral", "Referral"
-        WEB = "web", "Web site"
-        TAKEOVER = "takeover", "Takeover"
+        DOOR = "door", pgettext_lazy("lead source", "Door to door")
+        REFERRAL = "referral", pgettext_lazy("lead source", "Referral")
+        WEB = "web", pgettext_lazy("lead source", "Web site")
+        TAKEOVER = "takeover", pgettext_lazy("lead source", "Takeover")
 
-    company = models.ForeignKey(Company, models.CASCADE, related_name="customers")
-    name = models.CharField(max_length=100)
-    status = models.CharField(max_length=10, choices=Status, default=Status.ACTIVE)
-    address = models.CharField(max_length=120)
-    city = models.CharField(max_length=60)
-    state = models.CharField(max_length=2)
-    postal_code = models.CharField("ZIP code", max_length=10)
-    phone = models.CharField(max_length=30, blank=True)
-    email = models.EmailField(blank=True)
-    sold_on = models.DateField("sale date", null=True, blank=True)
+    company = models.ForeignKey(
+        Company, models.CASCADE, related_name="customers", verbose_name=_("company")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
+    address = models.CharField(_("address"), max_length=120)
+    city = models.CharField(_("city"), max_length=60)
+    state = models.CharField(_("state"), max_length=2)
+    postal_code = models.CharField(_("ZIP code"), max_length=10)
+    phone = models.CharField(_("phone"), max_length=30, blank=True)
+    email = models.EmailField(_("email"), blank=True)
+    sold_on = models.DateField(_("sale date"), null=True, blank=True)
     sales_representative = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("sales representative"),
     )
-    lead_source = models.CharField(max_length=10, choices=Lead, blank=True)
+    lead_source = models.CharField(_("lead source"), max_length=10, choices=Lead, blank=True)
     sale_price = models.DecimalField(
-        max_digits=8, decimal_places=2, null=True, blank=True, validators=[MinValueValidator(0)]
+        _("sale price"),
+        max_digits=8,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
     )
-    contract_term = models.PositiveSmallIntegerField(choices=Term, default=Term.THREE_YEARS)
+    contract_term = models.PositiveSmallIntegerField(
+        _("contract term"), choices=Term, default=Term.THREE_YEARS
+    )
     monthly_rate = models.DecimalField(
-        max_digits=8, decimal_places=2, default=Decimal("39.99"), validators=[MinValueValidator(0)]
+        _("monthly rate"),
+        max_digits=8,
+        decimal_places=2,
+        default=Decimal("39.99"),
+        validators=[MinValueValidator(0)],
     )
-    monitoring_company = models.CharField(max_length=60, blank=True)
-    monitoring_account = models.CharField(max_length=20, blank=True)
-    ssn = models.CharField("SSN", max_length=11, blank=True)
-    bank_account = models.CharField(max_length=34, blank=True)
-    card_number = models.CharField("card", max_length=19, blank=True)
-    udf = models.JSONField("custom field", default=dict, blank=True)
-    last_signal_on = models.DateField("last signal", null=True, blank=True, editable=False)
-    is_archived = models.BooleanField("archived", default=False)
-    tags = models.ManyToManyField(Tag, blank=True, related_name="customers")
+    monitoring_company = models.CharField(_("monitoring company"), max_length=60, blank=True)
+    monitoring_account = models.CharField(_("monitoring account"), max_length=20, blank=True)
+    ssn = models.CharField(_("SSN"), max_length=11, blank=True)
+    bank_account = models.CharField(_("bank account"), max_length=34, blank=True)
+    card_number = models.CharField(_("card"), max_length=19, blank=True)
+    udf = models.JSONField(_("custom field"), default=dict, blank=True)
+    last_signal_on = models.DateField(_("last signal"), null=True, blank=True, editable=False)
+    is_archived = models.BooleanField(_("archived"), default=False)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="customers", verbose_name=_("tags"))
     files = GenericRelation("Attachment", related_query_name="customers")
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     company_path = "company_id"
     confidential = CONFIDENTIAL
 
     class Meta:
         ordering = ("name", "pk")
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
 
     def __str__(self):
         return self.name
@@ -159,7 +198,9 @@ class Customer(models.Model):
 class CustomerRecord(AuditedModel):
     """A record of a customer with its own pages. `kind` is its name in URLs."""
 
-    customer = models.ForeignKey(Customer, models.CASCADE, related_name="%(class)ss")
+    customer = models.ForeignKey(
+        Customer, models.CASCADE, related_name="%(class)ss", verbose_name=_("customer")
+    )
 
     kind = ""
     company_path = "customer__company_id"
@@ -181,22 +222,23 @@ class CustomerRecord(AuditedModel):
 class PortalLogin(CustomerRecord):
     """A customer's log-in to the customer portal. The password is stored as a hash."""
 
-    username = models.CharField(max_length=60, unique=True)
-    password = models.CharField(max_length=128)
+    username = models.CharField(_("username"), max_length=60, unique=True)
+    password = models.CharField(_("password"), max_length=128)
 
     kind = "portal"
 
     class History(CustomerRecord.History):
         label = "username"
         events = {
-            "create": "Portal Log-in Created",
-            "password": "Password Changed",
-            "update": "Portal Log-in Edited",
-            "delete": "Portal Log-in Removed",
+            "create": gettext_noop("Portal Log-in Created"),
+            "password": gettext_noop("Password Changed"),
+            "update": gettext_noop("Portal Log-in Edited"),
+            "delete": gettext_noop("Portal Log-in Removed"),
         }
 
     class Meta:
-        verbose_name = "portal log-in"
+        verbose_name = _("portal log-in")
+        verbose_name_plural = _("portal log-ins")
 
     def __str__(self):
         return self.username
@@ -206,13 +248,17 @@ class PortalLogin(CustomerRecord):
 class PortalRight(models.Model):
     """A right that a company gives to contacts in its customer portal."""
 
-    company = models.ForeignKey(Company, models.CASCADE, related_name="portal_rights")
-    name = models.CharField(max_length=40)
+    company = models.ForeignKey(
+        Company, models.CASCADE, related_name="portal_rights", verbose_name=_("company")
+    )
+    name = models.CharField(_("name"), max_length=40)
 
     company_path = "company_id"
 
     class Meta:
         ordering = ("pk",)
+        verbose_name = _("portal right")
+        verbose_name_plural = _("portal rights")
 
     def __str__(self):
         return self.name
@@ -221,22 +267,25 @@ class PortalRight(models.Model):
 class PortalContact(CustomerRecord):
     """A person who may use the customer portal for a customer, with the rights there."""
 
-    name = models.CharField(max_length=100)
-    email = models.EmailField(blank=True)
-    rights = models.ManyToManyField(PortalRight, blank=True, related_name="contacts")
+    name = models.CharField(_("name"), max_length=100)
+    email = models.EmailField(_("email"), blank=True)
+    rights = models.ManyToManyField(
+        PortalRight, blank=True, related_name="contacts", verbose_name=_("rights")
+    )
 
     kind = "portal-contacts"
 
     class History(CustomerRecord.History):
         label = "name"
         events = {
-            "create": "Portal Contact Added",
-            "update": "Portal Contact Edited",
-            "delete": "Portal Contact Removed",
+            "create": gettext_noop("Portal Contact Added"),
+            "update": gettext_noop("Portal Contact Edited"),
+            "delete": gettext_noop("Portal Contact Removed"),
         }
 
     class Meta:
-        verbose_name = "portal contact"
+        verbose_name = _("portal contact")
+        verbose_name_plural = _("portal contacts")
 
     def __str__(self):
         return self.name

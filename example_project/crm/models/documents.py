@@ -4,6 +4,8 @@ from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop, pgettext_lazy
 
 from crm.models.customers import CustomerRecord
 
@@ -11,12 +13,12 @@ from crm.models.customers import CustomerRecord
 class Attachment(models.Model):
     """A file of a record, such as a customer."""
 
-    content_type = models.ForeignKey(ContentType, models.CASCADE)
-    object_id = models.PositiveBigIntegerField()
+    content_type = models.ForeignKey(ContentType, models.CASCADE, verbose_name=_("content type"))
+    object_id = models.PositiveBigIntegerField(_("object id"))
     content_object = GenericForeignKey()
-    name = models.CharField(max_length=100, blank=True)
-    description = models.CharField(max_length=200, blank=True)
-    file = models.FileField(upload_to="attachments/%Y/%m/")
+    name = models.CharField(_("name"), max_length=100, blank=True)
+    description = models.CharField(_("description"), max_length=200, blank=True)
+    file = models.FileField(_("file"), upload_to="attachments/%Y/%m/")
 
     kind = "files"
     company_path = "customer__company_id"
@@ -25,7 +27,8 @@ class Attachment(models.Model):
 
     class Meta:
         ordering = ("name", "pk")
-        verbose_name = "file"
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
         indexes = (
             models.Index(fields=["content_type", "object_id"], name="crm_attachment_record"),
         )
@@ -55,28 +58,32 @@ class Envelope(CustomerRecord):
     """A document that is sent for signature."""
 
     class Status(models.TextChoices):
-        SENT = "sent", "Sent"
-        SIGNED = "signed", "Signed"
-        VOIDED = "voided", "Voided"
+        SENT = "sent", pgettext_lazy("status of an e-document", "Sent")
+        SIGNED = "signed", pgettext_lazy("status of an e-document", "Signed")
+        VOIDED = "voided", pgettext_lazy("status of an e-document", "Voided")
 
-    title = models.CharField(max_length=100)
-    signer = models.CharField(max_length=100)
-    status = models.CharField(max_length=10, choices=Status, default=Status.SENT)
-    reason = models.CharField("reason for voiding", max_length=100, blank=True)
+    title = models.CharField(_("title"), max_length=100)
+    signer = models.CharField(_("signer"), max_length=100)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.SENT)
+    reason = models.CharField(_("reason for voiding"), max_length=100, blank=True)
 
     kind = "e-documents"
 
     class History(CustomerRecord.History):
         label = "title"
         events = {
-            "create": "Envelope Sent",
-            "status": {"signed": "Envelope Signed", "voided": "Envelope Voided"},
-            "update": "Envelope Edited",
+            "create": gettext_noop("Envelope Sent"),
+            "status": {
+                "signed": gettext_noop("Envelope Signed"),
+                "voided": gettext_noop("Envelope Voided"),
+            },
+            "update": gettext_noop("Envelope Edited"),
         }
 
     class Meta:
         ordering = ("-pk",)
-        verbose_name = "e-document"
+        verbose_name = _("e-document")
+        verbose_name_plural = _("e-documents")
 
     def __str__(self):
         return self.title

@@ -3,6 +3,7 @@
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 
 from crm.companies import company_key_of
 from crm.forms import form_for
@@ -37,7 +38,7 @@ class Fields(CompanyPage):
         if not form.is_valid():
             return self._page(form)
         form.save()
-        self.say(f"Field {form.instance} added.")
+        self.say(gettext("Field %(field)s added.") % {"field": form.instance})
         return redirect(request.path)
 
     def _form(self, data):
@@ -71,7 +72,7 @@ class FieldEdit(CompanyPage):
         form_class = form_for(UserDefinedField, ("name",))
         form = form_class(data, instance=field, user=self.request.user, company=self.company)
         if form.is_bound and form.is_valid():
-            self.say(f"Field {form.save()} saved.")
+            self.say(gettext("Field %(field)s saved.") % {"field": form.save()})
             return redirect("fields", self.company.pk)
         return self.page("crm/field_form.html", form=form, field=field)
 
@@ -91,7 +92,7 @@ class Jobs(CompanyPage):
         self._require_permission()
         if job not in JOBS:
             raise Http404
-        self.say(f"{JOBS[job].run(self.company)} {JOBS[job].counted}.")
+        self.say(JOBS[job].counted % JOBS[job].run(self.company))
         return redirect("jobs", self.company.pk)
 
     def _require_permission(self):

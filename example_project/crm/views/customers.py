@@ -3,6 +3,7 @@
 from django.core.paginator import Paginator
 from django.http import Http404
 from django.shortcuts import redirect
+from django.utils.translation import gettext, gettext_noop
 
 from crm.confidential import hidden
 from crm.forms import CustomerFilterForm, CustomerForm, TagForm
@@ -75,7 +76,7 @@ class CustomerCreate(CompanyPage):
         customer = Customer(company=self.company)
         form = CustomerForm(data, instance=customer, user=self.request.user, company=self.company)
         if form.is_bound and form.is_valid():
-            self.say("Customer added.")
+            self.say(gettext("Customer added."))
             return redirect(form.save())
         return self.page("crm/customer_form.html", form=form)
 
@@ -97,7 +98,7 @@ class CustomerEdit(CustomerPage):
             data, instance=self.customer, user=self.request.user, company=self.company
         )
         if form.is_bound and form.is_valid():
-            self.say("Changes saved.")
+            self.say(gettext("Changes saved."))
             return redirect(form.save())
         return self.page("crm/customer_form.html", form=form)
 
@@ -112,7 +113,9 @@ class CustomerArchive(CustomerPage):
         self.require("change", Customer)
         self.customer.is_archived = self.is_archived
         self.customer.save()
-        self.say("Customer archived." if self.is_archived else "Customer restored.")
+        self.say(
+            gettext("Customer archived.") if self.is_archived else gettext("Customer restored.")
+        )
         return redirect(self.customer)
 
 
@@ -125,9 +128,9 @@ class CustomerTags(CustomerPage):
         form = TagForm(request.POST)
         if form.is_valid():
             tag, _ = self.company.tags.get_or_create(name=form.cleaned_data["name"])
-            with history.action("Tag Added"):
+            with history.action(gettext_noop("Tag Added")):
                 self.customer.tags.add(tag)
-            self.say(f"Tag {tag} added.")
+            self.say(gettext("Tag %(tag)s added.") % {"tag": tag})
         return redirect(self.customer)
 
 
@@ -137,9 +140,9 @@ class CustomerTagRemoval(CustomerPage):
     def post(self, request, tag_pk):
         """Remove the tag."""
         self.require("change", Customer)
-        with history.action("Tag Removed"):
+        with history.action(gettext_noop("Tag Removed")):
             self.customer.tags.remove(tag_pk)
-        self.say("Tag removed.")
+        self.say(gettext("Tag removed."))
         return redirect(self.customer)
 
 

@@ -1,6 +1,7 @@
 """Invoices of a customer, and their payments."""
 
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext
 
 from crm.billing import apply_payment, edit_invoice, edit_payment, generate_invoice
 from crm.forms import InvoiceForm, InvoiceLines, LinesOfInvoice, PaymentForm
@@ -57,7 +58,7 @@ class InvoiceCreate(InvoicesPage):
         form, lines = InvoiceForm(data), InvoiceLines(data)
         if form.is_bound and form.is_valid() and lines.is_valid():
             invoice = generate_invoice(self.customer, form, lines)
-            self.say(f"Invoice {invoice} generated.")
+            self.say(gettext("Invoice %(number)s generated.") % {"number": invoice})
             return redirect(invoice)
         return self.page("crm/invoice_form.html", form=form, lines=lines)
 
@@ -79,7 +80,7 @@ class InvoiceEdit(InvoicesPage):
         lines = LinesOfInvoice(data, instance=invoice)
         if form.is_bound and form.is_valid() and lines.is_valid():
             edit_invoice(form, lines)
-            self.say("Changes saved.")
+            self.say(gettext("Changes saved."))
             return redirect(invoice)
         return self.page("crm/invoice_form.html", form=form, lines=lines, invoice=invoice)
 
@@ -101,9 +102,10 @@ class PaymentEdit(InvoicesPage):
         form = PaymentForm(data, instance=get_object_or_404(invoice.payments, pk=payment_pk))
         if form.is_bound and form.is_valid():
             edit_payment(form)
-            self.say("Changes saved.")
+            self.say(gettext("Changes saved."))
             return redirect(invoice)
-        return self.page("crm/record_form.html", form=form, record=invoice, title="Edit payment")
+        title = gettext("Edit payment")
+        return self.page("crm/record_form.html", form=form, record=invoice, title=title)
 
 
 class InvoiceDetails(InvoicesPage):
@@ -121,7 +123,7 @@ class InvoiceDetails(InvoicesPage):
         if not form.is_valid():
             return self._shown(invoice, form)
         apply_payment(invoice, form)
-        self.say("Payment applied.")
+        self.say(gettext("Payment applied."))
         return redirect(invoice)
 
     def _shown(self, invoice, form):

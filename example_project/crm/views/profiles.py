@@ -4,6 +4,7 @@ from zoneinfo import available_timezones
 
 from django.contrib import messages
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.generic import View
 
 from crm.forms import ProfileForm
@@ -28,7 +29,7 @@ class Profile(View):
         form = ProfileForm(data, instance=employee)
         if form.is_bound and form.is_valid():
             form.save()
-            messages.success(self.request, "Profile saved.")
+            messages.success(self.request, gettext("Profile saved."))
             return redirect("profile")
         context = {
             "company": employee.company,

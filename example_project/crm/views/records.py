@@ -3,6 +3,7 @@
 from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from crm.confidential import hidden
 from crm.models import Attachment
@@ -46,6 +47,10 @@ class RecordsPage(CustomerPage):
             **options,
         )
 
+    def say_done(self, button):
+        """Show a message that the work of a button is done."""
+        self.say(gettext("%(button)s: done.") % {"button": button})
+
     def shared_context(self):
         """Return the context of all templates."""
         model = self.type.model
@@ -76,7 +81,7 @@ class RecordList(RecordsPage):
             setattr(record, self.type.author, request.user)
         self.records().add(record, bulk=False)
         form.save_m2m()
-        self.say(f"{self.type.adds}: done.")
+        self.say_done(self.type.adds)
         return redirect(request.path)
 
     def _page(self, form):
@@ -123,9 +128,9 @@ class RecordEdit(RecordsPage):
         form = self.form(self.type.edit_form, instance=record)
         if form.is_bound and form.is_valid():
             form.save()
-            self.say("Changes saved.")
+            self.say(gettext("Changes saved."))
             return redirect(record)
-        title = f"Edit {self.type.name}"
+        title = gettext("Edit %(record)s") % {"record": self.type.name}
         return self.page("crm/record_form.html", form=form, record=record, title=title)
 
 
@@ -155,7 +160,7 @@ class RecordStep(RecordsPage):
         elif self.request.method != "POST":
             return redirect(record)
         step.take(record)
-        self.say(f"{step.button}: done.")
+        self.say_done(step.button)
         return redirect(record)
 
 
@@ -176,7 +181,7 @@ class RecordDelete(RecordsPage):
     def post(self, request, record_pk):
         """Delete the record."""
         self.record(record_pk).delete()
-        self.say(f"{self.type.deletes}: done.")
+        self.say_done(self.type.deletes)
         return redirect("records", self.company.pk, self.customer.pk, self.type.kind)
 
 

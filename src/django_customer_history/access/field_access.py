@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.text import capfirst
+from django.utils.translation import gettext
 
 from django_customer_history.access.confidential import (
     ConfidentialRule,
@@ -353,4 +354,6 @@ def _value_type(field: Any, path: str) -> ValueType | None:
 
 
 def _words(name: str) -> str:
-    return str(capfirst(name.replace("_", " ")))
+    """Return the name of a field that has no label, in words. The project may translate them."""
+    words = str(capfirst(name.replace("_", " ")))
+    return gettext(words) if words else words

@@ -18,4 +18,4 @@ class Command(BaseCommand):
     def handle(self, *args, job, **options):
         """Run the job."""
         count = sum(JOBS[job].run(company) for company in Company.objects.all())
-        self.stdout.write(f"{count} {JOBS[job].counted}.")
+        self.stdout.write(JOBS[job].counted % count)
