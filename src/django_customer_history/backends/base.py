@@ -271,6 +271,14 @@ class Backend(Entries):
         """
         return ""
 
+    @abstractmethod
+    def changed_names(self, changes: str) -> str:
+        """Return the SQL of the names in the column `changes`, as an array of JSON.
+
+        The names in an object with escaped characters may not be valid text: such an object is
+        returned as a whole. It is `null` for what is not an object.
+        """
+
     def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:
         """Yield statements that look up the last label of each record up to an entry.
 

@@ -139,6 +139,9 @@ class SQLiteBackend(SQLiteExpressions):
             *(f"{one.body};" for one in append_only_triggers),
         ]
 
+    def changed_names(self, changes: str) -> str:
+        return fill(templates.CHANGED_NAMES, changes=changes)
+
     def event_clock(self, tail: int) -> EventClock:
         return EventClock(
             columns=self.clock(0),

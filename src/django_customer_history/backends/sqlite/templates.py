@@ -72,3 +72,12 @@ REQUIRE_REASON = """
 SELECT RAISE(ABORT, {message})
 WHERE {condition}
 """
+
+# JSON may have an escaped half of a character, which is not text outside of JSON.
+CHANGED_NAMES = r"""
+CASE
+  WHEN json_type({changes}) <> 'object' THEN 'null'
+  WHEN instr({changes}, '\u') > 0 THEN {changes}
+  ELSE (SELECT json_group_array(key) FROM json_each({changes}))
+END
+"""
