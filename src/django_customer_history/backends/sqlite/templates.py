@@ -73,10 +73,11 @@ SELECT RAISE(ABORT, {message})
 WHERE {condition}
 """
 
-# JSON may have an escaped half of a character, which is not text outside of JSON.
+# A program may have switched off the check that the column has JSON. JSON may have an escaped
+# half of a character, which is not text outside of JSON.
 CHANGED_NAMES = r"""
 CASE
-  WHEN json_type({changes}) <> 'object' THEN 'null'
+  WHEN NOT json_valid({changes}) OR json_type({changes}) <> 'object' THEN 'null'
   WHEN instr({changes}, '\u') > 0 THEN {changes}
   ELSE (SELECT json_group_array(key) FROM json_each({changes}))
 END
