@@ -158,6 +158,7 @@ class Timeline:
         if self.filters:
             raise ValueError("This timeline is filtered already. Give all filters at once.")
         check_values(filters, self.queryset)
+        filters = replace(filters, is_within_one_record=self.model is not None)
         return replace(
             self,
             queryset=filters.applied_for_all(self.queryset),
