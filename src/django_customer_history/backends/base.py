@@ -141,6 +141,10 @@ class Backend(Entries):
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         """Return the SQL that removes a trigger."""
 
+    def renaming_copy(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """Return a context in which the changed copy of a table takes the name of the table."""
+        return nullcontext()
+
     def installation(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
         """Return a context in which triggers are created: they keep some settings of the session.
 
