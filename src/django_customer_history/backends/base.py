@@ -275,6 +275,13 @@ class Backend(Entries):
         """
         return ""
 
+    def equals_without_index(self, column: str, value: str) -> str:
+        """Return the SQL of whether a column of text has a value; no index is used for it.
+
+        It is false for NULL. `value` is not empty.
+        """
+        return f"COALESCE({column}, '') = {value}"
+
     @abstractmethod
     def changed_names(self, changes: str) -> str:
         """Return the SQL of the names in the column `changes`, as an array of JSON.

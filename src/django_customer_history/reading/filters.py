@@ -12,12 +12,12 @@ from operator import or_
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 from django.db.models.lookups import Exact
 from django.utils.translation import gettext
 
 from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.backends import backend_of
 from django_customer_history.context.current import SOURCES
 from django_customer_history.exceptions import InvalidFilterError
 from django_customer_history.keys import (
@@ -77,13 +77,21 @@ def by_field(name: tuple[str | None, str]) -> Q:
     return condition & renames.matching("entity_model", model, using=Entry.objects.all().db)
 
 
+class _WithoutIndex(Exact):  # type: ignore[type-arg]
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        column, parameters = self.process_lhs(compiler, connection)
+        value, values = self.process_rhs(compiler, connection)
+        sql = backend_of(connection).equals_without_index(column, value)
+        return sql, (*parameters, *values)
+
+
 def _by_user(user: str, *, uses_index: bool = True) -> Q:
     without_key = Q(user_id__isnull=True)
     if user == SYSTEM:
         return without_key & (Q(user_label__isnull=True) | Q(user_label=""))
     # The entries of one record are found by its own index. With two indexes to choose from, a
     # database changes its plan as the log grows.
-    with_key = Q(user_id=user) if uses_index else Q(Exact(Coalesce("user_id", Value("")), user))
+    with_key = Q(user_id=user) if uses_index else Q(_WithoutIndex(F("user_id"), user))
     if user.startswith(BY_NAME):
         # A key may begin like this too.
         return with_key | (without_key & Q(user_label=user.removeprefix(BY_NAME)))
