@@ -16,8 +16,8 @@ from django.conf import settings
 from benchmarks import SQLITE_PRAGMAS
 
 
-def configure():
-    """Set Django up with this package and the benchmark's models only."""
+def configure(*apps):
+    """Set Django up with this package and the benchmark's models only, and some more apps."""
     import pymysql
 
     pymysql.install_as_MySQLdb()
@@ -29,6 +29,7 @@ def configure():
             "django.contrib.contenttypes",
             "benchmarks",
             "django_customer_history",
+            *apps,
         ],
         USE_TZ=True,
         SECRET_KEY="of the benchmark only",

@@ -73,6 +73,14 @@ class TestObjectPermissions:
         assert found == ["Acme"]
         assert 3 <= pages <= 6
 
+    @pytest.mark.parametrize("query", QUERIES)
+    def test_statements_of_a_search(self, query, client, many):
+        """Each chunk takes a statement for its entries, and one for the records of each model."""
+        with CaptureQueriesContext(connection) as captured:
+            page = client.get(f"/api/history/?{query}").json()
+        assert page["results"] == []
+        assert len(captured) <= 20
+
     def test_page_offers_to_search_on(self, client, user, many):
         user.is_staff = True
         user.save()

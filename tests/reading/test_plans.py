@@ -6,7 +6,15 @@ from django.test.utils import CaptureQueriesContext
 
 from django_customer_history.reading.cursors import Cursor
 from django_customer_history.reading.timeline import Timeline
-from tests.factories import entry_key, log_100_000_updates, log_updates
+from tests.factories import (
+    KEY_EXPRESSIONS,
+    KEY_PREFIX,
+    MOMENT,
+    TEN_TO_THE_FIFTH,
+    entry_key,
+    log_100_000_updates,
+    log_updates,
+)
 from tests.projects.crm.models import Customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -107,3 +115,57 @@ class TestPlans:
         admin = django_user_model.objects.create_superuser("root")
         timeline = Timeline.of_everything(admin).filtered(entity=f"crm.customer:{other.pk}")
         assert plan_of_a_page(timeline, None) == (["customer_history_entity"], [])
+
+
+SHARED_LOG = """
+INSERT INTO customer_history_entry (
+  id, timestamp, kind, action, subject_model, subject_id, entity_model, entity_id, changes,
+  user_id, source
+)
+SELECT {key}, %s, 'update', 'Update', 'crm.customer', {customer}, 'crm.customer', {customer},
+  '{{}}', {user}, 'web'
+FROM {numbers}
+"""
+
+
+@pytest.fixture
+def shared_log(customer):
+    """A log of 100,000 entries about a hundred customers by a hundred users, none by the way."""
+    number = "(d0.n + d1.n + d2.n + d3.n + d4.n)"
+    text = "CHAR" if connection.vendor == "mysql" else "text"
+    sql = SHARED_LOG.format(
+        key=KEY_EXPRESSIONS[connection.vendor].format(f"{number} + 1"),
+        customer=f"CAST({customer.pk} + {number} %% 100 AS {text})",
+        # 1,000 entries of each customer, ten of them by each user.
+        user=f"CAST(FLOOR({number} / 100) %% 100 AS {text})"
+        if connection.vendor == "mysql"
+        else f"CAST({number} / 100 %% 100 AS {text})",
+        numbers=TEN_TO_THE_FIFTH,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [KEY_PREFIX, connection.ops.adapt_datetimefield_value(MOMENT)])
+        if connection.vendor == "postgresql":
+            cursor.execute("ANALYZE customer_history_entry")
+    return customer
+
+
+class TestTwoIndexes:
+    @pytest.mark.parametrize(
+        ("query", "count"),
+        [({"user": "3"}, 10), ({"user": ["3", "4"]}, 20), ({"not_user": "3"}, 50)],
+    )
+    def test_a_record_by_a_user(self, query, count, shared_log, django_user_model):
+        admin = django_user_model.objects.create_superuser("root")
+        timeline = Timeline.of_subject(admin, Customer, shared_log.pk).filtered(**query)
+        with CaptureQueriesContext(connection) as captured:
+            page = timeline.page(limit=50)
+        assert len(page.entries) == count
+        conditions = {one["sql"]: one["sql"].partition(" WHERE ")[2] for one in captured}
+        subject = connection.ops.quote_name("subject_id")
+        plans = [
+            PLANS[connection.vendor](sql)[0]
+            for sql, condition in conditions.items()
+            if f"{subject} = " in condition
+        ]
+        assert len(plans) >= 2
+        assert set(map(tuple, plans)) == {("customer_history_subject",)}

@@ -213,10 +213,11 @@ class TestLongHistory:
         assert [one.label for one in menu(answer, "source").options if one.is_older] == ["Import"]
         assert "“Older” values are not in the recent changes." in shown(answer)
 
-    def test_two_more_statements(self, user, long, django_assert_num_queries):
+    def test_number_of_statements(self, user, long, django_assert_num_queries):
         grant(user, "view_customer_history")
         timeline = Timeline.of_subject(user, Customer, long.pk)
-        with django_assert_num_queries(5):  # Entries, marks, registrations; limit, values.
+        # Limit, values, marks, registrations, times; limit, older values.
+        with django_assert_num_queries(7):
             facets.menu_facets(timeline)
 
 

@@ -16,7 +16,7 @@ needs the permission for the model; backends are asked with an instance rebuilt 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, cast
@@ -245,10 +245,12 @@ def create_permissions(using: str, *, apps: Apps = apps) -> None:
     if has_marks:
         _follow_renames(using)
     # Permissions are where the users are, whichever database has the rows of a model.
+    wanted = {}
     for registration in registry:
         label = registration.model._meta.label_lower
         marked = {mark.field: mark.label for mark in marks if mark.model == label}
-        _create(using, registration.model, dict(_permissions(registration, marked)), tables)
+        wanted[registration.model] = dict(_permissions(registration, marked))
+    _create(using, wanted, tables)
 
 
 def create_permission_of(mark: ConfidentialField, *, using: str) -> None:
@@ -260,7 +262,7 @@ def create_permission_of(mark: ConfidentialField, *, using: str) -> None:
         tables = _tables_of_permissions(alias, apps)
         if tables is not None and router.allow_migrate_model(alias, tables.permission):
             codename, name = _confidential(registration.model, mark.field, mark.label)
-            _create(alias, registration.model, {codename: name}, tables)
+            _create(alias, {registration.model: {codename: name}}, tables)
 
 
 def _has_marks(using: str) -> bool:
@@ -347,19 +349,28 @@ def _tables_of_permissions(using: str, apps: Apps) -> _Tables | None:
     return found if names.issubset(present) else None
 
 
-def _create(using: str, model: type[models.Model], names: dict[str, str], tables: _Tables) -> None:
+def _create(
+    using: str, wanted: Mapping[type[models.Model], Mapping[str, str]], tables: _Tables
+) -> None:
+    """Create the permissions of models, given by codename and name, that are missing."""
     content_types = tables.content_type._default_manager.db_manager(using)
-    content_type = content_types.get_for_model(model, for_concrete_model=False)
+    types = content_types.get_for_models(*wanted, for_concrete_models=False)
     manager = tables.permission._default_manager.using(using)
-    existing = {one.codename: one for one in manager.filter(content_type=content_type)}
+    of_types = manager.filter(content_type__in=types.values()) if len(types) == 1 else manager.all()
+    existing = {(one.content_type_id, one.codename): one for one in of_types}
+    named = [
+        (types[model], codename, name)
+        for model, names in wanted.items()
+        for codename, name in names.items()
+    ]
     manager.bulk_create(
         tables.permission(codename=codename, name=name[:_LONGEST_NAME], content_type=content_type)
-        for codename, name in names.items()
-        if codename not in existing
+        for content_type, codename, name in named
+        if (content_type.pk, codename) not in existing
     )
     # Pages name these permissions to readers, who must find them under the same name.
-    for codename, name in names.items():
-        known = existing.get(codename)
+    for content_type, codename, name in named:
+        known = existing.get((content_type.pk, codename))
         if known is not None and known.name != name and codename.startswith(_VIEW_CONFIDENTIAL):
             manager.filter(pk=known.pk).update(name=name)
 

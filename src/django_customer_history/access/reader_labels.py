@@ -93,6 +93,21 @@ class ReaderLabels(ABC):
         shown = tuple(event for event in registration.events if event not in hidden)
         return _action(replace(registration, events=shown), entry)
 
+    @property
+    def hides_actions(self) -> bool:
+        """Whether some action may disclose a value that the reader may not see."""
+        named = {
+            (registration.model._meta.label_lower, event.field)
+            for registration in registry
+            for event in registration.events
+            if event.value is not None
+        }
+        # The first key: marks hold for everything that was recorded under them.
+        return bool(named) and (
+            self._permissions.are_asked
+            or any(self.rule_of(*one, at=UUID(int=0)).conceals for one in named)
+        )
+
     def label(
         self,
         model: str,

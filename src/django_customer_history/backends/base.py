@@ -141,6 +141,10 @@ class Backend(Entries):
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         """Return the SQL that removes a trigger."""
 
+    def renaming_copy(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
+        """Return a context in which the changed copy of a table takes the name of the table."""
+        return nullcontext()
+
     def installation(self, connection: BaseDatabaseWrapper) -> AbstractContextManager[None]:
         """Return a context in which triggers are created: they keep some settings of the session.
 
@@ -270,6 +274,21 @@ class Backend(Entries):
         It is empty where the database finds the index by itself.
         """
         return ""
+
+    def equals_without_index(self, column: str, value: str) -> str:
+        """Return the SQL of whether a column of text has a value; no index is used for it.
+
+        It is false for NULL. `value` is not empty.
+        """
+        return f"COALESCE({column}, '') = {value}"
+
+    @abstractmethod
+    def changed_names(self, changes: str) -> str:
+        """Return the SQL of the names in the column `changes`, as an array of JSON.
+
+        The names in an object with escaped characters may not be valid text: such an object is
+        returned as a whole. It is `null` for what is not an object.
+        """
 
     def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:
         """Yield statements that look up the last label of each record up to an entry.

@@ -54,6 +54,11 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
             super().delete_model(model, *args, **kwargs)
 
     def alter_db_table(self, model: Any, old_db_table: str, new_db_table: str) -> None:
+        if self._depth and not self.collect_sql and old_db_table == f"new__{new_db_table}":
+            # Django changes a table of SQLite by a copy, from which triggers were removed.
+            with backend_of(self.connection).renaming_copy(self.connection):
+                super().alter_db_table(model, old_db_table, new_db_table)
+            return
         with self._synchronized_triggers(old_db_table, new_db_table):
             super().alter_db_table(model, old_db_table, new_db_table)
 

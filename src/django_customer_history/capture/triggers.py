@@ -113,8 +113,9 @@ def compare_triggers(
 
 
 def _is_same(installed: InstalledTrigger, wanted: Trigger) -> bool:
-    return installed.head == wanted.head and without_comments(installed.body) == without_comments(
-        wanted.body
+    return installed.head == wanted.head and (
+        installed.body == wanted.body
+        or without_comments(installed.body) == without_comments(wanted.body)
     )
 
 

@@ -14,17 +14,17 @@ from django_customer_history.labels import (
 )
 from django_customer_history.models import Entry
 from django_customer_history.reading.actions import actions_of_values
+from django_customer_history.reading.combinations import combinations
 from django_customer_history.reading.filters import (
     BY_NAME,
     SYSTEM,
 )
-from django_customer_history.reading.query import FAR
+from django_customer_history.reading.query import FAR, RecentEntries
 from django_customer_history.reading.record_labels import model_title
 from django_customer_history.reading.time_limit import searching
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.fields import is_logged
 from django_customer_history.registration.registry import registry
-from django_customer_history.values.moments import in_utc
 
 DEPTH = 2_000
 """The number of newest entries that are read: the cost does not grow with the log."""
@@ -53,7 +53,7 @@ class Facets:
     entity_fields: tuple["FieldChoice", ...] = ()
     """The fields again, each with its model."""
     moments: tuple[datetime, ...] = ()
-    """When the newest entries were made, in UTC."""
+    """When the newest entries were made, in UTC; only `menu_facets` reads them."""
     older: frozenset[tuple[str, str]] = frozenset()
     """Names of filters with values that the newest entries do not have, but perhaps older ones."""
 
@@ -76,23 +76,23 @@ def facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
     There are no counts: they would disclose how often a confidential value occurs. Each value is
     valid for the filter of its name; a source that is not in the settings any more is left out.
     """
-    entries, access, is_complete = timeline.recent(depth)
-    return _facets(timeline, entries, access, is_complete=is_complete)
+    return _facets(timeline, timeline.recent(depth))
 
 
 def menu_facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
     """Return the values for the menus of a record: also those that only older entries have.
 
-    It reads the newest `depth` entries as `facets` does. If the record has more, one statement
-    finds the users, actions, kinds, entities and sources of its newest 100,000 entries, and the
-    registrations say which fields there are. Over all records it is the same as `facets`.
+    It reads the newest `depth` entries as `facets` does, and their times. If the record has more,
+    one statement finds the users, actions, kinds, entities and sources of its newest 100,000
+    entries, and the registrations say which fields there are. Over all records only the times are
+    read in addition.
     """
-    entries, access, is_complete = timeline.recent(depth)
-    found = _facets(timeline, entries, access, is_complete=is_complete)
-    if is_complete or timeline.model is None:
+    recent = timeline.recent(depth, has_moments=True)
+    found = _facets(timeline, recent)
+    if recent.is_complete or timeline.model is None:
         return found
-    older = _facets(timeline, _distinct(timeline), access, is_complete=is_complete)
-    fields = tuple(_registered_fields(timeline, access))
+    older = _facets(timeline, replace(recent, entries=_distinct(timeline)))
+    fields = tuple(_registered_fields(timeline, recent.access))
     known = {(name, one.value) for name, one in _values(found)}
     merged = replace(
         found,
@@ -109,10 +109,8 @@ def menu_facets(timeline: Timeline, *, depth: int = DEPTH) -> Facets:
     return replace(merged, older=frozenset(one for one in rest if one not in known))
 
 
-def _facets(
-    timeline: Timeline, entries: Iterable[Entry], access: FieldAccess, *, is_complete: bool
-) -> Facets:
-    entries = list(entries)
+def _facets(timeline: Timeline, recent: RecentEntries) -> Facets:
+    entries, access = recent.entries, recent.access
     # Each value once, the newest first: its label is made only once.
     users = dict.fromkeys((one.user_id, one.user_label) for one in entries)
     actions = dict.fromkeys(map(access.action, entries))
@@ -130,8 +128,8 @@ def _facets(
         entities=_choices((one, model_title(one)) for one in entities),
         fields=_choices((name, label) for (_model, name), label in fields.items()),
         sources=_choices((code, SOURCES[code]) for code in sources if code in SOURCES),
-        complete=is_complete,
-        moments=tuple(in_utc(one.timestamp) for one in entries if one.timestamp),
+        complete=recent.is_complete,
+        moments=recent.moments,
         entity_fields=_sorted_fields(
             timeline, (_field(model, name, label) for (model, name), label in fields.items())
         ),
@@ -150,18 +148,16 @@ def _sorted_fields(timeline: Timeline, fields: Iterable[FieldChoice]) -> tuple[F
     return tuple(sorted(fields, key=lambda one: (not one.value.startswith(own), one)))
 
 
-def _distinct(timeline: Timeline) -> Iterator[Entry]:
-    """Yield one entry, without changes, for each combination of values that a menu has."""
+def _distinct(timeline: Timeline) -> list[Entry]:
+    """Return one entry, without changes, for each combination of values that a menu has."""
     entries = timeline.queryset
     for limit in entries.newest_first().values_list("id", flat=True)[FAR : FAR + 1]:
         entries = entries.newer_than(limit)
-    columns = ("user_id", "user_label", "action", "kind", "entity_model", "source")
-    # Readers see other names of these actions.
-    rows = entries.exclude(action__in=sorted(actions_of_values())).order_by()
     with searching(entries.db):
-        found = list(rows.values(*columns).distinct())
-    for values in found:
-        yield Entry(**values, changes={})
+        # Readers see other names of these actions.
+        return combinations(
+            entries.exclude(action__in=sorted(actions_of_values())), has_fields=False
+        )
 
 
 def _registered_fields(timeline: Timeline, access: FieldAccess) -> Iterator[FieldChoice]:

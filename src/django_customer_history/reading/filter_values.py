@@ -6,16 +6,20 @@ A malformed value raises Django's `ValidationError`, whose text says what to giv
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from ipaddress import ip_address
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext
 
 from django_customer_history.registration.registry import registry
+from django_customer_history.values.encoding import encode
+from django_customer_history.values.moments import aware
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _MOMENT = re.compile(
@@ -124,3 +128,22 @@ def guess(name: str, known: Iterable[str]) -> str:
     if not close:
         return ""
     return gettext("Did you mean '%(name)s'?") % {"name": close[0]} + " "
+
+
+def text_of_python(value: Any, *, is_user: bool) -> str:
+    """Return a value from Python as the text of a filter; a user is given by the key alone."""
+    if isinstance(value, type) and issubclass(value, models.Model):
+        return value._meta.label_lower
+    if isinstance(value, models.Model):
+        return str(value.pk) if is_user else f"{value._meta.label_lower}:{encode(value)}"
+    if isinstance(value, datetime):
+        # In UTC: an ISO text has no seconds in its offset, and early time zones had.
+        value = _in_utc(aware(value))
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # In UTC it is in the year 0, or in 10,000.
+        return moment.replace(tzinfo=UTC)

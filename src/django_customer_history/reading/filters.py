@@ -7,17 +7,17 @@ raise `InvalidFilterError`, which names them. Nothing is ignored.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.lookups import Exact
 from django.utils.translation import gettext
 
 from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.backends import backend_of
 from django_customer_history.context.current import SOURCES
 from django_customer_history.exceptions import InvalidFilterError
 from django_customer_history.keys import (
@@ -37,11 +37,10 @@ from django_customer_history.reading.filter_values import (
     request_id_of,
     start_of,
     text_of,
+    text_of_python,
 )
 from django_customer_history.reading.search import Search
 from django_customer_history.registration.renames import renames
-from django_customer_history.values.encoding import encode
-from django_customer_history.values.moments import aware
 
 SYSTEM = "system"
 """The user of entries without a user."""
@@ -78,14 +77,25 @@ def by_field(name: tuple[str | None, str]) -> Q:
     return condition & renames.matching("entity_model", model, using=Entry.objects.all().db)
 
 
-def _by_user(user: str) -> Q:
+class _WithoutIndex(Exact):  # type: ignore[type-arg]
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        column, parameters = self.process_lhs(compiler, connection)
+        value, values = self.process_rhs(compiler, connection)
+        sql = backend_of(connection).equals_without_index(column, value)
+        return sql, (*parameters, *values)
+
+
+def _by_user(user: str, *, uses_index: bool = True) -> Q:
     without_key = Q(user_id__isnull=True)
     if user == SYSTEM:
         return without_key & (Q(user_label__isnull=True) | Q(user_label=""))
+    # The entries of one record are found by its own index. With two indexes to choose from, a
+    # database changes its plan as the log grows.
+    with_key = Q(user_id=user) if uses_index else Q(_WithoutIndex(F("user_id"), user))
     if user.startswith(BY_NAME):
         # A key may begin like this too.
-        return Q(user_id=user) | (without_key & Q(user_label=user.removeprefix(BY_NAME)))
-    return Q(user_id=user)
+        return with_key | (without_key & Q(user_label=user.removeprefix(BY_NAME)))
+    return with_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +211,8 @@ class Filters:
     """The values of each filter as text, sorted, so that equal filters are equal."""
     search: Search = field(default_factory=Search)
     actions: Actions = field(default_factory=Actions)
+    is_within_one_record: bool = field(default=False, compare=False)
+    """Whether the index of the record finds the entries, and not one of the filters."""
 
     @classmethod
     def read(cls, query: Mapping[str, Any], *, other_names: Iterable[str] = ()) -> "Filters":
@@ -274,7 +286,7 @@ class Filters:
             searches = [name for name, _ in self.values if name in ("q", "-q")]
             detail = gettext("Text is searched by a timeline alone.")
             raise InvalidFilterError(dict.fromkeys(searches, detail))
-        return _apply(dict(self.values), entries)
+        return self._apply(dict(self.values), entries)
 
     @property
     def ask_for_views(self) -> bool:
@@ -288,7 +300,7 @@ class Filters:
 
     def applied_for_all(self, entries: EntryQuerySet) -> EntryQuerySet:
         """Return the entries that can match for some reader; `matching` decides for one."""
-        return _apply(
+        return self._apply(
             {name: texts for name, texts in self.values if name not in _BY_READER}, entries
         )
 
@@ -296,18 +308,19 @@ class Filters:
     def have_an_index(self) -> bool:
         """Whether the database can use an index other than the primary key for one of them."""
         return any(
-            name not in ("from", "to") and _has_an_index(name, texts) for name, texts in self.values
+            name not in ("from", "to") and self._has_an_index(name, texts)
+            for name, texts in self.values
         )
 
     @property
     def go_by_indexes(self) -> bool:
         """Whether the database can use an index of the log for each of them."""
-        return all(_has_an_index(name, texts) for name, texts in self.values)
+        return all(self._has_an_index(name, texts) for name, texts in self.values)
 
     def bounded(self, entries: EntryQuerySet) -> EntryQuerySet:
         """Return the entries that match the filters with an index in the order of time."""
-        return _apply(
-            {name: texts for name, texts in self.values if _has_an_index(name, texts)}, entries
+        return self._apply(
+            {name: texts for name, texts in self.values if self._has_an_index(name, texts)}, entries
         )
 
     def narrowed(self, entries: EntryQuerySet) -> EntryQuerySet:
@@ -318,6 +331,29 @@ class Filters:
         """Return those of such entries that match for a reader, by what they may see of them."""
         named = [one for one in entries if self.actions.fits(one, access)]
         return self.search.matching(named, access)
+
+    def _apply(self, values: Mapping[str, Sequence[str]], entries: EntryQuerySet) -> EntryQuerySet:
+        """Return the entries that match some of the values. Raises `InvalidFilterError`."""
+        parsed, errors = _parse({name: values[name] for name in NAMES if name in values})
+        if errors:
+            raise InvalidFilterError(errors)
+        for name, several in parsed.items():
+            condition_of = DEFINITIONS[name.removeprefix("-")].condition
+            if condition_of is _by_user and self.is_within_one_record:
+                condition_of = partial(_by_user, uses_index=False)
+            condition = reduce(or_, map(condition_of, several))
+            if condition:
+                keep = entries.exclude if name.startswith("-") else entries.filter
+                entries = keep(condition)
+        return entries
+
+    def _has_an_index(self, name: str, texts: Sequence[str]) -> bool:
+        if name in ("from", "to"):
+            return True
+        is_record = name in ("entity", "subject") and ":" in texts[0]
+        has_key = name == "user" and not texts[0].startswith(BY_NAME)
+        has_key = has_key and not self.is_within_one_record
+        return len(texts) == 1 and (has_key or is_record)
 
 
 NO_FILTERS = Filters()
@@ -346,27 +382,6 @@ def _parse_one(definition: FilterDefinition, texts: Sequence[str]) -> list[Any]:
     return [definition.parse(text) for text in texts]
 
 
-def _apply(values: Mapping[str, Sequence[str]], entries: EntryQuerySet) -> EntryQuerySet:
-    """Return the entries that match. Raises `InvalidFilterError`."""
-    parsed, errors = _parse({name: values[name] for name in NAMES if name in values})
-    if errors:
-        raise InvalidFilterError(errors)
-    for name, several in parsed.items():
-        condition = reduce(or_, map(DEFINITIONS[name.removeprefix("-")].condition, several))
-        if condition:
-            keep = entries.exclude if name.startswith("-") else entries.filter
-            entries = keep(condition)
-    return entries
-
-
-def _has_an_index(name: str, texts: Sequence[str]) -> bool:
-    if name in ("from", "to"):
-        return True
-    is_record = name in ("entity", "subject") and ":" in texts[0]
-    has_key = name == "user" and not texts[0].startswith(BY_NAME)
-    return len(texts) == 1 and (has_key or is_record)
-
-
 def _texts(query: Mapping[str, Any], name: str) -> tuple[str, ...]:
     several = query.getlist(name) if hasattr(query, "getlist") else query[name]
     return (several,) if isinstance(several, str) else tuple(map(str, several))
@@ -375,18 +390,4 @@ def _texts(query: Mapping[str, Any], name: str) -> tuple[str, ...]:
 def _as_text(value: Any, name: str) -> str:
     if value is None and name == "user":
         return SYSTEM
-    if isinstance(value, type) and issubclass(value, models.Model):
-        return value._meta.label_lower
-    if isinstance(value, models.Model):
-        return str(value.pk) if name == "user" else f"{value._meta.label_lower}:{encode(value)}"
-    if isinstance(value, datetime):
-        # In UTC: an ISO text has no seconds in its offset, and early time zones had.
-        value = _in_utc(aware(value))
-    return value.isoformat() if isinstance(value, date) else str(value)
-
-
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:  # In UTC it is in the year 0, or in 10,000.
-        return moment.replace(tzinfo=UTC)
+    return text_of_python(value, is_user=name == "user")

@@ -7,6 +7,7 @@ is decided here, a few hundred entries at a time.
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,9 @@ from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.access.object_access import ObjectAccess
 from django_customer_history.access.permissions import Reader, has_object_permissions
 from django_customer_history.backends import backend_of
+from django_customer_history.keys import datetime_of, microseconds_in
 from django_customer_history.models import Entry, EntryQuerySet
+from django_customer_history.reading.combinations import combinations, moments
 from django_customer_history.reading.cursors import Cursor
 from django_customer_history.reading.filters import Filters
 from django_customer_history.reading.time_limit import searching
@@ -44,7 +47,7 @@ _COLUMNS = tuple(field.attname for field in Entry._meta.concrete_fields)
 _COLUMNS_OF_FACETS = tuple(
     name
     for name in _COLUMNS
-    if name not in ("entity_label", "ip_address", "request_id", "primary_id")
+    if name not in ("timestamp", "entity_label", "ip_address", "request_id", "primary_id")
 )
 
 
@@ -56,6 +59,19 @@ class QueryResult:
     access: FieldAccess
     unread: UUID | None = None
     """The first entry that was not read; None: the search did not stop at its limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecentEntries:
+    """What the newest entries have in common, for menus."""
+
+    entries: list[Entry]
+    """The newest entry for each combination of values, or all entries; none has its values."""
+    access: FieldAccess
+    is_complete: bool
+    """Whether every entry of the timeline was looked at."""
+    moments: tuple[datetime, ...]
+    """When each of the entries was made, in UTC."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,29 +129,52 @@ class EntryQuery:
                 return entries, None
         return entries, limit
 
-    def recent(self, count: int, *, log: EntryQuerySet) -> tuple[list[Entry], FieldAccess, bool]:
-        """Return the matching ones of the newest entries of a log, and whether these are all.
+    def recent(self, count: int, *, log: EntryQuerySet, has_moments: bool) -> RecentEntries:
+        """Return the values of the matching ones of the newest entries of a log.
 
-        At most `count` entries are returned; only the newest `MOST_SEARCHED` are searched. What
-        the reader may see does not decide how many are read: the number would disclose it.
+        At most `count` entries are looked at, and only the newest `MOST_SEARCHED` are searched.
+        What the reader may see does not decide how many are read: the number would disclose it.
         """
+        newest, limit = self._newest(log)
+        hint = self._hint(None, is_bounded=limit is not None)
+        if not self.checks_each_entry:
+            end = self._entry_after(count, newest, hint)
+            newest = _before(newest, end)
+            with self._limited():
+                entries = combinations(newest)
+            access = self.field_access()
+            if not access.hides_actions:
+                with self._limited():
+                    times = tuple(moments(newest)) if has_moments else ()
+                return RecentEntries(
+                    entries=self.matching(entries, access),
+                    access=access,
+                    is_complete=limit is None and end is None,
+                    moments=times,
+                )
+        if self._checks_objects:
+            count = min(count, MOST_ASKED)
+        with self._limited():
+            read = _fetch(newest[: count + 1], hint=hint, columns=_COLUMNS_OF_FACETS)
+        access = self.field_access()
+        entries = self.matching(read[:count], access)
+        return RecentEntries(
+            entries=entries,
+            access=access,
+            is_complete=limit is None and len(read) <= count,
+            moments=tuple(datetime_of(microseconds_in(one.id)) for one in entries),
+        )
+
+    def _newest(self, log: EntryQuerySet) -> tuple[EntryQuerySet, UUID | None]:
+        """Return the newest entries that can match, and the entry before which they end."""
         entries = self.entries
         if not self.filters.depend_on_the_reader:
             entries = self.filters.narrowed(entries)
-        if self._checks_objects:
-            count = min(count, MOST_ASKED)
-        is_whole_record = self.is_within_one_record and not self.filters
-        newest = self.filters.bounded(log).newest_first()
         limit = None
-        if not is_whole_record:
+        if not self.is_within_one_record or self.filters:
+            newest = self.filters.bounded(log).newest_first()
             limit = self._entry_after(MOST_SEARCHED, newest, self._hint(None, is_bounded=True))
-        hint = self._hint(None, is_bounded=limit is not None)
-        newest = _before(entries.newest_first(), limit)[: count + 1]
-        with self._limited():
-            read = _fetch(newest, hint=hint, columns=_COLUMNS_OF_FACETS)
-        access = self.field_access()
-        is_complete = limit is None and len(read) <= count
-        return self.matching(read[:count], access), access, is_complete
+        return _before(entries.newest_first(), limit), limit
 
     def chunks(self, size: int) -> Iterator[tuple[list[Entry], FieldAccess]]:
         """Yield all entries that match, newest first; `size` are read at a time."""

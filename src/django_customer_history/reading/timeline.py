@@ -42,7 +42,7 @@ from django_customer_history.reading.filters import NO_FILTERS, Filters
 from django_customer_history.reading.known_values import check_values
 from django_customer_history.reading.logs import entry_of_log, log_of, of_models
 from django_customer_history.reading.presentation import present
-from django_customer_history.reading.query import CHUNK, EntryQuery
+from django_customer_history.reading.query import CHUNK, EntryQuery, RecentEntries
 from django_customer_history.reading.record_labels import KnownRecords, last_label
 from django_customer_history.registration.registry import concrete_model, label_of, registry
 from django_customer_history.registration.renames import renames
@@ -158,6 +158,7 @@ class Timeline:
         if self.filters:
             raise ValueError("This timeline is filtered already. Give all filters at once.")
         check_values(filters, self.queryset)
+        filters = replace(filters, is_within_one_record=self.model is not None)
         return replace(
             self,
             queryset=filters.applied_for_all(self.queryset),
@@ -294,15 +295,16 @@ class Timeline:
         """
         return self._query.among(self.queryset.newest_first()[:count])
 
-    def recent(self, count: int) -> tuple[list[Entry], FieldAccess, bool]:
-        """Return at most `count` entries as `newest` does, and whether these are all.
+    def recent(self, count: int, *, has_moments: bool = False) -> RecentEntries:
+        """Return the values of at most `count` entries, for menus.
 
         The cost has a limit: only the newest entries of the log, or of the subject, are searched
         for those that match. Views are among them, so that menus offer them.
         """
         log = log_of(self.queryset.db)
         log = log if self.model is None else log.of_subject(self.model, self.key)
-        return replace(self, shows_views=True)._query.recent(count, log=log)
+        query = replace(self, shows_views=True)._query
+        return query.recent(count, log=log, has_moments=has_moments)
 
     def present(
         self, entries: Sequence[Entry], access: FieldAccess, *, is_whole: bool = True

@@ -218,11 +218,8 @@ class Registry:
         return any(self.keeps_secret(registration, source) for source in sources_of(field))
 
     def _is_secret_anywhere(self, field: Any) -> bool:
-        return any(
-            one.is_secret(field)
-            for one in self._registrations.values()
-            if issubclass(one.model, field.model)
-        )
+        found = map(self._registrations.get, _with_subclasses(field.model))
+        return any(one is not None and one.is_secret(field) for one in found)
 
     def find(self, label: str) -> Registration | None:
         """Return the registration of the model with a label such as `crm.customer`, or None."""
@@ -239,6 +236,12 @@ class Registry:
 
 
 registry = Registry()
+
+
+def _with_subclasses(model: type[models.Model]) -> Iterator[type[models.Model]]:
+    yield model
+    for one in model.__subclasses__():
+        yield from _with_subclasses(one)
 
 
 @checks.register("customer_history")

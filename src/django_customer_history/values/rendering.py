@@ -147,15 +147,18 @@ def _display(
 def _formatted(text: str, value: Any, field: Any) -> str:
     if isinstance(field, models.FileField):
         return PurePosixPath(text).name
-    for choice, label in getattr(field, "flatchoices", None) or ():
-        if choice == value:
-            return str(label)
+    if getattr(field, "choices", None):
+        for choice, label in field.flatchoices:
+            if choice == value:
+                return str(label)
     if hasattr(field, "geom_type"):
         return geometry_text(text, srid=getattr(field, "srid", None))
+    if isinstance(value, str):
+        return value
     for kind, format_value in _FORMATTERS.items():
         if isinstance(value, kind):
             return format_value(value)
-    return value if isinstance(value, str) else text
+    return text
 
 
 def _has_type(value: Any, value_type: ValueType | None) -> bool:

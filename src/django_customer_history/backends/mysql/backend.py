@@ -225,6 +225,9 @@ class MySQLBackend(MySQLExpressions):
     def drop(self, trigger: InstalledTrigger) -> Sequence[str]:
         return [f"DROP TRIGGER IF EXISTS {self.quote(trigger.name)}"]
 
+    def changed_names(self, changes: str) -> str:
+        return fill(templates.CHANGED_NAMES, changes=changes)
+
     def place_hint(self, index: str) -> str:
         # If a record has many of the entries, MariaDB takes the primary key for cheaper, or uses
         # the index of subjects without its last part and walks on from the newest entry.

@@ -220,3 +220,13 @@ FROM (
   GROUP BY number
 ) AS members
 """
+
+# CHAR(92) is a backslash: sessions differ in what one means in a text. JSON_KEYS of MariaDB is
+# NULL for JSON that is nested deeply.
+CHANGED_NAMES = """
+CASE
+  WHEN JSON_TYPE({changes}) <> 'OBJECT' THEN 'null'
+  WHEN LOCATE(CONCAT(CHAR(92), 'u'), {changes}) > 0 THEN CAST({changes} AS CHAR)
+  ELSE COALESCE(CAST(JSON_KEYS({changes}) AS CHAR), CAST({changes} AS CHAR))
+END
+"""

@@ -292,6 +292,13 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
         )
         return f"{rows}\nCROSS JOIN (SELECT {templates.CONTEXT} AS context OFFSET 0) AS session"
 
+    def equals_without_index(self, column: str, value: str) -> str:
+        # The planner knows how many rows have the value, as it does for `=`.
+        return f"{column} IS NOT DISTINCT FROM {value}"
+
+    def changed_names(self, changes: str) -> str:
+        return fill(_CHANGED_NAMES, changes=changes)
+
     def label_lookups(self, terms: Sequence[Term], *, is_later: bool) -> Iterator[Lookup]:
         return array_lookups(terms, is_later=is_later)
 
@@ -327,6 +334,15 @@ _VALUE_TYPES: Mapping[str, ValueType] = {
     "json": ValueType.JSON,
     "jsonb": ValueType.JSON,
 }
+
+# An escaped zero or half of a character is JSON, but json_object_keys() refuses it.
+_CHANGED_NAMES = r"""
+CASE
+  WHEN json_typeof({changes}) <> 'object' THEN 'null'
+  WHEN strpos({changes}::text, '\u') > 0 THEN {changes}::text
+  ELSE COALESCE((SELECT json_agg(name)::text FROM json_object_keys({changes}) AS name), '[]')
+END
+"""
 
 _READ_ONLY_TRANSACTION = "25006"
 """The SQLSTATE of `read_only_sql_transaction`, also on a replica."""

@@ -72,3 +72,13 @@ REQUIRE_REASON = """
 SELECT RAISE(ABORT, {message})
 WHERE {condition}
 """
+
+# A program may have switched off the check that the column has JSON. JSON may have an escaped
+# half of a character, which is not text outside of JSON.
+CHANGED_NAMES = r"""
+CASE
+  WHEN NOT json_valid({changes}) OR json_type({changes}) <> 'object' THEN 'null'
+  WHEN instr({changes}, '\u') > 0 THEN {changes}
+  ELSE (SELECT json_group_array(key) FROM json_each({changes}))
+END
+"""

@@ -1,0 +1,163 @@
+"""`python -m benchmarks.baseline`: the time of a first entry for each row that has none.
+
+`history_baseline` writes the entries of `--rows` customers of 22 columns, and
+`history_import_auditlog` imports as many entries of django-auditlog. Each takes turns with a bare
+`INSERT ... SELECT` of the entries that it wrote into the same table of the log, which is the lower
+bound. The program ends with status 1 if a ratio is above `--most`. `DATABASE_URL` names the server.
+"""
+
+import argparse
+import statistics
+import sys
+from datetime import UTC, datetime
+from io import StringIO
+
+from benchmarks.meters import Clock
+from benchmarks.writing import configure
+
+LOG = "customer_history_entry"
+COPY = "benchmark_copy"
+
+
+class Filling:
+    """Rows of a tracked table, and what an importer reads, to be written to the log again."""
+
+    def __init__(self, count):
+        from django.db import connection
+
+        from benchmarks.models import AuditedCustomer
+        from django_customer_history import history
+
+        self.connection, self.clock, self.count = connection, Clock(connection), count
+        with history.paused(reason="rows from before the registration"):
+            AuditedCustomer.objects.bulk_create(
+                (AuditedCustomer(name=f"customer {number}") for number in range(count)),
+                batch_size=1_000,
+            )
+        self._execute(f"CREATE TABLE {COPY} AS SELECT * FROM {LOG} WHERE 1 = 0")
+
+    def _execute(self, sql):
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    def empty(self):
+        """Empty the log in the way of `flush`, which its triggers allow."""
+        from django.core.management.color import no_style
+
+        operations = self.connection.ops
+        operations.execute_sql_flush(operations.sql_flush(no_style(), [LOG]))
+
+    def timed(self, work):
+        """Return the seconds of wall time and of processor time of some work."""
+        start = self.clock.now()
+        work()
+        return [end - begin for begin, end in zip(start, self.clock.now(), strict=True)]
+
+    def keep(self):
+        """Keep the entries of the log, to be written by one statement."""
+        self._execute(f"DELETE FROM {COPY}")
+        self._execute(f"INSERT INTO {COPY} SELECT * FROM {LOG}")
+
+    def bare(self):
+        """Write the kept entries by one statement."""
+        self._execute(f"INSERT INTO {LOG} SELECT * FROM {COPY}")
+
+    def written(self):
+        from django_customer_history.models import Entry
+
+        return Entry.objects.count()
+
+
+def baseline():
+    from django.core.management import call_command
+
+    call_command("history_baseline", verbosity=0, stdout=StringIO(), stderr=StringIO())
+
+
+def imported():
+    from django.core.management import call_command
+
+    call_command("history_import_auditlog", verbosity=0, stdout=StringIO(), stderr=StringIO())
+
+
+def fill_auditlog():
+    """Let django-auditlog have an update of two fields for each customer."""
+    from auditlog.models import LogEntry
+    from django.contrib.contenttypes.models import ContentType
+
+    from benchmarks.models import AuditedCustomer
+
+    content_type = ContentType.objects.get_for_model(AuditedCustomer)
+    LogEntry.objects.bulk_create(
+        (
+            LogEntry(
+                content_type=content_type,
+                object_pk=str(key),
+                object_id=key,
+                object_repr=name,
+                action=LogEntry.Action.UPDATE,
+                changes={"rate": ["1.00", "1.50"], "status": ["new", "active"]},
+                timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+            )
+            for key, name in AuditedCustomer.objects.values_list("pk", "name")
+        ),
+        batch_size=1_000,
+    )
+
+
+def measure(filling, name, work, rounds):
+    """Print microseconds of processor time a row, and the ratio to the statement alone."""
+    taken = []
+    for number in range(rounds + 1):
+        filling.empty()
+        own = filling.timed(work)
+        assert filling.written() == filling.count
+        filling.keep()
+        filling.empty()
+        bare = filling.timed(filling.bare)
+        if number:  # The first round warms everything up.
+            taken.append((*own, *bare, own[1] / bare[1]))
+    wall, processor, bare_wall, bare_processor, ratio = map(
+        statistics.median, zip(*taken, strict=True)
+    )
+    per_row = 1e6 / filling.count
+    print(
+        f"| {name} | {processor * per_row:.0f} ({wall * per_row:.0f}) |"
+        f" {bare_processor * per_row:.0f} ({bare_wall * per_row:.0f}) | {ratio:.1f} |",
+        flush=True,
+    )
+    return ratio
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--most", type=float, help="The ratio that fails the run.")
+    options = parser.parse_args()
+    configure("auditlog")
+    from django.db import connection
+
+    own = connection.settings_dict["NAME"]
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    try:
+        filling = Filling(options.rows)
+        fill_auditlog()
+        print(f"{connection.display_name}, {options.rows} rows")
+        print("| \u00b5s of processor time a row (and of wall time) | own | bare | ratio |")
+        print("|---|---|---|---|")
+        ratios = [
+            measure(filling, name, work, options.rounds)
+            for name, work in (
+                ("history_baseline", baseline),
+                ("history_import_auditlog", imported),
+            )
+        ]
+    finally:
+        connection.creation.destroy_test_db(own, verbosity=0)
+    if options.most and max(ratios) > options.most:
+        sys.exit(f"An entry takes {max(ratios):.1f} times as long as by one statement.")
+
+
+if __name__ == "__main__":
+    main()
