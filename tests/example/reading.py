@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 _WITHOUT_END = {"br", "hr", "img", "input", "link", "meta"}
 _REPEATED = {
-    f"customer-history-{name}"
+    f"ch-{name}"
     for name in (
         "button",
         "excerpt",
@@ -66,7 +66,7 @@ class Element:
         """Yield the elements in it that have a tag or a class of the package, in their order."""
         for one in self.inside:
             if isinstance(one, Element):
-                if one.tag == tag or f"customer-history-{name}" in one.classes:
+                if one.tag == tag or f"ch-{name}" in one.classes:
                     yield one
                 yield from one.all(tag=tag, name=name)
 
@@ -139,7 +139,7 @@ def _changes_of(entry):
     collapsed = list(entry.all(tag="dt"))
     if collapsed:
         for label, value in zip(collapsed, entry.all(tag="dd"), strict=True):
-            is_old = "customer-history-old" in value.classes
+            is_old = "ch-old" in value.classes
             old, new = (value.text(), NO_VALUE) if is_old else (NO_VALUE, value.text())
             yield Change(field=label.text(), old=old, new=new, **shared)
         return

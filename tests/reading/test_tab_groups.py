@@ -72,7 +72,7 @@ def continues_request(answer):
 class TestEntries:
     def test_a_create_is_one_collapsed_row(self, reader, customer):
         text = reader.get(tab_url(customer)).content.decode()
-        body = text.partition("customer-history-create")[2].partition("</tbody>")[0]
+        body = text.partition("ch-create")[2].partition("</tbody>")[0]
         assert body.count("<tr") == 1
         assert "<dt><bdi>Rate</bdi></dt>" in body
         assert "<summary>" in body

@@ -88,8 +88,8 @@ class TestOverriding:
         settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
         text = reader.get(f"/customers/{customer.pk}/history/").content.decode()
         assert '<td role="cell" rowspan="1">by System</td>' in text
-        assert "customer-history-user" not in text
-        assert "customer-history-time" in text
+        assert "ch-user" not in text
+        assert "ch-time" in text
 
 
 class TestDeleted:

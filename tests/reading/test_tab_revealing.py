@@ -50,7 +50,7 @@ class TestRevealing:
 
     def test_permission_is_required(self, reader, customer, masked_entry):
         page = reader.get(tab_url(customer)).content.decode()
-        assert "customer-history-reveal" not in page
+        assert "ch-reveal" not in page
         assert "Hidden. You need the permission “Can see the ssn of customer unmasked”." in page
         answer = reader.post(tab_url(customer), {"reveal": str(masked_entry.id)})
         assert answer.status_code == 403

@@ -160,7 +160,7 @@ def isolated(text: object) -> SafeString:
 def as_time(moment: Moment) -> SafeString:
     """Return the time when the page was made. The script updates it when the page is printed."""
     return format_html(
-        '<time class="customer-history-print-time" datetime="{}">{}</time>',
+        '<time class="ch-print-time" datetime="{}">{}</time>',
         moment.iso,
         moment.exact,
     )

@@ -13,18 +13,18 @@ from playwright.sync_api import expect
 from tests.example.browser.conftest import PHONE, WIDE, entries, menu_button, violations
 
 OPEN_ALL = """
-    for (const one of document.querySelectorAll(".customer-history-entry details")) one.open = true
+    for (const one of document.querySelectorAll(".ch-entry details")) one.open = true
 """
 CRAMPED = """
     const style = "padding:0;font-size:8px;line-height:8px;min-height:0;border:0";
     for (const textContent of ["a", "b"]) {
         const button = Object.assign(document.createElement("button"), { textContent });
         button.style.cssText = style;
-        document.querySelector(".customer-history-toolbar").append(button);
+        document.querySelector(".ch-toolbar").append(button);
     }
 """
 OURS = {"include": [[".customer-history"]]}
-OURS_WITH_DATES = {"include": [[".customer-history"], [".customer-history-calendar"]]}
+OURS_WITH_DATES = {"include": [[".customer-history"], [".ch-calendar"]]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
