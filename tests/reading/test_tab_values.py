@@ -102,7 +102,7 @@ class TestValues:
             "not tracked yet The values when tracking started. When they were set is not known."
             in shown(answer)
         )
-        assert "<dt><bdi>Name</bdi></dt>" in answer.content.decode()
+        assert "<dt>Name\n<dd><bdi>Old</bdi>" in answer.content.decode()
         assert "No older changes." in shown(answer)
 
     def test_record_created_under_tracking(self, reader, customer):

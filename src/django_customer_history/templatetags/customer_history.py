@@ -1,5 +1,6 @@
 """Tags for a project's own pages: the History tab, links to it, and to what a user changed."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -21,13 +22,15 @@ from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
-from django_customer_history.tab.days import Moment
+from django_customer_history.tab.days import Moment, TabEntry
+from django_customer_history.tab.own_templates import rows_of, value_writer
 from django_customer_history.tab.page import (
     Tab,
     build_tab,
     error_tab,
 )
 from django_customer_history.tab.urls import history_url, user_history_url, with_query
+from django_customer_history.tab.values import Cell, TabChange
 
 register = template.Library()
 
@@ -148,6 +151,21 @@ def user_history_link(
         "is_current": request.path == link.partition("?")[0],
         "is_allowed": readable_models(cast("Reader", request.user)) != [],
     }
+
+
+@register.simple_tag(takes_context=True)
+def entry_rows(context: Context, entries: Sequence[TabEntry]) -> SafeString:
+    """Show the rows of entries, in the templates of the tab.
+
+    A project's own `customer_history/entry.html` and `customer_history/value.html` are used.
+    """
+    return rows_of(context, entries)
+
+
+@register.simple_tag(takes_context=True)
+def changed_value(context: Context, change: TabChange, cell: Cell) -> SafeString:
+    """Show the old or the new value of a change, on the page that undoes."""
+    return value_writer(context).write(change, cell)
 
 
 @register.filter

@@ -17,9 +17,26 @@
     }, 10_000);
   };
 
+  /* Narrow pages show the table as cards. With roles, a browser that takes this for other elements
+     still tells screen readers that they are rows and cells. */
+  const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  const setRoles = (tab) => {
+    tab.querySelectorAll("table, thead, tbody, tr, th, td").forEach((one) => {
+      one.setAttribute("role", ROLES[one.tagName] ?? (one.scope.startsWith("col") ? "columnheader" : "rowheader"));
+    });
+  };
+
   const parseTab = async (response) => {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.querySelector(TAB);
+    const tab = page.querySelector(TAB);
+    if (tab) setRoles(tab);
+    return tab;
+  };
+
+  const focus = (entry) => {
+    if (!entry) return;
+    entry.tabIndex = -1;
+    entry.focus();
   };
 
   /* Return the tab of another page. If that fails, call `onError`, which usually follows the link. */
@@ -44,11 +61,9 @@
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
     const table = tab.querySelector("table");
-    const days = table.querySelectorAll(".ch-day");
-    const lastDay = days[days.length - 1]?.dataset.day;
-    const bodies = [...fetched.querySelectorAll("tbody")].filter(
-      (body) => !body.classList.contains("ch-day") || body.dataset.day !== lastDay,
-    );
+    const dayOf = (body) => body.classList.contains("ch-day") && body.querySelector("time").dateTime;
+    const lastDay = dayOf([...table.querySelectorAll(".ch-day")].at(-1));
+    const bodies = [...fetched.querySelectorAll("tbody")].filter((body) => dayOf(body) !== lastDay);
     table.append(...bodies);
     const ends = ".ch-pages:has([rel=next]), .ch-end, .ch-tracking-start";
     tab.querySelectorAll(ends).forEach((end) => end.remove());
@@ -61,7 +76,7 @@
     }
     const first = bodies.find((body) => body.classList.contains("ch-entry"));
     announce(tab, tab.dataset.olderLoaded);
-    first?.focus();
+    focus(first);
   };
 
   const openFilters = async (tab, link) => {
@@ -78,11 +93,11 @@
     body.append(button.name, button.value);
     /* Following the link could reveal, and log, a second time: only announce that it failed. */
     const fetched = await load(tab, form.action, { method: "POST", body }, () => {});
-    const row = fetched?.querySelector(`[id="entry-${button.value}"]`);
+    const row = fetched?.querySelector(".ch-revealed");
     if (!row) return announce(tab, tab.dataset.failed);
-    document.getElementById(row.id).replaceWith(row);
+    button.closest("tbody").replaceWith(row);
     announce(tab, tab.dataset.revealed);
-    row.focus();
+    focus(row);
   };
 
   /* Print the print view, which has all entries, and not only those that were loaded. */
@@ -197,7 +212,10 @@
     /* Enter would apply the filters. */
     if (event.key === "Enter" && event.target.closest?.(".ch-option-search")) event.preventDefault();
   });
-  document.querySelectorAll(TAB).forEach(showSearches);
+  document.querySelectorAll(TAB).forEach((tab) => {
+    setRoles(tab);
+    showSearches(tab);
+  });
 
   /* Escape, or a click elsewhere, closes an open menu. */
   const openMenus = () => document.querySelectorAll(`${TAB} .ch-menu[open]`);
@@ -241,11 +259,10 @@
 
   /* Move the keyboard focus to the entry that a permalink names. */
   const focusEntry = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
-    if (!id.startsWith("entry-")) return;
-    const entry = document.getElementById(id);
+    if (location.hash !== "#ch-entry") return;
+    const entry = document.getElementById("ch-entry");
     entry?.classList.add("ch-arrived");
-    entry?.focus();
+    focus(entry);
   };
   window.addEventListener("hashchange", focusEntry);
   focusEntry();
