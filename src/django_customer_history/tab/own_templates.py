@@ -13,14 +13,19 @@ from django_customer_history.tab.days import TabEntry
 from django_customer_history.tab.entry_html import EntryWriter
 from django_customer_history.tab.value_html import ValueWriter
 
+_WRITER = "customer_history.entry_rows"
+"""Where a page keeps what writes its rows, from one day to the next."""
+
 _PACKAGES_OWN = Path(__file__).resolve().parent.parent / "templates"
 
 
 def rows_of(context: Context, entries: Sequence[TabEntry]) -> SafeString:
     """Return the rows of entries as HTML, with the variables of a page of the tab."""
-    values = value_writer(context)
-    writer = EntryWriter(values, is_print_view=_is_print_view(context))
-    template = _own_template(context, "customer_history/entry.html")
+    if _WRITER not in context.render_context:
+        writer = EntryWriter(value_writer(context), is_print_view=_is_print_view(context))
+        template = _own_template(context, "customer_history/entry.html")
+        context.render_context[_WRITER] = writer, template
+    writer, template = context.render_context[_WRITER]
     if template is None:
         rows = [writer.write(one).joined() for one in entries]
     else:
