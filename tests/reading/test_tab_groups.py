@@ -122,7 +122,10 @@ class TestEntries:
         entries = tab_entries(answer)
         assert [entry.is_target for entry in entries] == [True, False]
         assert entries[0].link == f"?entry={key}#ch-entry"
-        assert '<tbody id="ch-entry" tabindex="-1" class="ch-entry ch-create ch-target">' in answer.content.decode()
+        assert (
+            '<tbody id="ch-entry" tabindex="-1" class="ch-entry ch-create ch-target">'
+            in answer.content.decode()
+        )
         assert "Show newest changes" in shown(answer)
         newer = reader.get(tab_url(customer) + answer.context["history"].newer_link)
         assert len(actions(newer)) == 2

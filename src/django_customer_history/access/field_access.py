@@ -119,9 +119,7 @@ class FieldAccess(ReaderLabels):
             is_revealing=is_revealing,
         )
 
-    def prepare(
-        self, entries: Sequence[Entry], *, loaded: Sequence[models.Model] = ()
-    ) -> None:
+    def prepare(self, entries: Sequence[Entry], *, loaded: Sequence[models.Model] = ()) -> None:
         """Load what backends for object permissions have to be asked about, at once.
 
         `loaded` are records that need no statement.
@@ -203,9 +201,10 @@ class FieldAccess(ReaderLabels):
 
         Of a name that is not a field any more, an old registration may say that it was.
         """
-        is_open = not self._confidential_rules(at).of_model(model)
-        if is_open and all(self._is_field(model, name) for name in names):
-            key = None
+        if key is not None and self._permissions.are_asked:
+            is_open = not self._confidential_rules(at).of_model(model)
+            if is_open and all(self._is_field(model, name) for name in names):
+                key = None
         return self._circumstances(model, at, key)
 
     def _is_field(self, model: str, name: str) -> bool:

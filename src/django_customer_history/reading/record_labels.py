@@ -239,9 +239,7 @@ class RecordLabels:
             else:
                 self._records[key] = known
         subjects = [one for one in self._records.values() if one is not None]
-        loaded = records_of(
-            not_loaded, entry=entries[0] if entries else None, loaded=subjects
-        )
+        loaded = records_of(not_loaded, entry=entries[0] if entries else None, loaded=subjects)
         for (model, attribute), records in loaded.items():
             for record in records:
                 self._records[model, attribute, _logged_key(record, attribute)] = record

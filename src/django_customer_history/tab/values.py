@@ -111,9 +111,7 @@ def value_preview(entry: TimelineEntry) -> str:
     return " · ".join(islice(values(), _PREVIEW_FIELDS))
 
 
-def build_change(
-    change: TimelineChange, *, link: str = "", is_deletion: bool = False
-) -> TabChange:
+def build_change(change: TimelineChange, *, link: str = "", is_deletion: bool = False) -> TabChange:
     """Return one change with its values compared. `link` is the one that filters by the field."""
     old, new = change.old_display, change.new_display
     if _is_structured(change, old, new):
@@ -124,9 +122,7 @@ def build_change(
         old_segments, new_segments = _compared(change, old, new)
         old_cell = _cell(change, old, segments=old_segments)
         new_cell = _cell(change, new, segments=new_segments)
-    return TabChange(
-        change=change, old=old_cell, new=new_cell, link=link, is_deletion=is_deletion
-    )
+    return TabChange(change=change, old=old_cell, new=new_cell, link=link, is_deletion=is_deletion)
 
 
 def _compared(

@@ -25,9 +25,7 @@ class TestFilters:
         choose(page, "User", "clerk")
         assert page.url.endswith(f"{first_page}?user=clerk") or "user=" in page.url
         assert chips(page) == ["User clerk"]
-        assert {
-            one.strip() for one in page.locator(".ch-user").all_inner_texts()
-        } == {"clerk"}
+        assert {one.strip() for one in page.locator(".ch-user").all_inner_texts()} == {"clerk"}
         assert page.complaints == []
 
     def test_one_chip_can_be_removed(self, visit, first_page):
@@ -99,9 +97,7 @@ class TestMenus:
         choose(page, "Action", "Any delete")
         assert chips(page) == ["Kind Delete"]
         expect(page.locator(".ch-entry.ch-delete")).not_to_have_count(0)
-        expect(page.locator(".ch-entry:not(.ch-delete)")).to_have_count(
-            0
-        )
+        expect(page.locator(".ch-entry:not(.ch-delete)")).to_have_count(0)
 
     def test_a_preset_keeps_ticks(self, visit, first_page):
         page = visit(f"{first_page}?filter=open")

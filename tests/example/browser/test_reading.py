@@ -17,9 +17,7 @@ class TestPaging:
         assert [one.get_attribute("id") for one in entries(page).all()][:50] == before
         assert is_focused(entries(page).nth(50))
         expect(page.get_by_role("status").filter(has_text="Older changes loaded.")).to_have_count(1)
-        days = page.locator(".ch-day").evaluate_all(
-            "(all) => all.map((one) => one.dataset.day)"
-        )
+        days = page.locator(".ch-day").evaluate_all("(all) => all.map((one) => one.dataset.day)")
         assert sorted(set(days), reverse=True) == days
         assert page.complaints == []
 
