@@ -35,10 +35,11 @@ def configure(folder):
 
 def fill():
     """Run the demo, and return its first customer and its manager."""
-    from crm.models import Customer
-    from demo.story import FIRST_CUSTOMER
     from django.contrib.auth import get_user_model
     from django.core.management import call_command
+
+    from crm.models import Customer
+    from demo.story import FIRST_CUSTOMER
 
     call_command("demo", no_serve=True)
     customer = Customer.objects.get(name=FIRST_CUSTOMER)
@@ -48,7 +49,6 @@ def fill():
 def make_busy(customer, user, changes):
     """Return another customer with many changes, of some fields and of notes."""
     from crm.models import Customer
-
     from django_customer_history import history
 
     fields = ("phone", "city", "name", "address")

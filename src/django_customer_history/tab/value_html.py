@@ -53,7 +53,7 @@ class ValueWriter:
                 gettext("The value before tracking started is not known."),
                 gettext("not tracked yet"),
             ),
-            "null": f'<span class="ch-null" role="img" title="{escape(gettext("No value"))}">—</span>',
+            "null": _dash(gettext("No value")),
             "blank": _hint(
                 "blank",
                 gettext("Empty text"),
@@ -138,6 +138,10 @@ def _shows(cell: Cell) -> str:
     if cell.state == "masked":
         return "masked"
     return "long" if cell.excerpt else "text"
+
+
+def _dash(title: str) -> str:
+    return f'<span class="ch-null" role="img" title="{escape(title)}">—</span>'
 
 
 def _hint(name: str, title: str, text: str) -> str:
