@@ -196,7 +196,7 @@ def _attributes(shown: TabEntry) -> str:
 def _time_link(link: str, moment: Moment) -> str:
     return (
         f'<a href="{escape(link)}" title="{escape(moment.exact)}">'
-        f'<time datetime="{moment.iso}">{escape(moment.clock)}</time></a>'
+        f'<time datetime="{escape(moment.iso)}">{escape(moment.clock)}</time></a>'
     )
 
 

@@ -66,12 +66,11 @@ class ValueWriter:
 
         `entry` is the id of its entry, which a button that reveals the value sends.
         """
-        if self._render is None and cell.is_plain:
-            return mark_safe(f"<bdi>{escape(cell.text)}</bdi>")  # noqa: S308 - it is escaped
         shows = _shows(cell)
-        html = self._states.get(shows)
-        if html is None:
-            html = self._value(shows, change, cell, entry)
+        if cell.is_plain:
+            html = f"<bdi>{escape(cell.text)}</bdi>"
+        else:
+            html = self._states.get(shows) or self._value(shows, change, cell, entry)
         if cell.is_truncated:
             html += f' <em class="ch-blank">{escape(pgettext("long value", "shortened"))}</em>'
         safe = mark_safe(html)  # noqa: S308 - every text in it is escaped
