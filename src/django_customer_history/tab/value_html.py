@@ -77,7 +77,8 @@ class ValueWriter:
         if self._render is None:
             return safe
         names = {"shows": shows, "html": safe, "cell": cell, "change": change.change}
-        return mark_safe(self._render({**names, "tab_change": change}))  # noqa: S308 - a template
+        rendered = self._render({**names, "tab_change": change})
+        return mark_safe(rendered.strip())  # noqa: S308 - a template escapes
 
     def _value(self, shows: str, change: TabChange, cell: Cell, entry: UUID | None) -> str:
         if shows == "json":
