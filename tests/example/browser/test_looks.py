@@ -70,7 +70,7 @@ class TestPrint:
     def test_addresses_are_not_broken(self, visit):
         page = visit(viewport={"width": 1031, "height": 728})  # A4 across, without its margins.
         page.emulate_media(media="print")
-        lines = page.locator(".ch-ip-address bdi").evaluate_all(
+        lines = page.locator(".ch-ip bdi").evaluate_all(
             "(all) => all.map((one) => one.getClientRects().length)"
         )
         assert set(lines) == {1}
@@ -141,7 +141,7 @@ class TestLayout:
         page = visit(viewport=TABLET)
         row = entries(page).first
         source = row.locator(".ch-source").bounding_box()
-        address = row.locator(".ch-ip-address").bounding_box()
+        address = row.locator(".ch-ip").bounding_box()
         assert address["x"] == source["x"]
         assert address["y"] == source["y"] + source["height"]
 
@@ -165,8 +165,8 @@ class TestLayout:
     @pytest.mark.parametrize("size", SIZES)
     def test_linked_change_is_not_covered(self, visit, size):
         page = visit(viewport=SIZES[size])
-        row = entries(page).nth(6)
-        page.goto(f"{page.url}#{row.get_attribute('id')}")
+        entries(page).nth(6).locator(".ch-time a").click()
+        row = page.locator("#ch-entry")
         expect(row).to_be_focused()
         covers = page.locator(".ch-day th").evaluate_all(
             """(all) => all.map((one) => one.getBoundingClientRect())
