@@ -133,7 +133,7 @@ class TestAdminThemes:
             page.set_content(text)
             caption = page.locator(".customer-history caption").first.bounding_box()
             rows = page.locator(".customer-history tbody").first.bounding_box()
-            icon = page.locator(".ch-user .ch-icon").first.bounding_box()
+            icon = page.locator(".ch-user svg").first.bounding_box()
             user = page.locator(".ch-user a").first.bounding_box()
             browser.close()
         assert caption["y"] < rows["y"]

@@ -72,8 +72,8 @@ class EntryWriter:
         """Make a writer whose values are written by `values`."""
         self._values = values
         self._is_print_view = is_print_view
-        self._was = f"<i>{escape(pgettext('an old value', 'was'))} </i>"
-        self._is_now = f"<i>{escape(pgettext('a new value', 'is now'))} </i>"
+        self._was = _hidden_word(pgettext("an old value", "was"))
+        self._is_now = _hidden_word(pgettext("a new value", "is now"))
         self._same_request = escape(gettext("same request"))
         self._record = _icon_link("as-of", gettext("Record at this change"))
         self._request = _icon_link("same", gettext("All changes of this request"))
@@ -268,10 +268,8 @@ def _labels(shown: TabEntry) -> str:
 
 def _baseline_note() -> str:
     text = gettext("The values when tracking started. When they were set is not known.")
-    return (
-        '<p class="ch-note"><em class="ch-untracked">'
-        f"{escape(gettext('not tracked yet'))}</em> {escape(text)}</p>"
-    )
+    mark = gettext("not tracked yet")
+    return f'<p class="ch-note"><em class="ch-untracked">{escape(mark)}</em> {escape(text)}</p>'
 
 
 def _omitted(number: int) -> str:
@@ -288,6 +286,11 @@ def _omitted(number: int) -> str:
 def _omitted_row(shown: TabEntry) -> str:
     number = 0 if shown.is_collapsed else shown.entry.omitted_changes
     return f'\n<tr><td colspan="3">{_omitted(number)}' if number else ""
+
+
+def _hidden_word(word: str) -> str:
+    """Return a word that only screen readers get."""
+    return f"<i>{escape(word)} </i>"
 
 
 def _link(url: str, inside: str) -> str:

@@ -72,7 +72,8 @@ class ValueWriter:
         else:
             html = self._states.get(shows) or self._value(shows, change, cell, entry)
         if cell.is_truncated:
-            html += f' <em class="ch-blank">{escape(pgettext("long value", "shortened"))}</em>'
+            word = pgettext("long value", "shortened")
+            html += f' <em class="ch-blank">{escape(word)}</em>'
         safe = mark_safe(html)  # noqa: S308 - every text in it is escaped
         if self._render is None:
             return safe
@@ -150,11 +151,12 @@ def _hint(name: str, title: str, text: str) -> str:
 
 def _button(label: str, entry: UUID | None, hint: str) -> str:
     says = gettext("Reveal %(field)s. This is logged.") % {"field": label}
+    word, note = gettext("Reveal"), gettext("This is logged.")
     return (
         '<button class="ch-button ch-reveal" type="submit" form="ch-reveal" name="reveal"'
         f' value="{entry}" title="{hint}" aria-label="{escape(says)}">'
-        f'{escape(gettext("Reveal"))}</button> <span class="ch-reveal-note" aria-hidden="true">'
-        f"{escape(gettext('This is logged.'))}</span>"
+        f'{escape(word)}</button> <span class="ch-reveal-note" aria-hidden="true">'
+        f"{escape(note)}</span>"
     )
 
 
