@@ -1,7 +1,7 @@
 """The rows of the tab, through the templates of a project where it has some of its own."""
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,12 @@ def _is_print_view(context: Context) -> bool:
 def _own_template(context: Context, name: str) -> Template | None:
     """Return a template of the project that replaces one of the package, or None."""
     template: Template = context.template.engine.get_template(name)  # type: ignore[union-attr]
-    is_packages = Path(template.origin.name) == _PACKAGES_OWN / name
-    return None if is_packages else template
+    return None if template.source == _packages_text(name) else template
+
+
+@cache
+def _packages_text(name: str) -> str:
+    return (_PACKAGES_OWN / name).read_text(encoding="utf-8")
 
 
 def _rendered(template: Template, context: Context, variables: dict[str, Any]) -> str:

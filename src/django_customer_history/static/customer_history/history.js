@@ -17,8 +17,8 @@
     }, 10_000);
   };
 
-  /* Narrow pages show the table as cards. With roles, a browser that takes this for other elements
-     still tells screen readers that they are rows and cells. */
+  /* Narrow pages show the table as cards. Some browsers then forget that these are rows and cells:
+     with the roles, screen readers know. */
   const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
   const setRoles = (tab) => {
     tab.querySelectorAll("table, thead, tbody, tr, th, td").forEach((one) => {
