@@ -103,9 +103,9 @@ class EntryWriter:
         moment = shown.moment
         link = _time_link(shown.link, moment)
         if shown.continues_request:
-            return f'{link} <span class="ch-continues">{self._same_request}</span>'
+            return f'{link} <span class="ch-continues"><bdi>{self._same_request}</bdi></span>'
         if moment.relative:
-            return f'{link} <span class="ch-relative">{escape(moment.relative)}</span>'
+            return f'{link} <span class="ch-relative"><bdi>{escape(moment.relative)}</bdi></span>'
         return link
 
     def _source(self, shown: TabEntry) -> str:
