@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from django_customer_history.tab.days import TabEntry
 from django_customer_history.tab.entry_html import EntryWriter
+from django_customer_history.tab.page import Tab
 from django_customer_history.tab.value_html import ValueWriter
 
 _WRITER = "customer_history.entry_rows"
@@ -36,9 +37,9 @@ def rows_of(context: Context, entries: Sequence[TabEntry]) -> SafeString:
 def value_writer(context: Context) -> ValueWriter:
     """Return what writes the values of the page."""
     template = _own_template(context, "customer_history/value.html")
-    tab = context.get("history")
+    tab = _tab(context)
     return ValueWriter(
-        can_reveal=bool(tab and tab.url),
+        can_reveal=tab is not None and tab.url is not None,
         is_print_view=_is_print_view(context),
         render=None if template is None else partial(_rendered, template, context),
     )
@@ -57,8 +58,14 @@ def _variables(writer: EntryWriter, shown: TabEntry) -> dict[str, Any]:
 
 
 def _is_print_view(context: Context) -> bool:
+    tab = _tab(context)
+    return tab is not None and tab.is_print_view
+
+
+def _tab(context: Context) -> Tab | None:
+    """Return the tab of the page; None: the page has another, or none."""
     tab = context.get("history")
-    return bool(tab and tab.is_print_view)
+    return tab if isinstance(tab, Tab) else None
 
 
 def _own_template(context: Context, name: str) -> Template | None:
