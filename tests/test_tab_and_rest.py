@@ -165,7 +165,7 @@ class TestTab:
         customer.tags.add(Tag.objects.create(name="Vip"))
         text = reader.get(urls(customer)["view"]).content.decode()
         for state in ("null", "blank", "masked", "secret"):
-            assert f"customer-history-{state}" in text
+            assert f"ch-{state}" in text
         assert "Can see the ssn of customer unmasked" in text
 
     def test_number_of_statements(self, reader, customer, django_assert_max_num_queries):

@@ -89,6 +89,12 @@ class ConfidentialFieldAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = (_MarkedModel,)
     search_fields = ("model", "field", "label")
 
+    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        """Return the form, with the keys of JSON fields as this user knows them."""
+        form: Any = super().get_form(request, obj, **options)
+        form.reader = request.user
+        return form
+
     @admin.display(description=_("model"), ordering="model")
     def model_name(self, mark: ConfidentialField) -> str:
         """Return the verbose name of the model."""

@@ -133,10 +133,8 @@ class TestAdminThemes:
             page.set_content(text)
             caption = page.locator(".customer-history caption").first.bounding_box()
             rows = page.locator(".customer-history tbody").first.bounding_box()
-            icon = page.locator(
-                ".customer-history-user .customer-history-icon"
-            ).first.bounding_box()
-            user = page.locator(".customer-history-user a").first.bounding_box()
+            icon = page.locator(".ch-user svg").first.bounding_box()
+            user = page.locator(".ch-user a").first.bounding_box()
             browser.close()
         assert caption["y"] < rows["y"]
         assert icon["y"] < user["y"] + user["height"]

@@ -6,10 +6,11 @@ from urllib.parse import urljoin
 
 _WITHOUT_END = {"br", "hr", "img", "input", "link", "meta"}
 _REPEATED = {
-    f"customer-history-{name}"
+    f"ch-{name}"
     for name in (
         "button",
         "excerpt",
+        "kind",
         "mask-hint",
         "note",
         "reason",
@@ -19,7 +20,17 @@ _REPEATED = {
         "visually-hidden",
     )
 }
-"""Elements that repeat or explain the value next to them."""
+"""Elements that repeat or explain the value next to them. So do all `i`."""
+
+_ENDS = {
+    "tr": {"tr", "td", "th"},
+    "td": {"td", "th"},
+    "th": {"td", "th"},
+    "dt": {"dt", "dd"},
+    "dd": {"dt", "dd"},
+    "li": {"li"},
+}
+"""The elements that the start of another one ends."""
 
 NO_VALUE = "—"
 
@@ -66,7 +77,7 @@ class Element:
         """Yield the elements in it that have a tag or a class of the package, in their order."""
         for one in self.inside:
             if isinstance(one, Element):
-                if one.tag == tag or f"customer-history-{name}" in one.classes:
+                if one.tag == tag or f"ch-{name}" in one.classes:
                     yield one
                 yield from one.all(tag=tag, name=name)
 
@@ -78,7 +89,7 @@ class Element:
         for one in self.inside:
             if isinstance(one, str):
                 yield one
-            elif not one.classes & _REPEATED:
+            elif one.tag != "i" and not one.classes & _REPEATED:
                 yield from one._texts()
 
 
@@ -89,6 +100,8 @@ class _Tree(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
+        while self.open[-1].tag in _ENDS.get(tag, ()):
+            self.open.pop()
         element = Element(tag, dict(attrs))
         self.open[-1].inside.append(element)
         if tag not in _WITHOUT_END:
@@ -132,14 +145,14 @@ def _changes_of(entry):
     shared = {
         "user": _only(entry, "user"),
         "action": _only(entry, "action"),
-        "entity": _only(entry, "entity").removesuffix(" View as of"),
+        "entity": _only(entry, "entity"),
         "source": _only(entry, "source"),
-        "ip_address": _only(entry, "ip-address"),
+        "ip_address": _only(entry, "ip"),
     }
     collapsed = list(entry.all(tag="dt"))
     if collapsed:
+        is_old = any("ch-old" in one.classes for one in entry.all(tag="dl"))
         for label, value in zip(collapsed, entry.all(tag="dd"), strict=True):
-            is_old = "customer-history-old" in value.classes
             old, new = (value.text(), NO_VALUE) if is_old else (NO_VALUE, value.text())
             yield Change(field=label.text(), old=old, new=new, **shared)
         return

@@ -37,6 +37,11 @@ class TestTab:
         here = manager.open(first_page).text
         assert re.search(r'<a class="customer-history-link"[^>]* aria-current="page">', here)
 
+    def test_first_page_is_small(self, manager, first_page):
+        text = manager.open(first_page).text
+        assert text.count('<tbody class="ch-entry') == 50
+        assert len(text.encode()) < 72_000
+
     def test_files_have_the_companys_url(self, people, first_page):
         auditor = people("auditor")
         link = auditor.open(f"{first_page}?field=ssn").link("Download CSV")

@@ -121,7 +121,7 @@ class TestCsv:
             ("Update", "event"),
         ]
         page = reader.get(f"/customers/{customer.pk}/history/").content.decode()
-        assert page.count('class="customer-history-kind"') == 1
+        assert page.count('class="ch-kind"') == 1
 
 
 class TestOtherFormats:

@@ -43,7 +43,7 @@ class TestTag:
     def test_a_page_loads_the_script_once(self, reader, user, rates):
         text = self.tag(user, rates, "'rate' 'name' 'status'")
         assert text.count("<script") == text.count("<link") == 1
-        assert text.count("customer-history-field-link") == 3
+        assert text.count("ch-field-link") == 3
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=", text)
 
     def test_nothing_without_permission(self, user, rates):

@@ -128,8 +128,8 @@ class TestTab:
     @pytest.mark.parametrize(
         ("language", "words"),
         [
-            ("de", ["2 Werte", "3 Werte", 'aria-label="kein Wert"']),
-            ("es", ["2 valores", "3 valores", 'aria-label="sin valor"']),
+            ("de", ["2 Werte", "3 Werte", 'role="img" title="Kein Wert"']),
+            ("es", ["2 valores", "3 valores", 'role="img" title="Sin valor"']),
         ],
     )
     def test_numbers_of_values(self, reader, customer, language, words):

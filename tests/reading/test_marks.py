@@ -105,6 +105,12 @@ class TestAdmin:
         assert '<option value="api_token" ' not in page  # A secret field.
         assert "customer_history/marks.js" in page
 
+    def test_named_keys_are_suggested(self, staff):
+        page = staff.get("/admin/customer_history/confidentialfield/add/").content.decode()
+        label = "Ticket: Alarm code word of root"
+        assert f'<option value="udf.code_word" data-model="crm.ticket">{label}</option>' in page
+        assert '<option value="udf" data-model="crm.ticket">Ticket: Udf</option>' in page
+
     def test_list_has_verbose_names(self, staff):
         ConfidentialField.objects.create(model="crm.ticket", field="udf.code_word")
         ConfidentialField.objects.create(model="crm.invoiceline", field="quantity")

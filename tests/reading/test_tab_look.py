@@ -24,14 +24,14 @@ SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="ut
 TAB = '<section class="customer-history"><a href="#">a link</a></section>'
 TABLE = """
 <section class="customer-history">
-<table role="table"><tbody role="rowgroup" class="customer-history-entry">
+<table role="table"><tbody role="rowgroup" class="ch-entry">
 <tr role="row"><th role="rowheader" scope="row">Rate</th><td role="cell">39.99</td></tr>
 </tbody></table></section>
 """
 
 
 RECORD = """
-<section class="customer-history"><table role="table" class="customer-history-record">
+<section class="customer-history"><table role="table" class="ch-record">
 <thead><tr><th scope="col">Field</th>
 <th scope="col">Before</th><th scope="col">After</th></tr></thead>
 <tbody><tr><th scope="row">Rate</th><td>39.99</td><td>44.99</td></tr>

@@ -88,8 +88,8 @@ class TestOverriding:
         settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
         text = reader.get(f"/customers/{customer.pk}/history/").content.decode()
         assert '<td role="cell" rowspan="1">by System</td>' in text
-        assert "customer-history-user" not in text
-        assert "customer-history-time" in text
+        assert "ch-user" not in text
+        assert "ch-time" in text
 
 
 class TestDeleted:
@@ -130,19 +130,19 @@ class TestRecord:
 
     def test_links_to_its_entry_on_the_tab(self, reader, customer, entry):
         link = self.back(reader, entry)
-        assert link == f"/records/crm.customer/{customer.pk}/?entry={entry.id}#entry-{entry.id}"
+        assert link == f"/records/crm.customer/{customer.pk}/?entry={entry.id}#ch-entry"
         assert f'href="{link}"' in reader.get(f"/records/record/{entry.id}/").content.decode()
         (entry,) = reader.get(link).context["history"].days[0].entries
         assert entry.is_target
 
     def test_links_to_the_url_of_the_model(self, reader, entry, monkeypatch):
         monkeypatch.setattr(Customer, "get_history_url", lambda self: "/x?a=b", raising=False)
-        assert self.back(reader, entry) == f"/x?a=b&entry={entry.id}#entry-{entry.id}"
+        assert self.back(reader, entry) == f"/x?a=b&entry={entry.id}#ch-entry"
 
     def test_links_to_a_deleted_records_tab(self, reader, customer, entry):
         key = customer.pk
         customer.delete()
-        link = f"/records/crm.customer/{key}/?entry={entry.id}#entry-{entry.id}"
+        link = f"/records/crm.customer/{key}/?entry={entry.id}#ch-entry"
         assert self.back(reader, entry) == link
         assert reader.get(link).status_code == 200
 

@@ -55,7 +55,7 @@ class TestPrintView:
         before = timezone.now().replace(microsecond=0)
         answer = reader.get(tab_url(customer) + "?print=yes&kind=create")
         text = answer.content.decode()
-        moment = re.search(r'class="customer-history-print-time" datetime="([^"]+)"', text)[1]
+        moment = re.search(r'class="ch-print-time" datetime="([^"]+)"', text)[1]
         assert before <= datetime.fromisoformat(moment) <= timezone.now()
         written = f"{before:%Y}, {moment[11:19]} UTC"
         assert re.search(rf"Printed by ann on [^,]+, {written}. Times are in UTC.", shown(answer))
@@ -71,7 +71,7 @@ class TestPrintView:
         # Closed: the hint why the SSN is masked, which opens when the page is printed.
         assert len([one for one in opened if one.endswith(" open>")]) == 5
         assert [one for one in opened if not one.endswith(" open>")] == [
-            '<details class="customer-history-mask-details">'
+            '<details class="ch-mask-details">'
         ]
 
     def test_has_more_than_one_page(self, reader, customer, settings):

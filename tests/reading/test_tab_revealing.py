@@ -39,7 +39,7 @@ class TestRevealing:
         assert "999-88-7777" in answer.content.decode()
         assert actions(answer)[0] == "Confidential Values Revealed"
         assert answer.context["page"].entries[0].user.label == "ann"
-        link = f"?entry={masked_entry.id}#entry-{masked_entry.id}"
+        link = f"?entry={masked_entry.id}#ch-entry"
         assert f'<a href="{link}" title="{masked_entry.id}">' in answer.content.decode()
         assert "999-88-7777" not in reader.get(tab_url(customer)).content.decode()
 
@@ -50,7 +50,7 @@ class TestRevealing:
 
     def test_permission_is_required(self, reader, customer, masked_entry):
         page = reader.get(tab_url(customer)).content.decode()
-        assert "customer-history-reveal" not in page
+        assert "ch-reveal" not in page
         assert "Hidden. You need the permission “Can see the ssn of customer unmasked”." in page
         answer = reader.post(tab_url(customer), {"reveal": str(masked_entry.id)})
         assert answer.status_code == 403
@@ -77,7 +77,7 @@ class TestRevealing:
             Note.objects.create(customer=customer, text=text)
         link = reader.get(tab_url(customer)).context["history"].reveal_link
         answer = reader.post(link, {"reveal": str(masked_entry.id)})
-        assert f'id="entry-{masked_entry.id}"' in answer.content.decode()
+        assert '<tbody class="ch-entry ch-update ch-revealed">' in answer.content.decode()
         assert "999-88-7777" in answer.content.decode()
         assert (reveals(), revealed(answer)) == (1, [masked_entry.id])
 

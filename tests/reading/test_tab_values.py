@@ -36,7 +36,7 @@ class TestValues:
         note = Note.objects.create(customer=customer, text="word " * 400)
         Note.objects.filter(pk=note.pk).update(text="word " * 200 + "new " + "word " * 200)
         text = reader.get(tab_url(customer)).content.decode()
-        assert "customer-history-collapsible" in text
+        assert "ch-collapsible" in text
         assert text.count("<ins>new ") == 2  # In the excerpt, and in the whole.
 
     def test_json_shows_changed_members(self, reader, user, customer):
@@ -88,7 +88,7 @@ class TestValues:
             ("secret", "not stored", "Secret: only the fact that it changed is stored."),
             ("untracked", "not tracked yet", "The value before tracking started is not known."),
         ):
-            cell = re.search(rf'<(\w+) class="customer-history-{state}".*?</\1>', text)[0]
+            cell = re.search(rf'<(\w+) class="ch-{state}".*?</\1>', text)[0]
             assert words in strip_tags(cell)
             assert why in cell
 
@@ -102,7 +102,7 @@ class TestValues:
             "not tracked yet The values when tracking started. When they were set is not known."
             in shown(answer)
         )
-        assert "<dt><bdi>Name</bdi></dt>" in answer.content.decode()
+        assert "<dt>Name\n<dd><bdi>Old</bdi>" in answer.content.decode()
         assert "No older changes." in shown(answer)
 
     def test_record_created_under_tracking(self, reader, customer):

@@ -45,7 +45,7 @@ class TestPage:
         assert "Changes by bea" in shown(answer)
         for name in ("Other Ltd", "Acme"):
             assert name in shown(answer)
-        link = f'<a class="customer-history-subject" href="/records/crm.customer/{customer.pk}/">'
+        link = f'<a class="ch-subject" href="/records/crm.customer/{customer.pk}/">'
         assert link in answer.content.decode()
         for hidden in ("private", "by nobody"):
             assert hidden not in answer.content.decode()

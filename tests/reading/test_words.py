@@ -44,8 +44,8 @@ def rest(reader, customer, **query):
 class TestNamesOfKeys:
     def test_tab_menus_and_chips(self, reader, customer, ticket):
         answer = reader.get(tab_url(customer) + "?field=udf.code_word&field=udf.colour")
-        assert "Alarm code word of annHeron" in shown(answer)
-        assert "Udf: colourred" in shown(answer)
+        assert "Alarm code word of ann Heron" in shown(answer)
+        assert "Udf: colour red" in shown(answer)
         fields = answer.context["history"].filter_bar.menus[3].options
         assert [one.label for one in fields if one.value.startswith("crm.ticket:udf.")] == [
             "Alarm code word of ann", "Udf: colour", "Udf: fee",

@@ -94,6 +94,7 @@ class FieldAccess(ReaderLabels):
         self._forgotten = ForgottenFields(using)
         self._rules: dict[tuple[Any, ...], FieldRule] = {}
         self._rules_of_entries: dict[tuple[Any, ...], EntryRules] = {}
+        self._are_fields: dict[tuple[str, str], bool] = {}
         self._key_labels: dict[tuple[str, str], Mapping[str, Any]] = {}
         self._hidden_names = {}
         self._hides_label = {}
@@ -119,13 +120,21 @@ class FieldAccess(ReaderLabels):
             is_revealing=is_revealing,
         )
 
-    def prepare(self, entries: Iterable[Entry]) -> None:
-        """Load what backends for object permissions have to be asked about, at once."""
-        self._permissions.load(
+    def prepare(self, entries: Sequence[Entry], *, loaded: Sequence[models.Model] = ()) -> None:
+        """Load what backends for object permissions have to be asked about, at once.
+
+        `loaded` are records that need no statement.
+        """
+        about = (
             (one.entity_model, one.entity_id)
             for one in entries
             if self._confidential_rules(one.id).of_model(one.entity_model)
         )
+        self._permissions.load(about, entry=entries[0] if entries else None, loaded=loaded)
+
+    def prepared(self, model: str, key: str) -> models.Model | None:
+        """Return a record that `prepare` loaded, or None."""
+        return self._permissions.loaded(model, key)
 
     def rule(self, entry: Entry, name: str) -> FieldRule:
         """Return the rule for a field of an entry."""
@@ -150,7 +159,7 @@ class FieldAccess(ReaderLabels):
         `at` is the entry that has the value, None for a value of today; `key` is the key of the
         record, for permissions that readers have for single records.
         """
-        circumstances = self._circumstances(model, at, key)
+        circumstances = self._circumstances_of((name,), model, at, key)
         cached = (model, name, is_event, *circumstances)
         if cached not in self._rules:
             record = circumstances[-1]
@@ -158,7 +167,7 @@ class FieldAccess(ReaderLabels):
                 registry.find(model), model, name, is_event=is_event, at=at, record=record
             )
             # The period of a model is known once a forgotten field of it was looked up.
-            cached = (model, name, is_event, *self._circumstances(model, at, key))
+            cached = (model, name, is_event, *self._circumstances_of((name,), model, at, key))
             self._rules[cached] = rule
         return self._rules[cached]
 
@@ -169,11 +178,12 @@ class FieldAccess(ReaderLabels):
         """
         is_event = entry.kind == "event" and not entry.is_baseline
         model, names = entry.entity_model, tuple(entry.changes)
-        cached = (model, is_event, names, *self._circumstances(model, entry.id, entry.entity_id))
+        about = (names, model, entry.id, entry.entity_id)
+        cached = (model, is_event, names, *self._circumstances_of(*about))
         found = self._rules_of_entries.get(cached)
         if found is None:
             found = EntryRules(by_name={name: self.rule(entry, name) for name in names})
-            circumstances = self._circumstances(model, entry.id, entry.entity_id)
+            circumstances = self._circumstances_of(*about)
             self._rules_of_entries[(model, is_event, names, *circumstances)] = found
         return found
 
@@ -184,6 +194,27 @@ class FieldAccess(ReaderLabels):
         record = (model, key) if key is not None and self._permissions.are_asked else None
         epoch = self._epoch(at) if self._former_marks else 0
         return epoch, self._forgotten.period(model, at), record
+
+    def _circumstances_of(
+        self, names: Iterable[str], model: str, at: UUID | None, key: str | None
+    ) -> tuple[int, int, tuple[str, str] | None]:
+        """Return the same for some fields: without the record, unless one can be confidential.
+
+        Of a name that is not a field any more, an old registration may say that it was.
+        """
+        if key is not None and self._permissions.are_asked:
+            is_open = not self._confidential_rules(at).of_model(model)
+            if is_open and all(self._is_field(model, name) for name in names):
+                key = None
+        return self._circumstances(model, at, key)
+
+    def _is_field(self, model: str, name: str) -> bool:
+        if (model, name) not in self._are_fields:
+            registration = registry.find(model)
+            root, _, path = name.partition(".")
+            field = None if registration is None else field_of(registration.model, root)
+            self._are_fields[model, name] = _is_known(field, path)
+        return self._are_fields[model, name]
 
     def revealed(self, entry: Entry) -> list[str]:
         """Return the fields and JSON keys whose confidential values the reader sees in an entry."""
@@ -231,7 +262,7 @@ class FieldAccess(ReaderLabels):
                 return FieldRule(
                     label=capfirst(str(field.verbose_name)), field=field, is_secret=True
                 )
-            if not path or isinstance(field, models.JSONField):
+            if _is_known(field, path):
                 rule = FieldRule(
                     label=self._field_label(registration, field, path),
                     field=None if path else field,
@@ -345,6 +376,11 @@ class FieldAccess(ReaderLabels):
             former = self._former_marks[epoch:]
             self._rules_by_epoch[epoch] = ConfidentialRules(self._marks, former=former)
         return self._rules_by_epoch[epoch]
+
+
+def _is_known(field: Any, path: str) -> bool:
+    """Return whether a model has a field, and may have a key in it."""
+    return field is not None and (not path or isinstance(field, models.JSONField))
 
 
 def _value_type(field: Any, path: str) -> ValueType | None:

@@ -24,6 +24,9 @@ from django_customer_history.registration.registry import Registration, registry
 class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
     """A confidential field of a registered model."""
 
+    reader: ClassVar[Any] = None
+    """The user of the form, for whom the labels of JSON keys are made; None: none are."""
+
     model = forms.ChoiceField()
 
     class Meta:
@@ -39,7 +42,7 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["model"].label = capfirst(name)
         if "field" in self.fields:
             self.fields["field"].widget = _FieldInput(
-                attrs={**self.fields["field"].widget.attrs, "autocomplete": "off"}
+                self.reader, attrs={**self.fields["field"].widget.attrs, "autocomplete": "off"}
             )
 
     def clean(self) -> dict[str, Any] | None:
@@ -80,8 +83,13 @@ class ConfidentialFieldForm(forms.ModelForm):  # type: ignore[type-arg]
 class _FieldInput(forms.TextInput):
     """A text box with the fields of all registered models as suggestions.
 
-    A script leaves only those of the chosen model. A key of a JSON field can be typed.
+    Keys of JSON fields are suggested if the registration has labels for them; others can be typed.
+    A script leaves only the suggestions of the chosen model.
     """
+
+    def __init__(self, reader: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._reader = reader
 
     class Media:
         css: ClassVar[dict[str, tuple[str, ...]]] = {"all": ("customer_history/marks.css",)}
@@ -93,7 +101,7 @@ class _FieldInput(forms.TextInput):
         list_id = f"{(attrs or {}).get('id', name)}_list"
         text_box = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
         options = format_html_join(
-            "", '<option value="{}" data-model="{}">{}</option>', _field_options()
+            "", '<option value="{}" data-model="{}">{}</option>', _field_options(self._reader)
         )
         return format_html('{}<datalist id="{}">{}</datalist>', text_box, list_id, options)
 
@@ -157,18 +165,23 @@ def _choices(registrations: list[Registration]) -> Iterator[tuple[str, str]]:
         yield label, name if names[name] == 1 else f"{name} ({label})"
 
 
-def _field_options() -> list[tuple[str, str, str]]:
-    """Return the name, the model and the text of each field that can be marked."""
+def _field_options(reader: Any) -> list[tuple[str, str, str]]:
+    """Return the name, the model and the text of each field and key that can be marked."""
     options = [
-        (
-            field.name,
-            registration.model._meta.label_lower,
-            f"{_name_of(registration)}: {capfirst(str(field.verbose_name))}",
-        )
+        (name, registration.model._meta.label_lower, f"{_name_of(registration)}: {text}")
         for registration in registry
         for field in _fields(registration)
+        for name, text in _named(registration, field, reader)
     ]
     return sorted(options, key=lambda option: option[2])
+
+
+def _named(registration: Registration, field: Any, reader: Any) -> Iterator[tuple[str, str]]:
+    """Yield a field, and the keys in it that have labels, as they are typed and as shown."""
+    yield field.name, str(capfirst(str(field.verbose_name)))
+    labels_for = None if reader is None else registration.key_labels.get(field.name)
+    for path, label in ({} if labels_for is None else labels_for(reader)).items():
+        yield f"{field.name}.{path}", str(label)
 
 
 def _fields(registration: Registration) -> list[Any]:

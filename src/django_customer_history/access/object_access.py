@@ -47,25 +47,42 @@ class ObjectAccess:
         return [entry for entry in entries if not any(map(self._is_denied.get, _records(entry)))]
 
     def denied(
-        self, records: Iterable[_Record], *, reader: Reader, using: str
+        self,
+        records: Iterable[_Record],
+        *,
+        reader: Reader,
+        using: str,
+        deleted: Collection[_Record] = (),
     ) -> frozenset[_Record]:
-        """Return the records that the reader may not know of; they may be deleted."""
+        """Return the records that the reader may not know of; they may be deleted.
+
+        `deleted` are those that are known to be.
+        """
         wanted = set(records)
-        self._ask(wanted, reader=reader, using=using, entry=None)
+        self._ask(wanted, reader=reader, using=using, entry=None, deleted=deleted)
         return frozenset(record for record in wanted if self._is_denied[record])
 
     def _ask(
-        self, records: Collection[_Record], *, reader: Reader, using: str, entry: Entry | None
+        self,
+        records: Collection[_Record],
+        *,
+        reader: Reader,
+        using: str,
+        entry: Entry | None,
+        deleted: Collection[_Record] = (),
     ) -> None:
         unknown: dict[str, set[str]] = defaultdict(set)
+        perhaps_existing: dict[tuple[str, str], set[str]] = defaultdict(set)
         for label, key in records:
             if (label, key) not in self._is_denied:
                 unknown[label].add(key)
-        existing = records_of({(label, "pk"): keys for label, keys in unknown.items()}, entry=entry)
+                if (label, key) not in deleted:
+                    perhaps_existing[label, "pk"].add(key)
+        existing = records_of(perhaps_existing, entry=entry)
         for label, keys in unknown.items():
             found = {key_text(record): record for record in existing.get((label, "pk"), ())}
-            if deleted := keys - found.keys():
-                found |= deleted_records(label, deleted, using=using)
+            if gone := keys - found.keys():
+                found |= deleted_records(label, gone, using=using)
             for key in keys:
                 self._is_denied[label, key] = (
                     is_denied(reader, found[key])

@@ -1,7 +1,7 @@
 """Permissions for confidential fields, of whole models and of single records."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from django_customer_history.access.permissions import (
     object_answer,
 )
 from django_customer_history.access.records import records_of
+from django_customer_history.models import Entry
 from django_customer_history.registration.registry import label_of
 from django_customer_history.values.encoding import key_text
 
@@ -53,15 +54,30 @@ class ObjectPermissions:
         self._records.setdefault((label_of(type(record)), key), record)
         return key
 
-    def load(self, records: Iterable[_Record]) -> None:
-        """Load records, with one statement for each model, if backends are asked about them."""
+    def loaded(self, model: str, key: str) -> models.Model | None:
+        """Return a record that was loaded or kept; None: it was not, or it is deleted."""
+        return self._records.get((model, key))
+
+    def load(
+        self,
+        records: Iterable[_Record],
+        *,
+        entry: Entry | None = None,
+        loaded: Sequence[models.Model] = (),
+    ) -> None:
+        """Load records, with one statement for each model, if backends are asked about them.
+
+        `entry` is an entry that refers to them, and `loaded` are records that need no statement.
+        """
         if not self.are_asked:
             return
+        for one in loaded:
+            self.key_of(one)
         keys: dict[tuple[str, str], set[str]] = defaultdict(set)
         for model, key in records:
             if (model, key) not in self._records:
                 keys[model, "pk"].add(key)
-        found = records_of(keys, entry=None)
+        found = records_of(keys, entry=entry, loaded=loaded)
         for (model, attribute), wanted in keys.items():
             self._records |= dict.fromkeys((model, key) for key in wanted)
             for record in found.get((model, attribute), ()):

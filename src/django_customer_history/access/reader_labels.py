@@ -84,7 +84,9 @@ class ReaderLabels(ABC):
         If the action is the name of one value of a hidden field, the answer is the action that
         the entry would have if the registration did not name that value.
         """
-        if not (events := self._named_after_values(entry.entity_model)) or entry.kind == "event":
+        events = self._named_after_values(entry.entity_model)
+        is_named = any(event.action == entry.action for event in events)
+        if not is_named or entry.kind == "event":
             return entry.action
         hidden = [event for event in events if self._hides(entry, event.field)]
         registration = registry.find(entry.entity_model)

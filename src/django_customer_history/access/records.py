@@ -1,6 +1,6 @@
 """Records loaded by their keys, including those that a project's own managers hide."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,18 +23,22 @@ KeysByModel = Mapping[tuple[str, str], Iterable[str]]
 """Keys of records, by the label of the model and the attribute that holds the key."""
 
 
-def records_of(keys: KeysByModel, *, entry: Entry | None) -> dict[tuple[str, str], list[Any]]:
+def records_of(
+    keys: KeysByModel, *, entry: Entry | None, loaded: Sequence[models.Model] = ()
+) -> dict[tuple[str, str], list[Any]]:
     """Return the records with these keys, with one statement for each model.
 
     `entry` is an entry that refers to them: database routers get it as the hint `instance`, so
     that the records come from the database that belongs to the log. Unknown models, and keys
-    that are not valid for the model, are left out.
+    that are not valid for the model, are left out. Foreign keys to records that are `loaded`, such
+    as those of invoices to their customer, get these and need no join.
     """
     records = {}
+    known = {(label_of(type(one)), one.pk): one for one in loaded}
     for (label, attribute), values in keys.items():
         queryset = _queryset(label, attribute, values, entry)
         if queryset is not None:
-            records[label, attribute] = list(queryset)
+            records[label, attribute] = _with_related(queryset, known)
     return records
 
 
@@ -77,9 +81,55 @@ def _queryset(
         return None
     # The base manager: the project's default manager may hide archived records.
     manager = model._base_manager.db_manager(hints={"instance": entry} if entry else {})
+    # The order of the model would only be more SQL.
     records: models.QuerySet[models.Model] = manager.filter(**{f"{attribute}__in": valid})
-    related = _related_for_label(model)
-    return records.select_related(*related) if related else records
+    return records.order_by()
+
+
+def _with_related(
+    queryset: "models.QuerySet[models.Model]", known: Mapping[tuple[str, Any], models.Model]
+) -> list[models.Model]:
+    """Return the records of a queryset with the related ones that their labels may use."""
+    names = _related_for_label(queryset.model)
+    labels = {label for label, _ in known}
+    shared = [
+        field
+        for name in names
+        if (field := _foreign_key(queryset.model, name)) is not None
+        and label_of(field.related_model) in labels
+        and not any(other.startswith(f"{name}__") for other in names)
+    ]
+    joined = [name for name in names if name not in {field.name for field in shared}]
+    records = list(queryset.select_related(*joined) if joined else queryset)
+    for field in shared:
+        _link(records, field, known, using=queryset.db)
+    return records
+
+
+def _foreign_key(model: type[models.Model], name: str) -> Any:
+    """Return a field that refers to another record by its primary key; or None."""
+    field: Any = None if "__" in name else model._meta.get_field(name)
+    is_key = field is not None and field.many_to_one and field.concrete
+    return field if is_key and field.target_field.primary_key else None
+
+
+def _link(
+    records: Sequence[models.Model],
+    field: Any,
+    known: Mapping[tuple[str, Any], models.Model],
+    *,
+    using: str,
+) -> None:
+    """Give records the related ones that are known, and load the others with one statement."""
+    label = label_of(field.related_model)
+    values = {getattr(record, field.attname) for record in records}
+    missing = [one for one in values if one is not None and (label, one) not in known]
+    found = field.related_model._base_manager.using(using).in_bulk(missing) if missing else {}
+    for record in records:
+        value = getattr(record, field.attname)
+        related = known.get((label, value)) or found.get(value)
+        if related is not None:
+            field.set_cached_value(record, related)
 
 
 def _related_for_label(model: type[models.Model]) -> list[str]:

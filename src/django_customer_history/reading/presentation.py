@@ -49,7 +49,7 @@ def present(
     omitted: dict[object, int] = {}
     if not is_whole:
         entries, omitted = shortened_entries(entries)
-    access.prepare(entries)
+    access.prepare(entries, loaded=loaded)
     plans = FieldPlans(access)
     of_entries = [plans.of(entry) for entry in entries]
     presenter = _Presenter(

@@ -106,6 +106,7 @@ class RecordLabels:
         self._labels: dict[tuple[str, str, str, UUID], str | None] = {}
         self._names_and_urls: dict[tuple[str, str], tuple[str, str | None]] = {}
         self._denied: frozenset[tuple[str, str]] = frozenset()
+        self._deleted: set[tuple[str, str]] = set()
         self._records: dict[tuple[str, str, str], models.Model | None] = {
             (label_of(type(record)), "pk", key_text(record)): record for record in loaded
         }
@@ -230,15 +231,25 @@ class RecordLabels:
             is_needed = references[key] or key in self._subjects or _has_url(model)
             if not is_needed or key in self._records:
                 continue
-            if key in self._known.records:
-                self._records[key] = self._known.records[key]
-            else:
+            known = self._known.records.get(key)
+            if known is None and attribute == "pk":
+                known = self._access.prepared(model, value)
+            if known is None:
                 not_loaded[model, attribute].append(value)
-        loaded = records_of(not_loaded, entry=entries[0] if entries else None)
+            else:
+                self._records[key] = known
+        subjects = [one for one in self._records.values() if one is not None]
+        loaded = records_of(not_loaded, entry=entries[0] if entries else None, loaded=subjects)
         for (model, attribute), records in loaded.items():
             for record in records:
                 self._records[model, attribute, _logged_key(record, attribute)] = record
             self._records |= _other_spellings(model, attribute, not_loaded, records)
+        self._deleted = {
+            (model, value)
+            for (model, attribute), values in not_loaded.items()
+            for value in values
+            if attribute == "pk" and (model, "pk", value) not in self._records
+        }
         self._known.keep(self._records)
 
     def _remove_denied(self, references: "References") -> None:
@@ -256,7 +267,9 @@ class RecordLabels:
             and (model, attribute, value) not in self._records
             and registry.find(model) is not None
         ]
-        denied = ObjectAccess().denied(unloaded, reader=access.reader, using=access.using)
+        denied = ObjectAccess().denied(
+            unloaded, reader=access.reader, using=access.using, deleted=self._deleted
+        )
         self._denied = denied | {
             (model, value)
             for (model, attribute, value), record in self._records.items()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, tzinfo
+from functools import cache, partial
 from itertools import groupby
 from uuid import UUID
 
@@ -215,6 +216,9 @@ class DayBuilder:
         sizes = Counter(one.request_id for one in entries)
         ends = {one.request_id for one in entries[-1:] if self.has_older}
         ends |= {one.request_id for one in entries[:1] if first_continues_request}
+        describe = partial(
+            describe_moment, zone=self.zone, now=self.now, date_name=cache(name_of_date)
+        )
         for at, entry in enumerate(entries):
             if at:
                 request_above = entries[at - 1].request_id
@@ -222,11 +226,23 @@ class DayBuilder:
             request = entry.request_id
             has_others = sizes[request] > 1 or request in ends
             link = self.request_link(request) if request is not None and has_others else None
-            shown.append(self._entry(entry, continues_request=continues_request, request_link=link))
+            shown.append(
+                self._entry(
+                    entry,
+                    moment=describe(entry.timestamp),
+                    continues_request=continues_request,
+                    request_link=link,
+                )
+            )
         return shown
 
     def _entry(
-        self, entry: TimelineEntry, *, continues_request: bool, request_link: str | None
+        self,
+        entry: TimelineEntry,
+        *,
+        moment: Moment,
+        continues_request: bool,
+        request_link: str | None,
     ) -> TabEntry:
         has_whole_row = entry.kind in _COLLAPSED_KINDS or entry.is_baseline
         is_view = entry.kind == "view"
@@ -240,7 +256,7 @@ class DayBuilder:
             entry=entry,
             changes=self._changes(entry),
             action=action_label(entry.action),
-            moment=describe_moment(entry.timestamp, zone=self.zone, now=self.now),
+            moment=moment,
             user=user,
             link=self.link(entry.id),
             request_link=request_link,
@@ -283,15 +299,27 @@ class DayBuilder:
         return build_changes(entry, link=lambda field: link("field", f"{prefix}{field}"))
 
 
-def describe_moment(moment: datetime, *, zone: tzinfo, now: datetime) -> Moment:
-    """Return a time in the active language and the given time zone."""
+def describe_moment(
+    moment: datetime, *, zone: tzinfo, now: datetime, date_name: Callable[[date], str] | None = None
+) -> Moment:
+    """Return a time in the active language and the given time zone.
+
+    `date_name` returns the name of a day, if the caller has it for many times.
+    """
     local = moment.astimezone(zone)
+    clock = f"{local:%H:%M:%S}"
+    day = (date_name or name_of_date)(local.date())
     return Moment(
         iso=local.isoformat(timespec="seconds"),
         clock=formats.time_format(local, "TIME_FORMAT"),
         relative=_relative(moment, now) if _is_recent(local, now.astimezone(zone)) else "",
-        exact=f"{formats.date_format(local, 'DATE_FORMAT')}, {local:%H:%M:%S} {local:%Z}",
+        exact=f"{day}, {clock} {local.tzname()}",
     )
+
+
+def name_of_date(day: date) -> str:
+    """Return a date in the active language."""
+    return str(formats.date_format(day, "DATE_FORMAT"))
 
 
 def _is_recent(moment: datetime, now: datetime) -> bool:

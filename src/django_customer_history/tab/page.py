@@ -47,7 +47,7 @@ from django_customer_history.tab.filter_bar import (
 from django_customer_history.tab.query import TabQuery, entry_to_reveal
 from django_customer_history.tab.runs import fold_runs
 from django_customer_history.tab.undo_links import UndoLinks
-from django_customer_history.tab.urls import route_url, url_of_entry
+from django_customer_history.tab.urls import ENTRY_ID, route_url, url_of_entry
 from django_customer_history.tab.user_links import link_to_user
 from django_customer_history.tab.watch_links import WatchLinks, watch_links
 
@@ -309,7 +309,7 @@ class _TabBuilder:
         builder = DayBuilder(
             zone=self.zone,
             now=self.now,
-            link=lambda key: f"{here}{separator}entry={key}#entry-{key}",
+            link=lambda key: f"{here}{separator}entry={key}#{ENTRY_ID}",
             request_link=lambda key: f"{here}{separator}request_id={key}",
             undo_link=self.undo_links.of_entry,
             record_link=record_url,

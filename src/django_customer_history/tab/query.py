@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from django.http import Http404, QueryDict
@@ -101,17 +102,17 @@ class TabQuery:
         named in `keep`. Parameters of the page around the tab stay, unless
         `keep_other_parameters` is False.
         """
-        query = QueryDict(mutable=True)
+        kept: dict[str, Iterable[str]] = {}
         for name, values in self.parameters.items():
             if name in TAB_PARAMETERS:
                 is_kept = name in keep
             else:
                 is_kept = keep_filters if name in NAMES else keep_other_parameters
             if is_kept:
-                query.setlist(name, list(values))
-        for name, changed in (changes or {}).items():
-            query.setlist(name, list(changed))
-        return f"?{query.urlencode(safe=':')}"
+                kept[name] = values
+        kept |= changes or {}
+        pairs = [(name, value) for name, values in kept.items() for value in values]
+        return f"?{urlencode(pairs, safe=':', quote_via=quote)}"
 
 
 def entry_to_reveal(form: QueryDict) -> UUID:

@@ -80,5 +80,5 @@ def _folded(run: Sequence[TabEntry]) -> TabEntry:
     newest, oldest = run[0], run[-1]
     first, last = oldest.entry.changes[0], newest.entry.changes[0]
     whole = replace(last, old=first.old, old_display=first.old_display)
-    change = replace(build_change(whole), link=newest.changes[0].link)
+    change = build_change(whole, link=newest.changes[0].link)
     return replace(newest, changes=(change,), run=tuple(run), undo_link=None)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_protect
 from django.views.generic import TemplateView
 
+from django_customer_history.access.permission_names import names_of_permissions
 from django_customer_history.access.permissions import Reader
 from django_customer_history.exceptions import (
     NotFoundError,
@@ -77,6 +78,7 @@ class UndoPage:
     has_changed: bool = False
     """Whether the records changed between the preview and the attempt to undo."""
     missing_permissions: tuple[str, ...] = ()
+    """What people call the permissions that the reader also needs."""
     is_too_large: bool = False
 
     @property
@@ -141,7 +143,9 @@ class UndoView(PrivatePage, TemplateView):
             return build(undo)
         except UndoDeniedError as error:
             return UndoPage(
-                kind=self._kind, missing_permissions=error.permissions, back_url=_back_url(undo)
+                kind=self._kind,
+                missing_permissions=names_of_permissions(error.permissions),
+                back_url=_back_url(undo),
             )
 
     def _preview(self, undo: ReaderUndo) -> UndoPage:

@@ -13,6 +13,9 @@ from django_customer_history.registration.registry import label_of, registry
 from django_customer_history.values.encoding import key_text
 from django_customer_history.values.python_values import python_key
 
+ENTRY_ID = "ch-entry"
+"""The id of the element of the entry with which a page begins: the end of a permalink."""
+
 _ANY_ENTRY = UUID(int=0)
 
 
@@ -48,7 +51,7 @@ def entry_url(entry: TimelineEntry) -> str | None:
     url = route_url(entry.subject.model, key) if subject is None else history_url(subject)
     if url is None:
         return None
-    return with_query(url, f"entry={entry.id}#entry-{entry.id}")
+    return with_query(url, f"entry={entry.id}#{ENTRY_ID}")
 
 
 def with_query(url: str, query: str) -> str:

@@ -85,14 +85,13 @@ def build_changes(
     entry: TimelineEntry, *, link: Callable[[str], str] | None = None
 ) -> tuple[TabChange, ...]:
     """Return the changes of an entry, in their order. `link` returns the link of a field."""
-    changes = (
-        replace(
-            build_change(change),
-            link="" if link is None else link(change.field),
-            is_deletion=entry.kind == "delete",
+    is_deletion = entry.kind == "delete"
+    changes = [
+        build_change(
+            change, link="" if link is None else link(change.field), is_deletion=is_deletion
         )
         for change in entry.changes
-    )
+    ]
     if not entry.is_baseline:
         return tuple(changes)
     return tuple(replace(change, old=Cell(state="untracked")) for change in changes)
@@ -112,22 +111,18 @@ def value_preview(entry: TimelineEntry) -> str:
     return " · ".join(islice(values(), _PREVIEW_FIELDS))
 
 
-def build_change(change: TimelineChange) -> TabChange:
-    """Return one change with its values compared."""
+def build_change(change: TimelineChange, *, link: str = "", is_deletion: bool = False) -> TabChange:
+    """Return one change with its values compared. `link` is the one that filters by the field."""
     old, new = change.old_display, change.new_display
     if _is_structured(change, old, new):
         old_members, new_members = json_diff(_parsed(old), _parsed(new))
-        return TabChange(
-            change=change,
-            old=_cell(change, old, members=old_members),
-            new=_cell(change, new, members=new_members),
-        )
-    old_segments, new_segments = _compared(change, old, new)
-    return TabChange(
-        change=change,
-        old=_cell(change, old, segments=old_segments),
-        new=_cell(change, new, segments=new_segments),
-    )
+        old_cell = _cell(change, old, members=old_members)
+        new_cell = _cell(change, new, members=new_members)
+    else:
+        old_segments, new_segments = _compared(change, old, new)
+        old_cell = _cell(change, old, segments=old_segments)
+        new_cell = _cell(change, new, segments=new_segments)
+    return TabChange(change=change, old=old_cell, new=new_cell, link=link, is_deletion=is_deletion)
 
 
 def _compared(

@@ -1,5 +1,6 @@
 """Tags for a project's own pages: the History tab, links to it, and to what a user changed."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -8,9 +9,10 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 from django.template.context import Context
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import pgettext
 
 from django_customer_history.access.permissions import (
     Reader,
@@ -21,15 +23,20 @@ from django_customer_history.exceptions import NotFoundError
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
-from django_customer_history.tab.days import Moment
+from django_customer_history.tab.days import Moment, TabEntry
+from django_customer_history.tab.filter_bar import Option
+from django_customer_history.tab.own_templates import rows_of, value_writer
 from django_customer_history.tab.page import (
     Tab,
     build_tab,
     error_tab,
 )
 from django_customer_history.tab.urls import history_url, user_history_url, with_query
+from django_customer_history.tab.values import Cell, TabChange
 
 register = template.Library()
+
+_CHECKED = SafeString(" checked")
 
 _FIRST = "customer_history.field_history"
 """Marks a page that has the stylesheet and the script of the tag already."""
@@ -150,6 +157,42 @@ def user_history_link(
     }
 
 
+@register.simple_tag(takes_context=True)
+def entry_rows(context: Context, entries: Sequence[TabEntry]) -> SafeString:
+    """Show the rows of entries, in the templates of the tab.
+
+    A project's own `customer_history/entry.html` and `customer_history/value.html` are used.
+    """
+    return rows_of(context, entries)
+
+
+@register.simple_tag
+def menu_options(options: Sequence[Option]) -> SafeString:
+    """Show the options of a menu of the filter bar, with a box to tick each."""
+    older = pgettext("value of older changes", "older")
+    mark = format_html(' <span class="ch-older">{}</span>', older)
+    return format_html_join(
+        "\n",
+        '<label><input type="checkbox" name="{}" value="{}"{}> <bdi>{}</bdi>{}</label>',
+        (
+            (
+                one.name,
+                one.value,
+                _CHECKED if one.is_chosen else "",
+                one.label,
+                mark if one.is_older else "",
+            )
+            for one in options
+        ),
+    )
+
+
+@register.simple_tag(takes_context=True)
+def changed_value(context: Context, change: TabChange, cell: Cell) -> SafeString:
+    """Show the old or the new value of a change, on the page that undoes."""
+    return value_writer(context).write(change, cell)
+
+
 @register.filter
 def isolated(text: object) -> SafeString:
     """Return a name in a `bdi` element, so that its text direction does not affect the sentence."""
@@ -160,7 +203,7 @@ def isolated(text: object) -> SafeString:
 def as_time(moment: Moment) -> SafeString:
     """Return the time when the page was made. The script updates it when the page is printed."""
     return format_html(
-        '<time class="customer-history-print-time" datetime="{}">{}</time>',
+        '<time class="ch-print-time" datetime="{}">{}</time>',
         moment.iso,
         moment.exact,
     )

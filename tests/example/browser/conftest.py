@@ -151,23 +151,23 @@ def violations(page, context=None):
 
 
 def entries(page):
-    return page.locator(".customer-history-entry")
+    return page.locator(".ch-entry")
 
 
 def chips(page):
     """Return the visible texts of the chips."""
     return [
         one.evaluate(
-            "(chip) => [...chip.querySelectorAll('.customer-history-chip-title, strong')]"
+            "(chip) => [...chip.querySelectorAll('.ch-chip-title, strong')]"
             ".map((part) => part.textContent.trim()).join(' ')"
         )
-        for one in page.locator(".customer-history-chip").all()
+        for one in page.locator(".ch-chip").all()
     ]
 
 
 def menu_button(page, title):
     """Return the button of a filter's menu. The preview of an entry can have the same word."""
-    return page.locator("summary.customer-history-button", has_text=title)
+    return page.locator("summary.ch-button", has_text=title)
 
 
 def is_focused(locator):

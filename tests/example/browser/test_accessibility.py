@@ -13,18 +13,18 @@ from playwright.sync_api import expect
 from tests.example.browser.conftest import PHONE, WIDE, entries, menu_button, violations
 
 OPEN_ALL = """
-    for (const one of document.querySelectorAll(".customer-history-entry details")) one.open = true
+    for (const one of document.querySelectorAll(".ch-entry details")) one.open = true
 """
 CRAMPED = """
     const style = "padding:0;font-size:8px;line-height:8px;min-height:0;border:0";
     for (const textContent of ["a", "b"]) {
         const button = Object.assign(document.createElement("button"), { textContent });
         button.style.cssText = style;
-        document.querySelector(".customer-history-toolbar").append(button);
+        document.querySelector(".ch-toolbar").append(button);
     }
 """
 OURS = {"include": [[".customer-history"]]}
-OURS_WITH_DATES = {"include": [[".customer-history"], [".customer-history-calendar"]]}
+OURS_WITH_DATES = {"include": [[".customer-history"], [".ch-calendar"]]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ STATES = {
     "CSV": State(
         path="{tab}?field=ssn", shows="Download these changes", user="auditor", act=menu("CSV")
     ),
-    "linked entry": State(path="{tab}?entry={entry}#entry-{entry}", shows="Show newest changes"),
+    "linked entry": State(path="{tab}?entry={entry}#ch-entry", shows="Show newest changes"),
     "for paper": State(path="{tab}?field=ssn&print=yes", shows="Printed by manager"),
     "record as of": State(path="/history/record/{entry}/", shows="Before and after"),
     "page of its own": State(
@@ -111,13 +111,13 @@ STATES = {
 @pytest.fixture(scope="package")
 def url_parts(first_page, manager, untouched):
     link = next(
-        one for one in manager.open(f"{first_page}?field=ssn&kind=update").urls if "#entry-" in one
+        one for one in manager.open(f"{first_page}?field=ssn&kind=update").urls if "?entry=" in one
     )
     return {
         "tab": first_page,
         "key": first_page.split("/")[-2],
         "untouched": untouched,
-        "entry": link.partition("#entry-")[2],
+        "entry": link.partition("?entry=")[2].removesuffix("#ch-entry"),
     }
 
 

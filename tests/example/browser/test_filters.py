@@ -25,9 +25,7 @@ class TestFilters:
         choose(page, "User", "clerk")
         assert page.url.endswith(f"{first_page}?user=clerk") or "user=" in page.url
         assert chips(page) == ["User clerk"]
-        assert {
-            one.strip() for one in page.locator(".customer-history-user").all_inner_texts()
-        } == {"clerk"}
+        assert {one.strip() for one in page.locator(".ch-user").all_inner_texts()} == {"clerk"}
         assert page.complaints == []
 
     def test_one_chip_can_be_removed(self, visit, first_page):
@@ -35,14 +33,14 @@ class TestFilters:
         assert chips(page) == ["Kind Update", "Field Phone", "Source Web"]
         page.get_by_role("link", name="Remove filter Field").click()
         page.wait_for_url("**?*")
-        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        expect(page.locator(".ch-chip")).to_have_count(2)
         assert chips(page) == ["Kind Update", "Source Web"]
         assert "field" not in page.url
 
     def test_clear_all_removes_all_filters(self, visit, first_page):
         page = visit(f"{first_page}?source=web&field=phone")
         page.get_by_role("link", name="Clear all", exact=True).click()
-        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        expect(page.locator(".ch-chip")).to_have_count(0)
         assert page.url.rstrip("?").endswith(first_page)
         expect(entries(page)).to_have_count(50)
 
@@ -51,7 +49,7 @@ class TestFilters:
         open_filters(page)
         menu_button(page, "Date").click()
         page.get_by_role("link", name="Last 7 days").click()
-        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        expect(page.locator(".ch-chip")).to_have_count(2)
         assert [chip.split()[0] for chip in chips(page)] == ["From", "To"]
 
     def test_no_matches_has_a_clear_link(self, visit, first_page):
@@ -69,11 +67,11 @@ class TestFilters:
         page = visit(java_script_enabled=False)
         open_filters(page)
         page.locator("input[name=q]").fill("0148")
-        page.locator(".customer-history-apply").click()
+        page.locator(".ch-apply").click()
         assert chips(page) == ["Search 0148"]
         expect(entries(page)).not_to_have_count(0)
         page.get_by_role("link", name="Remove filter Search").click()
-        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        expect(page.locator(".ch-chip")).to_have_count(0)
         assert page.complaints == []
 
 
@@ -98,10 +96,8 @@ class TestMenus:
         open_filters(page)
         choose(page, "Action", "Any delete")
         assert chips(page) == ["Kind Delete"]
-        expect(page.locator(".customer-history-entry.customer-history-delete")).not_to_have_count(0)
-        expect(page.locator(".customer-history-entry:not(.customer-history-delete)")).to_have_count(
-            0
-        )
+        expect(page.locator(".ch-entry.ch-delete")).not_to_have_count(0)
+        expect(page.locator(".ch-entry:not(.ch-delete)")).to_have_count(0)
 
     def test_a_preset_keeps_ticks(self, visit, first_page):
         page = visit(f"{first_page}?filter=open")
@@ -109,7 +105,7 @@ class TestMenus:
         page.get_by_label("Any edit").check()
         menu_button(page, "Date").click()
         page.get_by_role("link", name="Last 12 months").click()
-        expect(page.locator(".customer-history-chip")).to_have_count(3)
+        expect(page.locator(".ch-chip")).to_have_count(3)
         assert chips(page)[2] == "Kind Update"
 
     def test_escape_closes_a_menu(self, visit, first_page):
@@ -140,11 +136,11 @@ class TestMenus:
         tab_to(page, api)
         page.keyboard.press("Space")
         page.keyboard.press("Enter")
-        expect(page.locator(".customer-history-chip")).to_have_count(1)
+        expect(page.locator(".ch-chip")).to_have_count(1)
         assert chips(page) == ["Source API"]
-        tab_to(page, page.locator(".customer-history-chip"))
+        tab_to(page, page.locator(".ch-chip"))
         page.keyboard.press("Enter")
-        expect(page.locator(".customer-history-chip")).to_have_count(0)
+        expect(page.locator(".ch-chip")).to_have_count(0)
         assert page.complaints == []
 
 

@@ -39,7 +39,7 @@ class TestTranslations:
         page, words = visit(viewport=size, locale=language), WORDS[language]
         expect(page.locator(f"html[lang={language[:2]}]")).to_be_attached()
         # Not by name alone: a row can have a field of that name, as a logged export has.
-        page.locator(".customer-history-open-filters", has_text=words["filter"]).click()
+        page.locator(".ch-open-filters", has_text=words["filter"]).click()
         menu_button(page, words["date"]).click()
         expect(page.get_by_role("link", name=words["preset"])).to_be_in_viewport()
         assert overflow(page) <= 0
@@ -49,7 +49,7 @@ class TestTranslations:
     @pytest.mark.parametrize("language", WORDS)
     def test_script_texts_are_translated(self, visit, language):
         page, words = visit(locale=language), WORDS[language]
-        status = page.locator(".customer-history-status")
+        status = page.locator(".ch-status")
         page.get_by_role("link", name=words["older"]).click()
         expect(status).to_have_text(words["loaded"])
         assert status.bounding_box()["height"] > 20  # Everybody sees it.

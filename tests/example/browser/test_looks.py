@@ -20,9 +20,9 @@ PRINTING = """
         dispatchEvent(new Event("beforeprint"));
         const tab = document.querySelector(".customer-history");
         window.printed = {
-            entries: tab.querySelectorAll(".customer-history-entry").length,
+            entries: tab.querySelectorAll(".ch-entry").length,
             closed: tab.querySelectorAll("table details:not([open])").length,
-            paper: tab.querySelector(".customer-history-print-header").textContent,
+            paper: tab.querySelector(".ch-print-header").textContent,
         };
         dispatchEvent(new Event("afterprint"));
         document.body.classList.add("is-printed");
@@ -33,7 +33,7 @@ PRINTING = """
 class TestPrint:
     def test_prints_all_values_open(self, visit, first_page):
         page = visit(f"{first_page}?kind=create")
-        values = page.locator(".customer-history-values dl")
+        values = page.locator(".ch-values dl")
         expect(values.first).to_be_hidden()
         page.emulate_media(media="print")
         assert values.count() > 3
@@ -41,21 +41,21 @@ class TestPrint:
             "(all) => all.map((one) => one.getBoundingClientRect().height)"
         )
         assert min(heights) > 0
-        expect(page.locator(".customer-history-print-header")).to_contain_text("Printed by manager")
-        expect(page.locator(".customer-history-print-header")).to_contain_text("America/New_York")
-        for hidden in (".customer-history-toolbar", ".customer-history-pages", "header.site"):
+        expect(page.locator(".ch-print-header")).to_contain_text("Printed by manager")
+        expect(page.locator(".ch-print-header")).to_contain_text("America/New_York")
+        for hidden in (".ch-toolbar", ".ch-pages", "header.site"):
             assert not any(one.is_visible() for one in page.locator(hidden).all())
 
     def test_prints_the_whole_history(self, visit):
         page = visit()
         page.evaluate(PRINTING)
-        part = page.locator(".customer-history-partial")
+        part = page.locator(".ch-partial")
         expect(part).to_have_count(1)
         link = page.get_by_role("link", name="Print")
         link.click()
         expect(page.locator("body")).to_have_class(re.compile("is-printed"))
         expect(link).to_be_focused()
-        expect(page.locator(".customer-history-entry")).to_have_count(50)
+        expect(page.locator(".ch-entry")).to_have_count(50)
         printed = page.evaluate("window.printed")
         assert printed["entries"] > 50
         assert printed["closed"] == 0
@@ -63,22 +63,22 @@ class TestPrint:
         assert "Not all changes are shown." not in printed["paper"]
         expect(part).to_have_count(1)
         page.get_by_role("link", name="Load older").click()
-        expect(page.locator(".customer-history-entry")).to_have_count(printed["entries"])
+        expect(page.locator(".ch-entry")).to_have_count(printed["entries"])
         expect(part).to_have_count(0)
         assert page.complaints == []
 
     def test_addresses_are_not_broken(self, visit):
         page = visit(viewport={"width": 1031, "height": 728})  # A4 across, without its margins.
         page.emulate_media(media="print")
-        lines = page.locator(".customer-history-ip-address bdi").evaluate_all(
+        lines = page.locator(".ch-ip bdi").evaluate_all(
             "(all) => all.map((one) => one.getClientRects().length)"
         )
         assert set(lines) == {1}
 
     def test_print_view_without_a_script(self, visit, first_page):
         page = visit(f"{first_page}?kind=create&print=yes", java_script_enabled=False)
-        expect(page.locator(".customer-history-values dl").first).to_be_visible()
-        expect(page.locator(".customer-history-values > details:not([open])")).to_have_count(0)
+        expect(page.locator(".ch-values dl").first).to_be_visible()
+        expect(page.locator(".ch-values > details:not([open])")).to_have_count(0)
 
 
 class TestMotion:
@@ -87,12 +87,12 @@ class TestMotion:
     )
     def test_reduced_motion_is_respected(self, visit, preference, animation):
         page = visit(reduced_motion=preference)
-        entries(page).nth(2).locator(".customer-history-time a").click()
-        linked = page.locator(".customer-history-arrived")
+        entries(page).nth(2).locator(".ch-time a").click()
+        linked = page.locator(".ch-arrived")
         expect(linked).to_have_count(1)
         name = style(linked, "animationName")
         assert name == (animation or "customer-history-arrive")
-        durations = page.locator(".customer-history .customer-history-button").evaluate_all(
+        durations = page.locator(".customer-history .ch-button").evaluate_all(
             "(all) => [...new Set(all.map((one) => getComputedStyle(one).transitionDuration))]"
         )
         assert durations == ["0s"] if preference == "reduce" else durations != ["0s"]
@@ -140,15 +140,15 @@ class TestLayout:
     def test_address_below_the_source(self, visit):
         page = visit(viewport=TABLET)
         row = entries(page).first
-        source = row.locator(".customer-history-source").bounding_box()
-        address = row.locator(".customer-history-ip-address").bounding_box()
+        source = row.locator(".ch-source").bounding_box()
+        address = row.locator(".ch-ip").bounding_box()
         assert address["x"] == source["x"]
         assert address["y"] == source["y"] + source["height"]
 
     @pytest.mark.parametrize("size", SIZES)
     def test_day_and_header_stay_in_view(self, visit, size):
         page = visit(viewport=SIZES[size])
-        days = page.locator(".customer-history-day th")
+        days = page.locator(".ch-day th")
         # The page is scrolled into the changes of the second day.
         second = days.nth(1).bounding_box()["y"]
         page.evaluate("(top) => scrollTo(0, top)", second + 20)
@@ -165,10 +165,10 @@ class TestLayout:
     @pytest.mark.parametrize("size", SIZES)
     def test_linked_change_is_not_covered(self, visit, size):
         page = visit(viewport=SIZES[size])
-        row = entries(page).nth(6)
-        page.goto(f"{page.url}#{row.get_attribute('id')}")
+        entries(page).nth(6).locator(".ch-time a").click()
+        row = page.locator("#ch-entry")
         expect(row).to_be_focused()
-        covers = page.locator(".customer-history-day th").evaluate_all(
+        covers = page.locator(".ch-day th").evaluate_all(
             """(all) => all.map((one) => one.getBoundingClientRect())
                 .filter((one) => one.top < 60).map((one) => one.bottom)"""
         )
@@ -194,7 +194,7 @@ class TestLayout:
         expect(page.locator("html[dir=rtl][lang=ar]")).to_be_attached()
         assert overflow(page) <= 0
         assert style(page.locator(".customer-history caption"), "direction") == "rtl"
-        box = page.locator(".customer-history-action").first.bounding_box()
+        box = page.locator(".ch-action").first.bounding_box()
         assert box["x"] + box["width"] / 2 > page.viewport_size["width"] / 2
         assert page.complaints == []
 

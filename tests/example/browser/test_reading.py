@@ -11,15 +11,13 @@ from tests.example.browser.conftest import chips, entries, is_focused, log_in
 class TestPaging:
     def test_load_older_adds_rows(self, visit):
         page = visit()
-        before = [one.get_attribute("id") for one in entries(page).all()]
+        before = permalinks(page)
         page.get_by_role("link", name="Load older").click()
         expect(entries(page)).not_to_have_count(50)
-        assert [one.get_attribute("id") for one in entries(page).all()][:50] == before
+        assert permalinks(page)[:50] == before
         assert is_focused(entries(page).nth(50))
         expect(page.get_by_role("status").filter(has_text="Older changes loaded.")).to_have_count(1)
-        days = page.locator(".customer-history-day").evaluate_all(
-            "(all) => all.map((one) => one.dataset.day)"
-        )
+        days = page.locator(".ch-day time").evaluate_all("(all) => all.map((one) => one.dateTime)")
         assert sorted(set(days), reverse=True) == days
         assert page.complaints == []
 
@@ -34,20 +32,25 @@ class TestPaging:
 
     def test_pages_without_a_script(self, visit):
         page = visit(java_script_enabled=False)
-        first = entries(page).first.get_attribute("id")
+        first = permalinks(page)[0]
         page.get_by_role("link", name="Load older").click()
-        expect(page.locator(f"[id='{first}']")).to_have_count(0)
+        expect(page.locator(f"[href='{first}']")).to_have_count(0)
         expect(page.get_by_text("No older changes.")).to_be_visible()
         page.get_by_role("link", name="Show newest changes").click()
-        expect(page.locator(f"[id='{first}']")).to_have_count(1)
+        expect(page.locator(f"[href='{first}']")).to_have_count(1)
         assert page.complaints == []
 
 
+def permalinks(page):
+    links = page.locator(".ch-entry > tr:first-child > .ch-time a")
+    return links.evaluate_all("(all) => all.map((one) => one.getAttribute('href'))")
+
+
 def deep_link(page):
-    """Return the link to an entry that is not on the first page, and its id."""
+    """Return the link to an entry that is not on the first page, and its id there."""
     page.get_by_role("link", name="Load older").click()
     expect(entries(page)).not_to_have_count(50)
-    link = entries(page).nth(60).locator(".customer-history-time a").get_attribute("href")
+    link = entries(page).nth(60).locator(".ch-time a").get_attribute("href")
     return link, link.partition("#")[2]
 
 
@@ -73,7 +76,7 @@ class TestEntry:
         entry = page.locator(f"[id='{name}']")
         expect(entry).to_be_in_viewport()
         assert is_focused(entry)
-        expect(entry).to_have_class(re.compile("customer-history-target"))
+        expect(entry).to_have_class(re.compile("ch-target"))
         assert page.complaints == []
 
     def test_link_works_without_a_script(self, visit, first_page):
@@ -84,7 +87,7 @@ class TestEntry:
 
     def test_exact_time_shows_on_focus(self, visit):
         page = visit()
-        time = entries(page).first.locator(".customer-history-time a")
+        time = entries(page).first.locator(".ch-time a")
         tip = "(link) => getComputedStyle(link, '::after').content"
         assert time.evaluate(tip) == "none"
         time.focus()
@@ -92,11 +95,11 @@ class TestEntry:
 
     def test_filters_by_click(self, visit):
         page = visit()
-        entries(page).first.locator(".customer-history-user a").click()
-        expect(page.locator(".customer-history-chip")).to_have_count(1)
+        entries(page).first.locator(".ch-user a").click()
+        expect(page.locator(".ch-chip")).to_have_count(1)
         assert chips(page) == ["User manager"]
-        page.locator(".customer-history-entry th a", has_text="Phone").first.click()
-        expect(page.locator(".customer-history-chip")).to_have_count(2)
+        page.locator(".ch-entry th a", has_text="Phone").first.click()
+        expect(page.locator(".ch-chip")).to_have_count(2)
         assert chips(page) == ["User manager", "Field Phone"]
         assert page.complaints == []
 
@@ -140,10 +143,10 @@ class TestContentPolicy:
 class TestRevealing:
     def test_mask_names_its_permission(self, visit, first_page):
         page = visit(f"{first_page}?field=ssn&kind=update", user="clerk")
-        masked = page.locator("summary.customer-history-masked").first
+        masked = page.locator("summary.ch-masked").first
         expect(masked).to_be_visible()
         masked.click()
-        hint = page.locator(".customer-history-mask-hint").first
+        hint = page.locator(".ch-mask-hint").first
         expect(hint).to_be_visible()
         expect(hint).to_contain_text("“Can see the SSN of customer unmasked”")
 
@@ -153,7 +156,7 @@ class TestRevealing:
         page = visit(url, site=revealing_site, java_script_enabled=has_script)
         row = entries(page).first
         expect(row).to_contain_text("***-**-4471")
-        reveals = page.locator("#customer-history-reveal")
+        reveals = page.locator("#ch-reveal")
         assert reveals.get_attribute("action").startswith(f"{first_page}?")
         page.get_by_role("button", name=re.compile("^Reveal SSN")).first.click()
         expect(entries(page).filter(has_text="900-12-4471")).to_have_count(1)

@@ -19,8 +19,8 @@ def preview(visit, first_page):
         page.goto(first_page)
         newest = entries(page).first
         # Edits of other tests within minutes are one line with this one.
-        if newest.locator(".customer-history-run").count():
-            newest.locator(".customer-history-run summary").click()
+        if newest.locator(".ch-run").count():
+            newest.locator(".ch-run summary").click()
         newest.get_by_role("link", name="Undo this change").first.click()
         expect(page.get_by_role("heading", level=1)).to_have_text("Undo this change")
         return page

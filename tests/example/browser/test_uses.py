@@ -27,7 +27,7 @@ def clicks(visit, first_page):
 
 
 def icon(page, label):
-    return page.locator(f".customer-history-field-link[title='History of {label}']").first
+    return page.locator(f".ch-field-link[title='History of {label}']").first
 
 
 class TestDispute:
@@ -37,12 +37,12 @@ class TestDispute:
         click(icon(page, "Monthly rate"))
         dialog = page.get_by_role("dialog", name="History of Monthly rate")
         expect(dialog.get_by_role("img")).to_have_attribute("aria-label", re.compile("Lowest"))
-        newest = dialog.locator(".customer-history-entry").first
-        expect(newest.locator(".customer-history-user")).to_have_text(re.compile("[a-z]+"))
+        newest = dialog.locator(".ch-entry").first
+        expect(newest.locator(".ch-user")).to_have_text(re.compile("[a-z]+"))
         assert newest.locator("time").get_attribute("datetime")
         assert page.url == url
         assert page.clicks <= 3
-        assert violations(page, ".customer-history-dialog") == []
+        assert violations(page, ".ch-dialog") == []
         page.keyboard.press("Escape")
         expect(icon(page, "Monthly rate")).to_be_focused()
         assert page.complaints == []
@@ -51,7 +51,7 @@ class TestDispute:
         page, click = clicks(java_script_enabled=False)
         click(icon(page, "Monthly rate"))
         assert chips(page) == ["Field Monthly rate"]
-        expect(page.locator(".customer-history-chart")).to_be_visible()
+        expect(page.locator(".ch-chart")).to_be_visible()
         assert page.clicks <= 3
 
 
@@ -60,8 +60,8 @@ class TestDebugging:
         page, click = clicks()
         click(icon(page, "Phone"))
         dialog = page.get_by_role("dialog", name="History of Phone")
-        first = dialog.locator(".customer-history-entry").last
-        expect(first).to_have_class(re.compile("customer-history-create"))
+        first = dialog.locator(".ch-entry").last
+        expect(first).to_have_class(re.compile("ch-create"))
         click(first.locator("summary").first)
         expect(first.locator("dd").first).to_be_visible()
         assert page.clicks <= 3
@@ -71,7 +71,7 @@ class TestPersonnelReview:
     def test_what_one_person_changed(self, clicks):
         page, click = clicks()
         click(page.get_by_role("link", name="History", exact=True))
-        click(page.locator(".customer-history-user a", has_text="clerk").first)
+        click(page.locator(".ch-user a", has_text="clerk").first)
         click(page.get_by_role("link", name="All changes by this user"))
         expect(page.get_by_role("heading", name="Changes by clerk")).to_be_visible()
         assert page.clicks <= 3
@@ -86,9 +86,9 @@ def users_and_subjects(page):
     """Return what a page and the older ones have: other tests let a user work on one customer."""
     users, subjects = set(), set()
     while True:
-        users |= {one.strip() for one in page.locator(".customer-history-user").all_inner_texts()}
-        subjects |= set(page.locator(".customer-history-subject").all_inner_texts())
-        older = page.locator(".customer-history-load-older")
+        users |= {one.strip() for one in page.locator(".ch-user").all_inner_texts()}
+        subjects |= set(page.locator(".ch-subject").all_inner_texts())
+        older = page.locator(".ch-load-older")
         if not older.count():
             return users, subjects
         page.goto(urljoin(page.url, older.get_attribute("href")))
@@ -101,7 +101,7 @@ class TestComplianceAudit:
         click(page.get_by_role("rowheader", name="Rights").get_by_role("link").first)
         click(menu_button(page, "Date"))
         click(page.get_by_role("link", name="Last 12 months"))
-        expect(page.locator(".customer-history-chip")).to_have_count(3)  # From, to, field.
+        expect(page.locator(".ch-chip")).to_have_count(3)  # From, to, field.
         assert page.clicks <= 4
         assert "Field Rights" in chips(page)
         assert [rights_of(entry) for entry in entries(page).all()] == [
@@ -116,7 +116,7 @@ class TestComplianceAudit:
 def rights_of(entry):
     """Return the user, the action, and the old and the new value of an entry."""
     names = ("user", "action", "old", "new")
-    texts = [entry.locator(f".customer-history-{name}").first.text_content() for name in names]
+    texts = [entry.locator(f".ch-{name}").first.text_content() for name in names]
     return tuple(
         " ".join(text.split()).removeprefix("was ").removeprefix("is now ") for text in texts
     )

@@ -10,16 +10,33 @@
 
   /* Everybody sees the text of this element for a while, and screen readers read it. */
   const announce = (tab, text) => {
-    const status = tab.querySelector(".customer-history-status");
+    const status = tab.querySelector(".ch-status");
     status.textContent = text;
     setTimeout(() => {
       if (status.textContent === text) status.textContent = "";
     }, 10_000);
   };
 
+  /* Narrow pages show the table as cards. Some browsers then forget that these are rows and cells:
+     with the roles, screen readers know. */
+  const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  const setRoles = (tab) => {
+    tab.querySelectorAll("table, thead, tbody, tr, th, td").forEach((one) => {
+      one.setAttribute("role", ROLES[one.tagName] ?? (one.scope.startsWith("col") ? "columnheader" : "rowheader"));
+    });
+  };
+
   const parseTab = async (response) => {
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.querySelector(TAB);
+    const tab = page.querySelector(TAB);
+    if (tab) setRoles(tab);
+    return tab;
+  };
+
+  const focus = (entry) => {
+    if (!entry) return;
+    entry.tabIndex = -1;
+    entry.focus();
   };
 
   /* Return the tab of another page. If that fails, call `onError`, which usually follows the link. */
@@ -44,33 +61,31 @@
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
     const table = tab.querySelector("table");
-    const days = table.querySelectorAll(".customer-history-day");
-    const lastDay = days[days.length - 1]?.dataset.day;
-    const bodies = [...fetched.querySelectorAll("tbody")].filter(
-      (body) => !body.classList.contains("customer-history-day") || body.dataset.day !== lastDay,
-    );
+    const dayOf = (body) => body.classList.contains("ch-day") && body.querySelector("time").dateTime;
+    const lastDay = dayOf([...table.querySelectorAll(".ch-day")].at(-1));
+    const bodies = [...fetched.querySelectorAll("tbody")].filter((body) => dayOf(body) !== lastDay);
     table.append(...bodies);
-    const ends = ".customer-history-pages:has([rel=next]), .customer-history-end, .customer-history-tracking-start";
+    const ends = ".ch-pages:has([rel=next]), .ch-end, .ch-tracking-start";
     tab.querySelectorAll(ends).forEach((end) => end.remove());
     table.after(...fetched.querySelectorAll(ends));
-    if (!tab.querySelector(".customer-history-newer, .customer-history-load-older")) {
-      tab.querySelector(".customer-history-partial")?.remove();
+    if (!tab.querySelector(".ch-newer, .ch-load-older")) {
+      tab.querySelector(".ch-partial")?.remove();
     }
-    if (!tab.querySelector("#customer-history-reveal")) {
-      table.after(...fetched.querySelectorAll("#customer-history-reveal"));
+    if (!tab.querySelector("#ch-reveal")) {
+      table.after(...fetched.querySelectorAll("#ch-reveal"));
     }
-    const first = bodies.find((body) => body.classList.contains("customer-history-entry"));
+    const first = bodies.find((body) => body.classList.contains("ch-entry"));
     announce(tab, tab.dataset.olderLoaded);
-    first?.focus();
+    focus(first);
   };
 
   const openFilters = async (tab, link) => {
     const fetched = await load(tab, link.href, {}, () => location.assign(link.href));
     if (!fetched) return;
-    tab.querySelector(".customer-history-filter-bar").replaceWith(fetched.querySelector(".customer-history-filter-bar"));
+    tab.querySelector(".ch-filter-bar").replaceWith(fetched.querySelector(".ch-filter-bar"));
     showSearches(tab);
     announce(tab, "");
-    tab.querySelector(".customer-history-filter-form input[type=search]")?.focus();
+    tab.querySelector(".ch-filter-form input[type=search]")?.focus();
   };
 
   const reveal = async (tab, form, button) => {
@@ -78,11 +93,11 @@
     body.append(button.name, button.value);
     /* Following the link could reveal, and log, a second time: only announce that it failed. */
     const fetched = await load(tab, form.action, { method: "POST", body }, () => {});
-    const row = fetched?.querySelector(`[id="entry-${button.value}"]`);
+    const row = fetched?.querySelector(".ch-revealed");
     if (!row) return announce(tab, tab.dataset.failed);
-    document.getElementById(row.id).replaceWith(row);
+    button.closest("tbody").replaceWith(row);
     announce(tab, tab.dataset.revealed);
-    row.focus();
+    focus(row);
   };
 
   /* Print the print view, which has all entries, and not only those that were loaded. */
@@ -106,17 +121,17 @@
     const tab = event.target.closest(TAB);
     const link = event.target.closest("a");
     if (!tab || !link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    const form = link.closest(".customer-history-filter-form");
+    const form = link.closest(".ch-filter-form");
     if (form && link.dataset.from) {
       event.preventDefault();
       applyPreset(link, form);
-    } else if (link.classList.contains("customer-history-load-older")) {
+    } else if (link.classList.contains("ch-load-older")) {
       event.preventDefault();
       loadOlder(tab, link);
-    } else if (link.classList.contains("customer-history-open-filters")) {
+    } else if (link.classList.contains("ch-open-filters")) {
       event.preventDefault();
       openFilters(tab, link);
-    } else if (link.classList.contains("customer-history-print-link")) {
+    } else if (link.classList.contains("ch-print-link")) {
       event.preventDefault();
       print(tab, link);
     }
@@ -127,13 +142,13 @@
     const response = await fetch(link.href, { credentials: "same-origin" }).catch(() => null);
     const fetched = response?.ok && !response.redirected ? await parseTab(response) : null;
     if (!fetched) return location.assign(link.href);
-    fetched.querySelectorAll("script, .customer-history-toolbar, .customer-history-print-header").forEach((one) => one.remove());
+    fetched.querySelectorAll("script, .ch-toolbar, .ch-print-header").forEach((one) => one.remove());
     fetched.querySelectorAll("a[href^='?']").forEach((one) => (one.href = new URL(one.getAttribute("href"), link.href).href));
     const dialog = document.createElement("dialog");
-    dialog.className = "customer-history-dialog";
+    dialog.className = "ch-dialog";
     dialog.setAttribute("aria-label", link.title);
     const close = document.createElement("button");
-    close.className = "customer-history-button";
+    close.className = "ch-button";
     close.textContent = link.dataset.close;
     close.addEventListener("click", () => dialog.close());
     fetched.prepend(close);
@@ -146,7 +161,7 @@
     dialog.showModal();
   };
   document.addEventListener("click", (event) => {
-    const link = event.target.closest(".customer-history-field-link");
+    const link = event.target.closest(".ch-field-link");
     if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     openField(link);
@@ -156,10 +171,10 @@
     const form = event.target;
     const tab = form.closest(TAB);
     if (!tab) return;
-    if (form.id === "customer-history-reveal") {
+    if (form.id === "ch-reveal") {
       event.preventDefault();
       reveal(tab, form, event.submitter);
-    } else if (form.classList.contains("customer-history-filter-form")) {
+    } else if (form.classList.contains("ch-filter-form")) {
       /* Keep empty inputs out of the URL. */
       for (const input of form.elements) if (input.name && !input.value) input.disabled = true;
     }
@@ -177,11 +192,11 @@
 
   /* The text box of a long menu shows the options that contain its text. */
   const showSearches = (tab) => {
-    tab.querySelectorAll(".customer-history-option-search").forEach((search) => (search.hidden = false));
+    tab.querySelectorAll(".ch-option-search").forEach((search) => (search.hidden = false));
   };
   const findOptions = (input) => {
     const wanted = input.value.trim().toLowerCase();
-    const menu = input.closest(".customer-history-panel").querySelector(".customer-history-options");
+    const menu = input.closest(".ch-panel").querySelector(".ch-options");
     for (const group of menu.children) {
       const title = group.getAttribute("aria-label")?.toLowerCase() ?? "";
       for (const option of group.querySelectorAll("label")) {
@@ -191,16 +206,19 @@
     }
   };
   document.addEventListener("input", (event) => {
-    if (event.target.closest(`${TAB} .customer-history-option-search`)) findOptions(event.target);
+    if (event.target.closest(`${TAB} .ch-option-search`)) findOptions(event.target);
   });
   document.addEventListener("keydown", (event) => {
     /* Enter would apply the filters. */
-    if (event.key === "Enter" && event.target.closest?.(".customer-history-option-search")) event.preventDefault();
+    if (event.key === "Enter" && event.target.closest?.(".ch-option-search")) event.preventDefault();
   });
-  document.querySelectorAll(TAB).forEach(showSearches);
+  document.querySelectorAll(TAB).forEach((tab) => {
+    setRoles(tab);
+    showSearches(tab);
+  });
 
   /* Escape, or a click elsewhere, closes an open menu. */
-  const openMenus = () => document.querySelectorAll(`${TAB} .customer-history-menu[open]`);
+  const openMenus = () => document.querySelectorAll(`${TAB} .ch-menu[open]`);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     openMenus().forEach((menu) => {
@@ -214,7 +232,7 @@
     });
   });
   window.addEventListener("pageshow", () => {
-    document.querySelectorAll(`${TAB} .customer-history-filter-form :disabled`).forEach((input) => {
+    document.querySelectorAll(`${TAB} .ch-filter-form :disabled`).forEach((input) => {
       input.disabled = false;
     });
   });
@@ -226,7 +244,7 @@
     return new Intl.DateTimeFormat(document.documentElement.lang || undefined, style).format(new Date());
   };
   window.addEventListener("beforeprint", () => {
-    document.querySelectorAll(`${TAB} .customer-history-print-time`).forEach((time) => {
+    document.querySelectorAll(`${TAB} .ch-print-time`).forEach((time) => {
       try {
         time.replaceChildren(currentTime(time.closest(TAB).dataset.zone));
         time.dateTime = new Date().toISOString();
@@ -234,18 +252,17 @@
         /* The browser does not know this time zone: keep the time when the page was made. */
       }
     });
-    opened = [...document.querySelectorAll(`${TAB} details:not([open]):not(.customer-history-menu)`)];
+    opened = [...document.querySelectorAll(`${TAB} details:not([open]):not(.ch-menu)`)];
     opened.forEach((element) => (element.open = true));
   });
   window.addEventListener("afterprint", () => opened.forEach((element) => (element.open = false)));
 
   /* Move the keyboard focus to the entry that a permalink names. */
   const focusEntry = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
-    if (!id.startsWith("entry-")) return;
-    const entry = document.getElementById(id);
-    entry?.classList.add("customer-history-arrived");
-    entry?.focus();
+    if (location.hash !== "#ch-entry") return;
+    const entry = document.getElementById("ch-entry");
+    entry?.classList.add("ch-arrived");
+    focus(entry);
   };
   window.addEventListener("hashchange", focusEntry);
   focusEntry();
