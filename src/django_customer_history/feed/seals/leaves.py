@@ -4,19 +4,20 @@ A leaf is a version byte and the canonical JSON (RFC 8785) of the columns of the
 that are NULL are left out, so that a column that is added later changes no leaf. Keys are in the
 usual form of a UUID, times in UTC with microseconds.
 
-Each old and new value is a salted hash instead of the value: Base64 of SHA-256 over the salt and
+Each old and new value, and whatever else a mask can hide (the action, the label of the entity, each
+member of the context), is a salted hash instead of the value: Base64 of SHA-256 over the salt and
 the value in UTF-8. So a leaf can be shown to somebody who may not see all values, and one value is
 disclosed with its salt. A salt has 16 bytes and is not stored: it is made with HMAC-SHA256 from
-the secret of the seals, the key of the entry, the side and the field. The secret is in the key
-file, and stays the same when the signing key changes. Somebody who knows it can try values until
-one fits a hash; nobody can change a value with it.
+the secret of the seals, the key of the entry, the column or the side, and the field. The secret is
+in the key file, and stays the same when the signing key changes. Somebody who knows it can try
+values until one fits a hash; nobody can change a value with it.
 """
 
 import base64
 import hmac
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,7 +29,11 @@ from django_customer_history.models import Entry
 from django_customer_history.values.moments import in_utc
 from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
 
-_SIDES = (b"old", b"new")
+_SIDES = ("old", "new")
+_TEXTS = ("action", "entity_label")
+"""The columns whose texts a mask can hide."""
+Disclosed = list[str]
+"""A salt in Base64, and the value."""
 _LARGEST_INTEGER = 2**53 - 1
 """JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
 
@@ -52,21 +57,50 @@ class LeafFormat:
         columns["id"] = str(key)
         columns["timestamp"] = _moment(moment or entry.timestamp)
         columns["changes"] = self._hashed(key, entry.changes)
+        for name in _TEXTS:
+            if getattr(entry, name) is not None:
+                columns[name] = value_hash(self.salt(key, "", name), getattr(entry, name))
+        if entry.context is not None:
+            columns["context"] = {
+                plain_text(name): value_hash(self.salt(key, name, "context"), text)
+                for name, text in self._context(entry).items()
+            }
         return LEAF_VERSION + self._canonical(columns)
 
-    def salt(self, key: UUID, field: str, side: int) -> bytes:
-        """Return the salt of the old (0) or the new (1) value of a field of an entry."""
-        content = key.bytes + _SIDES[side] + _bytes(field)
+    def salt(self, key: UUID, field: str, side: str) -> bytes:
+        """Return the salt of a value of an entry.
+
+        `side` is "old" or "new" for a field, "context" for a member of it, or the name of a column.
+        """
+        content = b"\x00".join((key.bytes, side.encode(), _bytes(field)))
         return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
 
-    def disclosed(self, entry: Entry, field: str) -> list[list[str] | None]:
-        """Return the old and the new value of a field, each with its salt in Base64, or None."""
+    def disclosed(self, entry: Entry, field: str) -> list[Disclosed | None]:
+        """Return the old and the new value of a field, each with its salt, or None."""
         return [
-            None
-            if value is None
-            else [base64.b64encode(self.salt(entry.id, field, side)).decode(), value]
-            for side, value in enumerate(entry.changes[field])
+            None if value is None else self._with_salt(entry.id, field, side, value)
+            for side, value in zip(_SIDES, entry.changes[field], strict=True)
         ]
+
+    def disclosed_text(self, entry: Entry, column: str) -> Disclosed | None:
+        """Return the action or the label of the entity with its salt; None without one."""
+        text: str | None = getattr(entry, column)
+        return None if text is None else self._with_salt(entry.id, "", column, text)
+
+    def disclosed_context(self, entry: Entry, names: Collection[str]) -> dict[str, Disclosed]:
+        """Return some members of the context as canonical JSON, each with its salt."""
+        return {
+            plain_text(name): self._with_salt(entry.id, name, "context", text)
+            for name, text in self._context(entry).items()
+            if name in names
+        }
+
+    def _with_salt(self, key: UUID, field: str, side: str, value: str) -> Disclosed:
+        return [base64.b64encode(self.salt(key, field, side)).decode(), value]
+
+    def _context(self, entry: Entry) -> dict[str, str]:
+        members = (entry.context or {}).items()
+        return {name: self._canonical(_json(value)).decode() for name, value in members}
 
     @cached_property
     def _canonical(self) -> Callable[[Any], bytes]:
@@ -77,7 +111,7 @@ class LeafFormat:
         return {
             plain_text(field): [
                 None if value is None else value_hash(self.salt(key, field, side), value)
-                for side, value in enumerate(pair)
+                for side, value in zip(_SIDES, pair, strict=True)
             ]
             for field, pair in changes.items()
         }
@@ -119,19 +153,16 @@ def _json(value: Any) -> Any:
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "kind": plain_text,
-    "action": plain_text,
     "subject_model": plain_text,
     "subject_id": plain_text,
     "entity_model": plain_text,
     "entity_id": plain_text,
-    "entity_label": plain_text,
     "user_id": plain_text,
     "user_label": plain_text,
     "source": plain_text,
     "ip_address": _address,
     "request_id": str,
-    "context": _json,
     "primary_id": str,
 }
-"""The columns of a leaf except `id`, `timestamp` and `changes`, and the form of their values."""
+"""The columns of a leaf with their values in clear, except the key and the time, and their forms."""
 _COLUMNS = tuple(_PLAIN)
