@@ -266,6 +266,11 @@ class Seal(AppendOnlyModel):
         verbose_name = _("seal")
         verbose_name_plural = _("seals")
         default_permissions = ()
+        indexes = [
+            # The seal with an entry, and the seal that ends where another one begins.
+            models.Index(fields=["log_name", "is_late", "first_key"], name="history_seal_keys"),
+            models.Index(fields=["log_name", "size"], name="history_seal_size"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.log_name} {self.size}"
