@@ -266,6 +266,10 @@ class Seal(AppendOnlyModel):
         verbose_name = _("seal")
         verbose_name_plural = _("seals")
         default_permissions = ()
+        indexes = [  # For the seal with an entry, and for the one that ends where another begins.
+            models.Index(fields=["log_name", "is_late", "first_key"], name="history_seal_keys"),
+            models.Index(fields=["log_name", "size"], name="history_seal_size"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.log_name} {self.size}"

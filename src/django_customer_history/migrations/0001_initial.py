@@ -119,6 +119,12 @@ class Migration(migrations.Migration):
                 "verbose_name": "seal",
                 "verbose_name_plural": "seals",
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(
+                        fields=["log_name", "is_late", "first_key"], name="history_seal_keys"
+                    ),
+                    models.Index(fields=["log_name", "size"], name="history_seal_size"),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -15,7 +15,7 @@ from django_customer_history.feed.seals.copies import Copy, folders
 from django_customer_history.feed.seals.findings import Finding, MovedEntries
 from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import DIGEST_SIZE, SealedEntry, checked, seals_of
+from django_customer_history.feed.seals.ledger import SealedEntry, checked, seals_of
 from django_customer_history.feed.seals.merkle import RightEdge
 from django_customer_history.feed.seals.sealing import log_name_of
 from django_customer_history.models import Entry, Seal
@@ -93,9 +93,7 @@ class Verification:
         ):
             entry, place = pair.entry, pair.place
             hashed = None if entry is None else leaf_hash(form.leaf(entry))
-            is_right = (
-                place is not None and hashed is not None and hashed[:DIGEST_SIZE] == place.digest
-            )
+            is_right = place is not None and hashed is not None and hashed == place.hashed
             if is_right or not (place is None and tree.is_in_gap(pair)):
                 yield from self._counted(is_right=is_right, pair=pair, moved=moved)
             if place is not None and (problem := tree.take(place, hashed if is_right else None)):

@@ -9,7 +9,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.feed.seals.keys import key_of_settings
-from django_customer_history.feed.seals.proofs import proof_of
+from django_customer_history.feed.seals.proofs import SealedLog
+from django_customer_history.models import Entry
 
 
 class Command(BaseCommand):
@@ -39,13 +40,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the proof."""
+        key, using = options["entry"], options["database"]
+        entry = Entry.objects.using(using).filter(id=key).first()
+        if entry is None:
+            raise CommandError(f"Entry {key} is not in the log.")
         try:
-            proof = proof_of(
-                options["entry"],
-                seal_key=key_of_settings(),
-                using=options["database"],
-                fields=options["field"],
-            )
+            log = SealedLog(key=key_of_settings(), using=using)
+            proof = log.proof(entry, fields=options["field"])
         except HistoryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(proof, ending="")
