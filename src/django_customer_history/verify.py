@@ -2,9 +2,8 @@
 
     python -m django_customer_history.verify FILE --key PUBLIC_KEY
 
-An auditor can read this one module. It needs the standard library and the package `cryptography`.
-The formats are public: hashes of RFC 6962; the signed note, checkpoint, proof and cosignature of a
-transparency log at https://c2sp.org (signed-note, tlog-checkpoint, tlog-proof, tlog-cosignature).
+An auditor can read this module. It needs the standard library and `cryptography`. Its formats are
+public: hashes of RFC 6962, and what https://c2sp.org calls signed-note, tlog-checkpoint and so on.
 """
 
 import argparse
@@ -23,9 +22,7 @@ MEMBERS = ("manifest", "summary.html", "checkpoints.ndjson", "entries.ndjson")
 LEAF_VERSION = b"\x01"
 SALTED = ("action", "changes", "context", "entity_label")  # A leaf has salted hashes for these.
 SALT_SIZE = 16
-LARGEST_MEMBER = 2**31 - 1  # Bytes of each file of the evidence.
-LONGEST_LINE = 16 * 1024 * 1024  # Bytes of a proof, and of a line in the evidence.
-_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+LARGEST_MEMBER, LONGEST_LINE = 2**31 - 1, 2**24  # Bytes: of a file of evidence, and of a line.
 _ED25519, _WITNESS = b"\x01", b"\x04"  # The byte of an algorithm before its key.
 _ID_SIZE, _KEY_SIZE, _HASH_SIZE, _TIME_SIZE, _MOST_LINES = 4, 32, 32, 8, 66
 
@@ -47,7 +44,7 @@ class Verifier(NamedTuple):
         name, key_id, encoded = (*text.split("+", 2), "", "")[:3]
         content = _decoded(encoded)
         found = cls(name=name, public_key=content[1:], algorithm=content[:1])
-        is_known = found.algorithm in (_ED25519, _WITNESS) and len(content) == 1 + _KEY_SIZE
+        is_known = found.algorithm in (_ED25519, _WITNESS) and len(found.public_key) == _KEY_SIZE
         if not is_known or found.key_id.hex() != key_id:
             raise VerificationError(f"{text!r} is not an Ed25519 key of a signed note.")
         return found
@@ -58,8 +55,8 @@ class Verifier(NamedTuple):
         content = self.name.encode() + b"\n" + self.algorithm + self.public_key
         return hashlib.sha256(content).digest()[:_ID_SIZE]
 
-    def has_signed(self, text: str, signature: bytes) -> bool:
-        """Return whether the owner signed a text. A witness signs the time before it, too."""
+    def check(self, text: str, signature: bytes) -> None:
+        """Raise `VerificationError` unless the owner signed a text; a witness does with a time."""
         from cryptography import exceptions  # noqa: PLC0415 - an optional package
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415 - as above
 
@@ -69,9 +66,9 @@ class Verifier(NamedTuple):
         key = ed25519.Ed25519PublicKey.from_public_bytes(self.public_key)
         try:
             key.verify(signature, text.encode())
-        except exceptions.InvalidSignature:
-            return False
-        return True
+        except exceptions.InvalidSignature as error:
+            problem = f"The signature of {self.name} is wrong: the text was altered."
+            raise VerificationError(problem) from error
 
 
 def opened(note: str, verifiers: Iterable[Verifier]) -> str:
@@ -79,17 +76,15 @@ def opened(note: str, verifiers: Iterable[Verifier]) -> str:
     text, separator, lines = note.rpartition("\n\n")
     if not separator or not lines.endswith("\n"):
         raise VerificationError("This is not a signed note: it has no signatures at its end.")
-    known = {(one.name, one.key_id): one for one in verifiers}
-    is_signed = False
+    known, is_signed = {(one.name, one.key_id): one for one in verifiers}, False
     for line in lines[:-1].split("\n"):
         dash, name, encoded = (*line.split(" ", 2), "", "")[:3]
         signature = _decoded(encoded)
         if dash != "—" or not name or len(signature) <= _ID_SIZE:
             raise VerificationError("This is not a signed note: a line of a signature is damaged.")
-        verifier = known.get((name, signature[:_ID_SIZE]))
-        if verifier and not verifier.has_signed(text + "\n", signature[_ID_SIZE:]):
-            raise VerificationError(f"The signature of {name} is wrong: the text was altered.")
-        is_signed |= verifier is not None and verifier.algorithm == _ED25519
+        if verifier := known.get((name, signature[:_ID_SIZE])):
+            verifier.check(text + "\n", signature[_ID_SIZE:])
+            is_signed |= verifier.algorithm == _ED25519
     if not is_signed:
         raise VerificationError("It is not signed with a known key.")
     return text + "\n"
@@ -107,7 +102,7 @@ class Checkpoint(NamedTuple):
         """Return the checkpoint in the text of a signed note."""
         name, size, encoded = (*text.split("\n"), "", "")[:3]
         root = _decoded(encoded)
-        if not name or not (size.isascii() and size.isdecimal()) or len(root) != _HASH_SIZE:
+        if not name or not size.isdecimal() or size != str(int(size)) or len(root) != _HASH_SIZE:
             raise VerificationError("This is not a checkpoint.")
         return cls(log_name=name, size=int(size), root=root)
 
@@ -130,10 +125,12 @@ def root_by_inclusion(hashed: bytes, *, index: int, size: int, proof: Sequence[b
     for one in proof:
         if last == 0:
             raise VerificationError("The proof is too long.")
-        is_right_child = place & 1 or place == last
-        root = node_hash(one, root) if is_right_child else node_hash(root, one)
-        while is_right_child and place and not place & 1:
-            place, last = place >> 1, last >> 1
+        if place & 1 or place == last:
+            root = node_hash(one, root)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            root = node_hash(root, one)
         place, last = place >> 1, last >> 1
     if last:
         raise VerificationError("The proof is too short.")
@@ -151,7 +148,7 @@ def value_hash(salt: bytes, value: str) -> str:
 def proven(text: str, verifiers: Iterable[Verifier]) -> tuple[Checkpoint, dict[str, Any]]:
     """Return the checkpoint and the entry of a proof; a value is hidden in `{"hash": ...}`."""
     head, _, note = text.partition("\n\n")
-    title, extra, index, *path = (*head.split("\n"), "", "")
+    title, extra, index, *path = head.split("\n")
     if title != PROOF or len(path) > _MOST_LINES:
         raise VerificationError("This is not a proof of an entry of the history.")
     content, checkpoint = json.loads(_decoded(extra[6:])), Checkpoint.read(opened(note, verifiers))
@@ -160,18 +157,19 @@ def proven(text: str, verifiers: Iterable[Verifier]) -> tuple[Checkpoint, dict[s
     if root_by_inclusion(hashed, **place, proof=[*map(_decoded, path)]) != checkpoint.root:
         raise VerificationError("The entry is not in the tree of the checkpoint.")
     entry = json.loads(content["leaf"])
-    stated = {name: entry[name] for name in SALTED if name in entry}
-    return checkpoint, entry | _shown(stated, content["values"], "")
+    salted = {name: entry[name] for name in SALTED if name in entry}
+    return checkpoint, entry | _shown(salted, content["values"], "")
 
 
 def _shown(stated: Any, disclosed: Any, name: str) -> Any:
-    if isinstance(stated, dict) and (disclosed or {}).keys() <= stated.keys():
-        return {key: _shown(one, (disclosed or {}).get(key), key) for key, one in stated.items()}
+    if isinstance(stated, dict):
+        given = disclosed or {}
+        return {key: _shown(stated.get(key), given.get(key), key) for key in [*stated, *given]}
     if isinstance(stated, list):
         return [_shown(*pair, name) for pair in zip(stated, disclosed or (None, None), strict=True)]
     if disclosed is None:
         return stated and {"hash": stated}
-    if value_hash(_decoded(disclosed[0]), disclosed[1]) != stated:
+    if stated is None or value_hash(_decoded(disclosed[0]), disclosed[1]) != stated:
         raise VerificationError(f"The value of {name} is not the one of the entry.")
     return disclosed[1]
 
@@ -184,23 +182,23 @@ def check_evidence(path: Path, verifiers: Sequence[Verifier]) -> str:
     if end[20:24] != b"PK\5\6" or end[:4] == b"PK\6\7" or any(end[34:36]) or any(end[40:]):
         raise VerificationError("The end of the zip file is damaged.")
     with zipfile.ZipFile(path) as archive:
-        methods = {one.compress_type for one in archive.infolist()}
-        if sorted(archive.namelist()) != sorted(MEMBERS) or not methods <= _METHODS:
+        methods = {o.compress_type for o in archive.infolist()} - {0, zipfile.ZIP_DEFLATED}
+        if sorted(archive.namelist()) != sorted(MEMBERS) or methods:
             raise VerificationError(f"It does not have just {', '.join(MEMBERS)}, deflated.")
         note = b"".join(_lines(archive, "manifest")).decode()
         title, content, _ = opened(note, verifiers).split("\n")
         manifest, count = json.loads(content), 0
         for name in MEMBERS[1:]:
-            digest = hashlib.sha256(title.encode())
+            digest = hashlib.sha256()
             for line in _lines(archive, name):
                 digest.update(line)
                 if name == "entries.ndjson":
                     one, count = json.loads(line), count + 1
                     if proven(one["proof"], verifiers)[1] != one["entry"]:
                         raise VerificationError(f"Entry {count} is not shown as it is proven.")
-            if digest.hexdigest() != manifest["sha256"][name]:
+            if title != EVIDENCE or digest.hexdigest() != manifest["sha256"][name]:
                 raise VerificationError(f"{name} was altered.")
-    return f"Valid: {count} entries. {json.dumps(manifest, indent=2)}"
+    return f"{json.dumps(manifest, indent=2)}\nValid: {count} entries"
 
 
 def _lines(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
@@ -234,16 +232,18 @@ def _checked(path: Path, verifiers: Sequence[Verifier]) -> str:
     with path.open("rb") as file:
         text = file.read(LONGEST_LINE).decode()
     if text.startswith(PROOF):
-        checkpoint, entry = proven(text, verifiers)
-        return f"{json.dumps(entry, indent=2)}\nValid: an entry of {checkpoint}"
-    return f"Valid: the checkpoint of {Checkpoint.read(opened(text, verifiers))}"
+        found, entry = proven(text, verifiers)
+        text = f"{json.dumps(entry, indent=2)}\nValid: in the log"
+    else:
+        found, text = Checkpoint.read(opened(text, verifiers)), "Valid: the checkpoint of"
+    return f"{text} {found.log_name}, {found.size} entries."
 
 
 def _decoded(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except ValueError as error:
-        raise VerificationError(f"{text!r} is not Base64.") from error
+        raise VerificationError(f"{text[:80]!r} is not Base64.") from error
 
 
 if __name__ == "__main__":

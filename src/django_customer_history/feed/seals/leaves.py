@@ -30,10 +30,6 @@ from django_customer_history.values.moments import in_utc
 from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
 
 _SIDES = ("old", "new")
-_TEXTS = ("action", "entity_label")
-"""The columns whose texts a mask can hide."""
-Disclosed = list[str]
-"""A salt in Base64, and the value."""
 _LARGEST_INTEGER = 2**53 - 1
 """JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
 
@@ -57,9 +53,8 @@ class LeafFormat:
         columns["id"] = str(key)
         columns["timestamp"] = _moment(moment or entry.timestamp)
         columns["changes"] = self._hashed(key, entry.changes)
-        for name in _TEXTS:
-            if getattr(entry, name) is not None:
-                columns[name] = value_hash(self.salt(key, "", name), getattr(entry, name))
+        for name, text in texts_of(entry).items():
+            columns[name] = value_hash(self.salt(key, "", name), text)
         if entry.context is not None:
             columns["context"] = {
                 plain_text(name): value_hash(self.salt(key, name, "context"), text)
@@ -75,27 +70,35 @@ class LeafFormat:
         content = b"\x00".join((key.bytes, side.encode(), _bytes(field)))
         return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
 
-    def disclosed(self, entry: Entry, field: str) -> list[Disclosed | None]:
-        """Return the old and the new value of a field, each with its salt, or None."""
-        return [
-            None if value is None else self._with_salt(entry.id, field, side, value)
-            for side, value in zip(_SIDES, entry.changes[field], strict=True)
-        ]
+    def disclosed(
+        self, entry: Entry, *, fields: Collection[str] = (), columns: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return values, each with its salt, where the leaf has their hashes.
 
-    def disclosed_text(self, entry: Entry, column: str) -> Disclosed | None:
-        """Return the action or the label of the entity with its salt; None without one."""
-        text: str | None = getattr(entry, column)
-        return None if text is None else self._with_salt(entry.id, "", column, text)
-
-    def disclosed_context(self, entry: Entry, names: Collection[str]) -> dict[str, Disclosed]:
-        """Return some members of the context as canonical JSON, each with its salt."""
-        return {
-            plain_text(name): self._with_salt(entry.id, name, "context", text)
-            for name, text in self._context(entry).items()
-            if name in names
+        `fields` are those whose old and new values are disclosed; `columns` are "action",
+        "entity_label" and members of the context, such as "context.reason".
+        """
+        found: dict[str, Any] = {
+            name: self._with_salt(entry.id, "", name, text)
+            for name, text in texts_of(entry).items()
+            if name in columns
         }
+        found["changes"] = {
+            plain_text(field): [
+                None if value is None else self._with_salt(entry.id, field, side, value)
+                for side, value in zip(_SIDES, entry.changes[field], strict=True)
+            ]
+            for field in fields
+        }
+        if entry.context is not None:
+            found["context"] = {
+                plain_text(name): self._with_salt(entry.id, name, "context", text)
+                for name, text in self._context(entry).items()
+                if f"context.{name}" in columns
+            }
+        return found
 
-    def _with_salt(self, key: UUID, field: str, side: str, value: str) -> Disclosed:
+    def _with_salt(self, key: UUID, field: str, side: str, value: str) -> list[str]:
         return [base64.b64encode(self.salt(key, field, side)).decode(), value]
 
     def _context(self, entry: Entry) -> dict[str, str]:
@@ -115,6 +118,12 @@ class LeafFormat:
             ]
             for field, pair in changes.items()
         }
+
+
+def texts_of(entry: Entry) -> dict[str, str]:
+    """Return the columns of an entry whose texts are salted, without those that are NULL."""
+    texts = {name: getattr(entry, name) for name in ("action", "entity_label")}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _bytes(text: str) -> bytes:
@@ -164,5 +173,5 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "request_id": str,
     "primary_id": str,
 }
-"""The columns of a leaf with their values in clear, except the key and the time, and their forms."""
+"""The columns of a leaf that are not salted, without the key and the time, and their forms."""
 _COLUMNS = tuple(_PLAIN)
