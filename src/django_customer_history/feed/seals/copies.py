@@ -61,11 +61,16 @@ class CheckpointFolder:
                 return self._copy(self._join(folder, names[-1]))
         return None
 
-    def copies(self, log_name: str) -> Iterator[Copy]:
-        """Yield all copies of the checkpoints of a log, the oldest first."""
+    def copies(self, log_name: str, *, after: int = 0) -> Iterator[Copy]:
+        """Yield the copies of the checkpoints of a log, the oldest first.
+
+        `after` leaves out those of trees up to this size, by the names of the files.
+        """
         for month in sorted(self._names(self._of(log_name), folders=True)):
             folder = self._join(self._of(log_name), month)
             for name in self._checkpoints(folder):
+                if after and name <= f"{after:020d}{_SUFFIX}":
+                    continue
                 yield self._copy(self._join(folder, name))
 
     def _of(self, log_name: str) -> str:

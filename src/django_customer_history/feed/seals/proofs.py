@@ -71,6 +71,14 @@ class SealedLog:
         lines += [_encoded(one) for one in found.tree.inclusion_proof(number)]
         return "\n".join(lines) + f"\n\n{found.seal.checkpoint}"
 
+    def is_as_sealed(self, entry: Entry) -> bool:
+        """Return whether an entry is what was sealed.
+
+        Raises `NotSealedError` if it is not sealed, and `SealError` if its seal is not right.
+        """
+        found, number = self._tree_with(entry.id)
+        return leaf_hash(self._form.leaf(entry)) == found.tree.root(number, number + 1)
+
     def consistency_proof(self, log_name: str, *, old_size: int, new_size: int) -> list[bytes]:
         """Return the proof that the tree of one seal begins with that of an older one.
 

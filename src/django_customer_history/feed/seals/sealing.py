@@ -16,7 +16,7 @@ from django_customer_history.feed.seals.comparison import compared, last_key
 from django_customer_history.feed.seals.copies import folders, publish
 from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import checked, new_seal
+from django_customer_history.feed.seals.ledger import checked, entries_after, new_seal
 from django_customer_history.feed.seals.merkle import RightEdge
 from django_customer_history.models import Entry, Seal
 from django_customer_history.reading.feed import settled_entries
@@ -109,17 +109,16 @@ class _Sealer:
 
     def settled(self) -> Iterator[Entry]:
         """Yield the settled entries after the last seal, in the order of keys."""
-        position = last_key(self.log_name, using=self.using)
-        while True:
+        position, is_limited = last_key(self.log_name, using=self.using), True
+        while is_limited:
             settled = settled_entries(
                 self.using, after=position, limit=SEAL_SIZE, patience=PATIENCE
             )
-            entries = Entry.objects.using(self.using).filter(id__gt=position, id__lt=settled.before)
-            page = list(entries.order_by("id")[:SEAL_SIZE])
-            yield from page
-            if not page or (len(page) < SEAL_SIZE and not settled.is_limited):
-                return
-            position = page[-1].id
+            start, end = position, UUID(int=max(settled.before.int - 1, 0))
+            for entry in entries_after(position, using=self.using, up_to=end):
+                position = entry.id
+                yield entry
+            is_limited = settled.is_limited and position != start
 
     def late(self) -> Iterator[Entry]:
         """Yield the entries behind the last seal that no seal has, in the order of keys."""
