@@ -24,7 +24,8 @@ from django_customer_history.verify import Checkpoint, VerificationError, opened
 _KEY_SIZE = 16
 RECORD_SIZE = _KEY_SIZE + HASH_SIZE
 """Bytes of an entry in an index."""
-_PAGE = 1_000
+PAGE = 1_000
+"""How many entries are read at once."""
 _SEALS = 8
 """How many seals are read at once: their indexes are large."""
 
@@ -147,6 +148,10 @@ def manifest_of(seal: Seal) -> str:
         f"edge {_hexadecimal(seal.edge)}",
         f"checkpoint {_hexadecimal(seal.checkpoint.encode())}",
     ]
+    if seal.timestamp_token is not None:
+        lines.append(f"timestamp {_hexadecimal(seal.timestamp_token)}")
+    if seal.cosignatures is not None:
+        lines.append(f"cosignatures {_hexadecimal(seal.cosignatures.encode())}")
     return "\n".join(lines) + "\n"
 
 
@@ -175,9 +180,9 @@ def entries_after(key: UUID, *, using: str, up_to: UUID | None = None) -> Iterat
         entries = entries.filter(id__lte=up_to)
     position: UUID | None = key
     while position is not None:
-        page = list(entries.filter(id__gt=position)[:_PAGE])
+        page = list(entries.filter(id__gt=position)[:PAGE])
         yield from page
-        position = page[-1].id if len(page) == _PAGE else None
+        position = page[-1].id if len(page) == PAGE else None
 
 
 def seals_of(log_name: str, *, using: str, **conditions: Any) -> Iterator[Seal]:
