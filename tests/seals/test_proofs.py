@@ -18,7 +18,8 @@ from django_customer_history import verify
 from django_customer_history.exceptions import SealError
 from django_customer_history.feed.seals import proofs
 from django_customer_history.feed.seals.keys import SealKey
-from django_customer_history.feed.seals.merkle import is_consistent
+from django_customer_history.feed.seals.ledger import leaf_hashes
+from django_customer_history.feed.seals.merkle import is_consistent, root_of
 from django_customer_history.feed.seals.proofs import SealedLog
 from django_customer_history.history import acting
 from django_customer_history.models import Entry, Seal
@@ -190,12 +191,35 @@ class TestConsistency:
     def test_sizes_without_a_seal(self, sizes, key):
         log = SealedLog(key=key, using="default")
         for old, new, problem in (
-            (sizes[2] - 1, sizes[3], r"has no seal with \d+ entries\."),
             (sizes[2], sizes[-1] + 1, r"has no seal with \d+ entries\."),
             (sizes[3], sizes[2], "cannot begin with"),
         ):
             with pytest.raises(SealError, match=problem):
                 log.consistency_proof(key.name, old_size=old, new_size=new)
+
+    def test_older_size_without_a_seal(self, sizes, key):
+        """A witness can have seen a seal that was not saved."""
+        log = SealedLog(key=key, using="default")
+        hashes = [one for made in Seal.objects.order_by("id") for one in leaf_hashes(made)]
+        for old in range(1, sizes[-1] + 1):
+            proof = log.consistency_proof(key.name, old_size=old, new_size=sizes[-1])
+            pair = {"old_size": old, "new_size": sizes[-1], "proof": proof}
+            assert is_consistent(root_of(hashes[:old]), root_of(hashes), **pair)
+
+    def test_command_writes_a_request_to_a_witness(self, sizes, key):
+        text = run("history_prove", consistency=[sizes[2], sizes[-1]])
+        proof = SealedLog(key=key, using="default").consistency_proof(
+            key.name, old_size=sizes[2], new_size=sizes[-1]
+        )
+        lines = "".join(f"{base64.b64encode(one).decode()}\n" for one in proof)
+        newest = Seal.objects.latest("id").checkpoint
+        assert text == f"old {sizes[2]}\n{lines}\n{newest}"
+
+    @pytest.mark.parametrize("options", [{}, {"consistency": [1, 2], "entry": str(uuid4())}])
+    def test_command_needs_one_of_both(self, key, options):
+        entry = [options.pop("entry")] if "entry" in options else []
+        with pytest.raises(CommandError, match="Give the ID of an entry, or --consistency"):
+            run("history_prove", *entry, **options)
 
     def test_seal_between_them_removed(self, sizes, key):
         middle = Seal.objects.get(size=sizes[5])
@@ -211,21 +235,27 @@ GO_PACKAGES = Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/note")
 
 class TestOutsideVerifier:
     @pytest.fixture
-    def check(self, key, tmp_path):
-        """Run a verifier that is made of the packages of the Go project."""
+    def program(self, tmp_path):
+        """Return a program that is made of the packages of the Go project."""
         if shutil.which("go") is None or not GO_PACKAGES.exists():
             skip_missing("Go with golang.org/x/mod")
         environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
         environment |= {"GOCACHE": str(tmp_path / "cache"), "CGO_ENABLED": "0"}
-        source = Path(__file__).parent / "outside" / "verify.go"
-        built = tmp_path / "verify"
-        subprocess.run(["go", "build", "-o", str(built), str(source)], env=environment, check=True)
-        return lambda path: subprocess.run(
-            [str(built), str(path), str(key.verifier)], capture_output=True, text=True, check=False
-        )
+
+        def program(name, *arguments):
+            source, built = Path(__file__).parent / "outside" / f"{name}.go", tmp_path / name
+            if not built.exists():
+                command = ["go", "build", "-o", str(built), str(source)]
+                subprocess.run(command, env=environment, check=True)
+            return subprocess.run([built, *arguments], capture_output=True, text=True, check=False)
+
+        return program
 
     @pytest.mark.slow
-    def test_go_agrees(self, check, proof, tmp_path):
+    def test_go_agrees(self, program, key, proof, tmp_path):
+        def check(path):
+            return program("verify", path, str(key.verifier))
+
         size = Seal.objects.order_by("id")[1].size
         done = check(proof)
         assert (done.stdout, done.stderr) == (f"example.com/history {size} {size - 2}\n", "")
@@ -235,6 +265,16 @@ class TestOutsideVerifier:
         assert check(forged).stderr == "invalid transparency proof\n"
         forged.write_text(proof.read_text().replace("history\n", "history\n1", 1))
         assert check(forged).stderr.startswith("invalid signature for key example.com")
+
+    @pytest.mark.slow
+    def test_go_agrees_that_the_log_grew(self, program, key, entry, tmp_path, copies):
+        first, *_, last = Seal.objects.order_by("id")
+        path = tmp_path / "proof"
+        path.write_text(run("history_prove", consistency=[first.size, last.size]))
+        done = program("growth", path, copies()[0], str(key.verifier))
+        assert (done.stdout, done.stderr) == (f"{last.size} begins with {first.size}\n", "")
+        done = program("growth", path, copies()[1], str(key.verifier))
+        assert done.stderr == "invalid transparency proof\n"
 
 
 class TestForgedProofs:

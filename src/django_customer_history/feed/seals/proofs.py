@@ -105,6 +105,17 @@ class SealedLog:
         new = self._tree_of(log_name, f"with {new_size} entries", size=new_size)
         return self.growth(log_name, old_size=old_size, new=new)
 
+    def growth_text(self, log_name: str, *, old_size: int, new_size: int) -> str:
+        """Return `consistency_proof` with the checkpoint of the newer tree, as text.
+
+        It has the form of a request to a witness: https://c2sp.org/tlog-witness.
+        """
+        hashes = self.consistency_proof(log_name, old_size=old_size, new_size=new_size)
+        seals = Seal.objects.using(self.using).filter(log_name=log_name, size=new_size)
+        checkpoint = seals.order_by("id").values_list("checkpoint", flat=True)[0]
+        lines = [f"old {old_size}", *map(_encoded, hashes)]
+        return "\n".join(lines) + f"\n\n{checkpoint}"
+
     def growth(self, log_name: str, *, old_size: int, new: GrownTree) -> list[bytes]:
         """Return what `consistency_proof` does, for a tree that need not have a seal yet."""
         if old_size == 0:
