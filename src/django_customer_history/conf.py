@@ -63,6 +63,8 @@ DEFAULTS: Mapping[str, Any] = {
     "SETTLED_LAG_LIMIT": 600,
     "SEAL_KEY": None,
     "SEAL_TARGETS": (),
+    "SEAL_LAG_LIMIT": 86_400,
+    "VERIFICATION_AGE_LIMIT": 30 * 86_400,
     "MASK_UNTIL_REVEALED": False,
     "READER_TIME_ZONE": None,
     "READING_TIME_LIMIT": 20,
@@ -114,6 +116,16 @@ def seal_targets() -> Sequence[str]:
     """Return the URLs of the places outside of the database that get each checkpoint."""
     targets: Sequence[str] = _read("SEAL_TARGETS")
     return targets
+
+
+def seal_lag_limit() -> int:
+    """Return after how many seconds it is a problem that an entry is not sealed."""
+    return int(_read("SEAL_LAG_LIMIT"))
+
+
+def verification_age_limit() -> int:
+    """Return after how many seconds a verification is too old; 0: without a limit."""
+    return int(_read("VERIFICATION_AGE_LIMIT"))
 
 
 def mask_until_revealed() -> bool:
@@ -377,6 +389,8 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "SETTLED_LAG_LIMIT": _number_from(0),
     "SEAL_KEY": _seal_key_rule,
     "SEAL_TARGETS": _seal_targets_rule,
+    "SEAL_LAG_LIMIT": _number_from(0),
+    "VERIFICATION_AGE_LIMIT": _number_from(0),
     "MASK_UNTIL_REVEALED": _boolean_rule,
     "READER_TIME_ZONE": _function_of("user"),
     "READING_TIME_LIMIT": _seconds_rule,
