@@ -39,8 +39,8 @@ def entry(**columns):
 
 
 EXPECTED = (
-    '{"action":"Update","changes":{"name":["@old","@new"]},'
-    '"context":{"a":1,"b":[true,null],"count":3,"reason":"typing error"},'
+    '{"action":"@action","changes":{"name":["@old","@new"]},'
+    '"context":{"a":"@a","b":"@b","count":"@count","reason":"@reason"},'
     '"entity_id":"42","entity_model":"crm.customer",'
     '"id":"01936f5c-7a00-7abc-8000-00000000002a",'
     '"ip_address":"2001:0db8:0000:0000:0000:0000:0000:0001","kind":"update",'
@@ -50,15 +50,24 @@ EXPECTED = (
 
 
 def salted(side, field, value):
-    salt = hmac.digest(SECRET, KEY.bytes + side + field.encode(), "sha256")[:16]
+    content = KEY.bytes + b"\0" + side.encode() + b"\0" + field.encode()
+    salt = hmac.digest(SECRET, content, "sha256")[:16]
     return base64.b64encode(hashlib.sha256(salt + value.encode()).digest()).decode()
 
 
 class TestLeaf:
     def test_bytes_of_a_leaf(self):
-        expected = EXPECTED.replace("@old", salted(b"old", "name", "Acme")).replace(
-            "@new", salted(b"new", "name", "Acmé")
-        )
+        expected = EXPECTED
+        for mark, side, field, value in (
+            ("@old", "old", "name", "Acme"),
+            ("@new", "new", "name", "Acmé"),
+            ("@action", "action", "", "Update"),
+            ("@reason", "context", "reason", '"typing error"'),
+            ("@count", "context", "count", "3"),
+            ("@a", "context", "a", "1"),
+            ("@b", "context", "b", "[true,null]"),
+        ):
+            expected = expected.replace(f'"{mark}"', f'"{salted(side, field, value)}"')
         assert FORM.leaf(entry()) == b"\x01" + expected.encode()
 
     def test_hash_of_a_leaf_is_pinned(self):
@@ -90,7 +99,7 @@ class TestLeaf:
         pairs = entry(kind="create", changes={"vat": [None, None], "name": [None, "Acme"]})
         assert FORM.leaf(alone) == FORM.leaf(pairs)
         (first, second) = json.loads(FORM.leaf(alone)[1:])["changes"]["name"]
-        assert (first, second) == (None, salted(b"new", "name", "Acme"))
+        assert (first, second) == (None, salted("new", "name", "Acme"))
 
     @pytest.mark.parametrize(
         "context",
@@ -115,5 +124,7 @@ class TestLeaf:
         assert len({*found["name"], *found["label"]}) == 4
 
     def test_value_is_disclosed_with_its_salt(self):
-        (old, _new) = json.loads(FORM.leaf(entry())[1:])["changes"]["name"]
-        assert value_hash(FORM.salt(KEY, "name", 0), "Acme") == old
+        leaf = json.loads(FORM.leaf(entry())[1:])
+        assert value_hash(FORM.salt(KEY, "name", "old"), "Acme") == leaf["changes"]["name"][0]
+        reason = FORM.salt(KEY, "reason", "context")
+        assert value_hash(reason, '"typing error"') == leaf["context"]["reason"]

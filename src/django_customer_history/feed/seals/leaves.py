@@ -4,19 +4,20 @@ A leaf is a version byte and the canonical JSON (RFC 8785) of the columns of the
 that are NULL are left out, so that a column that is added later changes no leaf. Keys are in the
 usual form of a UUID, times in UTC with microseconds.
 
-Each old and new value is a salted hash instead of the value: Base64 of SHA-256 over the salt and
+Each old and new value, and whatever else a mask can hide (the action, the label of the entity, each
+member of the context), is a salted hash instead of the value: Base64 of SHA-256 over the salt and
 the value in UTF-8. So a leaf can be shown to somebody who may not see all values, and one value is
 disclosed with its salt. A salt has 16 bytes and is not stored: it is made with HMAC-SHA256 from
-the secret of the seals, the key of the entry, the side and the field. The secret is in the key
-file, and stays the same when the signing key changes. Somebody who knows it can try values until
-one fits a hash; nobody can change a value with it.
+the secret of the seals, the key of the entry, the column or the side, and the field. The secret is
+in the key file, and stays the same when the signing key changes. Somebody who knows it can try
+values until one fits a hash; nobody can change a value with it.
 """
 
 import base64
 import hmac
 import ipaddress
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -28,7 +29,7 @@ from django_customer_history.models import Entry
 from django_customer_history.values.moments import in_utc
 from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
 
-_SIDES = (b"old", b"new")
+_SIDES = ("old", "new")
 _LARGEST_INTEGER = 2**53 - 1
 """JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
 
@@ -52,21 +53,57 @@ class LeafFormat:
         columns["id"] = str(key)
         columns["timestamp"] = _moment(moment or entry.timestamp)
         columns["changes"] = self._hashed(key, entry.changes)
+        for name, text in texts_of(entry).items():
+            columns[name] = value_hash(self.salt(key, "", name), text)
+        if entry.context is not None:
+            columns["context"] = {
+                plain_text(name): value_hash(self.salt(key, name, "context"), text)
+                for name, text in self._context(entry).items()
+            }
         return LEAF_VERSION + self._canonical(columns)
 
-    def salt(self, key: UUID, field: str, side: int) -> bytes:
-        """Return the salt of the old (0) or the new (1) value of a field of an entry."""
-        content = key.bytes + _SIDES[side] + _bytes(field)
+    def salt(self, key: UUID, field: str, side: str) -> bytes:
+        """Return the salt of a value of an entry.
+
+        `side` is "old" or "new" for a field, "context" for a member of it, or the name of a column.
+        """
+        content = b"\x00".join((key.bytes, side.encode(), _bytes(field)))
         return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
 
-    def disclosed(self, entry: Entry, field: str) -> list[list[str] | None]:
-        """Return the old and the new value of a field, each with its salt in Base64, or None."""
-        return [
-            None
-            if value is None
-            else [base64.b64encode(self.salt(entry.id, field, side)).decode(), value]
-            for side, value in enumerate(entry.changes[field])
-        ]
+    def disclosed(
+        self, entry: Entry, *, fields: Collection[str] = (), columns: Collection[str] = ()
+    ) -> dict[str, Any]:
+        """Return values, each with its salt, where the leaf has their hashes.
+
+        `fields` are those whose old and new values are disclosed; `columns` are "action",
+        "entity_label" and members of the context, such as "context.reason".
+        """
+        found: dict[str, Any] = {
+            name: self._with_salt(entry.id, "", name, text)
+            for name, text in texts_of(entry).items()
+            if name in columns
+        }
+        found["changes"] = {
+            plain_text(field): [
+                None if value is None else self._with_salt(entry.id, field, side, value)
+                for side, value in zip(_SIDES, entry.changes[field], strict=True)
+            ]
+            for field in fields
+        }
+        if entry.context is not None:
+            found["context"] = {
+                plain_text(name): self._with_salt(entry.id, name, "context", text)
+                for name, text in self._context(entry).items()
+                if f"context.{name}" in columns
+            }
+        return found
+
+    def _with_salt(self, key: UUID, field: str, side: str, value: str) -> list[str]:
+        return [base64.b64encode(self.salt(key, field, side)).decode(), value]
+
+    def _context(self, entry: Entry) -> dict[str, str]:
+        members = (entry.context or {}).items()
+        return {name: self._canonical(_json(value)).decode() for name, value in members}
 
     @cached_property
     def _canonical(self) -> Callable[[Any], bytes]:
@@ -77,10 +114,16 @@ class LeafFormat:
         return {
             plain_text(field): [
                 None if value is None else value_hash(self.salt(key, field, side), value)
-                for side, value in enumerate(pair)
+                for side, value in zip(_SIDES, pair, strict=True)
             ]
             for field, pair in changes.items()
         }
+
+
+def texts_of(entry: Entry) -> dict[str, str]:
+    """Return the columns of an entry whose texts are salted, without those that are NULL."""
+    texts = {name: getattr(entry, name) for name in ("action", "entity_label")}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _bytes(text: str) -> bytes:
@@ -119,19 +162,16 @@ def _json(value: Any) -> Any:
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
     "kind": plain_text,
-    "action": plain_text,
     "subject_model": plain_text,
     "subject_id": plain_text,
     "entity_model": plain_text,
     "entity_id": plain_text,
-    "entity_label": plain_text,
     "user_id": plain_text,
     "user_label": plain_text,
     "source": plain_text,
     "ip_address": _address,
     "request_id": str,
-    "context": _json,
     "primary_id": str,
 }
-"""The columns of a leaf except `id`, `timestamp` and `changes`, and the form of their values."""
+"""The columns of a leaf that are not salted, without the key and the time, and their forms."""
 _COLUMNS = tuple(_PLAIN)

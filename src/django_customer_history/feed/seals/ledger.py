@@ -6,6 +6,7 @@ verification names single entries, and an entry is proved without reading the ot
 is a signed note about the rest of the row, and the checkpoint is the signed note for others.
 """
 
+import base64
 import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -123,9 +124,15 @@ def new_seal(
         **columns,
     )
     checkpoint = Checkpoint(log_name=log_name, size=edge.size, root=edge.root())
-    seal.checkpoint = key.signed(str(checkpoint))
+    seal.checkpoint = key.signed(text_of(checkpoint))
     seal.manifest = key.signed(manifest_of(seal))
     return seal
+
+
+def text_of(checkpoint: Checkpoint) -> str:
+    """Return the text of a checkpoint, for a signed note."""
+    root = base64.b64encode(checkpoint.root).decode()
+    return f"{checkpoint.log_name}\n{checkpoint.size}\n{root}\n"
 
 
 def manifest_of(seal: Seal) -> str:

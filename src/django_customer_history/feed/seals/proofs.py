@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django_customer_history.exceptions import NotSealedError, SealError
 from django_customer_history.feed.seals.keys import SealKey
-from django_customer_history.feed.seals.leaves import LeafFormat, plain_text
+from django_customer_history.feed.seals.leaves import LeafFormat, texts_of
 from django_customer_history.feed.seals.ledger import (
     checked,
     leaf_hashes,
@@ -47,25 +47,29 @@ class SealedLog:
     using: str
     _trees: dict[int, "_SealTree"] = field(default_factory=dict)
 
-    def proof(self, entry: Entry, *, fields: Collection[str] = ()) -> str:
-        """Return the proof of an entry; `fields` are those whose values it discloses.
+    def proof(
+        self, entry: Entry, *, fields: Collection[str] = (), columns: Collection[str] = ()
+    ) -> str:
+        """Return the proof of an entry.
 
-        `entry` is as it is in the log, without masks. The proof shows all of its columns but
-        `changes`, and the names of all fields.
+        `entry` is as it is in the log, without masks. The proof shows the columns that no mask
+        hides, and the names of all fields; it discloses the values of `fields`, and those of
+        `columns`: "action", "entity_label" and members of the context, such as "context.reason".
 
         Raises `NotSealedError` if the entry is not sealed yet, and `SealError` if it has no such
-        field, or if it or its seal is not right.
+        field or column, or if it or its seal is not right.
         """
-        unknown = [one for one in fields if one not in entry.changes]
-        if unknown:
-            raise SealError(f"Entry {entry.id} has no field {unknown[0]!r}.")
+        known = [*texts_of(entry), *(f"context.{name}" for name in entry.context or {})]
+        for kind, names, there in (("field", fields, entry.changes), ("column", columns, known)):
+            if unknown := [one for one in names if one not in there]:
+                raise SealError(f"Entry {entry.id} has no {kind} {unknown[0]!r}.")
         found, number = self._tree_with(entry.id)
         leaf = self._form.leaf(entry)
         if leaf_hash(leaf) != found.tree.root(number, number + 1):
             raise SealError(f"Entry {entry.id} is not what was sealed. Run history_verify.")
         extra = {
             "leaf": leaf.removeprefix(LEAF_VERSION).decode(),
-            "values": {plain_text(one): self._form.disclosed(entry, one) for one in fields},
+            "values": self._form.disclosed(entry, fields=fields, columns=columns),
         }
         lines = [PROOF, f"extra {_encoded(json.dumps(extra).encode())}", f"index {number}"]
         lines += [_encoded(one) for one in found.tree.inclusion_proof(number)]
@@ -78,6 +82,14 @@ class SealedLog:
         """
         found, number = self._tree_with(entry.id)
         return leaf_hash(self._form.leaf(entry)) == found.tree.root(number, number + 1)
+
+    def has(self, key: UUID) -> bool:
+        """Return whether an entry is sealed. Raise `SealError` if its seal is not right."""
+        try:
+            self._tree_with(key)
+        except NotSealedError:
+            return False
+        return True
 
     def consistency_proof(self, log_name: str, *, old_size: int, new_size: int) -> list[bytes]:
         """Return the proof that the tree of one seal begins with that of an older one.

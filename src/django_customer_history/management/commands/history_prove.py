@@ -19,7 +19,7 @@ class Command(BaseCommand):
     help = (
         "Writes the proof that an entry is in the sealed log. Anybody can check it without the"
         " database: python -m django_customer_history.verify FILE --key PUBLIC_KEY. It has the"
-        " columns of the entry, and no old and new values but those of --field."
+        " columns of the entry that no mask hides, and what --field and --column disclose."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,6 +30,14 @@ class Command(BaseCommand):
             action="append",
             default=[],
             help="Disclose the old and the new value of this field. May be repeated.",
+        )
+        parser.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="Disclose the action, the entity_label or a member of the context, such as"
+            " context.reason. May be repeated.",
         )
         parser.add_argument(
             "--database",
@@ -46,7 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"Entry {key} is not in the log.")
         try:
             log = SealedLog(key=key_of_settings(), using=using)
-            proof = log.proof(entry, fields=options["field"])
+            proof = log.proof(entry, fields=options["field"], columns=options["column"])
         except HistoryError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(proof, ending="")
