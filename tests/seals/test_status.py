@@ -129,11 +129,13 @@ class TestProblems:
         later(minutes=2)
         assert problems() == [f"file://{tmp_path}/copies cannot be read: no answer"]
 
-    def test_other_lack(self, last, later, monkeypatch):
-        lacks = (lambda seal: iter([f"the seal of {seal.size} entries has no timestamp"]),)
-        monkeypatch.setattr(status_module, "LACKS", lacks)
+    def test_missing_timestamp(self, last, later, settings):
+        url = {"SEAL_TIMESTAMP_URL": "https://tsa.example.com/"}
+        settings.CUSTOMER_HISTORY = {**settings.CUSTOMER_HISTORY, **url}
         later(minutes=2)
-        assert problems() == [f"the seal of {last.size} entries has no timestamp"]
+        assert problems() == [
+            f"The last seal, of {last.size} entries, has no timestamp of https://tsa.example.com/."
+        ]
 
     def test_bounded_queries(self, last, django_assert_max_num_queries):
         for name in "bcdef":

@@ -114,6 +114,8 @@ class Migration(migrations.Migration):
                 ("edge", models.BinaryField(verbose_name="right edge")),
                 ("manifest", models.TextField(verbose_name="manifest")),
                 ("checkpoint", models.TextField(verbose_name="checkpoint")),
+                ("timestamp_token", models.BinaryField(null=True, verbose_name="timestamp token")),
+                ("cosignatures", models.TextField(null=True, verbose_name="cosignatures")),
             ],
             options={
                 "verbose_name": "seal",

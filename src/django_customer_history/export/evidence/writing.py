@@ -135,6 +135,10 @@ class Evidence:
                     _json_line(
                         {
                             "checkpoint": seal.checkpoint,
+                            "cosignatures": seal.cosignatures,
+                            "timestamp": None
+                            if seal.timestamp_token is None
+                            else base64.b64encode(seal.timestamp_token).decode(),
                             "made": utc_text(seal.timestamp),
                             "growth": [base64.b64encode(one).decode() for one in growth],
                         }

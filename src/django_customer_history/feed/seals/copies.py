@@ -4,6 +4,7 @@ Somebody who owns the database can remove the last seals with their entries. A c
 cannot reach shows it.
 """
 
+import base64
 import http.client
 import json
 from collections.abc import Iterator, Sequence
@@ -48,12 +49,14 @@ class CheckpointFolder:
 
     def publish(self, seal: Seal) -> None:
         """Add a checkpoint, unless it is there."""
-        if not self.has(seal):
-            self.storage.save(self._path(seal), ContentFile(seal.checkpoint.encode()))
+        for suffix, content in _files(seal):
+            path = self._path(seal, suffix)
+            if not self.storage.exists(path):
+                self.storage.save(path, ContentFile(content))
 
     def has(self, seal: Seal) -> bool:
         """Return whether there is a copy of the checkpoint of a seal. Its content is not read."""
-        return self.storage.exists(self._path(seal))
+        return self.storage.exists(self._path(seal, _SUFFIX))
 
     def newest(self, log_name: str) -> Copy | None:
         """Return the copy of the largest tree of a log; None: there is none."""
@@ -75,9 +78,9 @@ class CheckpointFolder:
                     continue
                 yield self._copy(self._join(folder, name))
 
-    def _path(self, seal: Seal) -> str:
+    def _path(self, seal: Seal, suffix: str) -> str:
         month = f"{in_utc(seal.timestamp):%Y-%m}"
-        return self._join(self._of(seal.log_name), month, f"{seal.size:020d}{_SUFFIX}")
+        return self._join(self._of(seal.log_name), month, f"{seal.size:020d}{suffix}")
 
     def _of(self, log_name: str) -> str:
         return self._join(self.path, quote(log_name, safe=""))
@@ -117,7 +120,7 @@ def publish(seal: Seal, *, is_new: bool) -> None:
         try:
             _publish(url, seal)
         except (OSError, http.client.HTTPException, TargetError, SuspiciousOperation) as error:
-            problems.append(f"{_shown(url)}: {error}")
+            problems.append(f"{shown_url(url)}: {error}")
     if problems:
         raise SealError(
             f"The seal of {seal.size} entries is made, but its checkpoint was not published to"
@@ -136,10 +139,11 @@ def missing_copies(seal: Seal) -> Iterator[str]:
         try:
             has_copy = folder.has(seal)
         except Exception as error:  # noqa: BLE001 - what the library of a storage raises
-            yield f"{_shown(folder.url)} cannot be read: {error}"
+            yield f"{shown_url(folder.url)} cannot be read: {error}"
             continue
         if not has_copy:
-            yield f"{_shown(folder.url)} has no copy of the last checkpoint, of {seal.size} entries"
+            place = shown_url(folder.url)
+            yield f"{place} has no copy of the last checkpoint, of {seal.size} entries"
 
 
 def copies_in(paths: Sequence[str]) -> Iterator[Copy]:
@@ -158,14 +162,28 @@ def _publish(url: str, seal: Seal) -> None:
     scheme, _, address = url.partition(":")
     if scheme == "mailto":
         subject = f"Checkpoint of {seal.log_name}: {seal.size} entries"
-        EmailMessage(subject, seal.checkpoint, to=[address]).send()
+        EmailMessage(subject, seal.checkpoint + (seal.cosignatures or ""), to=[address]).send()
         return
-    content = json.dumps({"checkpoint": seal.checkpoint}).encode()
+    shown = {"checkpoint": seal.checkpoint}
+    if seal.timestamp_token is not None:
+        shown["timestamp"] = base64.b64encode(seal.timestamp_token).decode()
+    if seal.cosignatures is not None:
+        shown["cosignatures"] = seal.cosignatures
+    content = json.dumps(shown).encode()
     headers = {"Content-Type": "application/json"}
     # The setting is the operator's own.
     answer = post(urlsplit(url), content, headers, allows_private=True)
     if not answer.is_success:
         raise TargetError(f"the answer was {answer.status}")
+
+
+def _files(seal: Seal) -> Iterator[tuple[str, bytes]]:
+    """Yield the endings and the contents of the files of a seal. The checkpoint comes last."""
+    if seal.timestamp_token is not None:
+        yield ".tsr", bytes(seal.timestamp_token)
+    if seal.cosignatures is not None:
+        yield ".cosigned", (seal.checkpoint + seal.cosignatures).encode()
+    yield _SUFFIX, seal.checkpoint.encode()
 
 
 def _is_folder(url: str) -> bool:
@@ -180,7 +198,7 @@ def _folder(url: str) -> CheckpointFolder:
     return CheckpointFolder(storage=storages[alias], path=path, url=url)
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return the URL of a place without its password and its parameters."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

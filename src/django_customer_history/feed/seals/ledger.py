@@ -148,6 +148,10 @@ def manifest_of(seal: Seal) -> str:
         f"edge {_hexadecimal(seal.edge)}",
         f"checkpoint {_hexadecimal(seal.checkpoint.encode())}",
     ]
+    if seal.timestamp_token is not None:
+        lines.append(f"timestamp {_hexadecimal(seal.timestamp_token)}")
+    if seal.cosignatures is not None:
+        lines.append(f"cosignatures {_hexadecimal(seal.cosignatures.encode())}")
     return "\n".join(lines) + "\n"
 
 

@@ -73,15 +73,7 @@ class SealedLog:
         }
         lines = [PROOF, f"extra {_encoded(json.dumps(extra).encode())}", f"index {number}"]
         lines += [_encoded(one) for one in found.tree.inclusion_proof(number)]
-        return "\n".join(lines) + f"\n\n{found.seal.checkpoint}"
-
-    def is_as_sealed(self, entry: Entry) -> bool:
-        """Return whether an entry is what was sealed.
-
-        Raises `NotSealedError` if it is not sealed, and `SealError` if its seal is not right.
-        """
-        found, number = self._tree_with(entry.id)
-        return leaf_hash(self._form.leaf(entry)) == found.tree.root(number, number + 1)
+        return "\n".join(lines) + f"\n\n{found.seal.checkpoint}{found.seal.cosignatures or ''}"
 
     def has(self, key: UUID) -> bool:
         """Return whether an entry is sealed. Raise `SealError` if its seal is not right."""
@@ -91,32 +83,41 @@ class SealedLog:
             return False
         return True
 
+    def is_as_sealed(self, entry: Entry) -> bool:
+        """Return whether an entry is what was sealed.
+
+        Raises `NotSealedError` if it is not sealed, and `SealError` if its seal is not right.
+        """
+        found, number = self._tree_with(entry.id)
+        return leaf_hash(self._form.leaf(entry)) == found.tree.root(number, number + 1)
+
     def consistency_proof(self, log_name: str, *, old_size: int, new_size: int) -> list[bytes]:
-        """Return the proof that the tree of one seal begins with that of an older one.
+        """Return the proof that the tree of a seal begins with an older one.
 
         Its format is RFC 6962, section 2.1.2; it is empty if `old_size` is 0. It reads a few seals
         for each time that the log doubled, one at a time.
 
-        Raises `SealError` if a tree does not end with a seal, if a seal is missing or not right, or
-        if `old_size` is larger than `new_size`.
+        Raises `SealError` if the newer tree does not end with a seal, if a seal is missing or not
+        right, or if `old_size` is larger than `new_size`.
         """
         if not 0 <= old_size <= new_size:
             raise SealError(f"A log of {new_size} entries cannot begin with {old_size}.")
         new = self._tree_of(log_name, f"with {new_size} entries", size=new_size)
+        return self.growth(log_name, old_size=old_size, new=new)
+
+    def growth(self, log_name: str, *, old_size: int, new: GrownTree) -> list[bytes]:
+        """Return what `consistency_proof` does, for a tree that need not have a seal yet."""
         if old_size == 0:
             return []
-        old = self._tree_of(log_name, f"with {old_size} entries", size=old_size)
 
         def subtree(start: int, end: int) -> bytes:
-            if end <= old_size:
-                return old.root(start, end)
-            if end == new_size:
+            if end > new.start:
                 return new.root(start, end)
             described = f"of leaf {end - 1}: run history_verify"
             found = self._tree_of(log_name, described, size__gte=end, start__lt=end)
             return found.root(start, end)
 
-        return consistency_proof(old_size, new_size, subtrees=subtree)
+        return consistency_proof(old_size, new.size, subtrees=subtree)
 
     @cached_property
     def _form(self) -> LeafFormat:

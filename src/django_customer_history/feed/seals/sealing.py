@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_customer_history.capture.events import record_about_history
 from django_customer_history.exceptions import SealError
 from django_customer_history.feed.locks import only_sealer
+from django_customer_history.feed.seals.attestations import Attestations
 from django_customer_history.feed.seals.comparison import compared, last_key
 from django_customer_history.feed.seals.copies import folders, publish
 from django_customer_history.feed.seals.keys import SealKey
@@ -40,7 +41,8 @@ def seal_log(key: SealKey, *, using: str, is_new_tree: bool = False) -> Iterator
     `is_new_tree` begins a new tree beside those of other names, and logs it.
 
     Raises `SealError` if another process seals the log, the log lacks what was sealed, the last
-    seal is not right, or a checkpoint was not published; and what `Timeline.feed` raises.
+    seal is not right, a checkpoint was not published, or an authority for timestamps or a witness
+    did not confirm it; and what `Timeline.feed` raises.
     """
     with only_sealer(using):
         sealer = _Sealer.of(key, using=using)
@@ -132,15 +134,19 @@ class _Sealer:
     def run(self, entries: Iterator[Entry], *, is_late: bool = False) -> Iterator[Seal]:
         """Save a seal for each `SEAL_SIZE` entries, and publish the last checkpoint."""
         form, former = LeafFormat(secret=self.key.secret), self.last
+        attestations = Attestations(key=self.key, using=self.using)
         while leaves := [
             (entry.id, leaf_hash(form.leaf(entry))) for entry in islice(entries, SEAL_SIZE)
         ]:
-            self.last = self._seal(leaves, is_late=is_late)
+            self.last = self._seal(leaves, attestations, is_late=is_late)
             yield self.last
         if self.last is not None:
             publish(self.last, is_new=self.last is not former)
+            attestations.raise_problems(self.last)
 
-    def _seal(self, leaves: list[tuple[UUID, bytes]], *, is_late: bool) -> Seal:
+    def _seal(
+        self, leaves: list[tuple[UUID, bytes]], attestations: Attestations, *, is_late: bool
+    ) -> Seal:
         seal = new_seal(
             self.key,
             log_name=self.log_name,
@@ -150,6 +156,7 @@ class _Sealer:
             timestamp=_in_milliseconds(timezone.now()),
             is_late=is_late,
         )
+        attestations.add(seal, before=self.edge)
         seal.save(using=self.using)
         self.edge = RightEdge.read(bytes(seal.edge), size=seal.size)
         return seal

@@ -1,6 +1,6 @@
 """Whether the log is sealed, published and verified in time: for a health page."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_customer_history import conf
 from django_customer_history.backends.settling import LOWEST_KEY
 from django_customer_history.exceptions import SealError
+from django_customer_history.feed.seals.attestations import missing_attestations
 from django_customer_history.feed.seals.comparison import last_key
 from django_customer_history.feed.seals.copies import missing_copies
 from django_customer_history.feed.seals.keys import has_key, key_of_settings
@@ -19,9 +20,6 @@ from django_customer_history.values.moments import in_utc
 
 MOST_COUNTED = 10_000
 """Of more entries that are not sealed, only this number is counted."""
-
-LACKS: tuple[Callable[[Seal], Iterator[str]], ...] = (missing_copies,)
-"""Functions that yield what the checkpoint of the last seal lacks, such as a copy."""
 
 _GRACE = timedelta(minutes=1)
 """A seal that is younger may be on its way to other places."""
@@ -45,8 +43,8 @@ class SealStatus:
     findings: int | None = None
     """How much was wrong then; None: it is not known."""
     lacks: tuple[str, ...] = ()
-    """What the last checkpoint lacks, such as a copy in a folder. It is empty in the first minute
-    of a seal."""
+    """What the last checkpoint lacks: a copy in a folder, a timestamp, a signature of a witness.
+    It is empty in the first minute of a seal."""
 
 
 def seal_status(*, using: str) -> SealStatus | None:
@@ -72,7 +70,7 @@ def seal_status(*, using: str) -> SealStatus | None:
         unsealed_since=in_utc(oldest) if oldest else None,
         verified=result.timestamp if result else None,
         findings=result.findings if result else None,
-        lacks=() if last is None or is_new else tuple(_lacks(last)),
+        lacks=() if last is None or is_new else tuple(_lacks(last, using=using)),
     )
 
 
@@ -124,6 +122,6 @@ def _shown(age: timedelta) -> str:
     return f"{hours:.1f} hours" if hours < 48 else f"{age.days} days"  # noqa: PLR2004 - two days
 
 
-def _lacks(seal: Seal) -> Iterator[str]:
-    for lacks in LACKS:
-        yield from lacks(seal)
+def _lacks(seal: Seal, *, using: str) -> Iterator[str]:
+    yield from missing_copies(seal)
+    yield from missing_attestations(using=using)

@@ -5,12 +5,14 @@ the right edge of the one before it and has the leaves of its index. Then the lo
 read side by side in the order of keys, and each leaf is compared with its hash in an index.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django_customer_history.backends.settling import LOWEST_KEY
+from django_customer_history.feed.seals.attestations import check_attestations
 from django_customer_history.feed.seals.comparison import Pair, compared, last_key
 from django_customer_history.feed.seals.copies import Copy, folders
 from django_customer_history.feed.seals.findings import Finding, MovedEntries
@@ -35,6 +37,8 @@ class Verification:
     since: datetime | int | None = None
     """Only seals that were made since this moment, or since the tree had so many entries. Entries
     that are older are not verified."""
+    roots: Sequence[Any] = ()
+    """The certificates that timestamps must lead to. Without any, timestamps are not checked."""
     copies: Iterable[Copy] = ()
     """Copies of checkpoints in addition to those that the setting SEAL_TARGETS names."""
     show: Callable[[int], None] = lambda _count: None
@@ -110,6 +114,10 @@ class Verification:
                     text=f"{_name(seal)}: the root of the tree is not that of its entries.",
                 )
             tree.add(seal, edge)
+            try:
+                check_attestations(seal, roots=self.roots)
+            except VerificationError as error:
+                yield Finding(kind="forged", text=f"{_name(seal)}: {error}")
 
     def _compared_entries(self, tree: "_Tree") -> Iterator[Finding]:
         form, moved = LeafFormat(secret=self.key.secret), MovedEntries(secret=self.key.secret)

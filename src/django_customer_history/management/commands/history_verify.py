@@ -14,6 +14,7 @@ from django_customer_history.feed.seals.findings import Finding
 from django_customer_history.feed.seals.keys import key_of_settings
 from django_customer_history.feed.seals.results import record_verification
 from django_customer_history.feed.seals.subjects import SubjectVerification
+from django_customer_history.feed.seals.timestamps import roots_of_settings
 from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.management.progress import ProgressBar
 from django_customer_history.management.reading import CommandReader, timeline_of
@@ -79,6 +80,7 @@ class Command(BaseCommand):
             key=key_of_settings(),
             using=options["database"],
             since=since,
+            roots=roots_of_settings(),
             copies=copies_in(options["checkpoint"]),
             show=lambda count: bar.show(count, "entries"),
         )
