@@ -73,6 +73,8 @@ DEFAULTS: Mapping[str, Any] = {
     "SETTLED_LAG_LIMIT": 600,
     "SEAL_KEY": None,
     "SEAL_TARGETS": (),
+    "SEAL_LAG_LIMIT": 86_400,
+    "VERIFICATION_AGE_LIMIT": 30 * 86_400,
     "SEAL_TIMESTAMP_URL": None,
     "SEAL_TIMESTAMP_ROOTS": None,
     "SEAL_WITNESSES": {},
@@ -126,6 +128,16 @@ def seal_targets() -> Sequence[str]:
     """Return the URLs of the places outside of the database that get each checkpoint."""
     targets: Sequence[str] = _read("SEAL_TARGETS")
     return targets
+
+
+def seal_lag_limit() -> int:
+    """Return after how many seconds it is a problem that an entry is not sealed."""
+    return int(_read("SEAL_LAG_LIMIT"))
+
+
+def verification_age_limit() -> int:
+    """Return after how many seconds a verification is too old; 0: without a limit."""
+    return int(_read("VERIFICATION_AGE_LIMIT"))
 
 
 def seal_timestamp_url() -> str | None:
@@ -345,6 +357,8 @@ _RULES: Mapping[str, Callable[[object], str | None]] = {
     "SETTLED_LAG_LIMIT": number_from(0),
     "SEAL_KEY": _seal_key_rule,
     "SEAL_TARGETS": _seal_targets_rule,
+    "SEAL_LAG_LIMIT": number_from(0),
+    "VERIFICATION_AGE_LIMIT": number_from(0),
     "SEAL_TIMESTAMP_URL": url_rule,
     "SEAL_TIMESTAMP_ROOTS": name_rule,
     "SEAL_WITNESSES": witnesses_rule,

@@ -49,11 +49,14 @@ class CheckpointFolder:
 
     def publish(self, seal: Seal) -> None:
         """Add a checkpoint, unless it is there."""
-        name = self._join(self._of(seal.log_name), f"{in_utc(seal.timestamp):%Y-%m}")
         for suffix, content in _files(seal):
-            path = self._join(name, f"{seal.size:020d}{suffix}")
+            path = self._path(seal, suffix)
             if not self.storage.exists(path):
                 self.storage.save(path, ContentFile(content))
+
+    def has(self, seal: Seal) -> bool:
+        """Return whether there is a copy of the checkpoint of a seal. Its content is not read."""
+        return self.storage.exists(self._path(seal, _SUFFIX))
 
     def newest(self, log_name: str) -> Copy | None:
         """Return the copy of the largest tree of a log; None: there is none."""
@@ -74,6 +77,10 @@ class CheckpointFolder:
                 if after and name <= f"{after:020d}{_SUFFIX}":
                     continue
                 yield self._copy(self._join(folder, name))
+
+    def _path(self, seal: Seal, suffix: str) -> str:
+        month = f"{in_utc(seal.timestamp):%Y-%m}"
+        return self._join(self._of(seal.log_name), month, f"{seal.size:020d}{suffix}")
 
     def _of(self, log_name: str) -> str:
         return self._join(self.path, quote(log_name, safe=""))
@@ -124,6 +131,19 @@ def publish(seal: Seal, *, is_new: bool) -> None:
 def folders() -> list[CheckpointFolder]:
     """Return the places of the setting SEAL_TARGETS whose copies can be read again."""
     return [_folder(url) for url in conf.seal_targets() if _is_folder(url)]
+
+
+def missing_copies(seal: Seal) -> Iterator[str]:
+    """Yield a text for each folder without a copy of the checkpoint of a seal."""
+    for folder in folders():
+        try:
+            has_copy = folder.has(seal)
+        except Exception as error:  # noqa: BLE001 - what the library of a storage raises
+            yield f"{shown_url(folder.url)} cannot be read: {error}"
+            continue
+        if not has_copy:
+            place = shown_url(folder.url)
+            yield f"{place} has no copy of the last checkpoint, of {seal.size} entries"
 
 
 def copies_in(paths: Sequence[str]) -> Iterator[Copy]:

@@ -14,13 +14,15 @@ values until one fits a hash; nobody can change a value with it.
 """
 
 import base64
-import hmac
+import hashlib
 import ipaddress
+import json
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,9 @@ from django_customer_history.verify import LEAF_VERSION, SALT_SIZE, value_hash
 _SIDES = ("old", "new")
 _LARGEST_INTEGER = 2**53 - 1
 """JSON has only numbers that a float can hold exactly; a larger one is in a leaf as text."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_BEYOND = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")
+"""Characters that are two in UTF-16, and the halves of such."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +65,23 @@ class LeafFormat:
                 plain_text(name): value_hash(self.salt(key, name, "context"), text)
                 for name, text in self._context(entry).items()
             }
-        return LEAF_VERSION + self._canonical(columns)
+        return LEAF_VERSION + self._canonical(columns, has_floats=False)
 
     def salt(self, key: UUID, field: str, side: str) -> bytes:
         """Return the salt of a value of an entry.
 
         `side` is "old" or "new" for a field, "context" for a member of it, or the name of a column.
         """
-        content = b"\x00".join((key.bytes, side.encode(), _bytes(field)))
-        return hmac.digest(self.secret, content, "sha256")[:SALT_SIZE]
+        return self._salt(_prefix(key, side) + _bytes(field))
+
+    def _salt(self, content: bytes) -> bytes:
+        # This is `hmac.digest()`. Copies of the hashes of the secret take half of its time.
+        inner, outer = self._keyed
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        digest: bytes = outer.digest()
+        return digest[:SALT_SIZE]
 
     def disclosed(
         self, entry: Entry, *, fields: Collection[str] = (), columns: Collection[str] = ()
@@ -102,22 +115,49 @@ class LeafFormat:
         return [base64.b64encode(self.salt(key, field, side)).decode(), value]
 
     def _context(self, entry: Entry) -> dict[str, str]:
-        members = (entry.context or {}).items()
-        return {name: self._canonical(_json(value)).decode() for name, value in members}
+        members = {name: _json(value) for name, value in (entry.context or {}).items()}
+        return {
+            name: self._canonical(value, has_floats=_has_float(value)).decode()
+            for name, value in members.items()
+        }
+
+    def _canonical(self, value: Any, *, has_floats: bool) -> bytes:
+        """Return the canonical JSON of a value (RFC 8785).
+
+        Python's own encoder takes a tenth of the time. It has another form for floats, and another
+        order for keys with characters that are two in UTF-16.
+        """
+        if not has_floats:
+            text = _ENCODER.encode(value)
+            if text.isascii() or _BEYOND.search(text) is None:
+                return text.encode()
+        return self._complete(value)
 
     @cached_property
-    def _canonical(self) -> Callable[[Any], bytes]:
+    def _complete(self) -> Callable[[Any], bytes]:
         function: Callable[[Any], bytes] = imported("rfc8785").dumps
         return function
 
+    @cached_property
+    def _keyed(self) -> tuple[Any, Any]:
+        """The hashes of the secret that begin and end an HMAC (RFC 2104)."""
+        block = self.secret.ljust(hashlib.sha256().block_size, b"\x00")
+        inner, outer = (bytes(one ^ pad for one in block) for pad in (0x36, 0x5C))
+        return hashlib.sha256(inner), hashlib.sha256(outer)
+
     def _hashed(self, key: UUID, changes: Mapping[str, Any]) -> dict[str, list[str | None]]:
-        return {
-            plain_text(field): [
-                None if value is None else value_hash(self.salt(key, field, side), value)
-                for side, value in zip(_SIDES, pair, strict=True)
+        of_old, of_new, hashed = _prefix(key, "old"), _prefix(key, "new"), {}
+        for field, (old, new) in changes.items():
+            name = _bytes(field)
+            hashed[plain_text(field)] = [
+                None if old is None else value_hash(self._salt(of_old + name), old),
+                None if new is None else value_hash(self._salt(of_new + name), new),
             ]
-            for field, pair in changes.items()
-        }
+        return hashed
+
+
+def _prefix(key: UUID, side: str) -> bytes:
+    return b"\x00".join((key.bytes, side.encode(), b""))
 
 
 def texts_of(entry: Entry) -> dict[str, str]:
@@ -136,6 +176,7 @@ def plain_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+@lru_cache(maxsize=1_000)
 def _address(text: str) -> str:
     try:
         return ipaddress.ip_address(text).exploded
@@ -144,7 +185,7 @@ def _address(text: str) -> str:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{in_utc(moment).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    return f"{in_utc(moment).isoformat(timespec='microseconds').removesuffix('+00:00')}Z"
 
 
 def _json(value: Any) -> Any:
@@ -158,6 +199,12 @@ def _json(value: Any) -> Any:
         return value if math.isfinite(value) else str(value)
     is_large = isinstance(value, int) and abs(value) > _LARGEST_INTEGER
     return str(value) if is_large else value
+
+
+def _has_float(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_float, value.values()))
+    return any(map(_has_float, value)) if isinstance(value, list) else isinstance(value, float)
 
 
 _PLAIN: Mapping[str, Callable[[Any], Any]] = {
