@@ -219,6 +219,9 @@ class TestSummary:
         assert f"<code>crm.customer:{customer.pk}</code>" in text
         assert f"--key {key.verifier}" in html.unescape(text)
         assert text.count("<tbody>") == 3
+        assert "<td>Portal password</td>" in text
+        assert text.count("never stored") == 1
+        assert text.count("hidden: only a hash is in the file") == 2
 
 
 class TestVerifier:

@@ -30,6 +30,8 @@ class ProvenChange:
     new: str | None
     is_hidden: bool
     """Whether the file has only hashes of the values, and these are their masked forms."""
+    is_secret: bool
+    """Whether the log never gets the values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ class EvidenceLines:
                     old=_text(one.old_display, pair[0]),
                     new=_text(one.new_display, pair[1]),
                     is_hidden=one.masked,
+                    is_secret=one.type == "secret",
                 )
                 for one in entry.changes
                 for pair in [content["changes"][plain_text(names[one.field])]]
