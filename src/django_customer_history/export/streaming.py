@@ -114,7 +114,7 @@ def recorded(timeline: Timeline, *, format_name: str) -> Timeline:
     """Record an export, and return the entries that were there before that of the export."""
     entry = record_access(
         ACTION,
-        subject=_subject(timeline),
+        subject=subject_of(timeline),
         changes={"format": (None, format_name), "filters": (None, filters_text(timeline))},
         using=timeline.queryset.db_of_writing,
     )
@@ -158,7 +158,8 @@ def _name(timeline: Timeline) -> str:
     return "all" if timeline.model is None else f"{timeline.model._meta.label_lower}-{timeline.key}"
 
 
-def _subject(timeline: Timeline) -> tuple[str, str] | None:
+def subject_of(timeline: Timeline) -> tuple[str, str] | None:
+    """Return the model and the key of the subject of a timeline; None: it is of all subjects."""
     if timeline.model is None or timeline.key is None:
         return None
     return timeline.model._meta.label_lower, timeline.key

@@ -65,8 +65,7 @@ class EvidenceLines:
 
     def _line(self, entry: TimelineEntry, stored: Entry) -> ProvenEntry:
         names = _stored_names(stored, using=self.using)
-        visible = [names[one.field] for one in entry.changes if not one.masked]
-        proof = self.log.proof(stored, fields=visible, columns=_visible_columns(entry, stored))
+        proof = proof_for_reader(entry, stored, log=self.log)
         checkpoint, content = proven(proof, self.key.verifiers)
         labels = {
             "action": entry.action,
@@ -99,6 +98,16 @@ class EvidenceLines:
                 for pair in [content["changes"][plain_text(names[one.field])]]
             ),
         )
+
+
+def proof_for_reader(entry: TimelineEntry, stored: Entry, *, log: SealedLog) -> str:
+    """Return the proof of an entry, which discloses what its reader may see.
+
+    Raises what `SealedLog.proof` raises.
+    """
+    names = _stored_names(stored, using=log.using)
+    visible = [names[one.field] for one in entry.changes if not one.masked]
+    return log.proof(stored, fields=visible, columns=_visible_columns(entry, stored))
 
 
 def _stored_names(stored: Entry, *, using: str) -> dict[str, str]:

@@ -82,6 +82,8 @@ def seal_with(key: UUID, *, using: str) -> tuple[Seal, int] | None:
     """
     seals = Seal.objects.using(using)
     log_name = seals.order_by("-id").values_list("log_name", flat=True).first()
+    if log_name is None:
+        return None
     seals = seals.filter(log_name=log_name, first_key__lte=key)
     # The ranges of keys of seals in their order do not overlap; those of late ones may.
     in_order = seals.filter(is_late=False).order_by("-first_key")[:1]
