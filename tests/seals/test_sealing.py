@@ -289,7 +289,7 @@ class TestPublishing:
         (path,) = copies()
         assert path.read_text() == made.checkpoint
         month = f"{made.timestamp:%Y-%m}"
-        assert path.parts[-3:-1] == ("example.com%2Fhistory", month)
+        assert path.parts[-3:-1] == ("example.com=2Fhistory", month)
         assert path.name == f"{made.size:020d}.checkpoint"
 
     def test_missing_copy_is_published_again(self, key, copies):

@@ -83,7 +83,8 @@ class CheckpointFolder:
         return self._join(self._of(seal.log_name), month, f"{seal.size:020d}{suffix}")
 
     def _of(self, log_name: str) -> str:
-        return self._join(self.path, quote(log_name, safe=""))
+        # A percent sign in the name of a file is another character for some servers.
+        return self._join(self.path, quote(log_name, safe="").replace("%", "="))
 
     def _checkpoints(self, folder: str) -> list[str]:
         names = self._names(folder, folders=False)
