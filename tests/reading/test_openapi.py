@@ -54,6 +54,7 @@ class TestDocument:
             "/api/history/subjects/{model}/{key}/export/",
             "/api/history/feed/",
             "/api/history/entries/{key}/",
+            "/api/history/entries/{key}/proof/",
             "/api/history/entries/{key}/record/",
             "/api/history/entries/{key}/reveal/",
             "/api/history/entries/{key}/undo/",
@@ -66,7 +67,7 @@ class TestDocument:
         named = {one["name"] for one in paths["/api/history/"]["get"]["parameters"]}
         assert named == {*NAMES, "limit", "cursor", "If-None-Match"}
         ours = [path for name, path in paths.items() if "history" in name]
-        assert len(ours) == 15
+        assert len(ours) == 16
         reveal = paths["/api/history/entries/{key}/reveal/"]
         assert set(reveal) == {"post"}
         assert "requestBody" not in reveal["post"]
