@@ -72,9 +72,9 @@ class TestDocument:
         assert set(reveal) == {"post"}
         assert "requestBody" not in reveal["post"]
         reads = [path["get"] for path in ours if "get" in path]
-        assert len(reads) == 11
+        assert len(reads) == 12
         conditional = [operation for operation in reads if "304" in operation["responses"]]
-        assert len(conditional) == 8  # All but the two exports and the feed.
+        assert len(conditional) == 8  # All but the two exports, the feed and the proof.
         export = paths["/api/history/export/"]["get"]
         (parameter,) = (one for one in export["parameters"] if one["name"] == "format")
         assert parameter["schema"]["enum"] == ["csv", "ndjson", "xlsx"]
