@@ -169,6 +169,8 @@ ALTERED_SEAL = [
     ("index", b"\x00" * 48),
     ("edge", b"\x00" * 32),
     ("manifest", "x"),
+    ("timestamp_token", b"\x30\x00"),
+    ("cosignatures", "— witness.example.org/w1 AAAA\n"),
     ("checkpoint", "example.com/history\n2\nAAAA\n\n— example.com/history AAAA\n"),
 ]
 

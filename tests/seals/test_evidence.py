@@ -167,7 +167,7 @@ class TestContent:
             action="Update",
             subject_model="crm.customer",
             subject_id=str(customer.pk),
-            changes={"company": ["Acme", "Acme Three"]},
+            changes={"company": ["Acme", "Acme Three"], "rate": ["1", "2"]},
         )
         renamed = {"entity_model": KIND, "entity_id": "crm.customer", "source": "migration"}
         Entry.objects.create(
@@ -177,12 +177,25 @@ class TestContent:
             action="Field Renamed",
             changes={"field": ["company", "name"]},
         )
+        both = Entry.objects.create(
+            **common,
+            timestamp=timezone.now(),
+            kind="update",
+            action="Update",
+            subject_model="crm.customer",
+            subject_id=str(customer.pk),
+            changes={"name": ["Acme Three", "Acme Four"]},
+        )
         renames.forget()
         seal()
         run("history_evidence", record, output=str(path))
         renames.forget()
-        newest = lines_of(path)[0]
-        assert newest["entry"]["changes"] == {"company": ["Acme", "Acme Three"]}
+        after, newest, *_ = lines_of(path)
+        assert after["entry"]["id"] == str(both.pk)
+        assert newest["entry"]["changes"] == {
+            "company": ["Acme", "Acme Three"],
+            "rate": ["1", "2"],
+        }
         assert newest["labels"]["fields"]["company"]["label"] == "Name"
         assert check(path)[0] == 0
 
@@ -219,6 +232,9 @@ class TestSummary:
         assert f"<code>crm.customer:{customer.pk}</code>" in text
         assert f"--key {key.verifier}" in html.unescape(text)
         assert text.count("<tbody>") == 3
+        assert "<td>Portal password</td>" in text
+        assert text.count("never stored") == 1
+        assert text.count("hidden: only a hash is in the file") == 2
 
 
 class TestVerifier:

@@ -30,6 +30,8 @@ class ProvenChange:
     new: str | None
     is_hidden: bool
     """Whether the file has only hashes of the values, and these are their masked forms."""
+    is_secret: bool
+    """Whether the log never gets the values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,7 @@ class EvidenceLines:
                     old=_text(one.old_display, pair[0]),
                     new=_text(one.new_display, pair[1]),
                     is_hidden=one.masked,
+                    is_secret=one.type == "secret",
                 )
                 for one in entry.changes
                 for pair in [content["changes"][plain_text(names[one.field])]]
@@ -109,8 +112,15 @@ def proof_for_reader(entry: TimelineEntry, stored: Entry, *, log: SealedLog) -> 
 
 def _stored_names(stored: Entry, *, using: str) -> dict[str, str]:
     """Return the names of fields of today with those that an entry has in the log."""
-    today = renames.translate(copy.copy(stored), using=using)
-    return dict(zip(today.changes, stored.changes, strict=True))
+    if not renames.of(using):
+        return {name: name for name in stored.changes}
+    names = {}
+    for name, pair in stored.changes.items():
+        alone = copy.copy(stored)
+        alone.changes = {name: pair}
+        # If two fields have one name today, the last one is shown.
+        names.update(dict.fromkeys(renames.translate(alone, using=using).changes, name))
+    return names
 
 
 def _visible_columns(entry: TimelineEntry, stored: Entry) -> list[str]:

@@ -4,7 +4,8 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO
+from functools import cached_property
+from typing import Any, BinaryIO
 
 from django.template.loader import get_template
 from django.utils import translation
@@ -30,10 +31,9 @@ class Summary:
 
     def add(self, entry: ProvenEntry) -> None:
         """Add an entry. They come newest first."""
-        template = get_template("customer_history/evidence_entry.html")
         # Times are in UTC, as in the other files.
         context = {"entry": entry.shown, "changes": entry.changes, "time": _utc(entry)}
-        self.file.write(template.render(context).encode("utf-8", "backslashreplace"))
+        self.file.write(self._entry.render(context).encode("utf-8", "backslashreplace"))
         self.count += 1
         self.last = self.last or entry.shown.timestamp
         self.first = entry.shown.timestamp
@@ -67,6 +67,10 @@ class Summary:
         while content := self.file.read(_PART):
             yield content
         yield foot.encode("utf-8", "backslashreplace")
+
+    @cached_property
+    def _entry(self) -> Any:
+        return get_template("customer_history/evidence_entry.html")
 
 
 def record_text(timeline: Timeline) -> str | None:

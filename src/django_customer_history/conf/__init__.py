@@ -14,8 +14,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import pgettext_lazy
 
-from django_customer_history.exceptions import did_you_mean
-from django_customer_history.setting_rules import (
+from django_customer_history.conf.rules import (
     boolean_rule,
     function_of,
     header_rule,
@@ -26,6 +25,7 @@ from django_customer_history.setting_rules import (
     url_rule,
     witnesses_rule,
 )
+from django_customer_history.exceptions import did_you_mean
 
 SETTING = "CUSTOMER_HISTORY"
 
