@@ -187,6 +187,17 @@ def entries_after(key: UUID, *, using: str, up_to: UUID | None = None) -> Iterat
         position = page[-1].id if len(page) == PAGE else None
 
 
+def last_seal(log_name: str, *, using: str, **conditions: Any) -> Seal | None:
+    """Return the last seal of a log that was made; None: there is none."""
+    seals = Seal.objects.using(using)
+    # Keys first, as below.
+    keys = (
+        seals.filter(log_name=log_name, **conditions).order_by("-id").values_list("id", flat=True)
+    )
+    pk = keys.first()
+    return None if pk is None else seals.get(pk=pk)
+
+
 def seals_of(log_name: str, *, using: str, **conditions: Any) -> Iterator[Seal]:
     """Yield the seals of a log in the order of their making, in bounded memory."""
     every = Seal.objects.using(using)

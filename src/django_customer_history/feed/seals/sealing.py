@@ -17,7 +17,7 @@ from django_customer_history.feed.seals.comparison import compared, last_key
 from django_customer_history.feed.seals.copies import folders, publish
 from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import checked, entries_after, new_seal
+from django_customer_history.feed.seals.ledger import checked, entries_after, last_seal, new_seal
 from django_customer_history.feed.seals.merkle import RightEdge
 from django_customer_history.models import Entry, Seal
 from django_customer_history.reading.feed import settled_entries
@@ -72,7 +72,7 @@ class _Sealer:
     def of(cls, key: SealKey, *, using: str) -> "_Sealer":
         """Return the sealer after the last seal, if the log still has what was sealed."""
         log_name = log_name_of(key, using=using)
-        last = Seal.objects.using(using).filter(log_name=log_name).order_by("-id").first()
+        last = last_seal(log_name, using=using)
         edge = RightEdge()
         if last is not None:
             try:

@@ -18,7 +18,7 @@ from django_customer_history.feed.seals.copies import Copy, folders
 from django_customer_history.feed.seals.findings import Finding, MovedEntries
 from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import checked, leaf_hashes, seals_of
+from django_customer_history.feed.seals.ledger import checked, last_seal, leaf_hashes, seals_of
 from django_customer_history.feed.seals.merkle import GrownTree, RightEdge
 from django_customer_history.feed.seals.sealing import log_name_of
 from django_customer_history.models import Entry, Seal
@@ -70,14 +70,12 @@ class Verification:
         if self.since is None:
             return
         older = {"timestamp__lt" if isinstance(self.since, datetime) else "size__lte": self.since}
-        seals = Seal.objects.using(self.using).filter(log_name=tree.log_name, **older)
-        pk = seals.order_by("-id").values_list("id", flat=True).first()
-        if pk is None:
+        seal = last_seal(tree.log_name, using=self.using, **older)
+        if seal is None:
             return
-        seal = Seal.objects.using(self.using).get(pk=pk)
         tree.start = tree.size = seal.size
         tree.oldest = tree.newest = seal.pk
-        tree.after = tree.last_key = last_key(tree.log_name, using=self.using, newest=pk)
+        tree.after = tree.last_key = last_key(tree.log_name, using=self.using, newest=seal.pk)
         try:
             tree.edge = checked(seal, self.key)
         except VerificationError as error:
