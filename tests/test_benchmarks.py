@@ -73,6 +73,21 @@ class TestPrograms:
         assert "3000 entries as ndjson" in done.stdout
 
     @pytest.mark.slow
+    @pytest.mark.parametrize(("most", "last"), [("64", []), ("0.001", ["Failed: seal, verify"])])
+    def test_seals_over_the_memory_limit(self, most, last, tmp_path):
+        pytest.importorskip("rfc8785")
+        url = f"sqlite:///{tmp_path / 'log.sqlite3'}"
+        options = ["--entries", "300", "--most", most]
+        done = run_module("benchmarks.sealing", *options, DATABASE_URL=url)
+        assert done.stderr.splitlines()[-1:] == last
+        assert done.returncode == len(last)
+        found = re.findall(r"^sqlite: (seal|verify) (\d+) entries: [\d.]+ s, ", done.stdout, re.M)
+        assert [name for name, _count in found] == ["seal", "verify"]
+        assert found[0][1] == found[1][1]
+        assert re.search(r"proof of one entry among \d+: [\d.]+ ms", done.stdout)
+        assert re.search(r"save\(\) of 2 fields: [\d.]+ times nothing logged", done.stdout)
+
+    @pytest.mark.slow
     @pytest.mark.skipif(connection.vendor != "postgresql", reason="it measures PostgreSQL")
     def test_log_of_growing_length(self):
         options = ["--customers", "50", "--rounds", "1", "--most", "1000"]

@@ -37,29 +37,15 @@ from django_customer_history.exceptions import (
     InvalidFilterError,
     NotFoundError,
 )
-from django_customer_history.models import (
-    ConfidentialField,
-    Entry,
-    Watch,
-)
+from django_customer_history.models import ConfidentialField, Entry, Watch
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.registration.registry import registry
-from django_customer_history.tab.calendar import (
-    Calendar,
-    build_calendar,
-)
-from django_customer_history.tab.download import (
-    download,
-    is_download,
-)
-from django_customer_history.tab.page import (
-    Tab,
-    build_tab,
-    error_tab,
-    filter_error_tab,
-)
+from django_customer_history.tab.calendar import Calendar, build_calendar
+from django_customer_history.tab.download import download, is_download
+from django_customer_history.tab.page import Tab, build_tab, error_tab, filter_error_tab
 from django_customer_history.tab.query import TabQuery
+from django_customer_history.tab.seals import is_proof, proof_download, seal_on_page
 from django_customer_history.tab.undo_page import UndoView
 from django_customer_history.tab.urls import page_url
 
@@ -206,6 +192,8 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             timeline = Timeline.of_entry(request.user, key)
         except (ValueError, NotFoundError) as error:
             raise Http404 from error
+        if is_proof(TabQuery.read(request.GET)):
+            return self._proof(request, timeline, key)
         tab = build_tab(
             request,
             timeline,
@@ -216,6 +204,18 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         )
         if not tab.page.entries:
             raise Http404
+        seal = seal_on_page(request, timeline, key)
+        return self._render_tab(request, replace(tab, seal=seal))
+
+    def _proof(self, request: HttpRequest, timeline: Timeline, key: UUID) -> HttpResponse:
+        try:
+            return proof_download(request, timeline, key)
+        except InvalidFilterError as error:
+            tab = error_tab(request, "filter", filter_errors=error.errors)
+        except ForeignRequestError:
+            tab = error_tab(request, "site")
+        except NotFoundError as error:
+            raise Http404 from error
         return self._render_tab(request, tab)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:

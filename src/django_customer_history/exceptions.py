@@ -17,6 +17,7 @@ __all__ = [
     "InvalidFilterError",
     "NotFoundError",
     "NotRegisteredError",
+    "NotSealedError",
     "NotSettledError",
     "PartitionError",
     "ReasonRequiredError",
@@ -59,6 +60,10 @@ class TargetError(HistoryError):
 
 class SealError(HistoryError):
     """A seal cannot be made or checked: there is no key, or the log is not what was sealed."""
+
+
+class NotSealedError(SealError):
+    """An entry is not sealed yet, so nothing can be proved about it."""
 
 
 class CaptureError(HistoryError):

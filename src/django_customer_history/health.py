@@ -10,6 +10,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django_customer_history.capture import lag as capture_lag
 from django_customer_history.capture import problems as capture_problems
 from django_customer_history.capture.lag import SettledLag
+from django_customer_history.capture.triggers import has_log, keeps_log
+from django_customer_history.feed.seals.status import SealStatus, seal_problems, seal_status
 
 
 def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
@@ -17,10 +19,22 @@ def problems(*, using: str = DEFAULT_DB_ALIAS) -> list[str]:
 
     These are the problems that `check --database` reports: triggers that are missing, stale or
     orphaned, registered models without a table, what else in the database can change, hide or
-    swallow entries, and a transaction that holds back the feed. `using` is the alias of the
-    database.
+    swallow entries, and a transaction that holds back the feed. With the setting SEAL_KEY, these
+    are also entries that are not sealed or verified in time, findings of the last verification,
+    and folders without a copy of the last checkpoint. `using` is the alias of the database.
     """
-    return [problem.summary or problem.text for problem in capture_problems.problems(using)]
+    captured = [problem.summary or problem.text for problem in capture_problems.problems(using)]
+    # Without the log there is one problem already, and nothing to seal.
+    has_seals = keeps_log(using) and has_log(connections[using])
+    return captured + (seal_problems(using=using) if has_seals else [])
+
+
+def seals(*, using: str = DEFAULT_DB_ALIAS) -> SealStatus | None:
+    """Return how far a log is sealed and verified; None without the setting SEAL_KEY.
+
+    `using` is the alias of the database. Raises `SealError` if the key cannot be read.
+    """
+    return seal_status(using=using)
 
 
 def settled_lag(*, using: str = DEFAULT_DB_ALIAS) -> SettledLag:

@@ -241,10 +241,7 @@ class Entry(AppendOnlyModel):
 
 
 class Seal(AppendOnlyModel):
-    """A signed statement of what the log held: the root of a tree over its entries.
-
-    Each seal continues the tree of the one before it with the same `log_name`.
-    """
+    """A signed statement of what the log held. It continues the tree of the one before it."""
 
     id = models.BigAutoField(_("ID"), primary_key=True)
     timestamp = UTCDateTimeField(_("timestamp"))
@@ -258,6 +255,8 @@ class Seal(AppendOnlyModel):
     edge = models.BinaryField(_("right edge"))
     manifest = models.TextField(_("manifest"))
     checkpoint = models.TextField(_("checkpoint"))
+    timestamp_token = models.BinaryField(_("timestamp token"), null=True)
+    cosignatures = models.TextField(_("cosignatures"), null=True)
 
     objects = AppendOnlyQuerySet["Seal"].as_manager()
 
@@ -266,6 +265,10 @@ class Seal(AppendOnlyModel):
         verbose_name = _("seal")
         verbose_name_plural = _("seals")
         default_permissions = ()
+        indexes = [  # For the seal with an entry, and the one that ends where another begins.
+            models.Index(fields=["log_name", "is_late", "first_key"], name="history_seal_keys"),
+            models.Index(fields=["log_name", "size"], name="history_seal_size"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.log_name} {self.size}"

@@ -36,6 +36,7 @@ OURS = {
     "/api/history/subjects/{model}/{key}/export/",
     "/api/history/feed/",
     "/api/history/entries/{key}/",
+    "/api/history/entries/{key}/proof/",
     "/api/history/entries/{key}/record/",
     "/api/history/entries/{key}/reveal/",
     "/api/history/entries/{key}/undo/",

@@ -54,6 +54,7 @@ class TestDocument:
             "/api/history/subjects/{model}/{key}/export/",
             "/api/history/feed/",
             "/api/history/entries/{key}/",
+            "/api/history/entries/{key}/proof/",
             "/api/history/entries/{key}/record/",
             "/api/history/entries/{key}/reveal/",
             "/api/history/entries/{key}/undo/",
@@ -66,14 +67,14 @@ class TestDocument:
         named = {one["name"] for one in paths["/api/history/"]["get"]["parameters"]}
         assert named == {*NAMES, "limit", "cursor", "If-None-Match"}
         ours = [path for name, path in paths.items() if "history" in name]
-        assert len(ours) == 15
+        assert len(ours) == 16
         reveal = paths["/api/history/entries/{key}/reveal/"]
         assert set(reveal) == {"post"}
         assert "requestBody" not in reveal["post"]
         reads = [path["get"] for path in ours if "get" in path]
-        assert len(reads) == 11
+        assert len(reads) == 12
         conditional = [operation for operation in reads if "304" in operation["responses"]]
-        assert len(conditional) == 8  # All but the two exports and the feed.
+        assert len(conditional) == 8  # All but the two exports, the feed and the proof.
         export = paths["/api/history/export/"]["get"]
         (parameter,) = (one for one in export["parameters"] if one["name"] == "format")
         assert parameter["schema"]["enum"] == ["csv", "ndjson", "xlsx"]

@@ -5,11 +5,12 @@ from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, models
 
 from django_customer_history.backends import backend_of
 from django_customer_history.capture.triggers import append_only_triggers
 from django_customer_history.feed.seals.keys import SealKey, key_of_settings
+from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.models import Seal
 from tests.extras import skip_missing
 
@@ -67,3 +68,22 @@ def attack(*statements, parameters=()):
         for trigger in triggers:
             for sql in trigger.statements:
                 cursor.execute(sql)
+
+
+def key_in_sql(key):
+    """Return the key of an entry as SQL takes it."""
+    return models.UUIDField().get_db_prep_value(key, connection)
+
+
+def change(entry, column, value):
+    """Change a column of an entry, as the owner of the tables."""
+    attack(
+        f"UPDATE customer_history_entry SET {column} = %s WHERE id = %s",
+        parameters=[value, key_in_sql(entry.id)],
+    )
+
+
+def found(key, **options):
+    """Return the kinds and the entries of what a verification finds."""
+    verification = Verification(key=key, using="default", **options)
+    return [(one.kind, one.entry) for one in verification.run()]

@@ -7,40 +7,26 @@ from uuid import UUID
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, models
+from django.db import connection
 
 from django_customer_history.backends import features_of
 from django_customer_history.capture.partitions import create_partitions
 from django_customer_history.capture.triggers import compare_triggers
 from django_customer_history.feed.seals import findings, sealing
 from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.feed.seals.ledger import leaf_hashes, manifest_of
 from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.history import acting
 from django_customer_history.keys import uuid_at
 from django_customer_history.models import Entry, Seal
+from django_customer_history.verify import leaf_hash
 from tests.projects.crm.models import Customer, Tag
-from tests.seals.conftest import attack, run, seal
+from tests.seals.conftest import attack, change, found, key_in_sql, run, seal
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LOG = "customer_history_entry"
 SEALS = "customer_history_seal"
-
-
-def key_in_sql(key):
-    return models.UUIDField().get_db_prep_value(key, connection)
-
-
-def change(entry, column, value):
-    attack(
-        f"UPDATE {LOG} SET {column} = %s WHERE id = %s", parameters=[value, key_in_sql(entry.id)]
-    )
-
-
-def found(key, **options):
-    """Return the kinds and the entries of what a verification finds."""
-    verification = Verification(key=key, using="default", **options)
-    return [(one.kind, one.entry) for one in verification.run()]
 
 
 def texts(key):
@@ -183,6 +169,8 @@ ALTERED_SEAL = [
     ("index", b"\x00" * 48),
     ("edge", b"\x00" * 32),
     ("manifest", "x"),
+    ("timestamp_token", b"\x30\x00"),
+    ("cosignatures", "— witness.example.org/w1 AAAA\n"),
     ("checkpoint", "example.com/history\n2\nAAAA\n\n— example.com/history AAAA\n"),
 ]
 
@@ -262,17 +250,25 @@ class TestSeals:
     def test_root_of_other_entries(self, entries, key):
         """A seal that was signed with the key, but whose root is not that of its entries."""
         last = Seal.objects.latest("id")
-        edge = sealing.RightEdge.read(bytes(last.edge), size=last.size)
+        before = Seal.objects.get(size=last.start)
+        hashes = [leaf_hash(b"other"), *leaf_hashes(last)[1:]]
         forged = sealing.new_seal(
             key,
             log_name=last.log_name,
-            before=edge,
-            leaves=[(uuid_at(2**52), bytes(32))],
+            before=sealing.RightEdge.read(bytes(before.edge), size=before.size),
+            leaves=zip([entry.id for entry in entries[-len(hashes) :]], hashes, strict=True),
             timestamp=last.timestamp,
         )
+        forged.index = bytes(last.index)
+        forged.manifest = key.signed(manifest_of(forged))
+        attack(f"DELETE FROM {SEALS} WHERE id = {last.pk}")
         forged.save()
-        assert ("removed", uuid_at(2**52)) not in found(key)
-        assert len(found(key)) == 1
+        text = f"Seal {forged.pk} of {last.size} entries: the root of the tree is not that of its"
+        assert texts(key)[0] == f"{text} entries."
+        assert [kind for kind, _entry in found(key)] == [
+            "forged",
+            "forged",
+        ]  # The copy has its root.
 
 
 class TestCopies:

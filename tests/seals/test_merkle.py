@@ -3,9 +3,9 @@
 import pytest
 
 from django_customer_history.feed.seals.merkle import (
+    GrownTree,
     RightEdge,
     consistency_proof,
-    inclusion_proof,
     is_consistent,
     root_of,
 )
@@ -60,7 +60,7 @@ class TestRoots:
 
 class TestInclusion:
     def test_known_proof(self):
-        proof = inclusion_proof(5, before=RightEdge(), leaves=HASHES)
+        proof = GrownTree.of(RightEdge(), HASHES).inclusion_proof(5)
         assert [one.hex() for one in proof] == [
             "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
             "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
@@ -72,8 +72,10 @@ class TestInclusion:
         before = RightEdge()
         for hashed in MANY[:old_size]:
             before.append(hashed)
+        tree = GrownTree.of(before, MANY[old_size:])
+        assert tree.root() == root_of(MANY)
         for index in range(old_size, len(MANY)):
-            proof = inclusion_proof(index, before=before, leaves=MANY[old_size:])
+            proof = tree.inclusion_proof(index)
             place = {"index": index, "size": len(MANY), "proof": proof}
             assert root_by_inclusion(MANY[index], **place) == root_of(MANY)
             assert root_by_inclusion(MANY[index - 1], **place) != root_of(MANY)
@@ -82,7 +84,17 @@ class TestInclusion:
         before = RightEdge()
         before.append(MANY[0])
         with pytest.raises(ValueError, match="Leaf 0 is not among the leaves 1 to 2"):
-            inclusion_proof(0, before=before, leaves=MANY[1:3])
+            GrownTree.of(before, MANY[1:3]).inclusion_proof(0)
+
+    def test_unknown_subtree(self):
+        before = RightEdge()
+        for hashed in MANY[:4]:
+            before.append(hashed)
+        tree = GrownTree.of(before, MANY[4:9])
+        assert tree.root(4, 8) == root_of(MANY[4:8])
+        for start, end in ((0, 2), (5, 7), (8, 10), (0, 16)):
+            with pytest.raises(ValueError, match=f"The leaves {start} to {end - 1} are not"):
+                tree.root(start, end)
 
     @pytest.mark.parametrize(
         ("index", "size", "length", "problem"),
@@ -93,9 +105,14 @@ class TestInclusion:
             root_by_inclusion(HASHES[0], index=index, size=size, proof=MANY[:length])
 
 
+def growth(old_size, leaves):
+    subtrees = GrownTree.of(RightEdge(), leaves).root
+    return consistency_proof(old_size, len(leaves), subtrees=subtrees)
+
+
 class TestConsistency:
     def test_known_proof(self):
-        assert [one.hex() for one in consistency_proof(6, leaves=HASHES)] == [
+        assert [one.hex() for one in growth(6, HASHES)] == [
             "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
             "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
@@ -104,7 +121,7 @@ class TestConsistency:
     def test_all_pairs_of_sizes(self):
         for new_size in range(1, 40):
             for old_size in range(1, new_size + 1):
-                proof = consistency_proof(old_size, leaves=MANY[:new_size])
+                proof = growth(old_size, MANY[:new_size])
                 sizes = {"old_size": old_size, "new_size": new_size}
                 old, new = root_of(MANY[:old_size]), root_of(MANY[:new_size])
                 assert is_consistent(old, new, **sizes, proof=proof)
@@ -115,6 +132,6 @@ class TestConsistency:
     @pytest.mark.parametrize("old_size", [0, 9])
     def test_impossible_sizes(self, old_size):
         with pytest.raises(ValueError, match="Give 1 to 8"):
-            consistency_proof(old_size, leaves=HASHES)
+            growth(old_size, HASHES)
         sizes = {"old_size": old_size, "new_size": 8}
         assert not is_consistent(MANY[0], MANY[1], **sizes, proof=[])

@@ -85,16 +85,7 @@ class PreparedExport:
 
     def start(self) -> Export:
         """Record the export and return it. It has the entries that were there before its own."""
-        entry = record_access(
-            ACTION,
-            subject=_subject(self.timeline),
-            changes={
-                "format": (None, self.format.name),
-                "filters": (None, _filters(self.timeline)),
-            },
-            using=self.timeline.queryset.db_of_writing,
-        )
-        exported = self.timeline.up_to(entry.id)
+        exported = recorded(self.timeline, format_name=self.format.name)
         return Export(
             chunks=_in_current_language(exported, self.format),
             total=exported.total,
@@ -117,6 +108,17 @@ def start_export(timeline: Timeline, *, format_name: str) -> Export:
     Raises `UnknownFormatError`, and `PermissionDenied` if the reader may not export the timeline.
     """
     return prepare_export(timeline, format_name=format_name).start()
+
+
+def recorded(timeline: Timeline, *, format_name: str) -> Timeline:
+    """Record an export, and return the entries that were there before that of the export."""
+    entry = record_access(
+        ACTION,
+        subject=subject_of(timeline),
+        changes={"format": (None, format_name), "filters": (None, filters_text(timeline))},
+        using=timeline.queryset.db_of_writing,
+    )
+    return timeline.up_to(entry.id)
 
 
 def _of_one_size(contents: Iterator[bytes]) -> Iterator[bytes]:
@@ -156,12 +158,14 @@ def _name(timeline: Timeline) -> str:
     return "all" if timeline.model is None else f"{timeline.model._meta.label_lower}-{timeline.key}"
 
 
-def _subject(timeline: Timeline) -> tuple[str, str] | None:
+def subject_of(timeline: Timeline) -> tuple[str, str] | None:
+    """Return the model and the key of the subject of a timeline; None: it is of all subjects."""
     if timeline.model is None or timeline.key is None:
         return None
     return timeline.model._meta.label_lower, timeline.key
 
 
-def _filters(timeline: Timeline) -> str | None:
+def filters_text(timeline: Timeline) -> str | None:
+    """Return the filters of a timeline as text, without texts that can be confidential."""
     shown = [f"{name}={'*****' if name in _SEARCHES else text}" for name, text in timeline.filters]
     return "; ".join(shown) or None

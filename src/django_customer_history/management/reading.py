@@ -78,7 +78,7 @@ def reading(options: Mapping[str, Any]) -> Iterator[Timeline]:
     }
     using = _database(options["database"])
     with _reader(options["reader"], is_unmasking=options["unmasked"]) as reader:
-        yield _timeline(reader, options["record"], using).filtered(Filters.read(filters))
+        yield timeline_of(reader, options["record"], using).filtered(Filters.read(filters))
 
 
 @contextmanager
@@ -113,7 +113,11 @@ def _database(alias: str | None) -> str | None:
     return alias
 
 
-def _timeline(reader: Reader, record: str | None, using: str | None) -> Timeline:
+def timeline_of(reader: Reader, record: str | None, using: str | None) -> Timeline:
+    """Return the timeline of a record such as "crm.customer:42"; None: of all records.
+
+    Raises `CommandError` for a record that never existed.
+    """
     if record is None:
         return Timeline.of_everything(reader, using=using)
     label, _, key = record.partition(":")

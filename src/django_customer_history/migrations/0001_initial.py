@@ -114,11 +114,19 @@ class Migration(migrations.Migration):
                 ("edge", models.BinaryField(verbose_name="right edge")),
                 ("manifest", models.TextField(verbose_name="manifest")),
                 ("checkpoint", models.TextField(verbose_name="checkpoint")),
+                ("timestamp_token", models.BinaryField(null=True, verbose_name="timestamp token")),
+                ("cosignatures", models.TextField(null=True, verbose_name="cosignatures")),
             ],
             options={
                 "verbose_name": "seal",
                 "verbose_name_plural": "seals",
                 "default_permissions": (),
+                "indexes": [
+                    models.Index(
+                        fields=["log_name", "is_late", "first_key"], name="history_seal_keys"
+                    ),
+                    models.Index(fields=["log_name", "size"], name="history_seal_size"),
+                ],
             },
         ),
         migrations.CreateModel(

@@ -17,10 +17,15 @@ from rest_framework import serializers
 
 from django_customer_history.rest_framework.filters import HistoryFilterBackend
 from django_customer_history.rest_framework.pagination import HistoryPagination
-from django_customer_history.rest_framework.renderers import EXPORT_RENDERERS, ProblemRenderer
+from django_customer_history.rest_framework.renderers import (
+    EXPORT_RENDERERS,
+    ProblemRenderer,
+    ProofRenderer,
+)
 from django_customer_history.rest_framework.serializers import (
     EntrySerializer,
     FacetsSerializer,
+    PermalinkSerializer,
     ProblemSerializer,
     RecordAsOfSerializer,
 )
@@ -186,7 +191,15 @@ class EntryExtension(_Extension):
     def decorators(self) -> Mapping[str, Any]:
         """Return the decorator of each action."""
         return {
-            "retrieve": _conditional(_ENTRY, answer=EntrySerializer, problems=_FOR_ONE),
+            "retrieve": _conditional(_ENTRY, answer=PermalinkSerializer, problems=_FOR_ONE),
+            "proof": extend_schema(
+                parameters=[_ENTRY],
+                responses={
+                    (200, ProofRenderer.media_type): OpenApiTypes.STR,
+                    **_FOR_ONE,
+                    **_problems(409),
+                },
+            ),
             "record": _conditional(_ENTRY, answer=RecordAsOfSerializer, problems=_FOR_ONE),
             "reveal": extend_schema(
                 parameters=[_ENTRY], request=None, responses={200: EntrySerializer, **_FOR_ONE}

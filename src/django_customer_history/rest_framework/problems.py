@@ -11,7 +11,12 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from django_customer_history.exceptions import NotFoundError, TimeLimitError
+from django_customer_history.exceptions import (
+    NotFoundError,
+    NotSealedError,
+    SealError,
+    TimeLimitError,
+)
 from django_customer_history.rest_framework.renderers import ProblemRenderer
 
 
@@ -41,6 +46,22 @@ class SearchTooLong(APIException):
     )
 
 
+class NotSealed(APIException):
+    """Nothing can be proved about an entry yet."""
+
+    status_code = HTTPStatus.NOT_FOUND
+    default_detail = gettext_lazy("This entry is not sealed yet.")
+
+
+class NotProvable(APIException):
+    """An entry or its seal is not right. What is wrong is not for every reader."""
+
+    status_code = HTTPStatus.CONFLICT
+    default_detail = gettext_lazy(
+        "This entry cannot be proved. An administrator can find out why with history_verify."
+    )
+
+
 def problem_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the problem document for an error; None if the framework does not handle it.
 
@@ -61,6 +82,8 @@ def problem_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Res
 _ANSWERS: Mapping[type[Exception], Callable[[], Exception]] = {
     NotFoundError: Http404,
     TimeLimitError: SearchTooLong,
+    SealError: NotProvable,
+    NotSealedError: NotSealed,  # A subclass of the one before.
 }
 
 

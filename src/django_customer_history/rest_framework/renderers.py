@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.settings import APISettings
 
 from django_customer_history.export.formats import FORMATS
+from django_customer_history.export.proofs import FORMAT, MEDIA_TYPE
 
 _OVERRIDES: Any = {"URL_FORMAT_OVERRIDE": None}
 _SETTINGS: Any = APISettings(_OVERRIDES)
@@ -87,3 +88,10 @@ EXPORT_RENDERERS: tuple[type[BaseRenderer], ...] = tuple(
     for name, export_format in FORMATS.items()
 )
 """One renderer for each export format, for negotiation and OpenAPI. The export itself streams."""
+
+
+class ProofRenderer(BaseRenderer):
+    """The format of proofs, for negotiation and OpenAPI."""
+
+    format = FORMAT
+    media_type = MEDIA_TYPE

@@ -86,6 +86,27 @@ class EntrySerializer(serializers.Serializer[Any]):
         return entry_json(instance)
 
 
+class SealSerializer(serializers.Serializer[Any]):
+    """The seal of an entry, as stored: the checkpoint of the log with `size` entries."""
+
+    timestamp = serializers.DateTimeField()
+    log_name = serializers.CharField()
+    size = serializers.IntegerField()
+    leaf = serializers.IntegerField(help_text="Which leaf of the tree the entry is, from 0.")
+
+
+class PermalinkSerializer(EntrySerializer):
+    """One entry with its seal; null: it is not sealed yet."""
+
+    sealed = SealSerializer(allow_null=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        """Return an entry and its place in the seals, of a pair of both."""
+        entry, place = instance
+        sealed = None if place is None else SealSerializer(place).data
+        return {**super().to_representation(entry), "sealed": sealed}
+
+
 class FieldValueSerializer(serializers.Serializer[Any]):
     """A field of a record at one moment."""
 

@@ -18,8 +18,10 @@ from rest_framework.serializers import Serializer
 
 from django_customer_history.capture.viewing import viewed
 from django_customer_history.export.foreign_requests import is_from_another_site
+from django_customer_history.export.proofs import EntryProof
 from django_customer_history.export.responses import export_response
 from django_customer_history.export.streaming import prepare_export
+from django_customer_history.feed.seals.places import PlaceInLog
 from django_customer_history.point_in_time.reader_undo import ReaderUndo
 from django_customer_history.point_in_time.record import record_as_of
 from django_customer_history.reading.facets import facets
@@ -47,10 +49,12 @@ from django_customer_history.rest_framework.renderers import (
     EXPORT_RENDERERS,
     ExportContentNegotiation,
     HistoryContentNegotiation,
+    ProofRenderer,
 )
 from django_customer_history.rest_framework.serializers import (
     EntrySerializer,
     FacetsSerializer,
+    PermalinkSerializer,
     RecordAsOfSerializer,
 )
 from django_customer_history.rest_framework.throttling import HistoryExportThrottle
@@ -183,15 +187,40 @@ class EntryViewSet(HistoryContract, ViewSet):
     lookup_url_kwarg = "key"
     lookup_value_converter = "str"
 
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return the format of proofs, and JSON for everything else."""
+        return [ProofRenderer()] if self.action == "proof" else super().get_renderers()
+
     @in_reader_time_zone
     def retrieve(self, request: Request, key: str, **kwargs: Any) -> Any:
         """Return the entry. This is its permalink."""
         entry_key = uuid_or_404(key)
-        entry = Timeline.of_entry(request.user, entry_key).entry(entry_key)
+        timeline = Timeline.of_entry(request.user, entry_key)
+        entry = timeline.entry(entry_key)
         if entry is None:
             raise Http404
         check_no_parameters(request)
-        return conditional_response(request, EntrySerializer(entry).data)
+        place = PlaceInLog.of(entry_key, using=timeline.queryset.db)
+        return conditional_response(request, PermalinkSerializer((entry, place)).data)
+
+    @action(
+        detail=True,
+        content_negotiation_class=ExportContentNegotiation,
+        history_throttle_class=HistoryExportThrottle,
+    )
+    @in_reader_time_zone
+    def proof(self, request: Request, key: str, **kwargs: Any) -> HttpResponseBase:
+        """Return the proof that the entry is in the sealed log. This is logged as an export.
+
+        It has hashes for what the reader may not see. A request that another site started with the
+        user's cookies is refused.
+        """
+        if is_from_another_site(request._request):
+            raise PermissionDenied(gettext("Another site started this download."))
+        entry_key = uuid_or_404(key)
+        proof = EntryProof.of(Timeline.of_entry(request.user, entry_key), entry_key)
+        check_no_parameters(request)
+        return proof.response(request._request)
 
     @action(detail=True)
     def record(self, request: Request, key: str, **kwargs: Any) -> Any:

@@ -14,6 +14,7 @@ from django_customer_history.export.streaming import prepare_export
 from django_customer_history.reading.time_zones import in_time_zone_of
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.query import TabQuery
+from django_customer_history.tab.seals import is_proof, proof_download
 
 
 def is_download(request: HttpRequest) -> bool:
@@ -22,15 +23,18 @@ def is_download(request: HttpRequest) -> bool:
 
 
 def download(request: HttpRequest, timeline: Timeline) -> HttpResponseBase:
-    """Return the entries that match as a streamed file, and record the export.
+    """Return the entries that match as a streamed file, or the proof of one; record the export.
 
     The response to a HEAD request has no file, and nothing is recorded. Raises
-    `InvalidFilterError`, also for an unknown format, `PermissionDenied` if the reader may not
-    export the timeline, and `ForeignRequestError` if another site started the download.
+    `InvalidFilterError`, also for an unknown format, `NotFoundError` for an entry that the reader
+    cannot see, `PermissionDenied` if the reader may not export the timeline, and
+    `ForeignRequestError` if another site started the download.
     """
+    query = TabQuery.read(request.GET)
+    if is_proof(query):
+        return proof_download(request, timeline, query.entry)
     if is_from_another_site(request):
         raise ForeignRequestError("Another site started this download.")
-    query = TabQuery.read(request.GET)
     with in_time_zone_of(request.user):
         filtered = timeline.filtered(query.filters(allow_other_parameters=False))
         try:

@@ -19,10 +19,7 @@ from django_customer_history.exceptions import (
     InvalidFilterError,
     TimeLimitError,
 )
-from django_customer_history.reading.entries import (
-    Page,
-    TimelineEntry,
-)
+from django_customer_history.reading.entries import Page, TimelineEntry
 from django_customer_history.reading.facets import menu_facets
 from django_customer_history.reading.filter_values import field_name_of
 from django_customer_history.reading.filters import (
@@ -34,18 +31,11 @@ from django_customer_history.reading.time_limit import with_time_limit
 from django_customer_history.reading.time_zones import reader_time_zone
 from django_customer_history.reading.timeline import Timeline
 from django_customer_history.tab.chart import StepChart, build_chart
-from django_customer_history.tab.days import (
-    Day,
-    DayBuilder,
-    Moment,
-    describe_moment,
-)
-from django_customer_history.tab.filter_bar import (
-    FilterBar,
-    build_filter_bar,
-)
+from django_customer_history.tab.days import Day, DayBuilder, Moment, describe_moment
+from django_customer_history.tab.filter_bar import FilterBar, build_filter_bar
 from django_customer_history.tab.query import TabQuery, entry_to_reveal
 from django_customer_history.tab.runs import fold_runs
+from django_customer_history.tab.seals import TabSeal, build_seal
 from django_customer_history.tab.undo_links import UndoLinks
 from django_customer_history.tab.urls import ENTRY_ID, route_url, url_of_entry
 from django_customer_history.tab.user_links import link_to_user
@@ -110,6 +100,8 @@ class Tab:
     restore_link: str | None = None
     """The page that restores the deleted record; None: it exists, or the reader may not."""
     watch: WatchLinks | None = None
+    seal: TabSeal | None = None
+    """The seal of the entry that the link names; None: there is no such entry, or no seal."""
     is_print_view: bool = False
     """Whether the page is for printing, with all values open."""
     tracking_started: Moment | None = None
@@ -288,11 +280,18 @@ class _TabBuilder:
             watch=watch_links(
                 self.request, self.timeline, [*query.filter_values, *self.fixed.items()]
             ),
+            seal=self._seal(),
             is_print_view=self._is_print_view,
             tracking_started=self._tracking_started(page),
             is_first_page=cursor is None,
             is_last_page=page.older is None,
         )
+
+    def _seal(self) -> TabSeal | None:
+        if self.query.entry is None:
+            return None
+        url = self.url if self._may_export() else None
+        return build_seal(self.timeline, self.query.entry, url=url, zone=self.zone, now=self.now)
 
     @property
     def _is_print_view(self) -> bool:

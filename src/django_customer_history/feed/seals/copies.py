@@ -4,6 +4,7 @@ Somebody who owns the database can remove the last seals with their entries. A c
 cannot reach shows it.
 """
 
+import base64
 import http.client
 import json
 from collections.abc import Iterator, Sequence
@@ -48,10 +49,14 @@ class CheckpointFolder:
 
     def publish(self, seal: Seal) -> None:
         """Add a checkpoint, unless it is there."""
-        name = self._join(self._of(seal.log_name), f"{in_utc(seal.timestamp):%Y-%m}")
-        path = self._join(name, f"{seal.size:020d}{_SUFFIX}")
-        if not self.storage.exists(path):
-            self.storage.save(path, ContentFile(seal.checkpoint.encode()))
+        for suffix, content in _files(seal):
+            path = self._path(seal, suffix)
+            if not self.storage.exists(path):
+                self.storage.save(path, ContentFile(content))
+
+    def has(self, seal: Seal) -> bool:
+        """Return whether there is a copy of the checkpoint of a seal. Its content is not read."""
+        return self.storage.exists(self._path(seal, _SUFFIX))
 
     def newest(self, log_name: str) -> Copy | None:
         """Return the copy of the largest tree of a log; None: there is none."""
@@ -61,15 +66,25 @@ class CheckpointFolder:
                 return self._copy(self._join(folder, names[-1]))
         return None
 
-    def copies(self, log_name: str) -> Iterator[Copy]:
-        """Yield all copies of the checkpoints of a log, the oldest first."""
+    def copies(self, log_name: str, *, after: int = 0) -> Iterator[Copy]:
+        """Yield the copies of the checkpoints of a log, the oldest first.
+
+        `after` leaves out those of trees up to this size, by the names of the files.
+        """
         for month in sorted(self._names(self._of(log_name), folders=True)):
             folder = self._join(self._of(log_name), month)
             for name in self._checkpoints(folder):
+                if after and name <= f"{after:020d}{_SUFFIX}":
+                    continue
                 yield self._copy(self._join(folder, name))
 
+    def _path(self, seal: Seal, suffix: str) -> str:
+        month = f"{in_utc(seal.timestamp):%Y-%m}"
+        return self._join(self._of(seal.log_name), month, f"{seal.size:020d}{suffix}")
+
     def _of(self, log_name: str) -> str:
-        return self._join(self.path, quote(log_name, safe=""))
+        # A percent sign in the name of a file is another character for some servers.
+        return self._join(self.path, quote(log_name, safe="").replace("%", "="))
 
     def _checkpoints(self, folder: str) -> list[str]:
         names = self._names(folder, folders=False)
@@ -106,7 +121,7 @@ def publish(seal: Seal, *, is_new: bool) -> None:
         try:
             _publish(url, seal)
         except (OSError, http.client.HTTPException, TargetError, SuspiciousOperation) as error:
-            problems.append(f"{_shown(url)}: {error}")
+            problems.append(f"{shown_url(url)}: {error}")
     if problems:
         raise SealError(
             f"The seal of {seal.size} entries is made, but its checkpoint was not published to"
@@ -117,6 +132,19 @@ def publish(seal: Seal, *, is_new: bool) -> None:
 def folders() -> list[CheckpointFolder]:
     """Return the places of the setting SEAL_TARGETS whose copies can be read again."""
     return [_folder(url) for url in conf.seal_targets() if _is_folder(url)]
+
+
+def missing_copies(seal: Seal) -> Iterator[str]:
+    """Yield a text for each folder without a copy of the checkpoint of a seal."""
+    for folder in folders():
+        try:
+            has_copy = folder.has(seal)
+        except Exception as error:  # noqa: BLE001 - what the library of a storage raises
+            yield f"{shown_url(folder.url)} cannot be read: {error}"
+            continue
+        if not has_copy:
+            place = shown_url(folder.url)
+            yield f"{place} has no copy of the last checkpoint, of {seal.size} entries"
 
 
 def copies_in(paths: Sequence[str]) -> Iterator[Copy]:
@@ -135,14 +163,28 @@ def _publish(url: str, seal: Seal) -> None:
     scheme, _, address = url.partition(":")
     if scheme == "mailto":
         subject = f"Checkpoint of {seal.log_name}: {seal.size} entries"
-        EmailMessage(subject, seal.checkpoint, to=[address]).send()
+        EmailMessage(subject, seal.checkpoint + (seal.cosignatures or ""), to=[address]).send()
         return
-    content = json.dumps({"checkpoint": seal.checkpoint}).encode()
+    shown = {"checkpoint": seal.checkpoint}
+    if seal.timestamp_token is not None:
+        shown["timestamp"] = base64.b64encode(seal.timestamp_token).decode()
+    if seal.cosignatures is not None:
+        shown["cosignatures"] = seal.cosignatures
+    content = json.dumps(shown).encode()
     headers = {"Content-Type": "application/json"}
     # The setting is the operator's own.
     answer = post(urlsplit(url), content, headers, allows_private=True)
     if not answer.is_success:
         raise TargetError(f"the answer was {answer.status}")
+
+
+def _files(seal: Seal) -> Iterator[tuple[str, bytes]]:
+    """Yield the endings and the contents of the files of a seal. The checkpoint comes last."""
+    if seal.timestamp_token is not None:
+        yield ".tsr", bytes(seal.timestamp_token)
+    if seal.cosignatures is not None:
+        yield ".cosigned", (seal.checkpoint + seal.cosignatures).encode()
+    yield _SUFFIX, seal.checkpoint.encode()
 
 
 def _is_folder(url: str) -> bool:
@@ -157,7 +199,7 @@ def _folder(url: str) -> CheckpointFolder:
     return CheckpointFolder(storage=storages[alias], path=path, url=url)
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
     """Return the URL of a place without its password and its parameters."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

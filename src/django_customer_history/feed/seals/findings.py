@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django_customer_history.feed.seals.comparison import Pair
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import DIGEST_SIZE, SealedEntry
+from django_customer_history.feed.seals.ledger import SealedEntry
 from django_customer_history.keys import datetime_of, microseconds_in
 from django_customer_history.models import Entry
 from django_customer_history.verify import leaf_hash
@@ -65,7 +65,7 @@ class MovedEntries:
                 continue
             moments = [entry.timestamp, datetime_of(microseconds_in(place.key))]
             leaves = (form.leaf(entry, key=place.key, moment=one) for one in moments)
-            if any(leaf_hash(leaf)[:DIGEST_SIZE] == place.digest for leaf in leaves):
+            if any(leaf_hash(leaf) == place.hashed for leaf in leaves):
                 return place
         return None
 

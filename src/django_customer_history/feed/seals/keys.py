@@ -31,6 +31,16 @@ _ED25519 = b"\x01"
 _SIZE = 32
 
 
+class PublicKey(Verifier):
+    """A public key, which can be written as text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        encoded = base64.b64encode(self.algorithm + self.public_key).decode()
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealKey:
     """The key that signs the seals of a project."""
@@ -39,7 +49,7 @@ class SealKey:
     """The name of the log, such as "example.com/history". It is in each checkpoint."""
     private_key: bytes
     secret: bytes
-    verifiers: tuple[Verifier, ...]
+    verifiers: tuple[PublicKey, ...]
 
     @classmethod
     def new(cls, name: str) -> Self:
@@ -51,7 +61,7 @@ class SealKey:
             name=name,
             private_key=private,
             secret=secrets.token_bytes(_SIZE),
-            verifiers=(Verifier(name=name, public_key=_public(private)),),
+            verifiers=(PublicKey(name=name, public_key=_public(private)),),
         )
 
     def renewed(self, *, name: str | None = None) -> Self:
@@ -69,7 +79,7 @@ class SealKey:
         """Return the key of a text. Raise `SealError` if it is not one."""
         try:
             content = json.loads(text)
-            verifiers = tuple(Verifier.read(one) for one in content["verifiers"])
+            verifiers = tuple(PublicKey.read(one) for one in content["verifiers"])
             private = str(content["signer"]).removeprefix(_PRIVATE).split("+", 2)
             name, key_id, encoded = private
             key = cls(
@@ -113,9 +123,9 @@ class SealKey:
             raise SealError(f"The key cannot be written: {error}.") from error
 
     @property
-    def verifier(self) -> Verifier:
+    def verifier(self) -> PublicKey:
         """The public key to this one."""
-        return Verifier(name=self.name, public_key=_public(self.private_key))
+        return PublicKey(name=self.name, public_key=_public(self.private_key))
 
     def signed(self, text: str) -> str:
         """Return a text, which ends in a new line, as a signed note."""

@@ -1,12 +1,14 @@
 """The seals of a log as they are stored, and what each states.
 
 A seal covers the leaves `start` to `size` - 1 of the tree of its log. Its index has, for each
-of them, the key of the entry and the first bytes of the hash of its leaf: 24 bytes, in the order
-of keys. With them a verification names single entries; the root decides. The manifest is a signed
-note about the rest of the row, and the checkpoint is the signed note for others.
+of them, the key of the entry and the hash of its leaf: 48 bytes, in the order of keys. With it a
+verification names single entries, and an entry is proved without reading the others. The manifest
+is a signed note about the rest of the row, and the checkpoint is the signed note for others.
 """
 
+import base64
 import hashlib
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,16 +16,16 @@ from typing import Any
 from uuid import UUID
 
 from django_customer_history.feed.seals.keys import SealKey
-from django_customer_history.feed.seals.merkle import RightEdge
+from django_customer_history.feed.seals.merkle import HASH_SIZE, RightEdge
 from django_customer_history.models import Entry, Seal
 from django_customer_history.values.moments import in_utc
 from django_customer_history.verify import Checkpoint, VerificationError, opened
 
-DIGEST_SIZE = 8
 _KEY_SIZE = 16
-RECORD_SIZE = _KEY_SIZE + DIGEST_SIZE
+RECORD_SIZE = _KEY_SIZE + HASH_SIZE
 """Bytes of an entry in an index."""
-_PAGE = 1_000
+PAGE = 1_000
+"""How many entries are read at once."""
 _SEALS = 8
 """How many seals are read at once: their indexes are large."""
 
@@ -33,16 +35,12 @@ class SealedEntry:
     """What a seal states about one entry."""
 
     key: UUID
-    digest: bytes
+    hashed: bytes
+    """The hash of its leaf."""
     seal: int
     """The ID of the seal."""
     number: int
     """Which leaf of the tree it is, from 0."""
-
-
-def record(key: UUID, hashed: bytes) -> bytes:
-    """Return an entry as it is in an index."""
-    return key.bytes + hashed[:DIGEST_SIZE]
 
 
 def places(seal: Seal) -> Iterator[SealedEntry]:
@@ -52,10 +50,52 @@ def places(seal: Seal) -> Iterator[SealedEntry]:
         start = number * RECORD_SIZE
         yield SealedEntry(
             key=UUID(bytes=index[start : start + _KEY_SIZE]),
-            digest=index[start + _KEY_SIZE : start + RECORD_SIZE],
+            hashed=index[start + _KEY_SIZE : start + RECORD_SIZE],
             seal=seal.pk,
             number=seal.start + number,
         )
+
+
+def leaf_hashes(seal: Seal) -> list[bytes]:
+    """Return the hashes of the leaves of a seal, in their order."""
+    index = bytes(seal.index)
+    starts = range(_KEY_SIZE, len(index), RECORD_SIZE)
+    return [index[start : start + HASH_SIZE] for start in starts]
+
+
+def number_in(seal: Seal, key: UUID) -> int | None:
+    """Return which leaf of the tree an entry is; None if it is not in this seal."""
+    index, wanted = memoryview(seal.index), key.bytes
+
+    def key_at(place: int) -> bytes:
+        return bytes(index[place * RECORD_SIZE : place * RECORD_SIZE + _KEY_SIZE])
+
+    count = len(index) // RECORD_SIZE
+    place = bisect_left(range(count), wanted, key=key_at)
+    return seal.start + place if place < count and key_at(place) == wanted else None
+
+
+def seal_with(key: UUID, *, using: str) -> tuple[Seal, int] | None:
+    """Return the seal with an entry, in the newest tree, and which leaf of the tree it is.
+
+    None: the entry is not sealed yet. The signature of the seal is not checked.
+    """
+    seals = Seal.objects.using(using)
+    log_name = seals.order_by("-id").values_list("log_name", flat=True).first()
+    if log_name is None:
+        return None
+    seals = seals.filter(log_name=log_name, first_key__lte=key)
+    # The ranges of keys of seals in their order do not overlap; those of late ones may.
+    in_order = seals.filter(is_late=False).order_by("-first_key")[:1]
+    late = seals.filter(is_late=True, last_key__gte=key).order_by("id")
+    for chosen in (in_order, late):
+        for pk, last_key in chosen.values_list("id", "last_key"):
+            if last_key < key:
+                continue
+            seal = Seal.objects.using(using).get(pk=pk)
+            if (number := number_in(seal, key)) is not None:
+                return seal, number
+    return None
 
 
 def new_seal(
@@ -74,21 +114,27 @@ def new_seal(
     index = bytearray()
     for one, hashed in leaves:
         edge.append(hashed)
-        index += record(one, hashed)
+        index += one.bytes + hashed
     seal = Seal(
         log_name=log_name,
         start=before.size,
         size=edge.size,
         first_key=UUID(bytes=bytes(index[:_KEY_SIZE])),
-        last_key=UUID(bytes=bytes(index[-RECORD_SIZE:-DIGEST_SIZE])),
+        last_key=UUID(bytes=bytes(index[-RECORD_SIZE:-HASH_SIZE])),
         index=bytes(index),
         edge=edge.content(),
         **columns,
     )
     checkpoint = Checkpoint(log_name=log_name, size=edge.size, root=edge.root())
-    seal.checkpoint = key.signed(str(checkpoint))
+    seal.checkpoint = key.signed(text_of(checkpoint))
     seal.manifest = key.signed(manifest_of(seal))
     return seal
+
+
+def text_of(checkpoint: Checkpoint) -> str:
+    """Return the text of a checkpoint, for a signed note."""
+    root = base64.b64encode(checkpoint.root).decode()
+    return f"{checkpoint.log_name}\n{checkpoint.size}\n{root}\n"
 
 
 def manifest_of(seal: Seal) -> str:
@@ -104,6 +150,10 @@ def manifest_of(seal: Seal) -> str:
         f"edge {_hexadecimal(seal.edge)}",
         f"checkpoint {_hexadecimal(seal.checkpoint.encode())}",
     ]
+    if seal.timestamp_token is not None:
+        lines.append(f"timestamp {_hexadecimal(seal.timestamp_token)}")
+    if seal.cosignatures is not None:
+        lines.append(f"cosignatures {_hexadecimal(seal.cosignatures.encode())}")
     return "\n".join(lines) + "\n"
 
 
@@ -132,18 +182,31 @@ def entries_after(key: UUID, *, using: str, up_to: UUID | None = None) -> Iterat
         entries = entries.filter(id__lte=up_to)
     position: UUID | None = key
     while position is not None:
-        page = list(entries.filter(id__gt=position)[:_PAGE])
+        page = list(entries.filter(id__gt=position)[:PAGE])
         yield from page
-        position = page[-1].id if len(page) == _PAGE else None
+        position = page[-1].id if len(page) == PAGE else None
+
+
+def last_seal(log_name: str, *, using: str, **conditions: Any) -> Seal | None:
+    """Return the last seal of a log that was made; None: there is none."""
+    seals = Seal.objects.using(using)
+    # Keys first, as below.
+    keys = (
+        seals.filter(log_name=log_name, **conditions).order_by("-id").values_list("id", flat=True)
+    )
+    pk = keys.first()
+    return None if pk is None else seals.get(pk=pk)
 
 
 def seals_of(log_name: str, *, using: str, **conditions: Any) -> Iterator[Seal]:
     """Yield the seals of a log in the order of their making, in bounded memory."""
-    seals = Seal.objects.using(using).filter(log_name=log_name, **conditions).order_by("id")
+    every = Seal.objects.using(using)
+    # Keys first: databases sort rows with large columns slowly.
+    keys = every.filter(log_name=log_name, **conditions).order_by("id").values_list("id", flat=True)
     last = 0
-    while page := list(seals.filter(id__gt=last)[:_SEALS]):
-        yield from page
-        last = page[-1].pk
+    while page := list(keys.filter(id__gt=last)[:_SEALS]):
+        yield from sorted(every.filter(id__in=page), key=lambda seal: seal.pk)
+        last = page[-1]
 
 
 def _moment(moment: datetime) -> str:

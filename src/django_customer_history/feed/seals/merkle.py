@@ -5,7 +5,7 @@ edge are all that is needed to append leaves: one hash for each 1 bit of the siz
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -61,72 +61,100 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
     return edge.root()
 
 
-def inclusion_proof(index: int, *, before: RightEdge, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return the proof that a leaf is in a tree (RFC 6962, section 2.1.1).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrownTree:
+    """A tree, given by its right edge at an earlier size and the leaves since then.
 
-    The tree is given by its right edge at an earlier size and the hashes of the leaves since
-    then. `index` counts from 0 in the whole tree. Raises `ValueError` if it is not among `leaves`.
+    It has the hash of each complete subtree that ends behind the earlier size, so that many proofs
+    share the work. `_levels` has, for each height, the number of the first such subtree and the
+    hashes from there on.
     """
-    size = before.size + len(leaves)
-    if not before.size <= index < size:
-        raise ValueError(f"Leaf {index} is not among the leaves {before.size} to {size - 1}.")
-    subtrees = _Subtrees(before, leaves)
-    return _path(subtrees, index, 0, size)
+
+    start: int
+    """The earlier size."""
+    size: int
+    _levels: Sequence[tuple[int, Sequence[bytes]]]
+
+    @classmethod
+    def of(cls, before: RightEdge, leaves: Sequence[bytes]) -> Self:
+        """Return the tree of a right edge and the hashes of the leaves since then."""
+        size, edge = before.size + len(leaves), [*before.hashes]
+        levels, row = [], [*leaves]
+        for height in range(size.bit_length()):
+            first = before.size >> height
+            if first & 1:
+                # The left neighbor is complete, so it is at the edge.
+                first, row = first - 1, [edge.pop(), *row]
+            levels.append((first, row))
+            row = [node_hash(*pair) for pair in zip(row[::2], row[1::2], strict=False)]
+        return cls(start=before.size, size=size, _levels=levels)
+
+    def root(self, start: int = 0, end: int | None = None) -> bytes:
+        """Return the root of the tree, or of a range of leaves that is a subtree of it.
+
+        Raises `ValueError` if it is not known here.
+        """
+        end = self.size if end is None else end
+        length = end - start
+        if length == 0:
+            return EMPTY_ROOT
+        if length & (length - 1):
+            middle = start + _split(length)
+            return node_hash(self.root(start, middle), self.root(middle, end))
+        height = length.bit_length() - 1
+        first, row = self._levels[height] if height < len(self._levels) else (0, ())
+        place = (start >> height) - first
+        if start & (length - 1) or not 0 <= place < len(row):
+            raise ValueError(f"The leaves {start} to {end - 1} are not a subtree that is known.")
+        return row[place]
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Return the proof that a leaf is in the tree (RFC 6962, section 2.1.1).
+
+        `index` counts from 0 in the whole tree. Raises `ValueError` if it is not a leaf since the
+        earlier size.
+        """
+        if not self.start <= index < self.size:
+            raise ValueError(
+                f"Leaf {index} is not among the leaves {self.start} to {self.size - 1}."
+            )
+        return self._path(index, 0, self.size)
+
+    def _path(self, index: int, start: int, end: int) -> list[bytes]:
+        if end - start == 1:
+            return []
+        middle = start + _split(end - start)
+        if index < middle:
+            return [*self._path(index, start, middle), self.root(middle, end)]
+        return [*self._path(index, middle, end), self.root(start, middle)]
 
 
-def _path(subtrees: "_Subtrees", index: int, start: int, end: int) -> list[bytes]:
-    if end - start == 1:
-        return []
-    middle = start + _split(end - start)
-    if index < middle:
-        return [*_path(subtrees, index, start, middle), subtrees.root(middle, end)]
-    return [*_path(subtrees, index, middle, end), subtrees.root(start, middle)]
+Subtrees = Callable[[int, int], bytes]
+"""Returns the root of the subtree of the leaves from a start to before an end."""
 
 
-def consistency_proof(old_size: int, *, leaves: Sequence[bytes]) -> list[bytes]:
+def consistency_proof(old_size: int, size: int, *, subtrees: Subtrees) -> list[bytes]:
     """Return the proof that a tree begins with an older one (RFC 6962, section 2.1.2).
 
-    `leaves` are the hashes of all leaves. Raises `ValueError` unless 0 < `old_size` <= the size.
+    It asks for subtrees that end at the older size or before it, and for those behind it. Raises
+    `ValueError` unless 0 < `old_size` <= `size`.
     """
-    if not 0 < old_size <= len(leaves):
-        raise ValueError(f"The older size is {old_size}. Give 1 to {len(leaves)}.")
-    subtrees = _Subtrees(RightEdge(), leaves)
-    return _growth(subtrees, old_size, 0, len(leaves), is_known=True)
+    if not 0 < old_size <= size:
+        raise ValueError(f"The older size is {old_size}. Give 1 to {size}.")
+    return _growth(subtrees, old_size, 0, size, is_known=True)
 
 
 def _growth(
-    subtrees: "_Subtrees", old_end: int, start: int, end: int, *, is_known: bool
+    subtrees: Subtrees, old_end: int, start: int, end: int, *, is_known: bool
 ) -> list[bytes]:
     if old_end == end:
-        return [] if is_known else [subtrees.root(start, end)]
+        return [] if is_known else [subtrees(start, end)]
     middle = start + _split(end - start)
     if old_end <= middle:
         proof = _growth(subtrees, old_end, start, middle, is_known=is_known)
-        return [*proof, subtrees.root(middle, end)]
+        return [*proof, subtrees(middle, end)]
     proof = _growth(subtrees, old_end, middle, end, is_known=False)
-    return [*proof, subtrees.root(start, middle)]
-
-
-class _Subtrees:
-    """The roots of ranges of leaves, from an older right edge and the leaves since then."""
-
-    def __init__(self, before: RightEdge, leaves: Sequence[bytes]) -> None:
-        self._start = before.size
-        self._leaves = leaves
-        self._known: dict[tuple[int, int], bytes] = {}
-        place = 0
-        for height, hashed in zip(_heights(before.size), before.hashes, strict=True):
-            self._known[place, place + 2**height] = hashed
-            place += 2**height
-
-    def root(self, start: int, end: int) -> bytes:
-        known = self._known.get((start, end))
-        if known is not None:
-            return known
-        if start >= self._start:
-            return root_of(self._leaves[start - self._start : end - self._start])
-        middle = start + _split(end - start)
-        return node_hash(self.root(start, middle), self.root(middle, end))
+    return [*proof, subtrees(start, middle)]
 
 
 def is_consistent(
@@ -161,11 +189,6 @@ def is_consistent(
 def _split(size: int) -> int:
     """Return the largest power of two that is smaller than a size."""
     return 1 << ((size - 1).bit_length() - 1)
-
-
-def _heights(size: int) -> list[int]:
-    """Return the heights of the complete subtrees of a tree, the largest first."""
-    return [height for height in reversed(range(size.bit_length())) if size >> height & 1]
 
 
 def _folded(hashes: Sequence[bytes]) -> bytes:

@@ -12,11 +12,12 @@ from django.utils import timezone
 from django_customer_history.capture.events import record_about_history
 from django_customer_history.exceptions import SealError
 from django_customer_history.feed.locks import only_sealer
+from django_customer_history.feed.seals.attestations import Attestations
 from django_customer_history.feed.seals.comparison import compared, last_key
 from django_customer_history.feed.seals.copies import folders, publish
 from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat
-from django_customer_history.feed.seals.ledger import checked, new_seal
+from django_customer_history.feed.seals.ledger import checked, entries_after, last_seal, new_seal
 from django_customer_history.feed.seals.merkle import RightEdge
 from django_customer_history.models import Entry, Seal
 from django_customer_history.reading.feed import settled_entries
@@ -40,7 +41,8 @@ def seal_log(key: SealKey, *, using: str, is_new_tree: bool = False) -> Iterator
     `is_new_tree` begins a new tree beside those of other names, and logs it.
 
     Raises `SealError` if another process seals the log, the log lacks what was sealed, the last
-    seal is not right, or a checkpoint was not published; and what `Timeline.feed` raises.
+    seal is not right, a checkpoint was not published, or an authority for timestamps or a witness
+    did not confirm it; and what `Timeline.feed` raises.
     """
     with only_sealer(using):
         sealer = _Sealer.of(key, using=using)
@@ -70,7 +72,7 @@ class _Sealer:
     def of(cls, key: SealKey, *, using: str) -> "_Sealer":
         """Return the sealer after the last seal, if the log still has what was sealed."""
         log_name = log_name_of(key, using=using)
-        last = Seal.objects.using(using).filter(log_name=log_name).order_by("-id").first()
+        last = last_seal(log_name, using=using)
         edge = RightEdge()
         if last is not None:
             try:
@@ -109,17 +111,16 @@ class _Sealer:
 
     def settled(self) -> Iterator[Entry]:
         """Yield the settled entries after the last seal, in the order of keys."""
-        position = last_key(self.log_name, using=self.using)
-        while True:
+        position, is_limited = last_key(self.log_name, using=self.using), True
+        while is_limited:
             settled = settled_entries(
                 self.using, after=position, limit=SEAL_SIZE, patience=PATIENCE
             )
-            entries = Entry.objects.using(self.using).filter(id__gt=position, id__lt=settled.before)
-            page = list(entries.order_by("id")[:SEAL_SIZE])
-            yield from page
-            if not page or (len(page) < SEAL_SIZE and not settled.is_limited):
-                return
-            position = page[-1].id
+            start, end = position, UUID(int=max(settled.before.int - 1, 0))
+            for entry in entries_after(position, using=self.using, up_to=end):
+                position = entry.id
+                yield entry
+            is_limited = settled.is_limited and position != start
 
     def late(self) -> Iterator[Entry]:
         """Yield the entries behind the last seal that no seal has, in the order of keys."""
@@ -133,15 +134,19 @@ class _Sealer:
     def run(self, entries: Iterator[Entry], *, is_late: bool = False) -> Iterator[Seal]:
         """Save a seal for each `SEAL_SIZE` entries, and publish the last checkpoint."""
         form, former = LeafFormat(secret=self.key.secret), self.last
+        attestations = Attestations(key=self.key, using=self.using)
         while leaves := [
             (entry.id, leaf_hash(form.leaf(entry))) for entry in islice(entries, SEAL_SIZE)
         ]:
-            self.last = self._seal(leaves, is_late=is_late)
+            self.last = self._seal(leaves, attestations, is_late=is_late)
             yield self.last
         if self.last is not None:
             publish(self.last, is_new=self.last is not former)
+            attestations.raise_problems(self.last)
 
-    def _seal(self, leaves: list[tuple[UUID, bytes]], *, is_late: bool) -> Seal:
+    def _seal(
+        self, leaves: list[tuple[UUID, bytes]], attestations: Attestations, *, is_late: bool
+    ) -> Seal:
         seal = new_seal(
             self.key,
             log_name=self.log_name,
@@ -151,6 +156,7 @@ class _Sealer:
             timestamp=_in_milliseconds(timezone.now()),
             is_late=is_late,
         )
+        attestations.add(seal, before=self.edge)
         seal.save(using=self.using)
         self.edge = RightEdge.read(bytes(seal.edge), size=seal.size)
         return seal

@@ -25,10 +25,11 @@ _SUCCESS = range(200, 300)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The status of an answer, and how many seconds it asks to wait."""
+    """The status of an answer, how many seconds it asks to wait, and the start of its body."""
 
     status: int
     wait: float | None = None
+    content: bytes = b""
 
     @property
     def is_success(self) -> bool:
@@ -97,8 +98,9 @@ def post(
         host = url.netloc.rpartition("@")[2]
         connection.request("POST", path, content, {**headers, "Host": host})
         answer = connection.getresponse()
-        answer.read(_LONGEST_ANSWER)
-        return Answer(status=answer.status, wait=_seconds(answer.getheader("Retry-After")))
+        body = answer.read(_LONGEST_ANSWER)
+        wait = _seconds(answer.getheader("Retry-After"))
+        return Answer(status=answer.status, wait=wait, content=body)
     except (OSError, http.client.HTTPException) as error:
         if time.monotonic() >= deadline:
             raise TimeoutError(f"no answer within {time_limit:g} seconds") from error

@@ -1,6 +1,8 @@
 """`manage.py history_verify`: compare the log with its seals and with the published copies."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -8,9 +10,15 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.feed.seals.copies import copies_in
+from django_customer_history.feed.seals.findings import Finding
 from django_customer_history.feed.seals.keys import key_of_settings
+from django_customer_history.feed.seals.results import record_verification
+from django_customer_history.feed.seals.subjects import SubjectVerification
+from django_customer_history.feed.seals.timestamps import roots_of_settings
 from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.management.progress import ProgressBar
+from django_customer_history.management.reading import CommandReader, timeline_of
+from django_customer_history.values.moments import in_utc
 
 
 class Command(BaseCommand):
@@ -36,30 +44,98 @@ class Command(BaseCommand):
             metavar="FILE",
             help="A copy of a checkpoint, such as from an e-mail. May be repeated.",
         )
+        part = parser.add_mutually_exclusive_group()
+        part.add_argument(
+            "--subject",
+            metavar="RECORD",
+            help='Verify only the entries of one subject, such as "crm.customer:42". Entries that'
+            " were removed are not found.",
+        )
+        part.add_argument(
+            "--since",
+            metavar="WHEN",
+            help="Verify only what was sealed since a day, a moment (ISO 8601), or a number of"
+            " entries as in a checkpoint. Older entries are not verified.",
+        )
+        parser.add_argument(
+            "--no-entry",
+            action="store_true",
+            help="Write no entry with the result, such as on a replica.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify the log. Raises `CommandError` if anything is wrong."""
         try:
-            self._verify(options)
+            if options["subject"] is None:
+                self._verify(options)
+            else:
+                self._verify_subject(options["subject"], options)
         except HistoryError as error:
             raise CommandError(str(error)) from error
 
     def _verify(self, options: Any) -> None:
         bar = ProgressBar(self.stderr, "history_verify", None)
+        since = _since(options["since"])
         verification = Verification(
             key=key_of_settings(),
             using=options["database"],
+            since=since,
+            roots=roots_of_settings(),
             copies=copies_in(options["checkpoint"]),
             show=lambda count: bar.show(count, "entries"),
         )
-        count = 0
-        for finding in verification.run():
-            count += 1
-            self.stdout.write(f"{finding.kind:<9} {finding.text}")
+        findings = self._shown(verification.run())
         bar.end()
         self.stdout.write(
             f"Verified {verification.entries} entries in {verification.seals} seals;"
             f" {verification.unsealed} entries are not sealed yet."
         )
-        if count:
-            raise CommandError(f"The log is not what was sealed: {count} findings.")
+        if since is not None:
+            self.stdout.write(
+                f"Only what was sealed since {options['since']} is verified. Older entries are not."
+            )
+        elif not options["no_entry"]:
+            record_verification(verification, findings=findings)
+        _check(findings)
+
+    def _verify_subject(self, subject: str, options: Any) -> None:
+        using = options["database"]
+        if options["checkpoint"]:
+            raise CommandError("--checkpoint is for the whole log. Leave out --subject.")
+        timeline = timeline_of(CommandReader(is_unmasking=True), subject, using)
+        verification = SubjectVerification(
+            key=key_of_settings(), using=using, log=timeline.queryset
+        )
+        findings = self._shown(verification.run())
+        self.stdout.write(
+            f"Verified {verification.entries} entries of {subject}; {verification.unsealed} of them"
+            " are not sealed yet. Other entries are not verified, and removed ones are not found."
+        )
+        _check(findings)
+
+    def _shown(self, findings: Iterator[Finding]) -> int:
+        count = 0
+        for finding in findings:
+            count += 1
+            self.stdout.write(f"{finding.kind:<9} {finding.text}")
+        return count
+
+
+def _check(findings: int) -> None:
+    if findings:
+        raise CommandError(f"The log is not what was sealed: {findings} findings.")
+
+
+def _since(text: str | None) -> datetime | int | None:
+    """Return a moment or a number of entries. Raise `CommandError` if it is neither."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        return in_utc(datetime.fromisoformat(text))
+    except ValueError:
+        raise CommandError(
+            f"--since is {text!r}. Give a day or a moment, such as 2026-11-30 or"
+            " 2026-11-30T12:00+00:00, or a number of entries."
+        ) from None

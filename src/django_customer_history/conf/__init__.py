@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from math import inf
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +14,17 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import pgettext_lazy
 
+from django_customer_history.conf.rules import (
+    boolean_rule,
+    function_of,
+    header_rule,
+    name_rule,
+    number_from,
+    proxies_rule,
+    seconds_rule,
+    url_rule,
+    witnesses_rule,
+)
 from django_customer_history.exceptions import did_you_mean
 
 SETTING = "CUSTOMER_HISTORY"
@@ -63,12 +73,16 @@ DEFAULTS: Mapping[str, Any] = {
     "SETTLED_LAG_LIMIT": 600,
     "SEAL_KEY": None,
     "SEAL_TARGETS": (),
+    "SEAL_LAG_LIMIT": 86_400,
+    "VERIFICATION_AGE_LIMIT": 30 * 86_400,
+    "SEAL_TIMESTAMP_URL": None,
+    "SEAL_TIMESTAMP_ROOTS": None,
+    "SEAL_WITNESSES": {},
     "MASK_UNTIL_REVEALED": False,
     "READER_TIME_ZONE": None,
     "READING_TIME_LIMIT": 20,
 }
 
-_HEADER = re.compile(r"[A-Za-z0-9-]+")
 _SOURCE = re.compile(r"[a-z0-9_-]{1,32}")
 
 
@@ -114,6 +128,32 @@ def seal_targets() -> Sequence[str]:
     """Return the URLs of the places outside of the database that get each checkpoint."""
     targets: Sequence[str] = _read("SEAL_TARGETS")
     return targets
+
+
+def seal_lag_limit() -> int:
+    """Return after how many seconds it is a problem that an entry is not sealed."""
+    return int(_read("SEAL_LAG_LIMIT"))
+
+
+def verification_age_limit() -> int:
+    """Return after how many seconds a verification is too old; 0: without a limit."""
+    return int(_read("VERIFICATION_AGE_LIMIT"))
+
+
+def seal_timestamp_url() -> str | None:
+    """Return the URL of the authority that stamps each checkpoint with the time, or None."""
+    return _text("SEAL_TIMESTAMP_URL")
+
+
+def seal_timestamp_roots() -> str | None:
+    """Return the path of the PEM file with the certificates that timestamps must lead to."""
+    return _text("SEAL_TIMESTAMP_ROOTS")
+
+
+def seal_witnesses() -> Mapping[str, str]:
+    """Return the witnesses that cosign each checkpoint: their URLs with their public keys."""
+    witnesses: Mapping[str, str] = _read("SEAL_WITNESSES")
+    return witnesses
 
 
 def mask_until_revealed() -> bool:
@@ -248,32 +288,6 @@ def _function(key: str) -> Any:
     return import_string(value) if isinstance(value, str) else value
 
 
-def _proxies_rule(value: object) -> str | None:
-    hint = 'Give a list of networks, such as ["10.0.0.0/8", "::1"], or the number of proxies.'
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return None
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return hint
-    for network in value:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            return f"{hint} {error}."
-    return None
-
-
-def _header_rule(value: object) -> str | None:
-    if isinstance(value, str) and _HEADER.fullmatch(value):
-        return None
-    return 'Give the name of a header, such as "X-Forwarded-For" or "Forwarded".'
-
-
-def _name_rule(value: object) -> str | None:
-    if value is None or (isinstance(value, str) and value):
-        return None
-    return "Give a name, or None to switch it off."
-
-
 def _ip_address_storage_rule(value: object) -> str | None:
     if value in IP_ADDRESS_STORAGES:
         return None
@@ -295,44 +309,10 @@ def _sources_rule(value: object) -> str | None:
     return None
 
 
-def _function_of(argument: str) -> Callable[[object], str | None]:
-    hint = f"Give a function that takes a {argument}, or the dotted path to one."
-    return lambda value: _function_rule(value, hint)
-
-
-def _function_rule(value: object, hint: str) -> str | None:
-    try:
-        function = import_string(value) if isinstance(value, str) else value
-    except ImportError as error:
-        return f"{hint} The import failed: {error}"
-    return None if function is None or callable(function) else hint
-
-
 def _page_size_rule(value: object) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_PAGE:
         return None
     return f"Give a whole number from 1 to {LARGEST_PAGE}."
-
-
-def _number_from(lowest: int) -> Callable[[object], str | None]:
-    hint = f"Give a whole number of at least {lowest}."
-
-    def rule(value: object) -> str | None:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= lowest:
-            return None
-        return hint
-
-    return rule
-
-
-def _seconds_rule(value: object) -> str | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < inf:
-        return None
-    return "Give a number of seconds, or 0 for no limit."
-
-
-def _boolean_rule(value: object) -> str | None:
-    return None if isinstance(value, bool) else "Give True or False."
 
 
 def _partitions_rule(value: object) -> str | None:
@@ -358,26 +338,31 @@ def _seal_targets_rule(value: object) -> str | None:
 
 
 _RULES: Mapping[str, Callable[[object], str | None]] = {
-    "TRUSTED_PROXIES": _proxies_rule,
-    "PROXY_HEADER": _header_rule,
+    "TRUSTED_PROXIES": proxies_rule,
+    "PROXY_HEADER": header_rule,
     "IP_ADDRESS_STORAGE": _ip_address_storage_rule,
     "SOURCES": _sources_rule,
-    "SOURCE_RESOLVER": _function_of("request"),
-    "USER_RESOLVER": _function_of("request"),
-    "IMPERSONATOR_RESOLVER": _function_of("request"),
-    "REASON_HEADER": _name_rule,
-    "REASON_FIELD": _name_rule,
-    "PROPAGATE_CONTEXT_TO_TASKS": _boolean_rule,
-    "VIEW_INTERVAL": _number_from(0),
-    "AUTHENTICATION_EVENTS": _boolean_rule,
-    "AUTHENTICATION_EVENT_LIMIT": _number_from(1),
+    "SOURCE_RESOLVER": function_of("request"),
+    "USER_RESOLVER": function_of("request"),
+    "IMPERSONATOR_RESOLVER": function_of("request"),
+    "REASON_HEADER": name_rule,
+    "REASON_FIELD": name_rule,
+    "PROPAGATE_CONTEXT_TO_TASKS": boolean_rule,
+    "VIEW_INTERVAL": number_from(0),
+    "AUTHENTICATION_EVENTS": boolean_rule,
+    "AUTHENTICATION_EVENT_LIMIT": number_from(1),
     "PAGE_SIZE": _page_size_rule,
-    "APPEND_ONLY_TRIGGERS": _boolean_rule,
+    "APPEND_ONLY_TRIGGERS": boolean_rule,
     "PARTITIONS": _partitions_rule,
-    "SETTLED_LAG_LIMIT": _number_from(0),
+    "SETTLED_LAG_LIMIT": number_from(0),
     "SEAL_KEY": _seal_key_rule,
     "SEAL_TARGETS": _seal_targets_rule,
-    "MASK_UNTIL_REVEALED": _boolean_rule,
-    "READER_TIME_ZONE": _function_of("user"),
-    "READING_TIME_LIMIT": _seconds_rule,
+    "SEAL_LAG_LIMIT": number_from(0),
+    "VERIFICATION_AGE_LIMIT": number_from(0),
+    "SEAL_TIMESTAMP_URL": url_rule,
+    "SEAL_TIMESTAMP_ROOTS": name_rule,
+    "SEAL_WITNESSES": witnesses_rule,
+    "MASK_UNTIL_REVEALED": boolean_rule,
+    "READER_TIME_ZONE": function_of("user"),
+    "READING_TIME_LIMIT": seconds_rule,
 }
