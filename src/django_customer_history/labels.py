@@ -56,6 +56,7 @@ OWN_ACTIONS: tuple[str | Promise, ...] = (
     pgettext_lazy("action", "History Started"),
     pgettext_lazy("action", "History Changed"),
     pgettext_lazy("action", "History Stopped"),
+    pgettext_lazy("action", "History Baselined"),
     pgettext_lazy("action", "Model Renamed"),
     pgettext_lazy("action", "Field Renamed"),
     pgettext_lazy("action", "Undo"),
@@ -83,6 +84,7 @@ MASK_LABELS: Mapping[str, str | Promise] = {
 """The masks that staff can choose, and what they show of a value."""
 
 OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
+    "customer_history.baseline": pgettext_lazy("record", "history baseline"),
     "customer_history.pause": pgettext_lazy("record", "history pause"),
     "customer_history.log_in": pgettext_lazy("record", "log-in"),
     "customer_history.registration": pgettext_lazy("record", "history registration"),

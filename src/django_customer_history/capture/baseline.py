@@ -38,7 +38,9 @@ from django_customer_history.capture.existing_rows import (
     for_django,
     keys_to_split,
 )
+from django_customer_history.capture.registration_log import log_baselined
 from django_customer_history.capture.tracked_rows import TrackedRows, tracked_rows
+from django_customer_history.capture.tracking_history import tracking_history
 from django_customer_history.capture.triggers import compare_triggers, log_table
 from django_customer_history.context.current import acting
 from django_customer_history.exceptions import CaptureError
@@ -60,6 +62,15 @@ class Baseline(TrackedRows):
             rows += len(keys)
             entries += self._missing(keys) if is_dry_run else self._written(keys)
             yield Progress(rows=rows, entries=entries)
+        if not is_dry_run and self.table.relation is None:
+            self._note_end()
+
+    def _note_end(self) -> None:
+        """Say in the log that each row has an entry, unless it says so already."""
+        label, using = self.table.entity_model, self.connection.alias
+        known = tracking_history(label, using=using)
+        if known.is_started and not known.knows_all_rows:
+            log_baselined(label, using=using)
 
     def _missing(self, keys: Sequence[Any]) -> int:
         missing, partly = self._unlogged(keys)
