@@ -211,8 +211,6 @@ class ModelReplay:
         """The entries that gave a row another key, with the former key, by the new one."""
         fields = self._registration.model._meta.pk_fields
         found: dict[str, list[tuple[UUID, str]]] = defaultdict(list)
-        if isinstance(fields[0], models.AutoField):
-            return found
         named = Q()
         for one in fields:
             named |= Q(changes__has_key=one.name)
