@@ -27,11 +27,11 @@ from tests.seals.bypassing import bypass, found, run
 from tests.seals.conftest import attack
 from tests.seals.conftest import run as command
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=not connection.features.can_rollback_ddl)
 
 
 @pytest.fixture(autouse=True)
-def _started(transactional_db):
+def _started(db):
     """The tables are empty when tracking begins."""
     log_registrations("default")
 

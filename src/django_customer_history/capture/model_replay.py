@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from django_customer_history.backends.existing_rows import row_keys_query
 from django_customer_history.capture.batches import BATCH
+from django_customer_history.capture.events import IMPORTED_FROM
 from django_customer_history.capture.existing_rows import fetch_rows, logged_values
 from django_customer_history.capture.replay import (
     Difference,
@@ -328,7 +329,7 @@ def _change_of(entry: Any) -> LoggedChange:
         kind=entry.kind,
         changes={name: (old, new) for name, (old, new) in entry.changes.items()},
         is_baseline=entry.is_baseline,
-        is_imported=_IMPORTED in (entry.context or {}),
+        is_imported=IMPORTED_FROM in (entry.context or {}),
     )
 
 
@@ -342,7 +343,3 @@ def _new_key(entry: Any, names: Sequence[str]) -> str:
         return str(entry.entity_id)  # An entry that is not of a trigger.
     parts = [entry.changes[name][1] if name in entry.changes else part for name, part in former]
     return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
-
-
-_IMPORTED = "imported_from"
-"""The member of the context of an entry that was made from a record of another package."""

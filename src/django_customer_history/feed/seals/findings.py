@@ -13,7 +13,7 @@ from django_customer_history.models import Entry
 from django_customer_history.verify import leaf_hash
 
 FindingKind = Literal[
-    "altered", "removed", "inserted", "moved", "forged", "missing", "unlogged", "capture"
+    "altered", "removed", "inserted", "moved", "forged", "missing", "late", "unlogged", "capture"
 ]
 
 _MOST = 100
@@ -27,8 +27,9 @@ class Finding:
     kind: FindingKind
     """Entries are altered, removed, inserted or moved; seals and checkpoints forged or missing.
 
-    What was written to a tracked table without an entry is unlogged, and what can keep changes out
-    of the log is of the kind capture.
+    Late ones are of an import that the log announces, and not sealed yet. What was written to a
+    tracked table without an entry is unlogged, and what can keep changes out of the log is of the
+    kind capture.
     """
     text: str
     entry: UUID | None = None

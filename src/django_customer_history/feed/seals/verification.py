@@ -14,6 +14,7 @@ from django_customer_history.feed.seals.comparison import Pair, compared
 from django_customer_history.feed.seals.copies import Copy, folders
 from django_customer_history.feed.seals.findings import Finding, MovedEntries
 from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.feed.seals.late import LateEntries
 from django_customer_history.feed.seals.leaves import LeafFormat
 from django_customer_history.feed.seals.ledger import DIGEST_SIZE, SealedEntry, checked, seals_of
 from django_customer_history.feed.seals.merkle import RightEdge
@@ -84,6 +85,7 @@ class Verification:
 
     def _compared_entries(self, tree: "_Tree") -> Iterator[Finding]:
         form, moved = LeafFormat(secret=self.key.secret), MovedEntries(secret=self.key.secret)
+        late = LateEntries(using=self.using)
         for pair in compared(
             tree.log_name,
             using=self.using,
@@ -97,9 +99,10 @@ class Verification:
                 place is not None and hashed is not None and hashed[:DIGEST_SIZE] == place.digest
             )
             if is_right or not (place is None and tree.is_in_gap(pair)):
-                yield from self._counted(is_right=is_right, pair=pair, moved=moved)
+                yield from self._counted(is_right=is_right, pair=pair, moved=moved, late=late)
             if place is not None and (problem := tree.take(place, hashed if is_right else None)):
                 yield Finding(kind="forged", text=problem)
+        yield from late.rest()
         yield from moved.rest()
         self.unsealed = (
             Entry.objects.using(self.using).filter(id__gt=tree.last_key).count()
@@ -107,12 +110,19 @@ class Verification:
             else self.unsealed
         )
 
-    def _counted(self, *, is_right: bool, pair: Pair, moved: MovedEntries) -> Iterator[Finding]:
+    def _counted(
+        self, *, is_right: bool, pair: Pair, moved: MovedEntries, late: LateEntries
+    ) -> Iterator[Finding]:
         self.entries += pair.entry is not None
         if self.entries % _STEP == 0:
             self.show(self.entries)
-        if not is_right:
-            yield from moved.take(pair)
+        if is_right:
+            return
+        if pair.entry is not None:
+            late.distrust(pair.entry.id)
+            if pair.place is None and late.take(pair.entry):
+                return
+        yield from moved.take(pair)
 
     def _compared_copies(self, tree: "_Tree") -> Iterator[Finding]:
         for folder in folders():
