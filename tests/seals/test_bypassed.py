@@ -172,7 +172,6 @@ class TestTablesOfTheDatabase:
             f"DROP RULE IF EXISTS nothing ON {LOG}",
             "DROP RULE IF EXISTS nothing ON crm_tag",
             "DROP TABLE IF EXISTS aside",
-            f"DROP POLICY IF EXISTS some ON {LOG}",
             f"ALTER TABLE {LOG} DISABLE ROW LEVEL SECURITY",
         )
 

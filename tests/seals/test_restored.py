@@ -78,6 +78,7 @@ def written(key):
 @contextmanager
 def database(settings, alias="restored"):
     connections.settings[alias] = {**connection.settings_dict, **settings}
+    connections[alias].connect()
     try:
         yield alias
     finally:

@@ -25,14 +25,14 @@ SELECT
   pg_total_relation_size(c.oid)
 {TABLES}
 JOIN pg_inherits i ON i.inhparent = t.oid
-JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
 """
 
 _PARTITION_NAMES = f"""
 SELECT c.relname
 {TABLES}
 JOIN pg_inherits i ON i.inhparent = t.oid
-JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
 ORDER BY c.relname
 """
 
