@@ -207,6 +207,70 @@ class TestLinks:
         assert found() == [("unlogged", f"crm.site {site.pk}: {text}")]
 
 
+class TestForgedEntries:
+    """Without seals, what an altered log does not show, and what the tables show of it."""
+
+    @pytest.fixture
+    def entries(self, customer):
+        for rate in ("1.00", "2.00", "3.00"):
+            Customer.objects.update(rate=rate)
+        return list(Entry.objects.filter(kind="update").order_by("id"))
+
+    def alter(self, entry, sql, *values):
+        key = Entry._meta.get_field("id").get_db_prep_value(entry.id, connection)
+        attack(f"{sql} WHERE id = %s", parameters=[*values, key])
+
+    def test_other_values(self, entries, customer):
+        self.alter(
+            entries[1],
+            "UPDATE customer_history_entry SET changes = %s",
+            '{"rate": ["1.00", "7.00"]}',
+        )
+        text = f"crm.customer {customer.pk}: rate was changed without an entry before entry"
+        assert found() == [("unlogged", f"{text} {entries[2].id}.")]
+
+    def test_removed(self, entries, customer):
+        self.alter(entries[1], "DELETE FROM customer_history_entry")
+        text = f"crm.customer {customer.pk}: rate was changed without an entry before entry"
+        assert found() == [("unlogged", f"{text} {entries[2].id}.")]
+
+    def test_last_ones_removed(self, entries, customer):
+        for one in entries[1:]:
+            self.alter(one, "DELETE FROM customer_history_entry")
+        assert found() == [("unlogged", f"crm.customer {customer.pk}: rate differs from the log.")]
+
+    def test_another_user(self, entries):
+        """The tables do not have the user, so only a seal shows it."""
+        self.alter(entries[1], "UPDATE customer_history_entry SET user_label = %s", "Ann")
+        assert found() == []
+
+    def test_row_together_with_its_entry(self, entries):
+        bypass("crm_customer", "UPDATE crm_customer SET rate = 9")
+        self.alter(
+            entries[2],
+            "UPDATE customer_history_entry SET changes = %s",
+            '{"rate": ["2.00", "9.00"]}',
+        )
+        assert found() == []
+
+    def test_odd_content(self, entries, customer):
+        """Content that no trigger writes breaks nothing."""
+        name = f"crm.customer {customer.pk}: rate"
+        text = f"{name} was changed without an entry before entry {entries[2].id}."
+        for content in ("[1]", '"x"', '{"rate": 7}', '{"rate": [1, 2, 3]}', "null"):
+            self.alter(entries[1], "UPDATE customer_history_entry SET changes = %s", content)
+            assert ("unlogged", text) in found()
+
+    def test_odd_keys(self, entries, customer):
+        for entry, key in zip(entries[1:], ("x" * 99, "9" * 99), strict=True):
+            self.alter(entry, "UPDATE customer_history_entry SET entity_id = %s", key)
+        assert found() == [
+            ("unlogged", f"crm.customer {customer.pk}: rate differs from the log."),
+            ("unlogged", f"crm.customer {'9' * 99}: was removed without an entry."),
+            ("unlogged", f"crm.customer {'x' * 99}: was removed without an entry."),
+        ]
+
+
 class TestOlderRows:
     @pytest.fixture
     def older(self):
