@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from django_customer_history import history
+from django_customer_history.capture.model_replay import ModelReplay
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.feed.seals.completeness import Completeness
 from django_customer_history.models import Entry
@@ -80,6 +81,27 @@ class TestNothingFound:
             Customer.objects.update(rate="1.00")
             transaction.set_rollback(True)
         assert found() == []
+
+
+class TestWhileOthersWrite:
+    def test_written_between_two_queries(self, customer, monkeypatch):
+        """A row that seems to differ is read again, together with its entries."""
+        rows, differences, again = ModelReplay._rows, ModelReplay.differences, []
+        rates = iter(["7.00"])
+
+        def written_before(self, keys):
+            if self.label == "crm.customer" and (rate := next(rates, None)):
+                Customer.objects.update(rate=rate)
+            return rows(self, keys)
+
+        def counted(self, key):
+            again.append((self.label, key))
+            return differences(self, key)
+
+        monkeypatch.setattr(ModelReplay, "_rows", written_before)
+        monkeypatch.setattr(ModelReplay, "differences", counted)
+        assert found() == []
+        assert again == [("crm.customer", str(customer.pk))]
 
 
 class TestRows:
