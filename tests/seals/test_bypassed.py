@@ -9,7 +9,7 @@ from django_customer_history.capture.partitions import create_partitions, partit
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.capture.triggers import append_only_triggers
 from django_customer_history.models import Entry
-from tests.projects.crm.models import Customer, Tag
+from tests.projects.crm.models import Customer, Legacy, LegacyPart, Tag
 from tests.seals.bypassing import bypass, found, run
 from tests.seals.conftest import attack
 
@@ -269,3 +269,44 @@ class TestPartitions:
         name = f"The partition {first} is detached from the log, so its entries are missing."
         assert ("missing", name) in said
         assert any(text.startswith("The log has no partition from its begin") for text in texts())
+
+
+class TestFoundWithoutAttack:
+    """What the page lists as findings although nobody attacks."""
+
+    def test_cascade_of_the_database(self, tag):
+        customer = Customer.objects.create(name="Acme")
+        Legacy.objects.create(id=1, customer=customer, text="a")
+        LegacyPart.objects.create(id=2, legacy_id=1, text="b")
+        run("DELETE FROM legacy WHERE id = 1")
+        assert not LegacyPart.objects.exists()
+        lost = ("unlogged", "crm.legacypart 2: was removed without an entry.")
+        assert found() == ([lost] if connection.vendor == "mysql" else [])
+
+    def test_conversion_with_a_loss(self, tag):
+        customer = Customer.objects.create(name="Acme", rate="39.99")
+        alter = {
+            "postgresql": "ALTER TABLE crm_customer ALTER COLUMN rate TYPE numeric(8, {})",
+            "mysql": "ALTER TABLE crm_customer MODIFY rate decimal(8, {}) NOT NULL",
+        }
+        if connection.vendor not in alter:
+            pytest.skip("SQLite cannot alter the type of a column")
+        run(alter[connection.vendor].format(1))
+        try:
+            text = f"crm.customer {customer.pk}: rate differs from the log."
+            assert ("unlogged", text) in found()
+        finally:
+            run(alter[connection.vendor].format(2))
+
+    @only("sqlite")
+    def test_trigger_that_writes_again(self, tag):
+        run(
+            "CREATE TRIGGER again AFTER UPDATE ON crm_tag WHEN NEW.name <> 'b+' BEGIN"
+            " UPDATE crm_tag SET name = 'b+' WHERE id = NEW.id; END"
+        )
+        try:
+            Tag.objects.update(name="b")
+            assert [kind for kind, _text in found()] == ["unlogged"] * len(found())
+            assert found()
+        finally:
+            run("DROP TRIGGER again")

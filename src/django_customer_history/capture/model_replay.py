@@ -125,7 +125,8 @@ class ModelReplay:
 
     def _take(self, state: ReplayedRow, change: LoggedChange) -> Iterator[Difference]:
         if change.is_baseline and self._rules.is_of_links(change.changes):
-            state.take_linked(change)
+            if not change.is_imported:
+                state.take_linked(change)
             return
         yield from state.take(change)
         if change.kind == "update" and not self._rules.keys.isdisjoint(change.changes):

@@ -179,8 +179,9 @@ class ReplayedRow:
             self.links[name][new or ""] += 1
 
     def _take_links(self, change: LoggedChange) -> None:
-        if self.exists is False:
-            return  # The database removed the links after the row.
+        # The database may remove the links after the row.
+        if self.exists is False or change.is_imported:
+            return
         for name, (old, new) in change.changes.items():
             counted = self.links[name]
             if change.kind == "add":
