@@ -201,7 +201,7 @@ class TestTablesOfTheDatabase:
             )
         ]
 
-    def test_table_that_inherits_from_the_log(self, tag):
+    def test_table_that_inherits_the_log(self, tag):
         if partitions(connection):
             pytest.skip("the log is in partitions")
         run(f"CREATE TABLE aside () INHERITS ({LOG})")

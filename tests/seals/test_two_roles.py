@@ -114,7 +114,7 @@ class TestApplication:
         application("UPDATE crm_tag SET name = 'b'")
         assert found() == []
 
-    def test_entry_of_a_change_that_never_was(self, application, tag):
+    def test_entry_of_no_change(self, application, tag):
         field = Entry._meta.get_field("id")
         key = field.get_db_prep_value(time_ordered_uuid(), connection)
         application(

@@ -53,12 +53,12 @@ class Completeness:
             if hidden := [one for one in replay.links if one.is_hidden()]:
                 yield _hidden(hidden[0].table.name)
                 continue
-            for finding in self._compared(replay):
-                yield finding
-                self.show(self.rows + self.entries, total)
-            self.show(self.rows + self.entries, total)
+            yield from self._compared(replay, total)
+        if not replays:
+            text = f"No registered model has its table in the database {self.using!r}."
+            yield Finding(kind="capture", text=f"{text} Nothing was compared.")
 
-    def _compared(self, replay: ModelReplay) -> Iterator[Finding]:
+    def _compared(self, replay: ModelReplay, total: int) -> Iterator[Finding]:
         if not replay.history.is_started:
             yield Finding(
                 kind="missing",
@@ -66,11 +66,13 @@ class Completeness:
             )
         for read, keys in replay.differing_keys():
             self.entries += read
+            self.show(self.rows + self.entries, total)
             for key in keys:
                 for one in replay.differences(key):
                     yield from self._finding(replay, key, one)
         for read, keys in replay.unlogged_keys():
             self.rows += read
+            self.show(self.rows + self.entries, total)
             for key in keys:
                 if replay.history.knows_all_rows:
                     added = Difference(text="was added without an entry", since=LOWEST_KEY)
