@@ -56,6 +56,8 @@ OWN_ACTIONS: tuple[str | Promise, ...] = (
     pgettext_lazy("action", "History Started"),
     pgettext_lazy("action", "History Changed"),
     pgettext_lazy("action", "History Stopped"),
+    pgettext_lazy("action", "History Baselined"),
+    pgettext_lazy("action", "History Imported"),
     pgettext_lazy("action", "Model Renamed"),
     pgettext_lazy("action", "Field Renamed"),
     pgettext_lazy("action", "Undo"),
@@ -83,6 +85,8 @@ MASK_LABELS: Mapping[str, str | Promise] = {
 """The masks that staff can choose, and what they show of a value."""
 
 OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
+    "customer_history.baseline": pgettext_lazy("record", "history baseline"),
+    "customer_history.import": pgettext_lazy("record", "history import"),
     "customer_history.pause": pgettext_lazy("record", "history pause"),
     "customer_history.log_in": pgettext_lazy("record", "log-in"),
     "customer_history.registration": pgettext_lazy("record", "history registration"),
@@ -91,8 +95,11 @@ OWN_MODEL_LABELS: Mapping[str, str | Promise] = {
 """The names of entities that are not records of a model, in this package's own events."""
 
 OWN_FIELD_LABELS: Mapping[str, str | Promise] = {
+    "entries": pgettext_lazy("of an event", "Entries"),
     "field": pgettext_lazy("of an event", "Field"),
     "fields": pgettext_lazy("of an event", "Fields"),
+    "first": pgettext_lazy("of an event", "First entry"),
+    "last": pgettext_lazy("of an event", "Last entry"),
     "filters": pgettext_lazy("of an event", "Filters"),
     "format": pgettext_lazy("of an event", "Format"),
     "model": pgettext_lazy("of an event", "Model"),

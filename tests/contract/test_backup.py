@@ -16,7 +16,9 @@ from django_customer_history import (
     masks,
 )
 from django_customer_history.capture.partitions import partitions
+from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.capture.triggers import compare_triggers
+from django_customer_history.feed.seals.completeness import Completeness
 from django_customer_history.models import (
     ConfidentialField,
     Entry,
@@ -69,6 +71,7 @@ def database(alias, name):
 def original(tmp_path):
     """Return the alias of a database that a program can copy."""
     if connection.vendor != "sqlite":
+        log_registrations("default")
         yield "default"
         return
     with database("kept", tmp_path / "db.sqlite3") as alias:
@@ -125,6 +128,15 @@ class TestRestoredBackup:
         assert entry.changes == {"rate": ["44.99", "45.00"]}
         assert (entry.source, entry.context) == ("command", {"reason": "after the fire"})
         assert_append_only(restored)
+
+    def test_nothing_is_found(self, original, restored):
+        """What a dump and a restore do to rows and entries is no difference."""
+        for alias in (original, restored):
+            comparison = Completeness(using=alias)
+            assert list(comparison.run()) == []
+            assert comparison.rows > 0
+        Customer.objects.using(restored).update(rate="45.00")
+        assert list(Completeness(using=restored).run()) == []
 
 
 def assert_append_only(alias):

@@ -58,6 +58,10 @@ class Backend(Entries):
         """Return the backend that writes these tables into triggers together with their schema."""
         return self
 
+    snapshot: ClassVar[Sequence[str]] = ()
+    """The SQL at the begin of a transaction that reads one state of the database, as it was at its
+    first query, while others write; empty: each transaction does."""
+
     # -- introspection --------------------------------------------------------------------
 
     @abstractmethod

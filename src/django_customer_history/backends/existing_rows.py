@@ -45,6 +45,14 @@ def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     return f"SELECT {row_key(backend, table)} {source}{where}"
 
 
+def values_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
+    """Return the query for the key and the `changes` of rows for which the condition holds."""
+    source = backend.existing_rows_source(table.name, rows, table.columns)
+    condition = backend.condition_of_links(table, NEW)
+    where = f" WHERE {condition}" if condition else ""
+    return f"SELECT {backend.key(table, NEW)}, {backend.changes(table, 'insert')} {source}{where}"
+
+
 def insert_statements(
     backend: Backend, table: TrackedTable, *, log: str, action: str, rows: str, condition: str
 ) -> list[str]:

@@ -35,6 +35,10 @@ class Partitioning(ABC):
         """Return the tables of the partitions, in the order of their names."""
 
     @abstractmethod
+    def detached(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
+        """Return the tables with the name of a partition of the log that are not part of it."""
+
+    @abstractmethod
     def dependents(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
         """Return what belongs to the log's table and would not belong to the new one.
 

@@ -14,17 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, models, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 
-from django_customer_history.backends import backend_of
-from django_customer_history.backends.base import Backend
 from django_customer_history.backends.existing_rows import (
     insert_statements,
     row_key,
     row_keys_query,
 )
-from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.batches import (
     BATCH,
     Progress,
@@ -42,7 +38,9 @@ from django_customer_history.capture.existing_rows import (
     for_django,
     keys_to_split,
 )
-from django_customer_history.capture.plan import tracked_tables
+from django_customer_history.capture.registration_log import log_baselined
+from django_customer_history.capture.tracked_rows import TrackedRows, tracked_rows
+from django_customer_history.capture.tracking_history import tracking_history
 from django_customer_history.capture.triggers import compare_triggers, log_table
 from django_customer_history.context.current import acting
 from django_customer_history.exceptions import CaptureError
@@ -51,50 +49,28 @@ from django_customer_history.labels import (
     BASELINE_KEY,
 )
 from django_customer_history.models import Entry
-from django_customer_history.registration.registry import (
-    Registration,
-    registry,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Baseline:
+class Baseline(TrackedRows):
     """The first entries of the rows of one table; a many-to-many table has links as its rows."""
-
-    table: TrackedTable
-    model: type[models.Model]
-    """The model of the rows: a registered model, or the `through` of a many-to-many field."""
-    connection: BaseDatabaseWrapper
-
-    @property
-    def name(self) -> str:
-        """The name for people: `crm.customer`, or `crm.customer.tags` for links."""
-        relation = self.table.relation
-        label = self.table.entity_model
-        return label if relation is None else f"{label}.{relation.field}"
-
-    def total(self) -> int:
-        """Return the number of rows."""
-        return self._rows().count()
 
     def run(self, *, is_dry_run: bool = False, size: int = BATCH) -> Iterator[Progress]:
         """Write the missing first entries; yield the progress after each batch."""
         rows = entries = 0
-        for keys in self._batches(size):
+        for keys in self.batches(size):
             rows += len(keys)
             entries += self._missing(keys) if is_dry_run else self._written(keys)
             yield Progress(rows=rows, entries=entries)
+        if not is_dry_run and self.table.relation is None:
+            self._note_end()
 
-    def _rows(self) -> "models.QuerySet[models.Model]":
-        # Not through the model's manager, which may hide some rows.
-        return models.QuerySet(self.model, using=self.connection.alias)
-
-    def _batches(self, size: int) -> Iterator[list[Any]]:
-        rows = self._rows().order_by("pk").values_list("pk", flat=True)
-        keys = list(rows[:size])
-        while keys:
-            yield keys
-            keys = list(rows.filter(pk__gt=keys[-1])[:size])
+    def _note_end(self) -> None:
+        """Say in the log that each row has an entry, unless it says so already."""
+        label, using = self.table.entity_model, self.connection.alias
+        known = tracking_history(label, using=using)
+        if known.is_started and not known.knows_all_rows:
+            log_baselined(label, using=using)
 
     def _missing(self, keys: Sequence[Any]) -> int:
         missing, partly = self._unlogged(keys)
@@ -116,12 +92,12 @@ class Baseline:
     def _needs_python(self) -> bool:
         """Return whether a query alone cannot write the entries."""
         # Further entries of a row refer to its first one.
-        written = self._backend.entry_values(self.table, "insert", log=log_table())
+        written = self.backend.entry_values(self.table, "insert", log=log_table())
         return len(written) > 1 or bool(keys_to_split(self.connection, self.table))
 
     def _lock(self, keys: Sequence[Any]) -> None:
         if self.connection.features.has_select_for_update:
-            rows = self._rows().filter(pk__in=keys).order_by("pk")
+            rows = self.rows().filter(pk__in=keys).order_by("pk")
             list(rows.select_for_update().values_list("pk", flat=True))
             return
         become_writer(self.connection)
@@ -131,8 +107,8 @@ class Baseline:
 
         The latter come with the fields that their entries have.
         """
-        rows, values = self._among(keys)
-        query = row_keys_query(self._backend, self.table, rows=rows)
+        rows, values = self.among(keys)
+        query = row_keys_query(self.backend, self.table, rows=rows)
         row_keys = {key for (key,) in fetch_rows(self.connection, query, values)}
         if (relation := self.table.relation) is not None:
             return sorted(row_keys - self._logged_links(row_keys, relation.field)), {}
@@ -160,9 +136,9 @@ class Baseline:
         return entries.filter(entity_model=self.table.entity_model, entity_id__in=list(keys))
 
     def _write(self, keys: Sequence[Any], row_keys: Sequence[str]) -> None:
-        rows, values = self._among(keys)
+        rows, values = self.among(keys)
         statements = insert_statements(
-            self._backend,
+            self.backend,
             self.table,
             log=log_table(),
             action=BASELINE,
@@ -177,7 +153,7 @@ class Baseline:
         """Return the values of some rows, without the fields that are logged for each row key."""
         if not logged:
             return []
-        rows, values = self._among(keys)
+        rows, values = self.among(keys)
         contents = []
         for row in existing_rows(
             self.connection,
@@ -200,28 +176,9 @@ class Baseline:
             return row.key
         return f"{row.key} {row.changes[relation.field][1]}"
 
-    def _among(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
-        """Return the condition for the rows with certain primary keys, and its values."""
-        fields = self.model._meta.pk_fields
-        columns = [self._backend.quote(str(field.column)) for field in fields]
-        rows = [key if len(fields) > 1 else (key,) for key in keys]
-        values = [
-            field.get_db_prep_value(value, self.connection)
-            for row in rows
-            for field, value in zip(fields, row, strict=True)
-        ]
-        if len(columns) == 1:
-            return f"{columns[0]} IN ({', '.join(VALUE for _ in rows)})", values
-        one = " AND ".join(f"{column} = {VALUE}" for column in columns)
-        return " OR ".join(f"({one})" for _ in rows), values
-
     def _is_one_of(self, row_keys: Collection[str]) -> str:
         wanted = ", ".join(VALUE for _ in row_keys)
-        return f"{row_key(self._backend, self.table)} IN ({wanted})"
-
-    @property
-    def _backend(self) -> Backend:
-        return backend_of(self.connection)
+        return f"{row_key(self.backend, self.table)} IN ({wanted})"
 
 
 def baselines(
@@ -240,30 +197,15 @@ def baselines(
             f" Run migrate first."
         )
     found = []
-    for table in tracked_tables(registry, connection):
-        registration = registry.find(table.entity_model)
-        relation = table.relation
-        is_part = table.part_of if relation is None else relation.whole
-        if is_part or registration is None:
-            continue  # The entry of the child row has the fields of the parent's table too.
-        if models_wanted is None or registration.model in models_wanted:
-            if backend_of(connection).hides_rows(connection, table.name):
-                raise CaptureError(
-                    f"In the database {using!r}, row-level security hides rows of {table.name} from"
-                    " this role, so these rows would get no baseline. Run the command as the owner"
-                    " of the table."
-                )
-            model = _model_of(table, registration)
-            found.append(Baseline(table=table, model=model, connection=connection))
+    for rows in tracked_rows(connection, models_wanted=models_wanted):
+        if rows.is_hidden():
+            raise CaptureError(
+                f"In the database {using!r}, row-level security hides rows of {rows.table.name}"
+                " from this role, so these rows would get no baseline. Run the command as the owner"
+                " of the table."
+            )
+        found.append(Baseline(table=rows.table, model=rows.model, connection=connection))
     return found
-
-
-def _model_of(table: TrackedTable, registration: Registration) -> type[models.Model]:
-    if table.relation is None:
-        return registration.model
-    field: Any = registration.model._meta.get_field(table.relation.field)
-    through: type[models.Model] = field.remote_field.through
-    return through
 
 
 def _keys(contents: Iterable[EntryContent]) -> set[str]:

@@ -102,6 +102,7 @@ def _id_of(problem: DatabaseProblem) -> str:
         "customer_history.W034",
         "customer_history.W035",
         "customer_history.W036",
+        "customer_history.W037",
         "customer_history.W040",
         "customer_history.W041",
     )

@@ -211,6 +211,36 @@ def record_imported(imported_entries: Iterable[ImportedEntry], *, using: str) ->
     return len(missing)
 
 
+IMPORT_KIND = "customer_history.import"
+"""The entity model of the entries that announce an import; their entity is the model's label."""
+IMPORTED_FROM = "imported_from"
+"""The member of the context of an entry that was made from a record of another package."""
+
+
+def announce_import(label: str, *, first: UUID, last: UUID, count: int, using: str) -> None:
+    """Write an entry that says between which keys an import has written entries with old times.
+
+    Who has read the log up to a later key reads this range again. An import that wrote nothing is
+    announced only if the same range was not announced before.
+    """
+    log = own_model("Entry")._default_manager.using(using)
+    known = log.filter(entity_model=IMPORT_KIND, entity_id=label)
+    ends = [str(first), str(last)]
+    if not count and any(
+        [entry.changes.get(name, [None, None])[1] for name in ("first", "last")] == ends
+        for entry in known
+    ):
+        return
+    changes: dict[str, list[str | None]] = {
+        "first": [None, ends[0]],
+        "last": [None, ends[1]],
+        "entries": [None, str(count)],
+    }
+    record_about_history(
+        "History Imported", about=(IMPORT_KIND, label), changes=changes, using=using
+    )
+
+
 def record_about_history(
     action: str,
     *,

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends import backend_of, features_of
-from django_customer_history.backends.existing_rows import NEW, select_queries
+from django_customer_history.backends.existing_rows import NEW, select_queries, values_query
 from django_customer_history.backends.tables import (
     Column,
     SubjectPath,
@@ -57,8 +57,6 @@ def existing_rows(
     """
     backend = backend_of(connection)
     whole_fields = keys_to_split(connection, table)
-    columns = [replace(column, by_key=False) for column in table.columns]
-    readable = replace(table, columns=tuple(columns)) if whole_fields else table
     extra = [
         backend.text(
             backend.cell(NEW, name),
@@ -67,7 +65,12 @@ def existing_rows(
         for name, value_type in extra_columns
     ]
     queries = select_queries(
-        backend, readable, log=log_table(), rows=rows, condition=condition, extra_columns=extra
+        backend,
+        _whole(connection, table),
+        log=log_table(),
+        rows=rows,
+        condition=condition,
+        extra_columns=extra,
     )
     for number, sql in enumerate(queries):
         for model, subject, key, label, text, *others in fetch_rows(connection, sql, values):
@@ -83,6 +86,31 @@ def existing_rows(
                 path_number=number,
                 extra_values=tuple(others),
             )
+
+
+def logged_values(
+    connection: BaseDatabaseWrapper, table: TrackedTable, *, rows: str, values: Sequence[Any]
+) -> Iterator[tuple[str, dict[str, str | None]]]:
+    """Yield the key of each row for which `rows` holds, and the texts that the log would have.
+
+    A row of a many-to-many table has the key of its owner, and one text: the key of the record
+    that it links to. Values that are null, and those of secret fields, are left out or None.
+    """
+    whole_fields = keys_to_split(connection, table)
+    query = values_query(backend_of(connection), _whole(connection, table), rows=rows)
+    for key, text in fetch_rows(connection, query, values):
+        stored = json.loads(text) if isinstance(text, str | bytes) else text
+        changes = Changes.of(stored, "create")
+        for field in whole_fields:
+            changes |= split(field, changes.pop(field, [None, None])[1])
+        yield key, {name: new for name, (_old, new) in changes.items()}
+
+
+def _whole(connection: BaseDatabaseWrapper, table: TrackedTable) -> TrackedTable:
+    """Return a table whose JSON fields a query reads as a whole, if it cannot split them."""
+    if not keys_to_split(connection, table):
+        return table
+    return replace(table, columns=tuple(replace(one, by_key=False) for one in table.columns))
 
 
 def become_writer(connection: BaseDatabaseWrapper) -> None:

@@ -49,6 +49,20 @@ def is_whole(connection: BaseDatabaseWrapper) -> bool:
     return features_of(connection).supports_partitions and not partitions(connection)
 
 
+def log_parts_missing(connection: BaseDatabaseWrapper) -> Iterator[str]:
+    """Yield a sentence for each part of a log in partitions that is not attached to it."""
+    found = partitions(connection)
+    if not found:
+        return
+    for name in _partitioning(connection).detached(connection, log_table()):
+        yield f"The partition {name} is detached from the log, so its entries are missing."
+    for former, one in zip((None, *found), found, strict=False):
+        end = None if former is None else former.end
+        if one.start is not None and one.start != end:
+            since = "its begin" if end is None else f"{end:%Y-%m-%d}"
+            yield f"The log has no partition from {since} to {one.start:%Y-%m-%d}."
+
+
 def create_partitions(
     connection: BaseDatabaseWrapper, *, ahead: int = MONTHS_AHEAD
 ) -> tuple[Partition, ...]:

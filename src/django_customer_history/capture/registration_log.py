@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connections, models
 from django.db.models import Max, Min, Q
 
-from django_customer_history.backends import microsecond_of
+from django_customer_history.backends import backend_of, microsecond_of
 from django_customer_history.capture.events import record_about_history
 from django_customer_history.capture.renames import log_model_rename, renamed_models
 from django_customer_history.context.current import acting
@@ -36,7 +36,11 @@ from django_customer_history.values.moments import in_utc
 KIND = "customer_history.registration"
 """The entity model of these entries; their entity is the model's label."""
 
-_STARTED, _CHANGED, _STOPPED = "History Started", "History Changed", "History Stopped"
+STARTED, _CHANGED, STOPPED = "History Started", "History Changed", "History Stopped"
+BASELINED = "History Baselined"
+"""The action of the entry that says that each row of a model has an entry since then."""
+BASELINE_KIND = "customer_history.baseline"
+"""The entity model of these entries; their entity is the model's label."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +57,7 @@ FormerLabels = Mapping[str, Sequence[FormerLabel]]
 
 def changed_registrations() -> Q:
     """Return the condition of the entries with former options of registrations."""
-    return Q(entity_model=KIND, action__in=(_CHANGED, _STOPPED))
+    return Q(entity_model=KIND, action__in=(_CHANGED, STOPPED))
 
 
 def former_labels(changed: Iterable[Entry], *, using: str) -> FormerLabels:
@@ -99,7 +103,7 @@ def former_options(label: str, *, using: str) -> Sequence[FormerOptions]:
                 since=entry.id,
                 confidential=json.loads(known.get("confidential", "{}")),
                 secret=frozenset(json.loads(known.get("secret", "[]"))),
-                fields=frozenset((entry.context or {}).get(_FIELDS, ())),
+                fields=frozenset((entry.context or {}).get(FIELDS, ())),
             )
         )
     return found
@@ -107,8 +111,10 @@ def former_options(label: str, *, using: str) -> Sequence[FormerOptions]:
 
 _SINCE = "triggers_since"
 """The member of the entry's context with the time when the triggers began to be installed."""
-_FIELDS = "fields"
+FIELDS = "fields"
 """The member of the entry's context with the names of the model's fields, and a change of them."""
+WAS_EMPTY = "was_empty"
+"""The member of the entry's context that says that there were no rows when tracking began."""
 _TABLE = "table"
 """The member of the entry's context with the name of the model's table."""
 _MOMENT = timedelta(milliseconds=50)
@@ -151,10 +157,12 @@ def _log_registrations(using: str) -> None:
         if before and after:
             changes |= _changed_fields(contexts.get(label, {}), context)
         if changes:
-            action = _CHANGED if before else _STARTED
+            action = _CHANGED if before else STARTED
+            if registration is not None and not before and _is_empty(registration, using):
+                context = {**context, WAS_EMPTY: True}
             with acting(extra=context):
                 record_about_history(
-                    action if after else _STOPPED,
+                    action if after else STOPPED,
                     about=(KIND, label),
                     changes=changes,
                     using=using,
@@ -165,16 +173,30 @@ def _context(registration: Registration) -> dict[str, Any]:
     """Return what later readers need to know of a model, which may have changed by then."""
     meta = registration.model._meta
     fields = (*meta.concrete_fields, *meta.many_to_many)
-    return {_TABLE: meta.db_table, _FIELDS: sorted(field.name for field in fields)}
+    return {_TABLE: meta.db_table, FIELDS: sorted(field.name for field in fields)}
+
+
+def _is_empty(registration: Registration, using: str) -> bool:
+    """Return whether the table of a model has no rows. A table that is missing is not empty."""
+    table, connection = registration.model._meta.db_table, connections[using]
+    if not backend_of(connection).columns(connection, [table]):
+        return False
+    # Not through the model's manager, which may hide some rows.
+    return not models.QuerySet(registration.model, using=using).exists()
+
+
+def log_baselined(label: str, *, using: str) -> None:
+    """Write an entry that each row of a model has an entry of its own from now on."""
+    record_about_history(BASELINED, about=(BASELINE_KIND, label), changes={}, using=using)
 
 
 def _changed_fields(
     before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> dict[str, list[str | None]]:
-    old, new = before.get(_FIELDS), after.get(_FIELDS)
+    old, new = before.get(FIELDS), after.get(FIELDS)
     if old is None or old == new:
         return {}
-    return {_FIELDS: [json.dumps(old), json.dumps(new)]}
+    return {FIELDS: [json.dumps(old), json.dumps(new)]}
 
 
 def tracked_times(label: str, *, using: str) -> list[tuple[datetime, datetime | None]]:
@@ -188,13 +210,13 @@ def tracked_times(label: str, *, using: str) -> list[tuple[datetime, datetime | 
     starts_and_stops = entries.filter(
         entity_model=KIND,
         entity_id__in=renames.labels(label, using=using),
-        action__in=(_STARTED, _STOPPED),
+        action__in=(STARTED, STOPPED),
     ).order_by("id")
     for entry in starts_and_stops:
         is_tracked = bool(times) and times[-1][1] is None
-        if entry.action == _STARTED and not is_tracked:
+        if entry.action == STARTED and not is_tracked:
             times.append((_start(label, entry, using), None))
-        elif entry.action == _STOPPED and is_tracked:
+        elif entry.action == STOPPED and is_tracked:
             times[-1] = (times[-1][0], _end(label, entry, using))
     return times
 
@@ -245,7 +267,7 @@ def _known(using: str) -> tuple[dict[str, dict[str, str]], dict[str, Mapping[str
         label = renames.label_now(entry.entity_id, at=entry.id, using=using)
         _apply(entry, known.setdefault(label, {}))
         context: Mapping[str, Any] = entry.context or {}
-        if context.get(_FIELDS):
+        if context.get(FIELDS):
             contexts[label] = context
     return known, contexts
 
@@ -254,7 +276,7 @@ def _apply(entry: Any, options: dict[str, str]) -> None:
     for name, (_old, new) in entry.changes.items():
         if new is None:
             options.pop(name, None)
-        elif name != _FIELDS:
+        elif name != FIELDS:
             options[name] = new
 
 

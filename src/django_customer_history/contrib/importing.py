@@ -22,6 +22,7 @@ from django_customer_history.capture.events import (
     EntryContent,
     ImportedEntry,
     Record,
+    announce_import,
     missing_entries,
     record_imported,
 )
@@ -126,6 +127,10 @@ class ImportTarget:
             return len(missing_entries(imported_entries, using=self.using))
         return record_imported(imported_entries, using=self.using)
 
+    def announce(self, first: UUID, last: UUID, count: int) -> None:
+        """Write the entry that says what an import has written."""
+        announce_import(self.label, first=first, last=last, count=count, using=self.using)
+
     def action(self, kind: Kind, changes: Changes) -> str:
         """Return the action of a change by the registration, else by its kind."""
         for event in self.registration.events:
@@ -158,13 +163,21 @@ class RecordImport(ABC):
     def run(self, *, is_dry_run: bool = False, size: int = BATCH) -> Iterator[Progress]:
         """Write the entries that are missing, and yield the progress after each batch."""
         rows = entries = 0
-        for group in self.reader.groups(size):
-            states: dict[Any, Any] = {}
-            for page in group:
-                imported_entries = list(self.imported_entries(page, states))
-                rows += len(page)
-                entries += self.target.write(imported_entries, is_dry_run=is_dry_run)
-                yield Progress(rows=rows, entries=entries)
+        keys: set[UUID] = set()
+        try:
+            for group in self.reader.groups(size):
+                states: dict[Any, Any] = {}
+                for page in group:
+                    imported_entries = list(self.imported_entries(page, states))
+                    rows += len(page)
+                    entries += self.target.write(imported_entries, is_dry_run=is_dry_run)
+                    found = keys.union(one.key for one in imported_entries)
+                    keys = {min(found), max(found)} if found else keys
+                    yield Progress(rows=rows, entries=entries)
+        finally:
+            # Also after an error: the batches before it are in the log.
+            if keys and not is_dry_run:
+                self.target.announce(min(keys), max(keys), entries)
 
     @cached_property
     def target(self) -> ImportTarget:

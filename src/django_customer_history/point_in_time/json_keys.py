@@ -7,22 +7,7 @@ from typing import Any
 from django.db import models
 
 from django_customer_history.point_in_time.stored_rows import Text
-
-
-def parsed(text: Text) -> Any:
-    """Return the value of a JSON text; the text itself if it is not JSON."""
-    try:
-        return None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def is_same_json(one: Text, other: Text) -> bool:
-    """Return whether two JSON texts have the same value; no value equals only no value."""
-    if one is None or other is None:
-        return one is other
-    # Texts are compared and not values: in Python 1, 1.0 and True are equal.
-    return one == other or _sorted(parsed(one)) == _sorted(parsed(other))
+from django_customer_history.values.comparison import parsed
 
 
 def text_of_key(value: Any, key: str) -> Text:
@@ -51,7 +36,3 @@ def text_without_keys(field: models.JSONField) -> Text:
     """Return the text of a field without keys: the log knows no other difference."""
     default = field.get_default() if field.has_default() else None
     return "{}" if isinstance(default, dict) or not field.null else None
-
-
-def _sorted(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)

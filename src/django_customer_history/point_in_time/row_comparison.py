@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from django_customer_history.point_in_time.json_keys import is_same_json, parsed, text_of_key
+from django_customer_history.point_in_time.json_keys import text_of_key
 from django_customer_history.point_in_time.stored_rows import StoredModel, Text, Texts
 from django_customer_history.point_in_time.unlogged_values import is_in_log
 from django_customer_history.registration.registry import Registration
-from django_customer_history.values.decoding import decode
-from django_customer_history.values.types import ValueType
+from django_customer_history.values.comparison import is_same_json, is_same_text, parsed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +51,7 @@ class RowComparison:
         """Return whether two texts are the same value of a field, or of a key of a JSON field."""
         part = self.stored.part_of(name.partition(".")[0])
         value_type = None if part is None else part.table.columns[name.partition(".")[0]].value_type
-        if one is None or other is None or one == other:
-            return one == other
-        if value_type is ValueType.JSON:
-            return is_same_json(one, other)
-        if value_type in (ValueType.TEXT, None):
-            return False
-        # The field may have had other decimal places when the entry was written.
-        values = [decode(text, value_type) for text in (one, other)]
-        return not isinstance(values[0], str) and bool(values[0] == values[1])
+        return is_same_text(one, other, value_type)
 
     @property
     def _model(self) -> type[models.Model]:

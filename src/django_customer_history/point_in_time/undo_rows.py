@@ -9,7 +9,7 @@ from typing import Any, cast
 from django.db import DataError, IntegrityError, models, transaction
 
 from django_customer_history.point_in_time.conflicts import BlockedError, Reason, Report
-from django_customer_history.point_in_time.json_keys import parsed, text_of_key, with_keys
+from django_customer_history.point_in_time.json_keys import text_of_key, with_keys
 from django_customer_history.point_in_time.model_rules import ModelRules, SavedRow
 from django_customer_history.point_in_time.new_rows import NewRow, check_file
 from django_customer_history.point_in_time.row_comparison import RowComparison
@@ -27,6 +27,7 @@ from django_customer_history.point_in_time.undo_steps import Change, UndoStep
 from django_customer_history.point_in_time.unlogged_values import Values, default_of, is_in_log
 from django_customer_history.registration.fields import field_of
 from django_customer_history.registration.registry import registry
+from django_customer_history.values.comparison import parsed
 
 
 @dataclass(kw_only=True)

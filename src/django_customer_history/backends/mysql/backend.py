@@ -43,6 +43,7 @@ class MySQLBackend(MySQLExpressions):
     features = FEATURES
     session_class = MySQLSession
     settling_class = MySQLSettling
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",)
 
     def for_server(self, connection: BaseDatabaseWrapper) -> Backend:
         server: Any = connection

@@ -69,6 +69,7 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     features = FEATURES
     session_class = PostgreSQLSession
     settling_class = PostgreSQLSettling
+    snapshot = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",)
     partitioning = PostgreSQLPartitioning()
 
     def with_schemas(

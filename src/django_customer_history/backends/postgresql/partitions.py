@@ -25,15 +25,24 @@ SELECT
   pg_total_relation_size(c.oid)
 {TABLES}
 JOIN pg_inherits i ON i.inhparent = t.oid
-JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
 """
 
 _PARTITION_NAMES = f"""
 SELECT c.relname
 {TABLES}
 JOIN pg_inherits i ON i.inhparent = t.oid
-JOIN pg_class c ON c.oid = i.inhrelid
+JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
 ORDER BY c.relname
+"""
+
+_DETACHED = f"""
+SELECT c.relname
+{TABLES}
+JOIN pg_class c ON c.relnamespace = t.relnamespace AND c.relkind = 'r'
+WHERE c.relname ~ ('^' || t.relname || '_(start|[0-9]{{4}}_[0-9]{{2}})$')
+  AND NOT EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = t.oid)
+ORDER BY 1
 """
 
 _DEPENDENTS = """
@@ -103,6 +112,9 @@ class PostgreSQLPartitioning(Partitioning):
 
     def partition_names(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
         return [name for (name,) in _rows(connection, _PARTITION_NAMES, [log])]
+
+    def detached(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
+        return [name for (name,) in _rows(connection, _DETACHED, [log])]
 
     def dependents(self, connection: BaseDatabaseWrapper, log: str) -> Sequence[str]:
         return sorted(name for (name,) in _rows(connection, _DEPENDENTS, *[_quoted(log)] * 3))

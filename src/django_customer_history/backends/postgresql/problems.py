@@ -34,7 +34,21 @@ UNION ALL
 SELECT 'the rule ' || quote_ident(r.rulename) || ' on ' || r.ev_class::regclass::text
 FROM pg_catalog.pg_rewrite r
 WHERE r.ev_class IN (SELECT oid FROM parts)
+UNION ALL
+SELECT 'the table ' || c.oid::regclass::text || ', which inherits from ' || %s || ','
+FROM parts
+JOIN pg_catalog.pg_class c ON c.oid = parts.oid AND NOT c.relispartition
+WHERE c.oid NOT IN (SELECT oid FROM log)
 ORDER BY 1
+"""
+
+# A rule of a view is the view.
+_RULES = f"""
+SELECT r.rulename, named.name
+{TABLES}
+JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid
+WHERE t.relkind IN ('r', 'p')
+ORDER BY 2, 1
 """
 
 _TEMPORARY = """
@@ -115,7 +129,7 @@ _ROLES_BLOCK = "Run the block of SQL that the page on PostgreSQL roles has for a
 
 def problems_of_log(connection: BaseDatabaseWrapper, log: str) -> Iterator[DatabaseProblem]:
     """Yield what else is at the table of the log."""
-    for (what,) in _rows(connection, _FOREIGN, [log], PREFIX):
+    for (what,) in _rows(connection, _FOREIGN, [log], PREFIX, log):
         yield DatabaseProblem(
             code="W030",
             text=f"{what} is not of this package and can change or drop entries",
@@ -151,7 +165,17 @@ def problems_of_log(connection: BaseDatabaseWrapper, log: str) -> Iterator[Datab
 def problems_of_tables(
     connection: BaseDatabaseWrapper, tables: Sequence[TrackedTable], names: dict[str, str]
 ) -> Iterator[DatabaseProblem]:
-    """Yield the tables whose policies hide rows from triggers; `names` has a trigger of each."""
+    """Yield the rules of tables, and the tables whose policies hide rows from triggers.
+
+    `names` has a trigger of each table.
+    """
+    tracked = sorted({table.name for table in tables})
+    for rule, name in _rows(connection, _RULES, tracked):
+        yield DatabaseProblem(
+            code="W037",
+            text=f"the rule {rule} on {name} changes or drops writes to a tracked table",
+            hint="Drop it, or make sure that it does what you want.",
+        )
     read = {name for table in tables for name in (table.name, *table.read_tables())}
     secured = dict(_rows(connection, _SECURED, [sorted(read)]))
     if not secured:

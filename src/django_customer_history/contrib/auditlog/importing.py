@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from django_customer_history.capture.batches import BATCH
 from django_customer_history.capture.events import (
+    IMPORTED_FROM,
     EntryContent,
     ImportedEntry,
     Record,
@@ -225,7 +226,7 @@ class AuditLogImport(RecordImport):
         recorded: ParsedRecord,
     ) -> ImportedRecord:
         name, cid = f"{log_model()._meta.label_lower}:{record['id']}", record.get("cid")
-        context: dict[str, Any] = {"imported_from": PACKAGE, "record": name, **recorded.marks}
+        context: dict[str, Any] = {IMPORTED_FROM: PACKAGE, "record": name, **recorded.marks}
         context |= {
             column: record[column]
             for column in ("cid", "additional_data")

@@ -17,6 +17,7 @@ from django.db import connections, models
 from django_customer_history.backends import backend_of
 from django_customer_history.backends.tables import TrackedTable
 from django_customer_history.capture.events import (
+    IMPORTED_FROM,
     EntryContent,
     ImportedEntry,
     Record,
@@ -142,7 +143,7 @@ class SnapshotImport(RecordImport):
             dict(zip(self._audited, audited, strict=True)).get(name) for name in _AUDITED
         )
         record = f"{self._model._meta.label_lower}:{encode(key)}"
-        context = {"imported_from": PACKAGE, "record": record}
+        context = {IMPORTED_FROM: PACKAGE, "record": record}
         context |= {"reason": reason} if reason else {}
         context |= {"source": source} if source else {}
         user = user_of(user_key, users)

@@ -12,7 +12,9 @@ from django_customer_history.keys import datetime_of, microseconds_in
 from django_customer_history.models import Entry
 from django_customer_history.verify import leaf_hash
 
-FindingKind = Literal["altered", "removed", "inserted", "moved", "forged", "missing"]
+FindingKind = Literal[
+    "altered", "removed", "inserted", "moved", "forged", "missing", "late", "unlogged", "capture"
+]
 
 _MOST = 100
 """How many wrong entries are compared with each other to find those that were moved."""
@@ -23,7 +25,12 @@ class Finding:
     """Something that is not what was sealed: an entry, or a seal or checkpoint."""
 
     kind: FindingKind
-    """Entries are altered, removed, inserted or moved; seals and checkpoints forged or missing."""
+    """Entries are altered, removed, inserted or moved; seals and checkpoints forged or missing.
+
+    Late ones are of an import that the log announces, and not sealed yet. What was written to a
+    tracked table without an entry is unlogged, and what can keep changes out of the log is of the
+    kind capture.
+    """
     text: str
     entry: UUID | None = None
 

@@ -17,6 +17,7 @@ from django_customer_history.feed.seals.comparison import Pair, compared, last_k
 from django_customer_history.feed.seals.copies import Copy, folders
 from django_customer_history.feed.seals.findings import Finding, MovedEntries
 from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.feed.seals.late import LateEntries
 from django_customer_history.feed.seals.leaves import LeafFormat
 from django_customer_history.feed.seals.ledger import checked, last_seal, leaf_hashes, seals_of
 from django_customer_history.feed.seals.merkle import GrownTree, RightEdge
@@ -119,6 +120,7 @@ class Verification:
 
     def _compared_entries(self, tree: "_Tree") -> Iterator[Finding]:
         form, moved = LeafFormat(secret=self.key.secret), MovedEntries(secret=self.key.secret)
+        late = LateEntries(using=self.using)
         for pair in compared(
             tree.log_name,
             using=self.using,
@@ -137,7 +139,8 @@ class Verification:
             else:
                 is_right = place is None and tree.is_in_gap(pair)
             if not is_right:
-                yield from moved.take(pair)
+                yield from _wrong(pair, moved=moved, late=late)
+        yield from late.rest()
         yield from moved.rest()
         if tree.log_name == log_name_of(self.key, using=self.using):
             later = Entry.objects.using(self.using).filter(id__gt=tree.last_key)
@@ -219,6 +222,14 @@ class _Tree:
         """Return whether nothing is known about an entry, as the seal about it is missing."""
         key = None if pair.entry is None else pair.entry.id
         return key is not None and any(start < key < end for start, end in self.gaps)
+
+
+def _wrong(pair: Pair, *, moved: MovedEntries, late: LateEntries) -> Iterator[Finding]:
+    if pair.entry is not None:
+        late.distrust(pair.entry.id)
+        if pair.place is None and late.take(pair.entry):
+            return
+    yield from moved.take(pair)
 
 
 def _root(seal: Seal) -> bytes | None:

@@ -11,14 +11,17 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.feed.seals.copies import copies_in
 from django_customer_history.feed.seals.findings import Finding
-from django_customer_history.feed.seals.keys import key_of_settings
+from django_customer_history.feed.seals.keys import has_key, key_of_settings
 from django_customer_history.feed.seals.results import record_verification
 from django_customer_history.feed.seals.subjects import SubjectVerification
 from django_customer_history.feed.seals.timestamps import roots_of_settings
 from django_customer_history.feed.seals.verification import Verification
+from django_customer_history.management.completeness import complete_findings
 from django_customer_history.management.progress import ProgressBar
 from django_customer_history.management.reading import CommandReader, timeline_of
 from django_customer_history.values.moments import in_utc
+
+_NOT_SEALED = "The log is not what was sealed"
 
 
 class Command(BaseCommand):
@@ -30,7 +33,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add --database and --checkpoint."""
+        """Add the options."""
         parser.add_argument(
             "--database",
             default=DEFAULT_DB_ALIAS,
@@ -62,6 +65,12 @@ class Command(BaseCommand):
             action="store_true",
             help="Write no entry with the result, such as on a replica.",
         )
+        parser.add_argument(
+            "--complete",
+            action="store_true",
+            help="Compare the tables with the log, too: name each row that was written without an"
+            " entry, and all that lets writes pass. Works without seals as well.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify the log. Raises `CommandError` if anything is wrong."""
@@ -74,12 +83,26 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _verify(self, options: Any) -> None:
+        is_complete: bool = options["complete"]
+        verification, count = None, 0
+        if is_complete and not has_key():
+            self.stdout.write("Nothing is sealed: the setting SEAL_KEY is empty.")
+        else:
+            verification, count = self._verify_seals(options)
+        if is_complete:
+            found = complete_findings(options["database"], stdout=self.stdout, stderr=self.stderr)
+            count += self._shown(found)
+        if verification is not None and verification.since is None and not options["no_entry"]:
+            record_verification(verification, findings=count)
+        _check(count, what="The log or the tables are not right" if is_complete else _NOT_SEALED)
+
+    def _verify_seals(self, options: Any) -> tuple[Verification, int]:
+        """Return the verification, and how many findings it has."""
         bar = ProgressBar(self.stderr, "history_verify", None)
-        since = _since(options["since"])
         verification = Verification(
             key=key_of_settings(),
             using=options["database"],
-            since=since,
+            since=_since(options["since"]),
             roots=roots_of_settings(),
             copies=copies_in(options["checkpoint"]),
             show=lambda count: bar.show(count, "entries"),
@@ -90,18 +113,17 @@ class Command(BaseCommand):
             f"Verified {verification.entries} entries in {verification.seals} seals;"
             f" {verification.unsealed} entries are not sealed yet."
         )
-        if since is not None:
+        if verification.since is not None:
             self.stdout.write(
                 f"Only what was sealed since {options['since']} is verified. Older entries are not."
             )
-        elif not options["no_entry"]:
-            record_verification(verification, findings=findings)
-        _check(findings)
+        return verification, findings
 
     def _verify_subject(self, subject: str, options: Any) -> None:
         using = options["database"]
-        if options["checkpoint"]:
-            raise CommandError("--checkpoint is for the whole log. Leave out --subject.")
+        for name in ("checkpoint", "complete"):
+            if options[name]:
+                raise CommandError(f"--{name} is for the whole log. Leave out --subject.")
         timeline = timeline_of(CommandReader(is_unmasking=True), subject, using)
         verification = SubjectVerification(
             key=key_of_settings(), using=using, log=timeline.queryset
@@ -111,9 +133,10 @@ class Command(BaseCommand):
             f"Verified {verification.entries} entries of {subject}; {verification.unsealed} of them"
             " are not sealed yet. Other entries are not verified, and removed ones are not found."
         )
-        _check(findings)
+        _check(findings, what=_NOT_SEALED)
 
     def _shown(self, findings: Iterator[Finding]) -> int:
+        """Write each finding; return how many there are."""
         count = 0
         for finding in findings:
             count += 1
@@ -121,9 +144,9 @@ class Command(BaseCommand):
         return count
 
 
-def _check(findings: int) -> None:
+def _check(findings: int, *, what: str) -> None:
     if findings:
-        raise CommandError(f"The log is not what was sealed: {findings} findings.")
+        raise CommandError(f"{what}: {findings} findings.")
 
 
 def _since(text: str | None) -> datetime | int | None:
