@@ -77,7 +77,7 @@ def by_field(name: tuple[str | None, str]) -> Q:
     return condition & renames.matching("entity_model", model, using=Entry.objects.all().db)
 
 
-class _WithoutIndex(Exact):  # type: ignore[type-arg]
+class _WithoutIndex(Exact):
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         column, parameters = self.process_lhs(compiler, connection)
         value, values = self.process_rhs(compiler, connection)
