@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.example.browser.conftest import chips, entries, is_focused, log_in
+from tests.example.browser.conftest import PHONE, chips, entries, is_focused, log_in
 
 
 class TestPaging:
@@ -20,6 +20,18 @@ class TestPaging:
         days = page.locator(".ch-day time").evaluate_all("(all) => all.map((one) => one.dateTime)")
         assert sorted(set(days), reverse=True) == days
         assert page.complaints == []
+
+    def test_cards_have_the_roles_of_a_table(self, visit):
+        page = visit(viewport=PHONE)
+        page.get_by_role("link", name="Load older").click()
+        expect(entries(page)).not_to_have_count(50)
+        roles = page.locator(".customer-history :is(table, thead, tbody, tr, th, td)").evaluate_all(
+            "(all) => all.map((one) => `${one.localName} ${one.getAttribute('role')}`)"
+        )
+        assert set(roles) == {
+            "table table", "thead rowgroup", "tbody rowgroup", "tr row",
+            "th columnheader", "th rowheader", "td cell",
+        }  # fmt: skip
 
     def test_last_page_has_an_end_note(self, visit):
         page = visit()

@@ -115,8 +115,8 @@ class TestComplianceAudit:
 
 def rights_of(entry):
     """Return the user, the action, and the old and the new value of an entry."""
-    names = ("user", "action", "old", "new")
-    texts = [entry.locator(f".ch-{name}").first.text_content() for name in names]
+    names = (".ch-user", ".ch-action > :first-child", ".ch-old", ".ch-new")
+    texts = [entry.locator(name).first.text_content() for name in names]
     return tuple(
         " ".join(text.split()).removeprefix("was ").removeprefix("is now ") for text in texts
     )
