@@ -24,7 +24,8 @@ SHEET = (PACKAGE / "static/customer_history/history.css").read_text(encoding="ut
 TAB = '<section class="customer-history"><a href="#">a link</a></section>'
 TABLE = """
 <section class="customer-history">
-<table><tbody class="ch-entry"><tr><th scope="row">Rate<td class="ch-new">39.99</tbody></table></section>
+<table><tbody class="ch-entry"><tr><th scope="row">Rate<td class="ch-new">39.99</tbody></table>
+</section>
 """
 
 
