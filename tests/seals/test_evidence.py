@@ -19,10 +19,11 @@ from django_customer_history import verify
 from django_customer_history.export.evidence import writing
 from django_customer_history.feed.seals import sealing
 from django_customer_history.feed.seals.keys import SealKey
+from django_customer_history.feed.seals.merkle import is_consistent
 from django_customer_history.history import acting
 from django_customer_history.models import Entry, Seal
 from django_customer_history.registration.renames import KIND, renames
-from django_customer_history.verify import MEMBERS, proven
+from django_customer_history.verify import MEMBERS, Checkpoint, opened, proven
 from tests.documents import PACKAGE
 from tests.factories import log_updates
 from tests.reading.conftest import grant
@@ -156,6 +157,20 @@ class TestContent:
         run("history_evidence", output=str(path))
         assert len(lines_of(path)) == Entry.objects.exclude(action="History Exported").count()
         assert check(path)[0] == 0
+
+    def test_checkpoints_prove_the_growth(self, made, key):
+        lines = lines_of(made, "checkpoints.ndjson")
+        trees = [Checkpoint.read(opened(one["checkpoint"], [key.verifier])) for one in lines]
+        assert [tree.size for tree in trees] == [made.size for made in Seal.objects.order_by("id")]
+        assert lines[0]["growth"] == []
+        for old, new, line in zip(trees, trees[1:], lines[1:], strict=False):
+            assert is_consistent(
+                old.root,
+                new.root,
+                old_size=old.size,
+                new_size=new.size,
+                proof=[base64.b64decode(one) for one in line["growth"]],
+            )
 
     def test_field_that_was_renamed(self, record, path, check, customer):
         """The name in the log is proven; the label is that of today."""

@@ -15,6 +15,10 @@ from django_customer_history.export.streaming import filters_text
 from django_customer_history.reading.timeline import Timeline
 
 _PART = 64 * 1024
+_COMMANDS = (
+    "pip install django-customer-history cryptography\n"
+    "python -m django_customer_history.verify FILE.zip --key"
+)
 
 
 @dataclass(kw_only=True)
@@ -32,7 +36,11 @@ class Summary:
     def add(self, entry: ProvenEntry) -> None:
         """Add an entry. They come newest first."""
         # Times are in UTC, as in the other files.
-        context = {"entry": entry.shown, "changes": entry.changes, "time": _utc(entry)}
+        context = {
+            "entry": entry.shown,
+            "changes": entry.changes,
+            "time": _utc(entry.shown.timestamp),
+        }
         self.file.write(self._entry.render(context).encode("utf-8", "backslashreplace"))
         self.count += 1
         self.last = self.last or entry.shown.timestamp
@@ -50,14 +58,14 @@ class Summary:
                 "label": self.timeline.page(limit=1).subject_label,
                 "filters": filters_text(self.timeline),
                 "maker": self.maker,
-                "made": self.made.astimezone(UTC),
+                "made": _utc(self.made),
                 "count": self.count,
-                "first": self.first,
-                "last": self.last,
-                "key": key,
+                "first": self.first and _utc(self.first),
+                "last": self.last and _utc(self.last),
+                "commands": f"{_COMMANDS} {key}",
                 "log_name": key.partition("+")[0],
                 "notes": notes,
-                "digests": digests,
+                "digests": {f"SHA-256 {name}": one for name, one in digests.items()},
                 "language": translation.get_language(),
             }
         )
@@ -80,6 +88,5 @@ def record_text(timeline: Timeline) -> str | None:
     return f"{timeline.model._meta.label_lower}:{timeline.key}"
 
 
-def _utc(entry: ProvenEntry) -> str:
-    moment = entry.shown.timestamp.astimezone(UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
