@@ -161,7 +161,7 @@ class TestResults:
         expected = """\
 | SQLite (file, WAL) | customer-history | auditlog | reversion |
 |---|---|---|---|
-| get(), change, save() | 1.50 | 3.00 (80% captured) | not captured |
+| get(), change, save() | 1.50 / 1.50 | 3.00 / 3.00 (80% captured) | not captured |
 | statements added to a `save()` in a transaction | 0 | 2 | 0.1 |
 | log bytes of a `save()` of 2 fields, with indexes | 400 | 1,500 | 800 |
 | log bytes of a `create()`, with indexes | 400 | 1,500 | 800 |

@@ -296,15 +296,15 @@ class Timeline:
         return self._query.among(self.queryset.newest_first()[:count])
 
     def recent(self, count: int, *, has_moments: bool = False) -> RecentEntries:
-        """Return the values of at most `count` entries, for menus.
+        """Return the values of at most `count` entries for menus, views among them.
 
-        The cost has a limit: only the newest entries of the log, or of the subject, are searched
-        for those that match. Views are among them, so that menus offer them.
+        Only the newest entries of the log, or of the subject, are searched: the cost has a limit.
         """
         log = log_of(self.queryset.db)
-        log = log if self.model is None else log.of_subject(self.model, self.key)
-        query = replace(self, shows_views=True)._query
-        return query.recent(count, log=log, has_moments=has_moments)
+        if self.model is not None:
+            log = log.of_subject(self.model, self.key)
+        everything = replace(self, shows_views=True)
+        return everything._query.recent(count, log=log, has_moments=has_moments)
 
     def present(
         self, entries: Sequence[Entry], access: FieldAccess, *, is_whole: bool = True
