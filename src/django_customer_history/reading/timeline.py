@@ -301,8 +301,7 @@ class Timeline:
         Only the newest entries of the log, or of the subject, are searched: the cost has a limit.
         """
         log = log_of(self.queryset.db)
-        if self.model is not None:
-            log = log.of_subject(self.model, self.key)
+        log = log if self.model is None else log.of_subject(self.model, self.key)
         everything = replace(self, shows_views=True)
         return everything._query.recent(count, log=log, has_moments=has_moments)
 
