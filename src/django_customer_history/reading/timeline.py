@@ -298,8 +298,7 @@ class Timeline:
     def recent(self, count: int, *, has_moments: bool = False) -> RecentEntries:
         """Return the values of at most `count` entries, for menus.
 
-        The cost has a limit: only the newest entries of the log, or of the subject, are searched
-        for those that match. Views are among them, so that menus offer them.
+        Only the newest entries of the log, or of the subject, are searched. Views are among them.
         """
         log = log_of(self.queryset.db)
         log = log if self.model is None else log.of_subject(self.model, self.key)
