@@ -486,8 +486,8 @@ class TestFacets:
 
     def test_queries_do_not_grow(self, reader, user, customer, django_assert_num_queries):
         log_updates(customer, 2_001)
-        # Session, user, subject, permissions (2), entries, marks, registrations.
-        with django_assert_num_queries(8):
+        # Session, user, subject, permissions (2), the oldest entry, values, marks, registrations.
+        with django_assert_num_queries(9):
             found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
         assert found["complete"] is False
         assert [one["value"] for one in found["kinds"]] == ["update"]
