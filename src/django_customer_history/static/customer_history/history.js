@@ -146,12 +146,17 @@
     fetched.querySelectorAll("a[href^='?']").forEach((one) => (one.href = new URL(one.getAttribute("href"), link.href).href));
     const dialog = document.createElement("dialog");
     dialog.className = "ch-dialog";
-    dialog.setAttribute("aria-label", link.title);
+    const heading = document.createElement("h2");
+    heading.id = "ch-dialog-heading";
+    heading.textContent = link.title;
+    dialog.setAttribute("aria-labelledby", heading.id);
     const close = document.createElement("button");
     close.className = "ch-button";
     close.textContent = link.dataset.close;
     close.addEventListener("click", () => dialog.close());
-    fetched.prepend(close);
+    const head = document.createElement("div");
+    head.append(heading, close);
+    fetched.prepend(head);
     dialog.append(fetched);
     dialog.addEventListener("close", () => {
       dialog.remove();
