@@ -125,8 +125,25 @@ class TestKeys:
 
     def test_file_that_is_missing(self, settings):
         settings.CUSTOMER_HISTORY = {"SEAL_KEY": "/nowhere/seal.key"}
+        message = "run history_seal --new-key /nowhere/seal.key --log-name NAME"
+        with pytest.raises(SealError, match=message):
+            key_of_settings()
+
+    def test_file_that_is_no_text(self, settings, tmp_path):
+        (tmp_path / "seal.key").write_bytes(b"\xff")
+        settings.CUSTOMER_HISTORY = {"SEAL_KEY": str(tmp_path / "seal.key")}
         with pytest.raises(SealError, match="cannot be read"):
             key_of_settings()
+
+    def test_first_key_of_the_setting(self, settings, tmp_path):
+        path = tmp_path / "seal.key"
+        settings.CUSTOMER_HISTORY = {"SEAL_KEY": str(path)}
+        with pytest.raises(CommandError, match="Add --log-name"):
+            run("history_seal", new_key=str(path))
+        run("history_seal", new_key=str(path), log_name="example.com/history")
+        assert key_of_settings().name == "example.com/history"
+        with pytest.raises(CommandError, match="exists already"):
+            run("history_seal", new_key=str(path))
 
     @pytest.mark.parametrize(
         ("setting", "value"),

@@ -153,6 +153,12 @@ def has_key() -> bool:
     return conf.seal_key() is not None
 
 
+def is_first_key(path: Path) -> bool:
+    """Return whether a key in a new file is the first one: SEAL_KEY is empty or names the file."""
+    place = conf.seal_key()
+    return place is None or (Path(place) == path and not path.exists())
+
+
 def _text(place: str) -> str:
     if place.startswith(ENVIRONMENT):
         name = place.removeprefix(ENVIRONMENT)
@@ -161,6 +167,11 @@ def _text(place: str) -> str:
         return os.environ[name]
     try:
         return Path(place).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SealError(
+            f"There is no file {place}, which SEAL_KEY names. For a first key run history_seal"
+            f" --new-key {place} --log-name NAME."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise SealError(f"The key of the seals cannot be read: {error}.") from error
 

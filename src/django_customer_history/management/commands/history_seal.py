@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.exceptions import HistoryError
-from django_customer_history.feed.seals.keys import SealKey, has_key, key_of_settings
+from django_customer_history.feed.seals.keys import SealKey, is_first_key, key_of_settings
 from django_customer_history.feed.seals.sealing import seal_late, seal_log
 from django_customer_history.management.progress import ProgressBar
 from django_customer_history.management.stopping import until_stopped
@@ -79,9 +79,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _make_key(self, path: Path, log_name: str | None) -> None:
-        if log_name is None and not has_key():
+        is_first = is_first_key(path)
+        if log_name is None and is_first:
             raise CommandError('Add --log-name with the name of the log: "example.com/history".')
-        key = key_of_settings().renewed(name=log_name) if has_key() else SealKey.new(log_name or "")
+        key = SealKey.new(log_name or "") if is_first else key_of_settings().renewed(name=log_name)
         key.write(path)
         self.stdout.write(
             f"The key is in {path}. Keep a copy of it at a safe place outside of the database, and"
