@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from django.core.files.storage import InMemoryStorage
 from django.core.management import CommandError
 from django.db import IntegrityError, connection, transaction
 
@@ -44,6 +45,16 @@ def late_entry(name="Late"):
         changes={"name": [None, name]},
         source="import",
     )
+
+
+class RefusingStorage(InMemoryStorage):
+    """A storage whose library raises an error of its own."""
+
+    def _save(self, name, content):
+        class QuotaError(Exception):
+            pass
+
+        raise QuotaError("quota is used")
 
 
 class TestSealing:
@@ -313,6 +324,20 @@ class TestPublishing:
         made = seal()
         (path,) = (tmp_path / "locked" / "seals").rglob("*.checkpoint")
         assert path.read_text() == made.checkpoint
+
+    def test_error_of_a_storage(self, key, settings, copies):
+        settings.STORAGES = {
+            **settings.STORAGES,
+            "locked": {"BACKEND": f"{__name__}.RefusingStorage"},
+        }
+        settings.CUSTOMER_HISTORY = {
+            **settings.CUSTOMER_HISTORY,
+            "SEAL_TARGETS": ["storage:locked/seals", *settings.CUSTOMER_HISTORY["SEAL_TARGETS"]],
+        }
+        Tag.objects.create(name="a")
+        with pytest.raises(CommandError, match="published to storage:locked/seals: quota is used"):
+            run("history_seal")
+        assert (Seal.objects.count(), len(copies())) == (1, 1)
 
     def test_url_and_mail_get_new_ones(self, key, settings, server, mailoutbox):
         settings.CUSTOMER_HISTORY = {

@@ -5,14 +5,12 @@ cannot reach shows it.
 """
 
 import base64
-import http.client
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from django.core.exceptions import SuspiciousOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.core.mail import EmailMessage
@@ -120,7 +118,7 @@ def publish(seal: Seal, *, is_new: bool) -> None:
             continue
         try:
             _publish(url, seal)
-        except (OSError, http.client.HTTPException, TargetError, SuspiciousOperation) as error:
+        except Exception as error:  # noqa: BLE001 - what the library of a storage raises
             problems.append(f"{shown_url(url)}: {error}")
     if problems:
         raise SealError(
