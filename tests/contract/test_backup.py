@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from contextlib import contextmanager
 
 import pytest
 from django.core.management import call_command
@@ -23,6 +22,7 @@ from django_customer_history.models import (
     ConfidentialField,
     Entry,
 )
+from tests.connections import other_database
 from tests.documents import DOCS, blocks_of
 from tests.extras import skip_missing
 from tests.projects.crm.models import Customer
@@ -56,17 +56,6 @@ def run(text, folder):
         assert done.returncode == 0, done.stderr
 
 
-@contextmanager
-def database(alias, name):
-    connections.settings[alias] = {**connection.settings_dict, "NAME": str(name)}
-    connections[alias].connect()
-    try:
-        yield alias
-    finally:
-        connections[alias].close()
-        del connections[alias], connections.settings[alias]
-
-
 @pytest.fixture
 def original(tmp_path):
     """Return the alias of a database that a program can copy."""
@@ -74,7 +63,7 @@ def original(tmp_path):
         log_registrations("default")
         yield "default"
         return
-    with database("kept", tmp_path / "db.sqlite3") as alias:
+    with other_database("kept", NAME=str(tmp_path / "db.sqlite3")) as alias:
         call_command("migrate", database=alias, verbosity=0)
         yield alias
 
@@ -102,7 +91,7 @@ def restored(original, tmp_path, django_user_model):
         text = re.sub(r"\bcrm_restored\b", name, text)
         text = re.sub(r"(?<=[ =])crm$", database_name, text, flags=re.MULTILINE)
     run(text, tmp_path)
-    with database("restored", name) as alias:
+    with other_database("restored", NAME=name) as alias:
         yield alias
     if connection.vendor != "sqlite":
         drop_database(name)

@@ -1,5 +1,7 @@
 """A log with a key for its seals, and how an attacker changes it."""
 
+import subprocess
+import sys
 from importlib.util import find_spec
 from io import StringIO
 
@@ -12,6 +14,7 @@ from django_customer_history.capture.triggers import append_only_triggers
 from django_customer_history.feed.seals.keys import SealKey, key_of_settings
 from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.models import Seal
+from tests.documents import PACKAGE
 from tests.extras import skip_missing
 
 
@@ -48,6 +51,21 @@ def run(command, *args, **options):
     out = StringIO()
     call_command(command, *args, stdout=out, stderr=StringIO(), **options)
     return out.getvalue()
+
+
+def verify_offline(path, key):
+    """Run the verifier of a file in a process of its own, in which Django cannot be imported."""
+    program = (
+        "import runpy, sys; sys.modules['django'] = None;"
+        " runpy.run_module('django_customer_history.verify', run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program, str(path), "--key", str(key.verifier)],
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def seal(**options):

@@ -7,8 +7,6 @@ import json
 import re
 import stat
 import struct
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -24,10 +22,9 @@ from django_customer_history.history import acting
 from django_customer_history.models import Entry, Seal
 from django_customer_history.registration.renames import KIND, renames
 from django_customer_history.verify import MEMBERS, Checkpoint, opened, proven
-from tests.documents import PACKAGE
 from tests.factories import log_updates
 from tests.reading.conftest import grant
-from tests.seals.conftest import attack, run, seal
+from tests.seals.conftest import attack, run, seal, verify_offline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -254,17 +251,7 @@ class TestSummary:
 
 class TestVerifier:
     def test_without_django(self, made, key):
-        program = (
-            "import runpy, sys; sys.modules['django'] = None;"
-            " runpy.run_module('django_customer_history.verify', run_name='__main__')"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(made), "--key", str(key.verifier)],
-            env={"PYTHONPATH": str(PACKAGE.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = verify_offline(made, key)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.endswith("\nValid: 3 entries\n")
 

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,7 +26,7 @@ from django_customer_history.verify import Checkpoint, VerificationError, opened
 from tests.documents import PACKAGE
 from tests.extras import skip_missing
 from tests.projects.crm.models import Tag
-from tests.seals.conftest import attack, run, seal
+from tests.seals.conftest import attack, run, seal, verify_offline
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -78,17 +77,7 @@ def moved(extra):
 class TestProof:
     def test_offline_verifier(self, proof, entry, key):
         """In a process of its own, in which Django cannot be imported."""
-        program = (
-            "import runpy, sys; sys.modules['django'] = None;"
-            " runpy.run_module('django_customer_history.verify', run_name='__main__')"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program, str(proof), "--key", str(key.verifier)],
-            env={"PYTHONPATH": str(PACKAGE.parent)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = verify_offline(proof, key)
         assert (done.returncode, done.stderr) == (0, "")
         *shown, last = done.stdout.splitlines()
         size = Seal.objects.order_by("id")[1].size

@@ -6,17 +6,17 @@ The dumps are made and read by the real programs of each database.
 import os
 import shutil
 import subprocess
-from contextlib import contextmanager
 
 import dj_database_url
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from django_customer_history import history
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.feed.seals.completeness import Completeness
 from django_customer_history.feed.seals.verification import Verification
 from django_customer_history.models import Entry
+from tests.connections import other_database
 from tests.extras import skip_missing
 from tests.projects.crm.models import Customer, Employee, Specimen, Stock, Tag, Ticket
 from tests.seals.bypassing import run as run_sql
@@ -75,17 +75,6 @@ def written(key):
     return key
 
 
-@contextmanager
-def database(settings, alias="restored"):
-    connections.settings[alias] = {**connection.settings_dict, **settings}
-    connections[alias].connect()
-    try:
-        yield alias
-    finally:
-        connections[alias].close()
-        del connections[alias], connections.settings[alias]
-
-
 def program(name, *arguments, server, stdin=None, stdout=None):
     if shutil.which(name) is None:
         skip_missing(f"the program {name}")
@@ -139,7 +128,7 @@ class TestNoFalseAlarm:
         own, name = connection.settings_dict, f"{connection.settings_dict['NAME']}_again"
         restored_at(own, name, tmp_path / "dump.sql")
         try:
-            with database({"NAME": name}) as alias:
+            with other_database("restored", NAME=name) as alias:
                 assert findings(sealed, alias) == []
         finally:
             dropped(own, name)
@@ -157,7 +146,7 @@ class TestNoFalseAlarm:
         restored_at(server, name, tmp_path / "dump.sql")
         names = {one: server[one] for one in ("HOST", "PORT", "USER", "PASSWORD")}
         try:
-            with database({**names, "NAME": name}) as alias:
+            with other_database("restored", **{**names, "NAME": name}) as alias:
                 assert findings(sealed, alias) == []
         finally:
             dropped(server, name)
@@ -194,6 +183,6 @@ class TestFilesOfSQLite:
                 program("sqlite3", str(second), server={"PASSWORD": ""}, stdin=file)
         else:
             program("sqlite3", str(first), command.format(second), server={"PASSWORD": ""})
-        with database({"NAME": str(second)}) as alias:
+        with other_database("restored", NAME=str(second)) as alias:
             assert Entry.objects.using(alias).count() == Entry.objects.count()
             assert findings(key, alias) == []
