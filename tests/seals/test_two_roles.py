@@ -11,10 +11,12 @@ from django.db import DatabaseError, connection, connections
 
 from django_customer_history.capture.registration_log import log_registrations
 from django_customer_history.capture.triggers import append_only_triggers
-from django_customer_history.keys import time_ordered_uuid
-from django_customer_history.models import Entry
+from django_customer_history.feed.seals.verification import Verification
+from django_customer_history.keys import time_ordered_uuid, uuid_at
+from django_customer_history.models import Entry, Seal
 from tests.projects.crm.models import Tag
 from tests.seals.bypassing import bypass, found, run
+from tests.seals.conftest import attack, seal
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -70,6 +72,10 @@ def application(tag):
         run(f"DROP USER {ROLE}@'%'")
 
 
+def in_sql(key):
+    return Entry._meta.get_field("id").get_db_prep_value(key, connection)
+
+
 @contextmanager
 def denied():
     with pytest.raises(DatabaseError, match=r"(?i)denied|must be owner"):
@@ -115,8 +121,7 @@ class TestApplication:
         assert found() == []
 
     def test_entry_of_no_change(self, application, tag):
-        field = Entry._meta.get_field("id")
-        key = field.get_db_prep_value(time_ordered_uuid(), connection)
+        key = in_sql(time_ordered_uuid())
         application(
             f"INSERT INTO {LOG} (id, timestamp, kind, action, entity_model, entity_id, changes,"
             f" source) VALUES ('{key}', CURRENT_TIMESTAMP, 'update', 'Update', 'crm.tag',"
@@ -146,3 +151,43 @@ class TestOwner:
     def test_owner_writes_past_the_triggers(self, application, tag):
         bypass("crm_tag", "UPDATE crm_tag SET name = 'b'")
         assert found() == [("unlogged", f"crm.tag {tag.pk}: name differs from the log.")]
+
+
+class TestSealedLog:
+    @pytest.fixture
+    def verified(self, key, tag):
+        """Seal the log; return a function that returns what a verification finds."""
+        seal()
+
+        def verify():
+            return [(one.kind, one.entry) for one in Verification(key=key, using="default").run()]
+
+        assert verify() == []
+        return verify
+
+    def test_entry_with_an_old_time(self, application, tag, verified):
+        key = uuid_at(1_600_000_000_000_000)
+        application(
+            f"INSERT INTO {LOG} (id, timestamp, kind, action, entity_model, entity_id, changes,"
+            f" source) VALUES ('{in_sql(key)}', '2020-09-13 12:26:40', 'create', 'Create',"
+            f""" 'crm.tag', '{tag.pk}', '{{"name": "x"}}', 'web')"""
+        )
+        assert verified() == [("inserted", key)]
+
+    def test_seal_of_the_application(self, application, verified):
+        names = {field.column for field in Seal._meta.fields} - {"id", "start", "size"}
+        columns = ", ".join(map(connection.ops.quote_name, sorted(names)))
+        application(
+            f"INSERT INTO {SEALS} (start, size, {columns})"
+            f" SELECT size, size + size - start, {columns} FROM {SEALS}"
+        )
+        assert verified() == [("forged", None)]
+
+    def test_owner_alters_an_entry(self, application, verified):
+        entry = Entry.objects.latest("id")
+        sql = f"UPDATE {LOG} SET user_label = 'Ann' WHERE id = '{in_sql(entry.id)}'"
+        with denied():
+            application(sql)
+        assert verified() == []
+        attack(sql)
+        assert verified() == [("altered", entry.id)]
