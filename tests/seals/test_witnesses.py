@@ -4,10 +4,8 @@ The witness is the package `aics-witness`, in a process of its own. It needs Pyt
 """
 
 import os
-import shutil
 import socket
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,14 +46,13 @@ def newer_python():
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     """The program of the witness, in a virtual environment with a newer Python."""
-    uv = shutil.which("uv") or shutil.which("uv", path=Path(sys.executable).parent)
     newer = newer_python()
-    if uv is None or newer is None:
-        skip_missing("uv with Python 3.12")
+    if newer is None:
+        skip_missing("Python 3.12")
     folder = tmp_path_factory.mktemp("witness")
-    subprocess.run([uv, "venv", "--quiet", "--python", newer, folder], check=True)
+    subprocess.run([newer, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
-    subprocess.run([uv, "pip", "install", "--quiet", "--python", python, PACKAGE], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", PACKAGE], check=True)
     return folder / "bin" / "aics-witness"
 
 
