@@ -141,7 +141,7 @@ class TestCode:
         assert [
             one
             for one in shown_texts
-            if not re.fullmatch(r'(?:tab|link)\.dataset\.\w+|text|""', one)
+            if not re.fullmatch(r'(?:tab|link)\.dataset\.\w+|link\.title|text|""', one)
         ] == []
 
 
