@@ -119,7 +119,7 @@ def refused(problem, **options):
     """Seal the log; the seal is made, and the command names the witness that refuses."""
     with pytest.raises(CommandError, match=problem):
         run("history_seal", **options)
-    (found,) = missing_attestations(using="default")
+    (found,) = missing_attestations(Seal.objects.latest("id"))
     assert "has no signature of the witness http://127.0.0.1:" in found
     return Seal.objects.latest("id")
 
@@ -130,7 +130,7 @@ class TestLogThatGrew:
             for names in ("a", "bcd", "e", "fghij"):
                 made = sealed(*names)
                 assert made.cosignatures.startswith("— witness.example.org/w1 ")
-        assert missing_attestations(using="default") == []
+        assert missing_attestations(Seal.objects.latest("id")) == []
         assert list(Verification(key=key, using="default").run()) == []
         cosigned = copies()[-1].with_suffix(".cosigned")
         keys = [f"--key={key.verifier}", f"--key={witness.key}"]

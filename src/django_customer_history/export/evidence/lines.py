@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_customer_history.exceptions import SealError
-from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import plain_text
 from django_customer_history.feed.seals.proofs import SealedLog
 from django_customer_history.labels import BASELINE_KEY
@@ -50,13 +49,11 @@ class ProvenEntry:
 class EvidenceLines:
     """Makes the lines of the evidence from entries as their reader may see them."""
 
-    key: SealKey
-    using: str
     log: SealedLog
 
     def of(self, entries: Sequence[TimelineEntry]) -> Iterator[ProvenEntry]:
         """Yield entries with their proofs. Raise what `SealedLog.proof` raises."""
-        found = Entry.objects.using(self.using).filter(id__in=[one.id for one in entries])
+        found = Entry.objects.using(self.log.using).filter(id__in=[one.id for one in entries])
         stored = {entry.id: entry for entry in found}
         for entry in entries:
             if entry.id not in stored:
@@ -64,9 +61,9 @@ class EvidenceLines:
             yield self._line(entry, stored[entry.id])
 
     def _line(self, entry: TimelineEntry, stored: Entry) -> ProvenEntry:
-        names = _stored_names(stored, using=self.using)
+        names = _stored_names(stored, using=self.log.using)
         proof = proof_for_reader(entry, stored, log=self.log)
-        checkpoint, content = proven(proof, self.key.verifiers)
+        checkpoint, content = proven(proof, self.log.key.verifiers)
         labels = {
             "action": entry.action,
             "entity": {"name": entry.entity.name, "label": entry.entity.label},

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -77,6 +78,7 @@ class Evidence:
             file.seek(0)
             self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
 
+    @cached_property
     def _log(self) -> SealedLog:
         return SealedLog(key=self.key, using=self._using)
 
@@ -89,7 +91,7 @@ class Evidence:
         return log_name_of(self.key, using=self._using)
 
     def _check_sealed(self, timeline: Timeline) -> None:
-        log, end = self._log(), last_key(self._log_name, using=self._using)
+        log, end = self._log, last_key(self._log_name, using=self._using)
         keys = (one.id for chunk in timeline.chunks(ENTRIES_AT_ONCE) for one in chunk)
         count = sum(1 for key in keys if key > end or not log.has(key))
         if count:
@@ -101,7 +103,7 @@ class Evidence:
     def _write_entries(
         self, archive: ZipFile, timeline: Timeline, summary: Summary
     ) -> Sequence[int]:
-        lines = EvidenceLines(key=self.key, using=self._using, log=self._log())
+        lines = EvidenceLines(log=self._log)
         sizes = set()
         with self._member(archive, "entries.ndjson") as write:
             for chunk in timeline.chunks(ENTRIES_AT_ONCE):
@@ -121,7 +123,7 @@ class Evidence:
 
     def _write_checkpoints(self, archive: ZipFile, sizes: Sequence[int]) -> Sequence[str]:
         """Write the checkpoints of some sizes; return the first and the last one."""
-        log = self._log()
+        log = self._log
         notes: list[str] = []
         seals = Seal.objects.using(self._using).filter(log_name=self._log_name).defer("index")
         with self._member(archive, "checkpoints.ndjson") as write:

@@ -63,7 +63,8 @@ class Attestations:
                 for url, witness in asked
             ]
             seal.cosignatures = "".join(filter(None, lines)) or None
-        seal.manifest = self.key.signed(manifest_of(seal))
+        if authority is not None or asked:
+            seal.manifest = self.key.signed(manifest_of(seal))
 
     def raise_problems(self, seal: Seal) -> None:
         """Raise `SealError` that names each authority and each witness that did not confirm."""
@@ -81,12 +82,8 @@ class Attestations:
             return None
 
 
-def missing_attestations(*, using: str) -> list[str]:
-    """Return what the last seal of a database lacks that the settings ask for, as problems."""
-    seals = Seal.objects.using(using).defer("index").order_by("-id")
-    seal = seals.first()
-    if seal is None:
-        return []
+def missing_attestations(seal: Seal) -> list[str]:
+    """Return what the last seal lacks that the settings ask for, as problems."""
     problems = []
     authority = conf.seal_timestamp_url()
     if authority is not None and seal.timestamp_token is None:

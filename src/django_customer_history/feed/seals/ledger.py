@@ -137,6 +137,15 @@ def text_of(checkpoint: Checkpoint) -> str:
     return f"{checkpoint.log_name}\n{checkpoint.size}\n{root}\n"
 
 
+def growth_text(old_size: int, hashes: Iterable[bytes], checkpoint: str) -> str:
+    """Return the proof that the tree of a checkpoint begins with an older one, as text.
+
+    It has the form of a request to a witness: https://c2sp.org/tlog-witness.
+    """
+    lines = [f"old {old_size}", *(base64.b64encode(one).decode() for one in hashes)]
+    return "\n".join(lines) + f"\n\n{checkpoint}"
+
+
 def manifest_of(seal: Seal) -> str:
     """Return the text that the manifest of a seal signs, from the columns of the seal."""
     lines = [

@@ -18,6 +18,7 @@ from django_customer_history.feed.seals.keys import SealKey
 from django_customer_history.feed.seals.leaves import LeafFormat, texts_of
 from django_customer_history.feed.seals.ledger import (
     checked,
+    growth_text,
     leaf_hashes,
     number_in,
     seal_with,
@@ -106,15 +107,11 @@ class SealedLog:
         return self.growth(log_name, old_size=old_size, new=new)
 
     def growth_text(self, log_name: str, *, old_size: int, new_size: int) -> str:
-        """Return `consistency_proof` with the checkpoint of the newer tree, as text.
-
-        It has the form of a request to a witness: https://c2sp.org/tlog-witness.
-        """
+        """Return `consistency_proof` with the checkpoint of the newer tree, as text."""
         hashes = self.consistency_proof(log_name, old_size=old_size, new_size=new_size)
         seals = Seal.objects.using(self.using).filter(log_name=log_name, size=new_size)
         checkpoint = seals.order_by("id").values_list("checkpoint", flat=True)[0]
-        lines = [f"old {old_size}", *map(_encoded, hashes)]
-        return "\n".join(lines) + f"\n\n{checkpoint}"
+        return growth_text(old_size, hashes, checkpoint)
 
     def growth(self, log_name: str, *, old_size: int, new: GrownTree) -> list[bytes]:
         """Return what `consistency_proof` does, for a tree that need not have a seal yet."""

@@ -70,7 +70,7 @@ def seal_status(*, using: str) -> SealStatus | None:
         unsealed_since=in_utc(oldest) if oldest else None,
         verified=result.timestamp if result else None,
         findings=result.findings if result else None,
-        lacks=() if last is None or is_new else tuple(_lacks(last, using=using)),
+        lacks=() if last is None or is_new else tuple(_lacks(last)),
     )
 
 
@@ -122,6 +122,6 @@ def _shown(age: timedelta) -> str:
     return f"{hours:.1f} hours" if hours < 48 else f"{age.days} days"  # noqa: PLR2004 - two days
 
 
-def _lacks(seal: Seal, *, using: str) -> Iterator[str]:
+def _lacks(seal: Seal) -> Iterator[str]:
     yield from missing_copies(seal)
-    yield from missing_attestations(using=using)
+    yield from missing_attestations(seal)

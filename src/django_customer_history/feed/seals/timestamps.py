@@ -52,7 +52,8 @@ def roots_of_settings() -> Sequence[Any]:
     if path is None:
         return []
     try:
-        return list(imported("cryptography.x509").load_pem_x509_certificates(_content(path)))
+        content = Path(path).read_bytes()
+        return list(imported("cryptography.x509").load_pem_x509_certificates(content))
     except (OSError, ValueError) as error:
         raise SealError(f"The certificates of {path} cannot be read: {error}") from error
 
@@ -81,7 +82,3 @@ def _answer(url: str, request: bytes) -> bytes:
     if not answer.is_success:
         raise TargetError(f"the answer was {answer.status}")
     return answer.content
-
-
-def _content(path: str) -> bytes:
-    return Path(path).read_bytes()

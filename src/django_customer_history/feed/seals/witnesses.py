@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from django_customer_history import conf
 from django_customer_history.exceptions import SealError, TargetError
+from django_customer_history.feed.seals.ledger import growth_text
 from django_customer_history.feed.targets.requests import Answer, post
 from django_customer_history.verify import VerificationError, Verifier
 
@@ -70,8 +71,7 @@ def cosigned(checkpoint: str, lines: str | None) -> list[str]:
 
 
 def _asked(url: str, checkpoint: str, old_size: int, growth: Growth) -> Answer:
-    proof = "".join(f"{base64.b64encode(one).decode()}\n" for one in growth(old_size))
-    content = f"old {old_size}\n{proof}\n{checkpoint}".encode()
+    content = growth_text(old_size, growth(old_size), checkpoint).encode()
     place = urlsplit(url.rstrip("/") + "/add-checkpoint")
     # The setting is the operator's own.
     answer = post(place, content, {}, allows_private=True, time_limit=TIME_LIMIT)
