@@ -43,6 +43,10 @@ def newer_python():
     return None
 
 
+# The test run turns warnings into errors. The programs of others, such as an old pip, may warn.
+LENIENT = {**os.environ, "PYTHONWARNINGS": "", "PYTHONDEVMODE": ""}
+
+
 @pytest.fixture(scope="session")
 def program(tmp_path_factory):
     """The program of the witness, in a virtual environment with a newer Python."""
@@ -50,9 +54,10 @@ def program(tmp_path_factory):
     if newer is None:
         skip_missing("Python 3.12")
     folder = tmp_path_factory.mktemp("witness")
-    subprocess.run([newer, "-m", "venv", folder], check=True)
+    subprocess.run([newer, "-m", "venv", folder], check=True, env=LENIENT)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", PACKAGE], check=True)
+    command = [python, "-m", "pip", "install", "--quiet", PACKAGE]
+    subprocess.run(command, check=True, env=LENIENT)
     return folder / "bin" / "aics-witness"
 
 
@@ -77,6 +82,7 @@ class Witness:
             capture_output=True,
             text=True,
             check=True,
+            env=LENIENT,
         )
         return done.stdout
 
@@ -87,6 +93,7 @@ class Witness:
             [self.program, "serve", *self.config],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            env=LENIENT,
         )
         try:
             for _ in range(200):

@@ -165,6 +165,12 @@ def chips(page):
     ]
 
 
+def assert_chips(page, expected):
+    """Wait for a page with as many chips as expected, and compare their texts."""
+    expect(page.locator(".ch-chip")).to_have_count(len(expected))
+    assert chips(page) == expected
+
+
 def menu_button(page, title):
     """Return the button of a filter's menu. The preview of an entry can have the same word."""
     return page.locator("summary.ch-button", has_text=title)
