@@ -47,12 +47,6 @@ class Filling:
         operations = self.connection.ops
         operations.execute_sql_flush(operations.sql_flush(no_style(), [LOG]))
 
-    def timed(self, work):
-        """Return the seconds of wall time and of processor time of some work."""
-        start = self.clock.now()
-        work()
-        return [end - begin for begin, end in zip(start, self.clock.now(), strict=True)]
-
     def keep(self):
         """Keep the entries of the log, to be written by one statement."""
         self._execute(f"DELETE FROM {COPY}")
@@ -110,11 +104,11 @@ def measure(filling, name, work, rounds):
     taken = []
     for number in range(rounds + 1):
         filling.empty()
-        own = filling.timed(work)
+        own = filling.clock.timed(work)
         assert filling.written() == filling.count
         filling.keep()
         filling.empty()
-        bare = filling.timed(filling.bare)
+        bare = filling.clock.timed(filling.bare)
         if number:  # The first round warms everything up.
             taken.append((*own, *bare, own[1] / bare[1]))
     wall, processor, bare_wall, bare_processor, ratio = map(

@@ -16,6 +16,12 @@ class Clock:
         """Return seconds of wall time and of processor time."""
         return time.perf_counter(), time.process_time() + self._server_time()
 
+    def timed(self, work):
+        """Return the seconds of wall time and of processor time of some work."""
+        start = self.now()
+        work()
+        return [end - begin for begin, end in zip(start, self.now(), strict=True)]
+
     def _server_time(self):
         if self._server is None:
             return 0.0

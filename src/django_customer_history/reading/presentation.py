@@ -22,7 +22,7 @@ from django_customer_history.reading.record_labels import KnownRecords, RecordLa
 from django_customer_history.reading.shortening import shortened_entries, shortened_pair
 from django_customer_history.values.moments import in_utc
 from django_customer_history.values.rendering import (
-    display,
+    display_of_text,
     json_value,
     sendable_text,
 )
@@ -76,6 +76,7 @@ class _Presenter:
 
     def present(self, entry: Entry, plan: EntryPlan) -> TimelineEntry:
         model, key, context = entry.entity_model, entry.entity_id, entry.context or {}
+        changes = entry.changes
         record = self.labels.record(model, key)
         is_denied = self.labels.is_denied(model, key)
         entity_label = (
@@ -90,7 +91,7 @@ class _Presenter:
             kind=entry.kind,
             subject=self._subject(entry),
             entity=self.labels.record_name(model, key, entity_label),
-            changes=tuple([self._change(entry, one) for one in plan.fields]),
+            changes=tuple([self._change(entry, changes, one) for one in plan.fields]),
             source=self._source(entry.source),
             ip_address=entry.ip_address,
             request_id=entry.request_id,
@@ -111,9 +112,11 @@ class _Presenter:
             self.sources[code] = EntrySource(code=code, label=code)
         return self.sources[code]
 
-    def _change(self, entry: Entry, field: FieldPlan) -> TimelineChange:
+    def _change(
+        self, entry: Entry, changes: Mapping[str, Any], field: FieldPlan
+    ) -> TimelineChange:
         rule = field.rule
-        old, new = entry.changes[field.name]
+        old, new = changes[field.name]
         if rule.conceals:
             return self._concealed(field, old, new)
         if not self.is_whole:
@@ -126,8 +129,8 @@ class _Presenter:
             field=field.name,
             label=rule.label,
             type=field.type,
-            old=json_value(old, value_type),
-            new=json_value(new, value_type),
+            old=None if old is None else json_value(old, value_type),
+            new=None if new is None else json_value(new, value_type),
             old_display=self._display(entry, field, old) if has_display else None,
             new_display=self._display(entry, field, new) if has_display else None,
         )
@@ -154,12 +157,21 @@ class _Presenter:
         )
 
     def _display(self, entry: Entry, field: FieldPlan, text: str | None) -> str | None:
-        if text is not None and field.target is not None:
+        if text is None:
+            return None
+        if field.target is not None:
             model, attribute = field.target
             label = self.labels.label(model, text, at=entry.id, attribute=attribute)
             return label or f"#{text}"
         rule = field.rule
-        return display(text, rule.field, rule.value_type, own=rule.display)
+        if rule.display is not None:
+            return display_of_text(text, rule.field, rule.value_type, own=rule.display)
+        # Many entries have the same values: defaults, choices, yes and no.
+        shown = field.displays.get(text)
+        if shown is None:
+            shown = display_of_text(text, rule.field, rule.value_type)
+            field.displays[text] = shown
+        return shown
 
 
 def _part(field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:

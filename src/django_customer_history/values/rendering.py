@@ -124,7 +124,18 @@ def display(
     and floats have thousands separators. Integers may be codes or years: they have them only
     with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
     """
-    return None if text is None else sendable_text(_display(text, field, value_type, own))
+    return None if text is None else display_of_text(text, field, value_type, own=own)
+
+
+def display_of_text(
+    text: str,
+    field: Any,
+    value_type: ValueType | None,
+    *,
+    own: Callable[[Any], Any] | None = None,
+) -> str:
+    """Return what `display` returns for a value that is not None."""
+    return sendable_text(_display(text, field, value_type, own))
 
 
 def _display(
