@@ -138,7 +138,7 @@ class Growth:
 
     def _operations(self, customer):
         from django_customer_history.export.streaming import start_export
-        from django_customer_history.reading.facets import facets
+        from django_customer_history.reading.facets import facets, menu_facets
         from django_customer_history.reading.timeline import Timeline
 
         one = Timeline.of_subject(CommandReader(), self.model, customer.pk)
@@ -153,9 +153,9 @@ class Growth:
             "entity": {"entity": self.model._meta.label_lower},
             "field": {"field": "rate"},
             "source": {"source": "web"},
-            "ip_address": {"ip_address": "203.0.113.9"},
+            "IP address": {"ip_address": "203.0.113.9"},
             "text": {"q": "status 4"},
-            "all but a user": {"not_user": "3"},
+            "every user but one": {"not_user": "3"},
         }
 
         def page(timeline, **options):
@@ -173,11 +173,13 @@ class Growth:
             operations[f"all, {name}"] = partial(page, everything.filtered(**filters[name]))
         return operations | {
             "all by one user last week": partial(page, last_week),
-            "all, an address that nothing came from": partial(
+            "all, an IP address without entries": partial(
                 page, everything.filtered(ip_address="198.51.100.1")
             ),
             "facets of a customer": partial(facets, one),
             "facets of all": partial(facets, everything),
+            "menus of a customer": partial(menu_facets, one),
+            "menus of all": partial(menu_facets, everything),
             "CSV of a customer": lambda: sum(map(len, start_export(one, format_name="csv"))),
         }
 

@@ -122,7 +122,10 @@ def read(customer, count):
     measure("a customer, first page", opened)
     measure("a customer, the page at the 4,000th entry", lambda: opened(cursor=deep))
     measure("everything, first page", lambda: everything.page(limit=PAGE))
-    measure("everything that one user changed in the second half of the time", lambda: last_week.page(limit=PAGE))
+    measure(
+        "everything that one user changed in the second half of the time",
+        lambda: last_week.page(limit=PAGE),
+    )
     measure("facets of a customer", lambda: facets(one))
     measure("facets of everything", lambda: facets(everything))
 
@@ -157,7 +160,9 @@ def main():
 
     with filled_database(count) as customer:
         print(f"{connection.display_name}, {count:,} entries, pages of {PAGE}\n")
-        print("| | wall / processor time | statements | these statements alone |\n|---|---|---|---|")
+        print(
+            "| | wall / processor time | statements | these statements alone |\n|---|---|---|---|"
+        )
         read(customer, count)
 
 

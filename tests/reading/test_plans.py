@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from django_customer_history.reading.cursors import Cursor
+from django_customer_history.reading.facets import facets, menu_facets
 from django_customer_history.reading.timeline import Timeline
 from tests.factories import (
     KEY_EXPRESSIONS,
@@ -169,3 +170,35 @@ class TestTwoIndexes:
         ]
         assert len(plans) >= 2
         assert set(map(tuple, plans)) == {("customer_history_subject",)}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL compiles queries")
+class TestCompilation:
+    """PostgreSQL expects many rows in each range of keys, and would compile the query for them."""
+
+    @pytest.mark.parametrize("read", [facets, menu_facets])
+    @pytest.mark.parametrize("is_of_subject", [True, False], ids=["subject", "everything"])
+    def test_of_menus(self, read, is_of_subject, long_history, django_user_model):
+        admin = django_user_model.objects.create_superuser("root")
+        timeline = (
+            Timeline.of_subject(admin, Customer, long_history.pk)
+            if is_of_subject
+            else Timeline.of_everything(admin)
+        )
+        compiled = {}
+
+        def note(execute, sql, params, many, context):
+            if "customer_history_entry" in sql and ("GROUP BY" in sql or "LIMIT" not in sql):
+                driver = context["connection"].connection
+                compiled[sql] = driver.execute("SHOW jit").fetchone()[0]
+            return execute(sql, params, many, context)
+
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL jit = on")
+        with connection.execute_wrapper(note):
+            assert read(timeline).fields
+        grouped = [setting for sql, setting in compiled.items() if "GROUP BY" in sql]
+        assert grouped == ["off"] * (2 if read is menu_facets and is_of_subject else 1)
+        (other,) = (sql for sql, setting in compiled.items() if setting == "on")
+        # It finds the few entries about marks and registrations by an index.
+        assert '"entity_model" = ' in other.partition(" WHERE ")[2]

@@ -32,6 +32,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 AUTHENTICATION = re.compile(
     r"SELECT .*(django_session|auth_permission|FROM .auth_user. WHERE .auth_user.\..id. =)"
 )
+SEARCHING = re.compile("SAVEPOINT|RELEASE|.*(pg_settings|set_config)")
+"""What PostgreSQL needs around a statement that searches many entries."""
 ENTRIES = "customer_history_entry"
 MARKS = "customer_history_confidentialfield"
 REGISTRATIONS = "registrations that changed"
@@ -73,14 +75,15 @@ PAGE_OF_ALL = PAGE
 def statements(work):
     """Return the statements of some work, and its result.
 
-    Each statement is named after its table or its purpose. The statements that
-    authenticate the user are left out. Related records are in alphabetical order, because databases
-    order the changes of an entry differently.
+    Each statement is named after its table or its purpose. The statements that authenticate the
+    user, and the settings of a search, are left out. Related records are in alphabetical order,
+    because databases order the changes of an entry differently.
     """
     renames.of(connection.alias)  # Read once in a process.
     with CaptureQueriesContext(connection) as captured:
         result = work()
-    texts = [one["sql"] for one in captured if not AUTHENTICATION.match(one["sql"])]
+    left_out = (AUTHENTICATION, SEARCHING)
+    texts = [sql for one in captured if not any(out.match(sql := one["sql"]) for out in left_out)]
     return list(
         chain.from_iterable(map(sorted_run, groupby(map(name_of, texts), is_of_records)))
     ), result

@@ -100,6 +100,25 @@ class TestStatement:
             run_only("RESET statement_timeout")
 
     @only_postgresql
+    @pytest.mark.parametrize("seconds", [0, 20])
+    def test_is_not_compiled(self, seconds):
+        """PostgreSQL would take 0.25 s for that in a log of 50 million entries."""
+        show = "SHOW jit"
+        run_only("SET jit = on")
+        try:
+            with limit(seconds):
+                assert search(show) == [("off",)]
+                assert run(show) == [("on",)]
+                with transaction.atomic():
+                    assert search(show) == [("off",)]
+                    assert run(show) == [("on",)]
+                with pytest.raises(DatabaseError, match="nonsense"):
+                    search("SELECT nonsense")
+                assert run(show) == [("on",)]
+        finally:
+            run_only("RESET jit")
+
+    @only_postgresql
     def test_lower_limit_stays(self):
         run_only("SET statement_timeout = 200")
         try:

@@ -211,17 +211,18 @@ class Backend(Entries):
     # -- searches --------------------------------------------------------------------------
 
     @abstractmethod
-    def time_limit(
-        self, connection: BaseDatabaseWrapper, *, seconds: float
+    def searching(
+        self, connection: BaseDatabaseWrapper, *, seconds: float | None
     ) -> AbstractContextManager[None]:
-        """Return a context in which each query fails that takes longer.
+        """Return a context for queries that search many entries.
 
-        Nothing of it is left in the session or the transaction after it, also after such an error.
+        In it each query fails that takes longer than `seconds`; None: there is no limit. Nothing of
+        it is left in the session or the transaction after it, also after such an error.
         """
 
     @abstractmethod
     def is_time_limit_error(self, error: Exception) -> bool:
-        """Return whether a query failed because of `time_limit`."""
+        """Return whether a query failed because of the limit of `searching`."""
 
     # -- the log and existing rows --------------------------------------------------------
 

@@ -112,9 +112,7 @@ class _Presenter:
             self.sources[code] = EntrySource(code=code, label=code)
         return self.sources[code]
 
-    def _change(
-        self, entry: Entry, changes: Mapping[str, Any], field: FieldPlan
-    ) -> TimelineChange:
+    def _change(self, entry: Entry, changes: Mapping[str, Any], field: FieldPlan) -> TimelineChange:
         rule = field.rule
         old, new = changes[field.name]
         if rule.conceals:

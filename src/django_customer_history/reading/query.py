@@ -140,12 +140,14 @@ class EntryQuery:
         if not self.checks_each_entry:
             end = self._entry_after(count, newest, hint)
             newest = _before(newest, end)
-            with self._limited():
+            with searching(self.entries.db):
                 entries = combinations(newest)
             access = self.field_access()
             if not access.hides_actions:
-                with self._limited():
-                    times = tuple(moments(newest)) if has_moments else ()
+                times: tuple[datetime, ...] = ()
+                if has_moments:
+                    with searching(self.entries.db):
+                        times = tuple(moments(newest))
                 return RecentEntries(
                     entries=self.matching(entries, access),
                     access=access,

@@ -41,22 +41,19 @@ def with_time_limit(function: Callable[Parameters, Result]) -> Callable[Paramete
 
 @contextmanager
 def searching(alias: str) -> Iterator[None]:
-    """Run the statements of the block within the time that the request has left.
+    """Run statements that search many entries, within the time that the request has left.
 
     Only statements of this package belong into the block: it changes how a database runs them.
     Raises `TimeLimitError`.
     """
     deadline = _deadline.get()
-    if deadline is None:
-        yield
-        return
-    left = deadline - monotonic()
-    if left <= 0:
+    left = None if deadline is None else deadline - monotonic()
+    if left is not None and left <= 0:
         raise TimeLimitError(_MESSAGE)
     connection = connections[alias]
     backend = backend_of(connection)
     try:
-        with backend.time_limit(connection, seconds=left):
+        with backend.searching(connection, seconds=left):
             yield
     except OperationalError as error:
         if not backend.is_time_limit_error(error):

@@ -1,7 +1,7 @@
 """MariaDB and MySQL: the triggers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import tzinfo
 from typing import Any
 from uuid import UUID
@@ -209,9 +209,11 @@ class MySQLBackend(MySQLExpressions):
             return None
         return self.geometry_from(geometry.srid or 0), geometry.wkt
 
-    def time_limit(
-        self, connection: BaseDatabaseWrapper, *, seconds: float
+    def searching(
+        self, connection: BaseDatabaseWrapper, *, seconds: float | None
     ) -> AbstractContextManager[None]:
+        if seconds is None:
+            return nullcontext()
         return time_limit.time_limit(connection, seconds=seconds)
 
     def is_time_limit_error(self, error: Exception) -> bool:

@@ -31,13 +31,13 @@ from django_customer_history.backends.postgresql.row_security import (
     HIDDEN_ROWS_MESSAGE,
     hidden_subject_checks,
 )
+from django_customer_history.backends.postgresql.searching import searching
 from django_customer_history.backends.postgresql.session import (
     CONTEXT_SETTING,
     PAUSED,
     PostgreSQLSession,
 )
 from django_customer_history.backends.postgresql.settling import PostgreSQLSettling
-from django_customer_history.backends.postgresql.time_limit import time_limit
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -256,10 +256,10 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
             f" SCHEMA of the table TO {role};"
         )
 
-    def time_limit(
-        self, connection: BaseDatabaseWrapper, *, seconds: float
+    def searching(
+        self, connection: BaseDatabaseWrapper, *, seconds: float | None
     ) -> AbstractContextManager[None]:
-        return time_limit(connection, seconds=seconds)
+        return searching(connection, seconds=seconds)
 
     def is_time_limit_error(self, error: Exception) -> bool:
         return _QUERY_CANCELED in (

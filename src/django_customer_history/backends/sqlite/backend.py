@@ -169,7 +169,12 @@ class SQLiteBackend(SQLiteExpressions):
         return f"GeomFromText(%s, {geometry.srid or 0})", geometry.wkt
 
     @contextmanager
-    def time_limit(self, connection: BaseDatabaseWrapper, *, seconds: float) -> Iterator[None]:
+    def searching(
+        self, connection: BaseDatabaseWrapper, *, seconds: float | None
+    ) -> Iterator[None]:
+        if seconds is None:
+            yield
+            return
         deadline = monotonic() + seconds
         connection.ensure_connection()
         connection.connection.set_progress_handler(lambda: monotonic() > deadline, _INSTRUCTIONS)
