@@ -149,7 +149,7 @@ class HistoryView(_TabView):
         records = model._base_manager.filter(**{self.slug_field: self.kwargs[self.slug_url_kwarg]})
         keys = list(records.values_list("pk", flat=True)[:2])
         if len(keys) != 1:
-            raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
+            raise NotFoundError("There is no such record.")
         return keys[0]
 
     def _page(self, timeline: Timeline, *, reveals: bool = False) -> HttpResponse:

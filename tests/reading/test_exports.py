@@ -392,7 +392,7 @@ class TestCommand:
             (["crm.nothing:1"], "'crm.nothing' has no History tab"),
             (["crm.note:1"], "'crm.note' has no History tab"),
             (["crm.customer"], 'Give the key of the record too, like "crm.customer:42".'),
-            (["crm.customer:x"], "There is no such customer"),
+            (["crm.customer:x"], "There is no such record"),
             (["crm.customer:987654"], "There is no record crm.customer:987654"),
             (["--as", "nobody"], "There is no user 'nobody'"),
             (["--database", "elsewhere"], "There is no database 'elsewhere'. Give one of: default"),

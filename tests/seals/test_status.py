@@ -104,11 +104,11 @@ class TestProblems:
 
     def test_findings(self, last, later):
         change(Entry.objects.latest("id"), "user_label", "Ann")
-        with pytest.raises(CommandError, match="1 findings"):
+        with pytest.raises(CommandError, match="1 finding"):
             run("history_verify")
         today = Entry.objects.latest("id").timestamp
         assert problems() == [
-            f"the log is not what was sealed: history_verify had 1 findings on {today:%Y-%m-%d}"
+            f"the log is not what was sealed: history_verify had 1 finding on {today:%Y-%m-%d}"
         ]
         later(days=31)
         assert "the log was verified 31 days ago: run history_verify" in problems()

@@ -120,7 +120,7 @@ def readable_subject(
     value = python_key(model, text)
     record = subject or model._base_manager.using(using).filter(pk=value).first()
     if record is None and _is_denied_deleted_record(reader, model, text, using):
-        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
+        raise NotFoundError("There is no such record.")
     if not may_read(reader, model, subject=record):
         raise PermissionDenied
     return text, record
@@ -131,9 +131,9 @@ def _canonical_key(model: type[models.Model], key: Any) -> str:
     try:
         text = key_text(model._meta.pk.to_python(key), model=model)
     except (ValidationError, ValueError, TypeError) as error:
-        raise NotFoundError(f"There is no such {model._meta.verbose_name}.") from error
+        raise NotFoundError("There is no such record.") from error
     if not text or "\x00" in text:
-        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
+        raise NotFoundError("There is no such record.")
     return text
 
 

@@ -64,13 +64,13 @@ def may_read(reader: Reader, model: type[models.Model], *, subject: Any = None) 
     counts. Raises `NotFoundError` if the record does not exist for this reader.
     """
     if subject is not None and is_denied(reader, subject):
-        raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
+        raise NotFoundError("There is no such record.")
     if reader.has_perm(VIEW_EVERYTHING) or _has_permission(reader, view_permission(model), subject):
         return True
     if subject is not None and has_object_permissions():
         permission = f"{model._meta.app_label}.view_{model._meta.model_name}"
         if not _has_permission(reader, permission, subject):
-            raise NotFoundError(f"There is no such {model._meta.verbose_name}.")
+            raise NotFoundError("There is no such record.")
     return False
 
 

@@ -16,7 +16,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.core.mail import EmailMessage
 
 from django_customer_history import conf
-from django_customer_history.exceptions import SealError, TargetError
+from django_customer_history.exceptions import SealError
 from django_customer_history.feed.targets.requests import post
 from django_customer_history.models import Seal
 from django_customer_history.values.moments import in_utc
@@ -171,9 +171,7 @@ def _publish(url: str, seal: Seal) -> None:
     content = json.dumps(shown).encode()
     headers = {"Content-Type": "application/json"}
     # The setting is the operator's own.
-    answer = post(urlsplit(url), content, headers, allows_private=True)
-    if not answer.is_success:
-        raise TargetError(f"the answer was {answer.status}")
+    post(urlsplit(url), content, headers, allows_private=True).check()
 
 
 def _files(seal: Seal) -> Iterator[tuple[str, bytes]]:

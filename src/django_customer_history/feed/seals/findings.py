@@ -35,6 +35,11 @@ class Finding:
     entry: UUID | None = None
 
 
+def number_of(findings: int) -> str:
+    """Return a number of findings as words."""
+    return "1 finding" if findings == 1 else f"{findings} findings"
+
+
 @dataclass(kw_only=True)
 class MovedEntries:
     """Finds out which of the wrong entries have what another entry had."""

@@ -12,6 +12,7 @@ from django_customer_history.exceptions import SealError
 from django_customer_history.feed.seals.attestations import missing_attestations
 from django_customer_history.feed.seals.comparison import last_key
 from django_customer_history.feed.seals.copies import missing_copies
+from django_customer_history.feed.seals.findings import number_of
 from django_customer_history.feed.seals.keys import has_key, key_of_settings
 from django_customer_history.feed.seals.results import VerificationResult
 from django_customer_history.feed.seals.sealing import log_name_of
@@ -97,8 +98,8 @@ def _of_sealing(status: SealStatus) -> Iterator[str]:
 def _of_verification(status: SealStatus, using: str) -> Iterator[str]:
     if status.findings:
         yield (
-            f"the log is not what was sealed: history_verify had {status.findings} findings on"
-            f" {status.verified:%Y-%m-%d}"
+            f"the log is not what was sealed: history_verify had {number_of(status.findings)}"
+            f" on {status.verified:%Y-%m-%d}"
         )
     limit = conf.verification_age_limit()
     since = status.verified or _first_seal(status.log_name, using)

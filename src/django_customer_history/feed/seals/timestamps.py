@@ -79,6 +79,5 @@ def _answer(url: str, request: bytes) -> bytes:
     headers = {"Content-Type": _MEDIA_TYPE}
     # The setting is the operator's own.
     answer = post(urlsplit(url), request, headers, allows_private=True, time_limit=TIME_LIMIT)
-    if not answer.is_success:
-        raise TargetError(f"the answer was {answer.status}")
+    answer.check()
     return answer.content

@@ -36,6 +36,11 @@ class Answer:
         """Whether the receiver has taken the request."""
         return self.status in _SUCCESS
 
+    def check(self) -> None:
+        """Raise `TargetError` unless the receiver has taken the request."""
+        if not self.is_success:
+            raise TargetError(f"the answer was {self.status}")
+
 
 def checked_address(url: SplitResult, *, allows_private: bool) -> tuple[str, int]:
     """Return the address and the port of a server.

@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from django_customer_history.exceptions import HistoryError
 from django_customer_history.feed.seals.copies import copies_in
-from django_customer_history.feed.seals.findings import Finding
+from django_customer_history.feed.seals.findings import Finding, number_of
 from django_customer_history.feed.seals.keys import has_key, key_of_settings
 from django_customer_history.feed.seals.results import record_verification
 from django_customer_history.feed.seals.subjects import SubjectVerification
@@ -146,7 +146,7 @@ class Command(BaseCommand):
 
 def _check(findings: int, *, what: str) -> None:
     if findings:
-        raise CommandError(f"{what}: {findings} findings.")
+        raise CommandError(f"{what}: {number_of(findings)}.")
 
 
 def _since(text: str | None) -> datetime | int | None:
