@@ -13,6 +13,8 @@ _FIRST_WORD = re.compile(
     re.DOTALL,
 )
 _CHANGING = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|REPLACE)\b", re.IGNORECASE)
+_OF_DJANGO = ("INSERT ", "UPDATE ", "DELETE ", "SELECT ")
+"""How most statements of Django begin: their first word is found without an expression."""
 
 CONTROL = frozenset(
     ["ABORT", "BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "START"],
@@ -44,6 +46,8 @@ def first_word(sql: object) -> str:
     """Return the first word of a text of SQL in upper case; "" if there is none."""
     if not isinstance(sql, str):
         return ""
+    if sql.startswith(_OF_DJANGO):
+        return sql[:6]
     found = _FIRST_WORD.match(sql)
     return "" if found is None else found[1].upper()
 
@@ -60,8 +64,8 @@ def is_select(sql: object) -> bool:
     """
     if not isinstance(sql, str):
         return False
-    # The two ways of Django first: this runs before each query.
-    word = "SELECT" if sql.startswith(("SELECT ", "(SELECT ")) else first_word(sql)
+    # This runs before each query, and a combined query of Django begins with a bracket.
+    word = "SELECT" if sql.startswith("(SELECT ") else first_word(sql)
     if word == "WITH":
         return is_single(sql) and _CHANGING.search(sql) is None
     return word == "SELECT" and (";" not in sql or is_single(sql))

@@ -26,7 +26,6 @@ from django_customer_history.values.encoding import float_text
 _WITHOUT_ROWS = CONTROL | {"ANALYZE", "ATTACH", "DETACH", "EXPLAIN", "PRAGMA", "VACUUM"}
 """Statements that run no trigger."""
 _SCHEMA = frozenset(["ALTER", "ATTACH", "CREATE", "DETACH", "DROP", ""])
-_REPLACE = re.compile(r"\breplace\b", re.IGNORECASE)
 # Texts, names in quotes and comments are passed over. With a bracket it is the function.
 _REPLACING = re.compile(
     r"""'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|(\breplace\b(?!\s*\())""",
@@ -123,7 +122,8 @@ class SQLiteSession(Session):
     def _may_replace(self, sql: Any, word: str) -> bool:
         if word in _SCHEMA and word:
             return False
-        if not isinstance(sql, str) or (_REPLACE.search(sql) and _replaces(sql)):
+        # Most statements do not have the word, and this is ten times as fast as an expression.
+        if not isinstance(sql, str) or ("replace" in sql.lower() and _replaces(sql)):
             return True
         if self._schema_replaces is None:
             found = self._connection.connection.execute(_SCHEMAS_THAT_REPLACE)
