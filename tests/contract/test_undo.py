@@ -292,6 +292,25 @@ class TestDelete:
         assert undo_newest().is_complete
         assert Employee.objects.values_list("name", "badge").get() == ("Ann", "1")
 
+    def test_parent_was_kept(self, customer):
+        employee = Employee.objects.create(name="Ann", customer=customer, badge="1")
+        employee.delete(keep_parents=True)
+        assert undo_newest().is_complete
+        assert Employee.objects.values_list("name", "badge").get() == ("Ann", "1")
+
+    @pytest.mark.parametrize(
+        ("force", "name", "conflicts"),
+        [(False, "Anna", [("changed", "name", None, "Anna", "Ann")]), (True, "Ann", [])],
+    )
+    def test_kept_parent_has_changed(self, force, name, conflicts, customer):
+        employee = Employee.objects.create(name="Ann", customer=customer, badge="1")
+        employee.delete(keep_parents=True)
+        (deleted,) = newest()
+        Person.objects.update(name="Anna")
+        undone = history.undo(deleted, reason="a mistake", force=force)
+        assert facts(undone.conflicts) == conflicts
+        assert Employee.objects.values_list("name", "badge").get() == (name, "1")
+
     def test_json_keys(self, customer):
         udf = {"z": 1, "a": {"b": [True, None, "\u00e9"]}}
         Ticket.objects.create(customer=customer, udf=udf).delete()

@@ -10,6 +10,7 @@ import tracemalloc
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient
 from openpyxl import load_workbook
@@ -487,7 +488,8 @@ class TestFacets:
     def test_queries_do_not_grow(self, reader, user, customer, django_assert_num_queries):
         log_updates(customer, 2_001)
         # Session, user, subject, permissions (2), the oldest entry, values, marks, registrations.
-        with django_assert_num_queries(9):
+        # PostgreSQL has its settings and a savepoint around the search for the values.
+        with django_assert_num_queries(14 if connection.vendor == "postgresql" else 9):
             found = reader.get(f"/api/history/subjects/crm.customer/{customer.pk}/facets/").json()
         assert found["complete"] is False
         assert [one["value"] for one in found["kinds"]] == ["update"]

@@ -31,6 +31,7 @@ from django_customer_history.registration.registry import (
     registry,
 )
 from django_customer_history.registration.renames import renames
+from django_customer_history.values.conditions import of_few
 from django_customer_history.values.moments import in_utc
 
 KIND = "customer_history.registration"
@@ -57,7 +58,7 @@ FormerLabels = Mapping[str, Sequence[FormerLabel]]
 
 def changed_registrations() -> Q:
     """Return the condition of the entries with former options of registrations."""
-    return Q(entity_model=KIND, action__in=(_CHANGED, STOPPED))
+    return Q(of_few("entity_model", KIND), action__in=(_CHANGED, STOPPED))
 
 
 def former_labels(changed: Iterable[Entry], *, using: str) -> FormerLabels:
@@ -263,7 +264,7 @@ def _known(using: str) -> tuple[dict[str, dict[str, str]], dict[str, Mapping[str
     known: dict[str, dict[str, str]] = {}
     contexts: dict[str, Mapping[str, Any]] = {}
     entries = Entry.objects.using(using)
-    for entry in entries.filter(entity_model=KIND).order_by("id"):
+    for entry in entries.filter(of_few("entity_model", KIND)).order_by("id"):
         label = renames.label_now(entry.entity_id, at=entry.id, using=using)
         _apply(entry, known.setdefault(label, {}))
         context: Mapping[str, Any] = entry.context or {}

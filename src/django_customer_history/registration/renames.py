@@ -14,6 +14,7 @@ from django.apps import apps
 from django.db.models import Q
 
 from django_customer_history.registration.own_models import own_model
+from django_customer_history.values.conditions import of_few
 
 KIND = "customer_history.rename"
 """The entity model of the entries about renames; their entity is the label of the model."""
@@ -41,7 +42,7 @@ class Renames:
     def load(self, using: str) -> tuple[Rename, ...]:
         """Read the renames of a database again, with one statement."""
         log = own_model("Entry")._default_manager.using(using)
-        return self.read(log.filter(entity_model=KIND).order_by("id"), using=using)
+        return self.read(log.filter(of_few("entity_model", KIND)).order_by("id"), using=using)
 
     def read(self, entries: Iterable[Any], *, using: str) -> tuple[Rename, ...]:
         """Keep the renames of some entries as those of a database."""

@@ -20,6 +20,7 @@ from django_customer_history.capture.tracked_rows import tracked_rows
 from django_customer_history.capture.triggers import has_log
 from django_customer_history.feed.seals.findings import Finding
 from django_customer_history.models import Entry
+from django_customer_history.values.conditions import of_few
 
 _PAUSE = "customer_history.pause"
 _HIGHEST_KEY = UUID(int=2**128 - 1)
@@ -93,7 +94,9 @@ class Completeness:
     @cached_property
     def _pauses(self) -> list[tuple[UUID, UUID]]:
         """The first and the last entry of each pause of the history."""
-        entries = Entry.objects.using(self.using).filter(entity_model=_PAUSE).order_by("id")
+        entries = (
+            Entry.objects.using(self.using).filter(of_few("entity_model", _PAUSE)).order_by("id")
+        )
         found: dict[str, tuple[UUID, UUID]] = {}
         for pause, entry in entries.values_list("entity_id", "id").iterator():
             found[pause] = (found[pause][0] if pause in found else entry, entry)

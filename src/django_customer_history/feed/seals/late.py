@@ -7,6 +7,7 @@ from uuid import UUID
 from django_customer_history.capture.events import IMPORT_KIND, IMPORTED_FROM
 from django_customer_history.feed.seals.findings import Finding
 from django_customer_history.models import Entry
+from django_customer_history.values.conditions import of_few
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class LateEntries:
 
     def __post_init__(self) -> None:
         log = Entry.objects.using(self.using)
-        for entry in log.filter(entity_model=IMPORT_KIND).order_by("id").iterator():
+        for entry in log.filter(of_few("entity_model", IMPORT_KIND)).order_by("id").iterator():
             if (found := _import_of(entry)) is not None:
                 self._imports.append(found)
 
