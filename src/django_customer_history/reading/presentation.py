@@ -1,7 +1,7 @@
 """Entries of the log as one reader may see them: labelled, typed, formatted and masked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import models
@@ -73,6 +73,7 @@ class _Presenter:
     omitted: Mapping[object, int]
     is_whole: bool
     has_all_displays: bool
+    users: dict[tuple[str | None, str | None], NamedUser | None] = field(default_factory=dict)
 
     def present(self, entry: Entry, plan: EntryPlan) -> TimelineEntry:
         model, key, context = entry.entity_model, entry.entity_id, entry.context or {}
@@ -85,7 +86,7 @@ class _Presenter:
         return TimelineEntry(
             id=entry.id,
             timestamp=in_utc(entry.timestamp),
-            user=_user_value(entry.user_id, entry.user_label),
+            user=self._user(entry.user_id, entry.user_label),
             impersonator=_impersonator(context.get("impersonator")),
             action=self.access.action(entry),
             kind=entry.kind,
@@ -100,6 +101,14 @@ class _Presenter:
             is_baseline=entry.is_baseline,
             primary_id=entry.primary_id,
         )
+
+    def _user(self, key: str | None, label: str | None) -> NamedUser | None:
+        if (key, label) not in self.users:
+            # One who is not in the database, such as the user of a shell, has only a name.
+            name = label or key
+            user = None if name is None else NamedUser(id=key or "", label=name)
+            self.users[key, label] = user
+        return self.users[key, label]
 
     def _subject(self, entry: Entry) -> RecordName | None:
         model, key = entry.subject_model, entry.subject_id
@@ -190,12 +199,6 @@ def _part(field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:
 def _redacted(text: str | None, rule: FieldRule) -> str | None:
     redacted = rule.redacted(text)
     return None if redacted is None else sendable_text(redacted)
-
-
-def _user_value(key: str | None, label: str | None) -> NamedUser | None:
-    # A user who is not in the database, such as that of a shell, has only a name.
-    name = label or key
-    return None if name is None else NamedUser(id=key or "", label=name)
 
 
 def _impersonator(value: Any) -> NamedUser | None:
