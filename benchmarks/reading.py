@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from benchmarks.meters import Clock
+from benchmarks.meters import Clock, analyze
 from benchmarks.writing import configure
 
 OF_THE_CUSTOMER = 5_000
@@ -92,7 +92,8 @@ def _send(connection, statements):
         for statement in statements:
             # The percent signs of a statement without parameters stand for themselves.
             cursor.execute(statement)
-            cursor.fetchall()
+            if cursor.description:  # Not what begins and ends a transaction.
+                cursor.fetchall()
 
 
 def cursor_after(timeline, count):
@@ -139,11 +140,13 @@ def filled_database(entries):
     connection.creation.create_test_db(verbosity=0, autoclobber=True)
     try:
         from benchmarks.models import AuditedCustomer
+        from django_customer_history.models import Entry
 
         names = [AuditedCustomer(name=f"customer {number}") for number in range(500)]
         AuditedCustomer.objects.bulk_create(names)
         customer, *others = AuditedCustomer.objects.order_by("pk")
         fill(customer, others, entries)
+        analyze(connection, Entry)
         yield customer
     finally:
         connection.creation.destroy_test_db(original, verbosity=0)

@@ -15,7 +15,7 @@ import dj_database_url
 import django
 
 from benchmarks import SQLITE_PRAGMAS
-from benchmarks.meters import Clock, Statements, bytes_of
+from benchmarks.meters import Clock, Statements, analyze, bytes_of
 from benchmarks.operations import OPERATIONS, Create, Save, Stage, block_of
 from benchmarks.peers import peer_named
 from benchmarks.peers.base import PAGE
@@ -117,7 +117,7 @@ class Worker:
         operation = OPERATIONS[name](stage=self.stage)
         with self.peer.acting(self.stage.user):
             operation.prepare()
-        self._analyse(Customer)
+        analyze(self.connection, Customer)
         mark, before = self.peer.mark(), self._logged()
         with block_of(operation):
             start = self.clock.now()
@@ -173,7 +173,7 @@ class Worker:
 
         customer, *others = Customer.objects.order_by("pk")[:501]
         self.peer.fill(customer, others, entries, of_the_customer)
-        self._analyse(*self.peer.storage())
+        analyze(self.connection, *self.peer.storage())
         customer.refresh_from_db()
         found = {}
         for name, skipped in (("first", 0), ("deep", deep)):
@@ -191,13 +191,6 @@ class Worker:
                 "statements": len(captured),
             }
         return found
-
-    def _analyse(self, *models):
-        """Update the statistics of the planner. Servers do so by themselves, but later."""
-        verb = "ANALYZE TABLE" if self.connection.vendor == "mysql" else "ANALYZE"
-        with self.connection.cursor() as cursor:
-            for model in models:
-                cursor.execute(f"{verb} {self.connection.ops.quote_name(model._meta.db_table)}")
 
     def _logged(self):
         return sum(model._default_manager.count() for model in self.peer.log())
