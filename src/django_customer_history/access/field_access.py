@@ -55,7 +55,6 @@ from django_customer_history.registration.registry import (
 )
 from django_customer_history.registration.renames import KIND as RENAME
 from django_customer_history.registration.renames import renames
-from django_customer_history.values.conditions import of_few
 from django_customer_history.values.encoding import value_type_of
 from django_customer_history.values.types import ValueType
 
@@ -108,7 +107,7 @@ class FieldAccess(ReaderLabels):
         registrations that changed.
         """
         marks = marks_for(using)
-        about = changed_registrations() | of_few("entity_model", MARK, RENAME)
+        about = changed_registrations(MARK, RENAME)
         entries = list(Entry.objects.using(using).filter(about).order_by("id"))
         renames.read((one for one in entries if one.entity_model == RENAME), using=using)
         return cls(

@@ -56,9 +56,13 @@ FormerLabels = Mapping[str, Sequence[FormerLabel]]
 """What labels were made of in former times, by the label of the model of today."""
 
 
-def changed_registrations() -> Q:
-    """Return the condition of the entries with former options of registrations."""
-    return Q(of_few("entity_model", KIND), action__in=(_CHANGED, STOPPED))
+def changed_registrations(*more: str) -> Q:
+    """Return the condition of the entries with former options of registrations.
+
+    All entries of the entity models `more` meet it too, so that one index finds everything.
+    """
+    options = Q(action__in=(_CHANGED, STOPPED))
+    return of_few("entity_model", KIND, *more) & (options | ~Q(entity_model=KIND))
 
 
 def former_labels(changed: Iterable[Entry], *, using: str) -> FormerLabels:

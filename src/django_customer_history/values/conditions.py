@@ -1,16 +1,14 @@
-"""Conditions that databases plan in another way than an equality of Django."""
+"""Conditions that databases plan in another way than those of Django."""
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q
-from django.db.models.lookups import Exact
+from django.db.models.lookups import In
 
 
-class _OfFew(Exact):
-    """An equality that holds for few rows."""
+class _OfFew(In):
+    """A list of values that few rows have."""
 
     def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         """Return the SQL and its parameters.
@@ -23,5 +21,8 @@ class _OfFew(Exact):
 
 
 def of_few(column: str, *values: str) -> Q:
-    """Return the condition that a column has one of some values that few rows have."""
-    return reduce(or_, (Q(_OfFew(F(column), value)) for value in values))
+    """Return the condition that a column has one of some values that few rows have.
+
+    It must hold for the rows together with other conditions: behind an OR SQLite would forget it.
+    """
+    return Q(_OfFew(F(column), values))
