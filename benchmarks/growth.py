@@ -195,12 +195,7 @@ class Growth:
     def _median(self, work, rounds):
         # Processor time of this process and of its server process. Other processes do not count.
         work()
-        taken = []
-        for _ in range(rounds):
-            start = self.clock.now()[1]
-            work()
-            taken.append((self.clock.now()[1] - start) * 1e3)
-        return statistics.median(taken)
+        return statistics.median(self.clock.timed(work)[1] * 1e3 for _ in range(rounds))
 
     def _scans(self, work):
         """Return the lines of the plans that read the log without an index."""

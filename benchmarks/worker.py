@@ -120,13 +120,11 @@ class Worker:
         analyze(self.connection, Customer)
         mark, before = self.peer.mark(), self._logged()
         with block_of(operation):
-            start = self.clock.now()
-            operation.run()
-            stop = self.clock.now()
+            wall, processor = self.clock.timed(operation.run)
         self.peer.check(operation.expected(), mark)
         return {
-            "wall": stop[0] - start[0],
-            "processor": stop[1] - start[1],
+            "wall": wall,
+            "processor": processor,
             "captured": self._logged() - before,
             "expected": sum(operation.expected().values()),
         }

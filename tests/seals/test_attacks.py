@@ -141,7 +141,7 @@ class TestEntries:
     def test_command_names_and_fails(self, entries, key):
         change(entries[0], "user_label", "Ann")
         out = StringIO()
-        with pytest.raises(CommandError, match="not what was sealed: 1 finding"):
+        with pytest.raises(CommandError, match=r"not what was sealed: 1 finding\."):
             call_command("history_verify", stdout=out, stderr=StringIO())
         assert out.getvalue().startswith(f"altered   Entry {entries[0].id}, leaf ")
 
@@ -292,7 +292,7 @@ class TestCopies:
         path.write_text(copies()[0].read_text())
         assert "Verified" in run("history_verify", checkpoint=[str(path)])
         path.write_text("x")
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             run("history_verify", checkpoint=[str(path)])
         with pytest.raises(CommandError, match="cannot be read"):
             run("history_verify", checkpoint=[str(tmp_path / "none")])

@@ -185,7 +185,7 @@ class TestRows:
     def test_no_value_is_printed(self, customer):
         bypass("crm_customer", "UPDATE crm_customer SET ssn = '078-05-1120'")
         out = StringIO()
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             call_command("history_verify", complete=True, stdout=out, stderr=out)
         assert f"unlogged  crm.customer {customer.pk}: ssn differs from the log." in out.getvalue()
         assert "078-05-1120" not in out.getvalue()

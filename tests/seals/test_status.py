@@ -104,7 +104,7 @@ class TestProblems:
 
     def test_findings(self, last, later):
         change(Entry.objects.latest("id"), "user_label", "Ann")
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             run("history_verify")
         today = Entry.objects.latest("id").timestamp
         assert problems() == [

@@ -104,7 +104,7 @@ class TestSubject:
         altered = Entry.objects.filter(subject_id=str(other.pk)).latest("id")
         change(altered, "user_label", "Ann")
         run("history_verify", subject=f"crm.customer:{customer.pk}")
-        with pytest.raises(CommandError, match="not what was sealed: 1 finding"):
+        with pytest.raises(CommandError, match=r"not what was sealed: 1 finding\."):
             run("history_verify", subject=f"crm.customer:{other.pk}")
 
     def test_unsealed_and_inserted(self, seals, key, customer):
@@ -114,7 +114,7 @@ class TestSubject:
         subject = f"crm.customer:{customer.pk}"
         assert "; 1 of them are not sealed yet" in run("history_verify", subject=subject)
         change(unsealed, "id", key_in_sql(uuid_at(1_650_000_000_000_000)))
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             run("history_verify", subject=subject)
 
     def test_forged_seal_is_named_once(self, seals, key, customer):
@@ -123,7 +123,7 @@ class TestSubject:
             customer.save()
         last = seal()
         attack(f"UPDATE customer_history_seal SET manifest = 'x' WHERE id = {last.pk}")
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             run("history_verify", subject=f"crm.customer:{customer.pk}")
 
     def test_impossible_options(self, seals, key):
@@ -153,7 +153,7 @@ class TestResult:
 
     def test_findings_are_counted(self, seals, key):
         change(entry_of(seals[0]), "user_label", "Ann")
-        with pytest.raises(CommandError, match="1 finding"):
+        with pytest.raises(CommandError, match=r"1 finding\."):
             run("history_verify")
         assert VerificationResult.last(NAME, using="default").findings == 1
 

@@ -1,13 +1,15 @@
 """The rule for one field of an entry: how it is shown to one reader, and how it is masked."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django_customer_history.access.hidden_keys import hidden_texts, mask_keys, mask_value
 from django_customer_history.masks import Mask
 from django_customer_history.registration.options import Display
 from django_customer_history.values.decoding import decode
+from django_customer_history.values.rendering import display
 from django_customer_history.values.types import ValueType
 
 
@@ -36,6 +38,17 @@ class FieldRule:
     """Paths to confidential keys inside a JSON value that the reader may see."""
     display: Display | None = None
     """The project's own function that formats values; never called with masked ones."""
+    _shown: dict[str, str] = dataclasses.field(default_factory=dict, init=False, compare=False)
+    """The texts that `shown` has made, by the value."""
+
+    def shown(self, text: str) -> str:
+        """Return a value that is not masked, formatted for people. Equal values are formatted once.
+
+        Rules are made for each page, so the language and the time zone stay the same.
+        """
+        if text not in self._shown:
+            self._shown[text] = display(text, self.field, self.value_type, own=self.display)
+        return self._shown[text]
 
     @property
     def conceals(self) -> bool:
@@ -76,7 +89,7 @@ class EntryRules:
 
     by_name: Mapping[str, FieldRule]
 
-    concealing: tuple[tuple[str, FieldRule], ...] = field(init=False)
+    concealing: tuple[tuple[str, FieldRule], ...] = dataclasses.field(init=False)
     """The fields with values that the reader may not see."""
 
     def __post_init__(self) -> None:

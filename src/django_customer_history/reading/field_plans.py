@@ -24,8 +24,6 @@ class FieldPlan:
     """The name of the field's type in the JSON."""
     target: tuple[str, str] | None
     """The model that the field refers to, and the attribute that it refers by."""
-    displays: dict[str, str] = field(default_factory=dict, compare=False)
-    """The display texts that were made already, by the text of the value."""
 
 
 @dataclass(frozen=True, slots=True)

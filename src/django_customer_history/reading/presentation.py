@@ -1,7 +1,7 @@
 """Entries of the log as one reader may see them: labelled, typed, formatted and masked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
@@ -22,7 +22,6 @@ from django_customer_history.reading.record_labels import KnownRecords, RecordLa
 from django_customer_history.reading.shortening import shortened_entries, shortened_pair
 from django_customer_history.values.moments import in_utc
 from django_customer_history.values.rendering import (
-    display_of_text,
     json_value,
     sendable_text,
 )
@@ -73,7 +72,6 @@ class _Presenter:
     omitted: Mapping[object, int]
     is_whole: bool
     has_all_displays: bool
-    users: dict[tuple[str | None, str | None], NamedUser | None] = field(default_factory=dict)
 
     def present(self, entry: Entry, plan: EntryPlan) -> TimelineEntry:
         model, key, context = entry.entity_model, entry.entity_id, entry.context or {}
@@ -86,7 +84,7 @@ class _Presenter:
         return TimelineEntry(
             id=entry.id,
             timestamp=in_utc(entry.timestamp),
-            user=self._user(entry.user_id, entry.user_label),
+            user=_user_value(entry.user_id, entry.user_label),
             impersonator=_impersonator(context.get("impersonator")),
             action=self.access.action(entry),
             kind=entry.kind,
@@ -101,14 +99,6 @@ class _Presenter:
             is_baseline=entry.is_baseline,
             primary_id=entry.primary_id,
         )
-
-    def _user(self, key: str | None, label: str | None) -> NamedUser | None:
-        if (key, label) not in self.users:
-            # One who is not in the database, such as the user of a shell, has only a name.
-            name = label or key
-            user = None if name is None else NamedUser(id=key or "", label=name)
-            self.users[key, label] = user
-        return self.users[key, label]
 
     def _subject(self, entry: Entry) -> RecordName | None:
         model, key = entry.subject_model, entry.subject_id
@@ -136,8 +126,8 @@ class _Presenter:
             field=field.name,
             label=rule.label,
             type=field.type,
-            old=None if old is None else json_value(old, value_type),
-            new=None if new is None else json_value(new, value_type),
+            old=json_value(old, value_type),
+            new=json_value(new, value_type),
             old_display=self._display(entry, field, old) if has_display else None,
             new_display=self._display(entry, field, new) if has_display else None,
         )
@@ -170,15 +160,7 @@ class _Presenter:
             model, attribute = field.target
             label = self.labels.label(model, text, at=entry.id, attribute=attribute)
             return label or f"#{text}"
-        rule = field.rule
-        if rule.display is not None:
-            return display_of_text(text, rule.field, rule.value_type, own=rule.display)
-        # Many entries have the same values: defaults, choices, yes and no.
-        shown = field.displays.get(text)
-        if shown is None:
-            shown = display_of_text(text, rule.field, rule.value_type)
-            field.displays[text] = shown
-        return shown
+        return field.rule.shown(text)
 
 
 def _part(field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:
@@ -199,6 +181,12 @@ def _part(field: FieldPlan, old: str | None, new: str | None) -> TimelineChange:
 def _redacted(text: str | None, rule: FieldRule) -> str | None:
     redacted = rule.redacted(text)
     return None if redacted is None else sendable_text(redacted)
+
+
+def _user_value(key: str | None, label: str | None) -> NamedUser | None:
+    # A user who is not in the database, such as that of a shell, has only a name.
+    name = label or key
+    return None if name is None else NamedUser(id=key or "", label=name)
 
 
 def _impersonator(value: Any) -> NamedUser | None:

@@ -14,7 +14,6 @@ from django.utils import formats
 from django.utils.translation import gettext
 
 from django_customer_history.access.field_access import FieldAccess
-from django_customer_history.access.field_rules import FieldRule
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import TimelineEntry
 from django_customer_history.reading.field_plans import target_of
@@ -24,7 +23,7 @@ from django_customer_history.registration.registry import Registration, registry
 from django_customer_history.registration.renames import renames
 from django_customer_history.values.encoding import field_text
 from django_customer_history.values.geometries import NAMES
-from django_customer_history.values.rendering import display, display_timedelta
+from django_customer_history.values.rendering import display_timedelta
 
 NamesByEntry = Mapping[UUID, Sequence[str]]
 
@@ -35,14 +34,10 @@ _NUMBERS = (models.DecimalField, models.FloatField, models.IntegerField)
 
 
 class ShownTexts:
-    """The texts of entries that a search looks in, as one reader sees them.
-
-    Equal values are formatted once.
-    """
+    """The texts of entries that a search looks in, as one reader sees them."""
 
     def __init__(self, access: FieldAccess) -> None:
         self._access = access
-        self._formatted: dict[tuple[int, str], str] = {}
 
     def of_entry(self, entry: Entry) -> Iterator[str]:
         """Yield the user, and the values that need no other record."""
@@ -52,7 +47,7 @@ class ShownTexts:
             rule = self._access.rule(entry, name)
             if rule.conceals or target_of(rule.field):
                 continue
-            yield from (self._text(rule, value) for value in values if value)
+            yield from (rule.shown(value) for value in values if value)
 
     def of_records(self, entries: Iterable[Entry], searched: Sequence[str]) -> NamesByEntry:
         """Return the names of records in entries, by the id of the entry.
@@ -77,13 +72,6 @@ class ShownTexts:
         part = copy(entry)
         part.changes, part.subject_model, part.subject_id = related, None, None
         return part
-
-    def _text(self, rule: FieldRule, value: str) -> str:
-        key = id(rule), value
-        if key not in self._formatted:
-            shown = display(value, rule.field, rule.value_type, own=rule.display)
-            self._formatted[key] = shown or ""
-        return self._formatted[key]
 
 
 def _names(entry: TimelineEntry) -> Iterator[str]:

@@ -112,29 +112,18 @@ def utc_text(moment: datetime) -> str:
 
 
 def display(
-    text: str | None,
-    field: Any,
-    value_type: ValueType | None,
-    *,
-    own: Callable[[Any], Any] | None = None,
-) -> str | None:
-    """Return a text formatted for people, in the current language and time zone.
-
-    `own` is the project's own function for such values (`display` of a registration). Decimals
-    and floats have thousands separators. Integers may be codes or years: they have them only
-    with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
-    """
-    return None if text is None else display_of_text(text, field, value_type, own=own)
-
-
-def display_of_text(
     text: str,
     field: Any,
     value_type: ValueType | None,
     *,
     own: Callable[[Any], Any] | None = None,
 ) -> str:
-    """Return what `display` returns for a value that is not None."""
+    """Return a text formatted for people, in the current language and time zone.
+
+    `own` is the project's own function for such values (`display` of a registration). Decimals
+    and floats have thousands separators. Integers may be codes or years: they have them only
+    with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
+    """
     return sendable_text(_display(text, field, value_type, own))
 
 
