@@ -91,17 +91,19 @@ def spoiled(value):
     """Return a value with all texts in it replaced, as if each were an attack."""
     if isinstance(value, str):
         return BAD
+    if hasattr(value, "_fields"):
+        return value._replace(**_spoiled_fields(value, value._fields))
     if isinstance(value, tuple):
         return tuple(spoiled(one) for one in value)
     if is_dataclass(value):
-        kept = ("kind", "state", "type", "model")
-        changes = {
-            one.name: spoiled(getattr(value, one.name))
-            for one in fields(value)
-            if one.init and one.name not in kept
-        }
-        return replace(value, **changes)
+        names = [one.name for one in fields(value) if one.init]
+        return replace(value, **_spoiled_fields(value, names))
     return value
+
+
+def _spoiled_fields(value, names):
+    kept = ("kind", "state", "type", "model")
+    return {name: spoiled(getattr(value, name)) for name in names if name not in kept}
 
 
 class TestEscaping:

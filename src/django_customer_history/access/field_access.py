@@ -107,8 +107,7 @@ class FieldAccess(ReaderLabels):
         registrations that changed.
         """
         marks = marks_for(using)
-        about = changed_registrations(MARK, RENAME)
-        entries = list(Entry.objects.using(using).filter(about).order_by("id"))
+        entries = list(changed_registrations(MARK, RENAME).using(using))
         renames.read((one for one in entries if one.entity_model == RENAME), using=using)
         return cls(
             reader,
@@ -335,6 +334,8 @@ class FieldAccess(ReaderLabels):
                     display=None,
                 )
         inside = rules_inside(rules, name)
+        if not inside:
+            return rule
         hidden = {path: one for path, one in inside.items() if not self._may_see(one, record)}
         first = next(iter(hidden.values()), None)
         return replace(

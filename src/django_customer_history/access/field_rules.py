@@ -1,15 +1,16 @@
 """The rule for one field of an entry: how it is shown to one reader, and how it is masked."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django_customer_history.access.hidden_keys import hidden_texts, mask_keys, mask_value
 from django_customer_history.masks import Mask
 from django_customer_history.registration.options import Display
 from django_customer_history.values.decoding import decode
-from django_customer_history.values.rendering import display
+from django_customer_history.values.rendering import display_function
 from django_customer_history.values.types import ValueType
 
 
@@ -38,16 +39,17 @@ class FieldRule:
     """Paths to confidential keys inside a JSON value that the reader may see."""
     display: Display | None = None
     """The project's own function that formats values; never called with masked ones."""
-    _shown: dict[str, str] = dataclasses.field(default_factory=dict, init=False, compare=False)
-    """The texts that `shown` has made, by the value."""
+    _shown: "_ShownTexts" = dataclasses.field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        shown = _ShownTexts(self.field, self.value_type, self.display)
+        object.__setattr__(self, "_shown", shown)
 
     def shown(self, text: str) -> str:
         """Return a value that is not masked, formatted for people. Equal values are formatted once.
 
         Rules are made for each page, so the language and the time zone stay the same.
         """
-        if text not in self._shown:
-            self._shown[text] = display(text, self.field, self.value_type, own=self.display)
         return self._shown[text]
 
     @property
@@ -81,6 +83,21 @@ class FieldRule:
             return []
         value = decode(text, ValueType.JSON)
         return list(hidden_texts(value, self.hidden_keys))
+
+
+class _ShownTexts(dict[str, str]):
+    """The values of a field that were formatted, by the value."""
+
+    def __init__(self, *about: Any) -> None:
+        self._field, self._value_type, self._own = about
+
+    def __missing__(self, text: str) -> str:
+        shown = self[text] = self._format(text)
+        return shown
+
+    @cached_property
+    def _format(self) -> Callable[[str], str]:
+        return display_function(self._field, self._value_type, own=self._own)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

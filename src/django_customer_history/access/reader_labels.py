@@ -196,6 +196,16 @@ class ReaderLabels(ABC):
         values = [value for value in hidden if value and len(value) >= SHORTEST_VALUE_IN_TEXT]
         return FULL(label) if any(contains(label, value) for value in values) else label
 
+    def label_circumstances(self, entry: Entry) -> tuple[Any, ...] | None:
+        """Return what `logged_label` depends on, apart from the entity, its label and the rules.
+
+        None if the values of the entry, or its moment, decide as well.
+        """
+        model = entry.entity_model
+        if model in self._former_labels or renames.of(self.using):
+            return None
+        return self._circumstances(model, entry.id, entry.entity_id)
+
     def has_hidden_value(self, text: str, *, record: models.Model) -> bool:
         """Return whether a text made from a record contains a value that the reader may not see.
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from django_customer_history.keys import (
     lowest_uuid_at,
 )
 from django_customer_history.masks import as_mask
-from django_customer_history.models import Entry
+from django_customer_history.models import Entry, EntryQuerySet
 from django_customer_history.registration.options import ROW_KINDS
 from django_customer_history.registration.registry import (
     Registration,
@@ -56,13 +57,17 @@ FormerLabels = Mapping[str, Sequence[FormerLabel]]
 """What labels were made of in former times, by the label of the model of today."""
 
 
-def changed_registrations(*more: str) -> Q:
-    """Return the condition of the entries with former options of registrations.
+@cache
+def changed_registrations(*more: str) -> EntryQuerySet:
+    """Return the entries with former options of registrations, the oldest first.
 
-    All entries of the entity models `more` meet it too, so that one index finds everything.
+    All entries of the entity models `more` are among them, so that one index finds everything. The
+    queryset is made once, which takes as long as to send its statement: take a copy of it by
+    `using`.
     """
     options = Q(action__in=(_CHANGED, STOPPED))
-    return of_few("entity_model", KIND, *more) & (options | ~Q(entity_model=KIND))
+    about = of_few("entity_model", KIND, *more) & (options | ~Q(entity_model=KIND))
+    return Entry.objects.filter(about).order_by("id")
 
 
 def former_labels(changed: Iterable[Entry], *, using: str) -> FormerLabels:

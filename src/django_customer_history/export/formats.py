@@ -17,7 +17,7 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.reading.presentation import TYPES_WITH_DISPLAY
+from django_customer_history.reading.field_plans import TYPES_WITH_DISPLAY
 from django_customer_history.reading.serialization import entry_json, json_text
 
 Chunks = Iterable[Sequence[TimelineEntry]]

@@ -1,7 +1,7 @@
 """An entry as a message for other systems: native, CloudEvents or OCSF."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -29,7 +29,7 @@ class MessageFormat:
         if limit is None or len(message) <= limit:
             return message
         omitted = entry.omitted_changes + len(entry.changes)
-        return self._encoded(replace(entry, changes=(), omitted_changes=omitted))
+        return self._encoded(entry._replace(changes=(), omitted_changes=omitted))
 
     def _encoded(self, entry: TimelineEntry) -> bytes:
         return json_text(self.values(entry)).encode()

@@ -341,7 +341,7 @@ def _value_of_links(links: list[TimelineChange]) -> FieldValue:
 
 def _old(change: TimelineChange) -> TimelineChange:
     """Return the change with its old value as the new one."""
-    return replace(change, new=change.old, new_display=change.old_display)
+    return change._replace(new=change.old, new_display=change.old_display)
 
 
 def _new(change: TimelineChange) -> TimelineChange:

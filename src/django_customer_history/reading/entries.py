@@ -1,15 +1,18 @@
-"""Frozen values that the tab, REST, the admin and the exports show: made for one reader."""
+"""Frozen values that the tab, REST, the admin and the exports show: made for one reader.
+
+Each entry has several, so those are named tuples: Python makes one in a third of the time of a
+frozen dataclass.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django_customer_history.context.resolved import NamedUser
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordName:
+class RecordName(NamedTuple):
     """A record that an entry refers to."""
 
     model: str
@@ -32,8 +35,7 @@ class EntrySource:
     label: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineChange:
+class TimelineChange(NamedTuple):
     """One field of an entry, made for one reader."""
 
     field: str
@@ -54,8 +56,7 @@ class TimelineChange:
     """Whether the values are only parts of long ones, as texts."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimelineEntry:
+class TimelineEntry(NamedTuple):
     """One entry, made for one reader. `timestamp` is in UTC."""
 
     id: UUID

@@ -3,7 +3,7 @@
 A plan is made once for each combination of fields, by the rules that hold for the reader.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,10 @@ from django_customer_history.access.field_access import FieldAccess
 from django_customer_history.access.field_rules import EntryRules, FieldRule
 from django_customer_history.models import Entry
 from django_customer_history.registration.registry import label_of, registry
-from django_customer_history.values.rendering import type_of
+from django_customer_history.values.rendering import json_function, type_of
+
+TYPES_WITH_DISPLAY = ("choice", "relation", "file")
+"""Types whose values say little to people without their display texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,12 @@ class FieldPlan:
     """The name of the field's type in the JSON."""
     target: tuple[str, str] | None
     """The model that the field refers to, and the attribute that it refers by."""
+    json_value: Callable[[str | None], Any]
+    """Makes a JSON value of a text."""
+    conceals: bool
+    """Whether the reader may not see the values, or a part of them."""
+    needs_display: bool
+    """Whether the values say little to people without their display texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +98,13 @@ def target_of(model_field: Any) -> tuple[str, str] | None:
 
 
 def _field_plan(name: str, rule: FieldRule) -> FieldPlan:
+    type_name = "secret" if rule.is_secret else type_of(rule.field, rule.value_type)
     return FieldPlan(
         name=name,
         rule=rule,
-        type="secret" if rule.is_secret else type_of(rule.field, rule.value_type),
+        type=type_name,
         target=target_of(rule.field),
+        json_value=json_function(rule.value_type),
+        conceals=rule.conceals,
+        needs_display=type_name in TYPES_WITH_DISPLAY,
     )

@@ -13,7 +13,6 @@ from django_customer_history.context.resolved import NamedUser
 from django_customer_history.models import Entry
 from django_customer_history.reading.entries import (
     EntrySource,
-    RecordName,
     TimelineChange,
     TimelineEntry,
 )
@@ -21,13 +20,7 @@ from django_customer_history.reading.field_plans import EntryPlan, FieldPlan, Fi
 from django_customer_history.reading.record_labels import KnownRecords, RecordLabels
 from django_customer_history.reading.shortening import shortened_entries, shortened_pair
 from django_customer_history.values.moments import in_utc
-from django_customer_history.values.rendering import (
-    json_value,
-    sendable_text,
-)
-
-TYPES_WITH_DISPLAY = ("choice", "relation", "file")
-"""Types whose values say little to people without their display texts."""
+from django_customer_history.values.rendering import sendable_text
 
 
 def present(
@@ -74,13 +67,8 @@ class _Presenter:
     has_all_displays: bool
 
     def present(self, entry: Entry, plan: EntryPlan) -> TimelineEntry:
-        model, key, context = entry.entity_model, entry.entity_id, entry.context or {}
-        changes = entry.changes
-        record = self.labels.record(model, key)
-        is_denied = self.labels.is_denied(model, key)
-        entity_label = (
-            None if is_denied else self.access.logged_label(entry, record=record, rules=plan.rules)
-        )
+        changes, context = entry.changes, entry.context or {}
+        subject, entity = self.labels.names(entry, plan.rules)
         return TimelineEntry(
             id=entry.id,
             timestamp=in_utc(entry.timestamp),
@@ -88,8 +76,8 @@ class _Presenter:
             impersonator=_impersonator(context.get("impersonator")),
             action=self.access.action(entry),
             kind=entry.kind,
-            subject=self._subject(entry),
-            entity=self.labels.record_name(model, key, entity_label),
+            subject=subject,
+            entity=entity,
             changes=tuple([self._change(entry, changes, one) for one in plan.fields]),
             source=self._source(entry.source),
             ip_address=entry.ip_address,
@@ -100,34 +88,26 @@ class _Presenter:
             primary_id=entry.primary_id,
         )
 
-    def _subject(self, entry: Entry) -> RecordName | None:
-        model, key = entry.subject_model, entry.subject_id
-        if model is None or key is None:
-            return None
-        return self.labels.record_name(model, key, self.labels.subject_label(entry))
-
     def _source(self, code: str) -> EntrySource:
         if code not in self.sources:
             self.sources[code] = EntrySource(code=code, label=code)
         return self.sources[code]
 
     def _change(self, entry: Entry, changes: Mapping[str, Any], field: FieldPlan) -> TimelineChange:
-        rule = field.rule
         old, new = changes[field.name]
-        if rule.conceals:
+        if field.conceals:
             return self._concealed(field, old, new)
         if not self.is_whole:
             old, new, is_truncated = shortened_pair(old, new)
             if is_truncated:
                 return _part(field, old, new)
-        value_type = rule.value_type
-        has_display = self.has_all_displays or field.type in TYPES_WITH_DISPLAY
+        has_display = self.has_all_displays or field.needs_display
         return TimelineChange(
             field=field.name,
-            label=rule.label,
+            label=field.rule.label,
             type=field.type,
-            old=json_value(old, value_type),
-            new=json_value(new, value_type),
+            old=field.json_value(old),
+            new=field.json_value(new),
             old_display=self._display(entry, field, old) if has_display else None,
             new_display=self._display(entry, field, new) if has_display else None,
         )

@@ -17,6 +17,7 @@ from django.db import models
 from django.utils.text import capfirst
 
 from django_customer_history.access.field_access import FieldAccess
+from django_customer_history.access.field_rules import EntryRules
 from django_customer_history.access.object_access import ObjectAccess
 from django_customer_history.access.permissions import has_object_permissions, is_denied
 from django_customer_history.access.records import (
@@ -104,6 +105,7 @@ class RecordLabels:
         self._subjects: set[tuple[str, str, str]] = set()
         self._labels_now: dict[tuple[str, str, str], _LabelsNow] = {}
         self._labels: dict[tuple[str, str, str, UUID], str | None] = {}
+        self._names: dict[tuple[Any, ...], tuple[RecordName | None, RecordName]] = {}
         self._names_and_urls: dict[tuple[str, str], tuple[str, str | None]] = {}
         self._denied: frozenset[tuple[str, str]] = frozenset()
         self._deleted: set[tuple[str, str]] = set()
@@ -125,24 +127,43 @@ class RecordLabels:
             self._labels[record] = self._find_label(*record)
         return self._labels[record]
 
-    def subject_label(self, entry: Entry) -> str | None:
-        """Return the label of an entry's subject at the time of the entry."""
+    def names(self, entry: Entry, rules: EntryRules) -> tuple[RecordName | None, RecordName]:
+        """Return the subject and the entity of an entry; its subject can be None.
+
+        The names of an entity that is its own subject are made once for each label.
+        """
+        if rules.concealing or not _has_label_of_subject(entry):
+            return self._subject(entry), self._entity(entry, rules)
+        circumstances = self._access.label_circumstances(entry)
+        if circumstances is None:
+            return self._subject(entry), self._entity(entry, rules)
+        about = (entry.entity_model, entry.entity_id, entry.entity_label, rules, circumstances)
+        if about not in self._names:
+            self._names[about] = self._subject(entry), self._entity(entry, rules)
+        return self._names[about]
+
+    def _subject(self, entry: Entry) -> RecordName | None:
+        model, key = entry.subject_model, entry.subject_id
+        if model is None or key is None:
+            return None
+        return self._name(model, key, self._subject_label(entry))
+
+    def _entity(self, entry: Entry, rules: EntryRules) -> RecordName:
+        model, key = entry.entity_model, entry.entity_id
+        if (model, key) in self._denied:
+            return self._name(model, key, None)
+        record = self._records.get((model, "pk", key))
+        label = self._access.logged_label(entry, record=record, rules=rules)
+        return self._name(model, key, label)
+
+    def _subject_label(self, entry: Entry) -> str | None:
         model, key = str(entry.subject_model), str(entry.subject_id)
         if _has_label_of_subject(entry):
             logged = LoggedLabel(text=entry.entity_label or "", entry=entry.id)
             return self._shown_label((model, "pk", key), logged)
         return self.label(model, key, at=entry.id)
 
-    def is_denied(self, model: str, key: str) -> bool:
-        """Return whether the reader may not know of a record, which may be deleted."""
-        return (model, key) in self._denied
-
-    def record(self, model: str, key: str) -> models.Model | None:
-        """Return a record, or None if it is deleted or was not loaded."""
-        return self._records.get((model, "pk", key))
-
-    def record_name(self, model: str, key: str, label: str | None) -> RecordName:
-        """Return a record with this label, as an entry shows it."""
+    def _name(self, model: str, key: str, label: str | None) -> RecordName:
         if (model, key) not in self._names_and_urls:
             self._names_and_urls[model, key] = model_text(model), self._url(model, key)
         name, url = self._names_and_urls[model, key]
@@ -182,7 +203,7 @@ class RecordLabels:
         return self._labels_now[key]
 
     def _url(self, model: str, key: str) -> str | None:
-        record: Any = self.record(model, key)
+        record: Any = self._records.get((model, "pk", key))
         if not hasattr(record, "get_absolute_url"):
             return None
         try:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from functools import cache, partial
 from itertools import groupby
@@ -248,7 +248,7 @@ class DayBuilder:
         is_view = entry.kind == "view"
         if self.first_fields and len(entry.changes) > 1:
             wanted = sorted(entry.changes, key=lambda one: one.field not in self.first_fields)
-            entry = replace(entry, changes=tuple(wanted))
+            entry = entry._replace(changes=tuple(wanted))
         has_record = entry.kind != "event" or entry.is_baseline
         is_collapsed = is_view or (has_whole_row and len(entry.changes) > 1)
         user = _user(entry)

@@ -79,6 +79,6 @@ def _place(shown: TabEntry) -> tuple[Any, ...]:
 def _folded(run: Sequence[TabEntry]) -> TabEntry:
     newest, oldest = run[0], run[-1]
     first, last = oldest.entry.changes[0], newest.entry.changes[0]
-    whole = replace(last, old=first.old, old_display=first.old_display)
+    whole = last._replace(old=first.old, old_display=first.old_display)
     change = build_change(whole, link=newest.changes[0].link)
     return replace(newest, changes=(change,), run=tuple(run), undo_link=None)

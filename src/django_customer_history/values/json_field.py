@@ -65,6 +65,9 @@ class ChangesAttribute(DeferredAttribute):
         """Return the pairs."""
         if instance is None:
             return self
+        value = instance.__dict__.get(self.field.attname)
+        if type(value) is Changes:
+            return value
         value = super().__get__(instance, cls)
         if type(value) is not Changes:
             value = instance.__dict__[self.field.attname] = Changes.of(value, instance.kind)
@@ -102,7 +105,7 @@ class JSONTextField(models.JSONField):
             value = value.stored()
         if super().db_type(connection) != "jsonb" and not prepared:
             text = json.dumps(self.get_prep_value(value), ensure_ascii=False)
-            if not any("\ud800" <= one <= "\udfff" for one in text):
+            if text.isascii() or not any("\ud800" <= one <= "\udfff" for one in text):
                 return text
         return super().get_db_prep_value(value, connection, prepared)
 

@@ -5,14 +5,15 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from math import isfinite
 from pathlib import PurePosixPath
 from typing import Any
 
 from django.db import models
-from django.utils import formats, timezone
+from django.utils import formats, numberformat, timezone
 from django.utils.duration import duration_iso_string
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import float_text
@@ -68,10 +69,24 @@ def json_value(text: str | None, value_type: ValueType | None) -> Any:
     Decimals stay strings and keep their places; datetimes (in UTC) and durations are ISO 8601.
     Numbers that JSON does not have are the strings "Infinity", "-Infinity" and "NaN".
     """
+    return json_function(value_type)(text)
+
+
+def json_function(value_type: ValueType | None) -> Callable[[str | None], Any]:
+    """Return the function that makes JSON values of the texts of a type, as `json_value` does."""
+    if value_type not in _OTHER_THAN_TEXT:
+        return _sendable_or_none
+    return partial(_json_value, value_type=value_type)
+
+
+def _sendable_or_none(text: str | None) -> str | None:
+    # As `sendable_text`, which would be one more call for each value of an export.
+    return text if text is None or text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
+
+
+def _json_value(text: str | None, value_type: ValueType | None) -> Any:
     if text is None:
         return None
-    if value_type not in _OTHER_THAN_TEXT:
-        return sendable_text(text)
     if value_type in (ValueType.INTEGER, ValueType.FLOAT, ValueType.BOOLEAN, ValueType.JSON):
         try:
             return _sendable(decode(text, value_type))
@@ -124,41 +139,103 @@ def display(
     and floats have thousands separators. Integers may be codes or years: they have them only
     with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
     """
-    return sendable_text(_display(text, field, value_type, own))
+    return display_function(field, value_type, own=own)(text)
 
 
-def _display(
-    text: str, field: Any, value_type: ValueType | None, own: Callable[[Any], Any] | None
-) -> str:
-    value = decode(text, value_type)
-    if own is not None and value is not None and _has_type(value, value_type):
+def display_function(
+    field: Any, value_type: ValueType | None, *, own: Callable[[Any], Any] | None = None
+) -> Callable[[str], str]:
+    """Return the function that formats the texts of a field, as `display` does."""
+    format_value = _format_function(field)
+    is_key = getattr(field, "primary_key", False)
+
+    def formatted(text: str) -> str:
+        value = decode(text, value_type)
+        if own is not None and value is not None and _has_type(value, value_type):
+            try:
+                # A plain string, so that HTML marked as safe is escaped.
+                return str(own(value)) + ""
+            except Exception:  # The project's function may not know such a value.
+                _logger.exception("The function in `display` for %r failed.", str(field))
+        if is_key:
+            return text
         try:
-            return str(own(value)) + ""  # A plain string, so that HTML marked as safe is escaped.
-        except Exception:  # The project's function may not know such a value.
-            _logger.exception("The function in `display` for %r failed.", str(field))
-    if getattr(field, "primary_key", False):
-        return text
-    try:
-        return _formatted(text, value, field)
-    except (ValueError, ArithmeticError, TypeError, IndexError, RecursionError):
-        return text  # No format of the language fits such a value.
+            return format_value(text, value)
+        except (ValueError, ArithmeticError, TypeError, IndexError, RecursionError):
+            return text  # No format of the language fits such a value.
+
+    return lambda text: sendable_text(formatted(text))
 
 
-def _formatted(text: str, value: Any, field: Any) -> str:
+def _format_function(field: Any) -> Callable[[str, Any], str]:
+    """Return the function that formats a text and its value as a field shows it."""
     if isinstance(field, models.FileField):
-        return PurePosixPath(text).name
+        return lambda text, _value: PurePosixPath(text).name
     if getattr(field, "choices", None):
-        for choice, label in field.flatchoices:
-            if choice == value:
-                return str(label)
+        choices = list(field.flatchoices)
+
+        def chosen(text: str, value: Any) -> str:
+            for choice, label in choices:
+                if choice == value:
+                    return str(label)
+            return format_other(text, value)
+
+        format_other = _format_of(field)
+        return chosen
+    return _format_of(field)
+
+
+def _format_of(field: Any) -> Callable[[str, Any], str]:
+    """Return the function that formats a text and its value by the type of the value."""
     if hasattr(field, "geom_type"):
-        return geometry_text(text, srid=getattr(field, "srid", None))
-    if isinstance(value, str):
-        return value
-    for kind, format_value in _FORMATTERS.items():
-        if isinstance(value, kind):
-            return format_value(value)
-    return text
+        srid = getattr(field, "srid", None)
+        return lambda text, _value: geometry_text(text, srid=srid)
+    formatters: dict[type, Callable[[Any], str] | None] = {}
+
+    def formatted(text: str, value: Any) -> str:
+        kind = type(value)
+        if kind not in formatters:
+            formatters[kind] = _formatter_of(kind)
+        formatter = formatters[kind]
+        return text if formatter is None else formatter(value)
+
+    return formatted
+
+
+def _formatter_of(kind: type) -> Callable[[Any], str] | None:
+    """Return the function that formats values of a type, for the language of this moment."""
+    if issubclass(kind, float | Decimal):
+        return _amount_function()
+    return next((one for base, one in _FORMATTERS.items() if issubclass(kind, base)), None)
+
+
+def _amount_function() -> Callable[[float | Decimal], str]:
+    """Return the function that formats amounts.
+
+    Django's `formats.number_format` asks for the language and its separators with each number,
+    which takes longer than the rest.
+    """
+    language = get_language()
+    point, grouping, separator = (
+        formats.get_format(name, language, use_l10n=True)
+        for name in ("DECIMAL_SEPARATOR", "NUMBER_GROUPING", "THOUSAND_SEPARATOR")
+    )
+
+    def formatted(value: float | Decimal) -> str:
+        if not isfinite(value):
+            return float_text(float(value))
+        return str(
+            numberformat.format(
+                value,
+                point,
+                grouping=grouping,
+                thousand_sep=separator,
+                force_grouping=True,
+                use_l10n=True,
+            )
+        )
+
+    return formatted
 
 
 def _has_type(value: Any, value_type: ValueType | None) -> bool:
@@ -167,12 +244,6 @@ def _has_type(value: Any, value_type: ValueType | None) -> bool:
 
 
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-def _display_amount(value: float | Decimal) -> str:
-    if not isfinite(value):
-        return float_text(float(value))
-    return str(formats.number_format(value, use_l10n=True, force_grouping=True))
 
 
 def _display_datetime(value: datetime) -> str:
@@ -235,10 +306,10 @@ def display_timedelta(value: timedelta) -> str:
 
 
 _FORMATTERS: Mapping[Any, Callable[[Any], str]] = {
+    str: str,
     bool: lambda value: gettext("Yes") if value else gettext("No"),
     datetime: _display_datetime,
     timedelta: display_timedelta,
     time: _display_time,
     date | int: lambda value: str(formats.localize(value, use_l10n=True)),
-    float | Decimal: _display_amount,
 }
