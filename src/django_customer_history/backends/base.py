@@ -10,7 +10,7 @@ from typing import ClassVar
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.collations import CollationRepair
-from django_customer_history.backends.entries import LOG_TYPES, Entries
+from django_customer_history.backends.entries import LOG_TYPES, ExistingRowEntries
 from django_customer_history.backends.event_clock import EventClock
 from django_customer_history.backends.features import Features
 from django_customer_history.backends.label_lookups import Lookup, Term, union_lookups
@@ -24,7 +24,6 @@ from django_customer_history.backends.tables import (
     Event,
     HostParts,
     InstalledTrigger,
-    TrackedColumn,
     TrackedTable,
     Trigger,
 )
@@ -37,7 +36,7 @@ APPEND_ONLY_MESSAGE = "customer history is append-only: {} refused"
 """The message of the database's error when a statement would change or remove entries."""
 
 
-class Backend(Entries):
+class Backend(ExistingRowEntries):
     """The SQL of one family of databases.
 
     Every method returns SQL; only those that take a connection run any.
@@ -314,12 +313,6 @@ class Backend(Entries):
     ) -> None:
         """Let generated keys continue after a key that was just written, if they would not."""
 
-    @abstractmethod
-    def existing_rows_source(
-        self, table: str, condition: str, columns: Iterable[TrackedColumn]
-    ) -> str:
-        """Return the FROM of a query in which `NEW` is each existing row of a table.
-
-        `condition` is SQL over the bare columns; `columns` are those that are read. The context
-        and the clock are as in a trigger.
-        """
+    def of_existing_rows(self, table: TrackedTable) -> ExistingRowEntries:
+        """Return the SQL of entries about the rows of a table, as the table is now."""
+        return self

@@ -1,7 +1,7 @@
 """The entries that a trigger writes: what is the same on all databases."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django_customer_history.backends.subjects import Subjects
 from django_customer_history.backends.tables import (
@@ -228,6 +228,20 @@ class Entries(Subjects):
             return "NULL"
         parts = [self.text(self.value(row, part), part) for part in table.label]
         return f"SUBSTR({self.join_words(parts)}, 1, {LABEL_LENGTH})"
+
+
+class ExistingRowEntries(Entries):
+    """The SQL of entries about rows that are in a table already."""
+
+    @abstractmethod
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
+        """Return the FROM of a query in which `NEW` is each existing row of a table.
+
+        `condition` is SQL over the bare columns; `columns` are those that are read. The context
+        and the clock are as in a trigger.
+        """
 
 
 def _parts(table: TrackedTable, event: Event) -> tuple[Event, ...]:

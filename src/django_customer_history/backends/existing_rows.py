@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django_customer_history.backends.base import Backend
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.tables import TrackedTable
-from django_customer_history.backends.templates import fill, lines
+from django_customer_history.backends.templates import all_of, fill, lines
 
 NEW = "NEW"
 ROW_COLUMNS: Sequence[str] = (
@@ -31,26 +31,40 @@ def row_key(backend: Backend, table: TrackedTable) -> str:
 
     It is the key of the row. For a many-to-many table it is both keys with a blank between them.
     """
-    key = backend.key(table, NEW)
+    entries = backend.of_existing_rows(table)
+    key = entries.key(table, NEW)
     if table.relation is not None:
-        key = backend.concatenate([key, backend.literal(" "), backend.linked_key(table, NEW)])
-    return backend.in_log(f"({key})")
+        key = entries.concatenate([key, entries.literal(" "), entries.linked_key(table, NEW)])
+    return entries.in_log(f"({key})")
 
 
 def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     """Return the query for the `row_key` of each row for which the condition `rows` holds."""
-    source = backend.existing_rows_source(table.name, rows, table.columns)
-    condition = backend.condition_of_links(table, NEW)
-    where = f" WHERE {condition}" if condition else ""
-    return f"SELECT {row_key(backend, table)} {source}{where}"
+    return f"SELECT {row_key(backend, table)} {_rows_with_links(backend, table, rows)}"
+
+
+def logged_keys_query(backend: Backend, table: TrackedTable, *, log: str, rows: str) -> str:
+    """Return the query for the `row_key` of such rows, and whether the log has entries of it."""
+    entries = backend.of_existing_rows(table)
+    key = row_key(backend, table)
+    about = {"entity_model": entries.literal(table.entity_model), "entity_id": key}
+    test = all_of([f"{entries.quote(name)} = {value}" for name, value in about.items()])
+    is_logged = f"EXISTS (SELECT 1 FROM {entries.quote(log)} WHERE {test})"
+    return f"SELECT {key}, {is_logged} {_rows_with_links(backend, table, rows)}"
 
 
 def values_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
     """Return the query for the key and the `changes` of rows for which the condition holds."""
-    source = backend.existing_rows_source(table.name, rows, table.columns)
-    condition = backend.condition_of_links(table, NEW)
-    where = f" WHERE {condition}" if condition else ""
-    return f"SELECT {backend.key(table, NEW)}, {backend.changes(table, 'insert')} {source}{where}"
+    entries = backend.of_existing_rows(table)
+    values = f"{entries.key(table, NEW)}, {entries.changes(table, 'insert')}"
+    return f"SELECT {values} {_rows_with_links(backend, table, rows)}"
+
+
+def _rows_with_links(backend: Backend, table: TrackedTable, rows: str) -> str:
+    entries = backend.of_existing_rows(table)
+    source = entries.existing_rows_source(table.name, rows, table.columns)
+    condition = entries.condition_of_links(table, NEW)
+    return f"{source} WHERE {condition}" if condition else source
 
 
 def insert_statements(
@@ -60,18 +74,19 @@ def insert_statements(
 
     `condition` is SQL over `row_key` and is used unchanged.
     """
-    columns = ", ".join(backend.quote(column) for column in LOG_COLUMNS)
+    entries = backend.of_existing_rows(table)
+    columns = ", ".join(entries.quote(column) for column in LOG_COLUMNS)
     statements = []
-    for number, (row_values, test) in enumerate(backend.entry_values(table, "insert", log=log)):
-        values = {**backend.clock(number), **row_values}
-        values |= {"kind": backend.literal("event"), "action": backend.literal(action)}
+    for number, (row_values, test) in enumerate(entries.entry_values(table, "insert", log=log)):
+        values = {**entries.clock(number), **row_values}
+        values |= {"kind": entries.literal("event"), "action": entries.literal(action)}
         statements.append(
             fill(
                 _INSERT,
-                log=backend.quote(log),
+                log=entries.quote(log),
                 columns=columns,
                 values=lines(values[column] for column in LOG_COLUMNS),
-                rows=backend.existing_rows_source(table.name, rows, table.columns),
+                rows=entries.existing_rows_source(table.name, rows, table.columns),
                 condition=_both(condition, test),
             )
         )
@@ -91,11 +106,12 @@ def select_queries(
 
     The SQL of `extra_columns` follows these columns.
     """
-    source = backend.existing_rows_source(table.name, rows, table.columns)
+    entries = backend.of_existing_rows(table)
+    source = entries.existing_rows_source(table.name, rows, table.columns)
     return [
         f"SELECT {', '.join([*(values[column] for column in ROW_COLUMNS), *extra_columns])}"
         f" {source} WHERE {_both(condition, test)}"
-        for values, test in backend.entry_values(table, "insert", log=log)
+        for values, test in entries.entry_values(table, "insert", log=log)
     ]
 
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from django_customer_history.backends.existing_rows import (
     insert_statements,
+    logged_keys_query,
     row_key,
     row_keys_query,
 )
@@ -97,7 +98,7 @@ class Baseline(TrackedRows):
 
     def _lock(self, keys: Sequence[Any]) -> None:
         if self.connection.features.has_select_for_update:
-            rows = self.rows().filter(pk__in=keys).order_by("pk")
+            rows = self.rows().filter(pk__gte=keys[0], pk__lte=keys[-1]).order_by("pk")
             list(rows.select_for_update().values_list("pk", flat=True))
             return
         become_writer(self.connection)
@@ -107,15 +108,21 @@ class Baseline(TrackedRows):
 
         The latter come with the fields that their entries have.
         """
-        rows, values = self.among(keys)
-        query = row_keys_query(self.backend, self.table, rows=rows)
-        row_keys = {key for (key,) in fetch_rows(self.connection, query, values)}
+        rows, values = self.between(keys)
         if (relation := self.table.relation) is not None:
-            return sorted(row_keys - self._logged_links(row_keys, relation.field)), {}
-        entries = self._entries(row_keys)
+            query = row_keys_query(self.backend, self.table, rows=rows)
+            links = {key for (key,) in fetch_rows(self.connection, query, values)}
+            return sorted(links - self._logged_links(links, relation.field)), {}
+        query = logged_keys_query(self.backend, self.table, log=log_table(), rows=rows)
+        are_logged = dict(fetch_rows(self.connection, query, values))
+        row_keys = set(are_logged)
+        known = {key for key, is_logged in are_logged.items() if is_logged}
+        if not known:
+            return list(are_logged), {}
+        entries = self._entries(known)
         started = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
         partly: dict[str, set[str]] = defaultdict(set)
-        others = entries.filter(kind__in=("update", "delete"), entity_id__in=row_keys - started)
+        others = entries.filter(kind__in=("update", "delete"), entity_id__in=known - started)
         for entry in others.only("kind", "entity_id", "changes").iterator():
             partly[entry.entity_id].update(entry.changes)
         return sorted(row_keys - started - partly.keys()), partly
@@ -137,13 +144,16 @@ class Baseline(TrackedRows):
 
     def _write(self, keys: Sequence[Any], row_keys: Sequence[str]) -> None:
         rows, values = self.among(keys)
+        condition = self._is_one_of(row_keys)
+        if len(row_keys) == len(keys):  # The rows of the batch, which are locked.
+            condition, row_keys = "1 = 1", []
         statements = insert_statements(
             self.backend,
             self.table,
             log=log_table(),
             action=BASELINE,
             rows=rows,
-            condition=self._is_one_of(row_keys),
+            condition=condition,
         )
         with self.connection.cursor() as cursor:
             for sql in statements:

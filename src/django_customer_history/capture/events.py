@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -149,8 +151,13 @@ def _primary(entries: Sequence["Entry"]) -> "list[Entry | None]":
     """
     known: dict[tuple[str, ...], Entry] = {}
     primary: list[Entry | None] = []
-    for entry in entries:
-        change = (entry.entity_model, entry.entity_id, entry.kind, json.dumps(entry.changes))
+    about = [(entry.entity_model, entry.entity_id, entry.kind) for entry in entries]
+    counts = Counter(about)
+    for entry, record in zip(entries, about, strict=True):
+        if counts[record] == 1:
+            primary.append(None)
+            continue
+        change = (*record, json.dumps(entry.changes))
         first = known.setdefault(change, entry)
         if (first.subject_model, first.subject_id) == (entry.subject_model, entry.subject_id):
             known[change] = entry  # A change of its own with the same values.
@@ -160,7 +167,7 @@ def _primary(entries: Sequence["Entry"]) -> "list[Entry | None]":
     return primary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ImportedEntry:
     """An entry made from a record of another package, at the time when it happened."""
 
@@ -175,7 +182,7 @@ class ImportedEntry:
     content: EntryContent
     resolved: ResolvedContext
 
-    @property
+    @cached_property
     def key(self) -> UUID:
         """The key of the entry: the same each time the same record is imported."""
         digest = hashlib.sha256(self.record.encode()).digest()

@@ -57,9 +57,10 @@ def existing_rows(
     """
     backend = backend_of(connection)
     whole_fields = keys_to_split(connection, table)
+    entries = backend.of_existing_rows(table)
     extra = [
-        backend.text(
-            backend.cell(NEW, name),
+        entries.text(
+            entries.cell(NEW, name),
             TrackedColumn(column=Column(name=name, type=""), field=name, value_type=value_type),
         )
         for name, value_type in extra_columns

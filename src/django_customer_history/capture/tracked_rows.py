@@ -53,6 +53,17 @@ class TrackedRows:
             yield keys
             keys = list(rows.filter(pk__gt=keys[-1])[:size])
 
+    def between(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
+        """Return the condition for the rows of a batch, which are all from its first to its last.
+
+        A row that was inserted there since the batch was read meets it too.
+        """
+        if len(self.model._meta.pk_fields) > 1:
+            return self.among(keys)
+        field = self.model._meta.pk
+        ends = [field.get_db_prep_value(one, self.connection) for one in (keys[0], keys[-1])]
+        return f"{self.backend.quote(str(field.column))} BETWEEN {VALUE} AND {VALUE}", ends
+
     def among(self, keys: Sequence[Any]) -> tuple[str, list[Any]]:
         """Return the condition for the rows with certain primary keys, and its values."""
         fields = self.model._meta.pk_fields

@@ -50,7 +50,7 @@ from django_customer_history.registration.registry import (
 )
 from django_customer_history.values.moments import in_utc
 
-_ENTITIES = 100
+_ENTITIES = 500
 """How many entities are read, and their states kept in memory, at once."""
 
 Row = tuple[Any, ...]
@@ -85,6 +85,8 @@ class RecordReader:
         page = list(rows[:size])
         while page:
             yield page
+            if len(page) < size:
+                return
             place = dict(zip(order, page[-1], strict=False))
             page = list(rows.filter(_after(order, place))[:size])
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_customer_history.backends.base import APPEND_ONLY_MESSAGE, Backend
-from django_customer_history.backends.entries import LOG_TYPES
+from django_customer_history.backends.entries import LOG_TYPES, ExistingRowEntries
 from django_customer_history.backends.event_clock import EventClock, returned_key
 from django_customer_history.backends.label_lookups import Lookup, Term
 from django_customer_history.backends.postgresql import (
@@ -284,6 +284,11 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
                 for table, name in named
             ),
         ]
+
+    def of_existing_rows(self, table: TrackedTable) -> ExistingRowEntries:
+        if not can_name_columns(table, "insert"):
+            return self
+        return NamedColumnEntries(table, "insert", schemas=self.schemas)
 
     def existing_rows_source(
         self, table: str, condition: str, columns: Iterable[TrackedColumn]

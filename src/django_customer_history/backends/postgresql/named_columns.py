@@ -1,9 +1,13 @@
 """PostgreSQL: entries of triggers that name the columns of their table."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from django_customer_history.backends.entries import LOG_COLUMNS, WrittenEntry
+from django_customer_history.backends.entries import (
+    LOG_COLUMNS,
+    ExistingRowEntries,
+    WrittenEntry,
+)
 from django_customer_history.backends.expressions import (
     Member,
     in_calls,
@@ -15,7 +19,11 @@ from django_customer_history.backends.postgresql.column_types import (
     ColumnType,
     listed_type,
 )
-from django_customer_history.backends.postgresql.expressions import PRIMARY, PostgreSQLExpressions
+from django_customer_history.backends.postgresql.expressions import (
+    PRIMARY,
+    TRANSITION_TABLE,
+    PostgreSQLExpressions,
+)
 from django_customer_history.backends.postgresql.introspection import Schemas
 from django_customer_history.backends.tables import (
     PREFIX,
@@ -50,7 +58,7 @@ def can_name_columns(table: TrackedTable, event: Event) -> bool:
     return table.relation is None or event != "update"
 
 
-class NamedColumnEntries(PostgreSQLExpressions):
+class NamedColumnEntries(PostgreSQLExpressions, ExistingRowEntries):
     """The statements of one trigger over the columns of its rows."""
 
     def __init__(self, table: TrackedTable, event: Event, *, schemas: Schemas) -> None:
@@ -142,11 +150,18 @@ class NamedColumnEntries(PostgreSQLExpressions):
     ) -> str:
         return self.entries_of_rows(log, several, rows=self._rows(), key=key, row=self._alias)
 
-    def _rows(self) -> str:
+    def existing_rows_source(
+        self, table: str, condition: str, columns: Iterable[TrackedColumn]
+    ) -> str:
+        rows = f"(SELECT * FROM {self.quote(table)} WHERE {condition})"
+        return self._rows(f"{rows} AS {TRANSITION_TABLE}")
+
+    def _rows(self, rows: str = TRANSITION_TABLE) -> str:
         return fill(
             templates.ROWS_BY_COLUMN,
             context=templates.CONTEXT,
             microsecond=_MICROSECOND,
+            rows=rows,
             row=self._alias,
         )
 

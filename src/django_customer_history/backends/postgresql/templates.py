@@ -211,7 +211,7 @@ FROM (
     (SELECT {context}) AS customer_history_context,
     {microsecond} AS customer_history_microsecond,
     customer_history_rows.*
-  FROM customer_history_rows
+  FROM {rows}
   OFFSET 0
 ) AS {row}
 """
