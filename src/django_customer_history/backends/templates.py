@@ -32,10 +32,8 @@ def fill(template: str, **parts: str) -> str:
         if len(pieces) == 1:
             filled.append(pieces[0])
             continue
-        texts = [
-            indent(parts[piece], margin) if number % 2 else piece
-            for number, piece in enumerate(pieces)
-        ]
+        texts = list(pieces)
+        texts[1::2] = [indent(parts[name], margin) for name in pieces[1::2]]
         if line := "".join(texts).rstrip():
             filled.append(line)
     return "\n".join(filled)

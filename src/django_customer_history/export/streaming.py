@@ -21,7 +21,7 @@ ACTION = "History Exported"
 CHUNK_SIZE = 64 * 1024
 """Bytes of a file that are sent at once."""
 
-ENTRIES_AT_ONCE = 2_000
+ENTRIES_AT_ONCE = 4_000
 """Entries that are read at once. Each reading loads the marks and the records again."""
 
 _SEARCHES = ("q", "-q")

@@ -80,7 +80,7 @@ class KnownRecords:
         return self._labels[key]
 
 
-MOST_KNOWN = 2_000
+MOST_KNOWN = 4_000
 """Records that are kept between the chunks of an export."""
 
 
@@ -106,7 +106,8 @@ class RecordLabels:
         self._labels_now: dict[tuple[str, str, str], _LabelsNow] = {}
         self._labels: dict[tuple[str, str, str, UUID], str | None] = {}
         self._names: dict[tuple[Any, ...], tuple[RecordName | None, RecordName]] = {}
-        self._names_and_urls: dict[tuple[str, str], tuple[str, str | None]] = {}
+        self._model_texts: dict[str, str] = {}
+        self._urls: dict[tuple[str, str], str | None] = {}
         self._denied: frozenset[tuple[str, str]] = frozenset()
         self._deleted: set[tuple[str, str]] = set()
         self._records: dict[tuple[str, str, str], models.Model | None] = {
@@ -164,9 +165,11 @@ class RecordLabels:
         return self.label(model, key, at=entry.id)
 
     def _name(self, model: str, key: str, label: str | None) -> RecordName:
-        if (model, key) not in self._names_and_urls:
-            self._names_and_urls[model, key] = model_text(model), self._url(model, key)
-        name, url = self._names_and_urls[model, key]
+        if model not in self._model_texts:
+            self._model_texts[model] = model_text(model)
+        if (model, key) not in self._urls:
+            self._urls[model, key] = self._url(model, key)
+        name, url = self._model_texts[model], self._urls[model, key]
         return RecordName(model=model, id=key, label=label, name=name, url=url)
 
     def _find_label(self, model: str, attribute: str, value: str, at: UUID) -> str | None:
@@ -218,14 +221,15 @@ class RecordLabels:
         models_of_entities = {entry.entity_model for entry in entries}
         needed = {one for one in models_of_entities if _has_url(one) or _is_subject(one)}
         for entry, plan in zip(entries, plans, strict=True):
-            if entry.subject_model and entry.subject_id:
-                about = found[entry.subject_model, "pk", entry.subject_id]
-                if _has_label_of_subject(entry):
-                    self._subjects.add((entry.subject_model, "pk", entry.subject_id))
-                else:
-                    about.add(entry.id)
-            if entry.entity_model in needed:
-                found[entry.entity_model, "pk", entry.entity_id].update()
+            entity = (entry.entity_model, "pk", entry.entity_id)
+            if _has_label_of_subject(entry):
+                self._subjects.add(entity)
+                found[entity].update()
+            else:
+                if entry.subject_model and entry.subject_id:
+                    found[entry.subject_model, "pk", entry.subject_id].add(entry.id)
+                if entry.entity_model in needed:
+                    found[entity].update()
             for name, target in plan.references:
                 for value in entry.changes[name]:
                     if value is not None:

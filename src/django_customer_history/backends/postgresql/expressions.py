@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from django_customer_history.backends.entries import LOG_COLUMNS, Entries, WrittenEntry
 from django_customer_history.backends.postgresql import templates
@@ -47,6 +48,7 @@ def has_special_text(value_type: ValueType) -> bool:
     return value_type in _TEXTS
 
 
+@cache
 def quoted_name(name: str) -> str:
     """Return a quoted identifier; '"schema"."table"' stays as it is, as Django leaves it too."""
     if name.startswith('"') and name.endswith('"'):

@@ -88,38 +88,36 @@ WHERE part.root = 'p' OR EXISTS (
 ORDER BY 1, 3
 """
 
-# A function without a trigger is left from a table that was dropped: its table is ''.
-# tgparentid: PostgreSQL copies the triggers of rows to the partitions.
-# The head is the trigger's definition without its names, which may be quoted.
-_INSTALLED = """
-SELECT
-  CASE
-    WHEN c.oid IS NULL THEN ''
-    WHEN c.relnamespace = p.pronamespace THEN c.relname
-    ELSE format('"%%s"."%%s"', s.nspname, c.relname)
-  END,
-  p.proname,
-  p.prosrc,
-  coalesce(
-    replace(
-      replace(
-        split_part(pg_get_triggerdef(t.oid), ' EXECUTE ', 1),
-        ' ON ' || quote_ident(s.nspname) || '.' || quote_ident(c.relname) || ' ',
-        ' '
-      ),
-      'CREATE TRIGGER ' || quote_ident(t.tgname) || ' ',
-      ''
-    ),
-    ''
-  ),
-  coalesce(t.tgenabled::text, '')
+_FUNCTIONS = """
+SELECT p.oid, p.pronamespace, p.proname, p.prosrc
 FROM pg_catalog.pg_proc p
-LEFT JOIN pg_catalog.pg_trigger t
-  ON t.tgfoid = p.oid AND t.tgname = p.proname AND t.tgparentid = 0
-LEFT JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-LEFT JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
 WHERE p.pronamespace = to_regnamespace(current_schema()) AND starts_with(p.proname, %s)
 """
+# tgparentid: PostgreSQL copies the triggers of rows to the partitions.
+# The head is the trigger's definition without its names, which may be quoted.
+_TRIGGERS = """
+SELECT
+  t.tgfoid,
+  t.tgname,
+  c.relnamespace,
+  c.relname,
+  format('"%%s"."%%s"', s.nspname, c.relname),
+  replace(
+    replace(
+      split_part(pg_get_triggerdef(t.oid), ' EXECUTE ', 1),
+      ' ON ' || quote_ident(s.nspname) || '.' || quote_ident(c.relname) || ' ',
+      ' '
+    ),
+    'CREATE TRIGGER ' || quote_ident(t.tgname) || ' ',
+    ''
+  ),
+  t.tgenabled::text
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
+WHERE t.tgparentid = 0 AND starts_with(t.tgname, %s)
+"""
+_NO_TRIGGER = (None, "", "", "", "")
 _MODES: Mapping[str, str] = {"O": "default", "A": "always", "R": "replica", "D": "disabled"}
 
 
@@ -183,15 +181,25 @@ def head_of(definition: str) -> str:
 
 def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
     """Return the triggers of this package."""
+    # No index leads from a function to its trigger: PostgreSQL would compare each with each.
+    triggers = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_INSTALLED, [PREFIX])
-        return [
-            InstalledTrigger(
-                table=table,
-                name=name,
-                body=body,
-                head=head_of(head),
-                mode=_MODES.get(mode, mode),
+        cursor.execute(_TRIGGERS, [PREFIX])
+        for function, name, *about in cursor.fetchall():
+            triggers[function, name].append(about)
+        cursor.execute(_FUNCTIONS, [PREFIX])
+        functions = cursor.fetchall()
+    found = []
+    for function, schema, name, body in functions:
+        # A function without a trigger is left from a table that was dropped: its table is ''.
+        for namespace, table, full_name, head, mode in triggers[function, name] or [_NO_TRIGGER]:
+            found.append(
+                InstalledTrigger(
+                    table=table if namespace in (schema, None) else full_name,
+                    name=name,
+                    body=body,
+                    head=head_of(head),
+                    mode=_MODES.get(mode, mode),
+                )
             )
-            for table, name, body, head, mode in cursor.fetchall()
-        ]
+    return found
