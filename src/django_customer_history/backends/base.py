@@ -5,7 +5,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -312,6 +312,12 @@ class Backend(ExistingRowEntries):
         self, connection: BaseDatabaseWrapper, table: str, column: str, key: int
     ) -> None:
         """Let generated keys continue after a key that was just written, if they would not."""
+
+    def among(
+        self, column: str, values: Sequence[Any], *, placeholder: str
+    ) -> tuple[str, list[Any]]:
+        """Return the condition that a column has one of some values, and its parameters."""
+        return f"{column} IN ({', '.join(placeholder for _ in values)})", list(values)
 
     def of_existing_rows(self, table: TrackedTable) -> ExistingRowEntries:
         """Return the SQL of entries about the rows of a table, as the table is now."""

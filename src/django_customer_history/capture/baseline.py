@@ -144,9 +144,9 @@ class Baseline(TrackedRows):
 
     def _write(self, keys: Sequence[Any], row_keys: Sequence[str]) -> None:
         rows, values = self.among(keys)
-        condition = self._is_one_of(row_keys)
+        condition, more = self._is_one_of(row_keys)
         if len(row_keys) == len(keys):  # The rows of the batch, which are locked.
-            condition, row_keys = "1 = 1", []
+            condition, more = "1 = 1", []
         statements = insert_statements(
             self.backend,
             self.table,
@@ -157,20 +157,21 @@ class Baseline(TrackedRows):
         )
         with self.connection.cursor() as cursor:
             for sql in statements:
-                cursor.execute(for_django(sql), [*values, *row_keys])
+                cursor.execute(for_django(sql), [*values, *more])
 
     def _contents(self, keys: Sequence[Any], logged: Mapping[str, set[str]]) -> list[EntryContent]:
         """Return the values of some rows, without the fields that are logged for each row key."""
         if not logged:
             return []
         rows, values = self.among(keys)
+        condition, more = self._is_one_of(list(logged))
         contents = []
         for row in existing_rows(
             self.connection,
             self.table,
             rows=rows,
-            condition=self._is_one_of(logged),
-            values=[*values, *logged],
+            condition=condition,
+            values=[*values, *more],
         ):
             known = logged[self._row_key(row)]
             rest = {name: pair for name, pair in row.changes.items() if name not in known}
@@ -186,9 +187,9 @@ class Baseline(TrackedRows):
             return row.key
         return f"{row.key} {row.changes[relation.field][1]}"
 
-    def _is_one_of(self, row_keys: Collection[str]) -> str:
-        wanted = ", ".join(VALUE for _ in row_keys)
-        return f"{row_key(self.backend, self.table)} IN ({wanted})"
+    def _is_one_of(self, row_keys: Sequence[str]) -> tuple[str, list[Any]]:
+        key = row_key(self.backend, self.table)
+        return self.backend.among(key, row_keys, placeholder=VALUE)
 
 
 def baselines(

@@ -75,7 +75,7 @@ class TrackedRows:
             for field, value in zip(fields, row, strict=True)
         ]
         if len(columns) == 1:
-            return f"{columns[0]} IN ({', '.join(VALUE for _ in rows)})", values
+            return self.backend.among(columns[0], values, placeholder=VALUE)
         one = " AND ".join(f"{column} = {VALUE}" for column in columns)
         return " OR ".join(f"({one})" for _ in rows), values
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -284,6 +285,12 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
                 for table, name in named
             ),
         ]
+
+    def among(
+        self, column: str, values: Sequence[Any], *, placeholder: str
+    ) -> tuple[str, list[Any]]:
+        # The driver reads one parameter faster than many.
+        return f"{column} = ANY({placeholder})", [list(values)]
 
     def of_existing_rows(self, table: TrackedTable) -> ExistingRowEntries:
         if not can_name_columns(table, "insert"):
