@@ -76,6 +76,17 @@ class TestRules:
             url = f"/api/history/subjects/crm.customer/{customer.pk}/?{query}"
             assert reader.get(url).json()["results"] == []
 
+    def test_label_from_under_a_mark(self, reader, customer):
+        # All three entries have the same label and the same fields.
+        Customer.objects.update(status="waiting")
+        mark = ConfidentialField.objects.create(model="crm.customer", field="name")
+        Customer.objects.update(status="paused")
+        mark.delete()
+        Customer.objects.update(status="closed")
+        url = f"/api/history/subjects/crm.customer/{customer.pk}/?field=status&kind=update"
+        found = reader.get(url).json()["results"]
+        assert [one["entity"]["label"] for one in found] == ["Acme", "*****", "*****"]
+
     def test_moved_and_weakened_marks(self, reader, customer):
         Customer.objects.update(ssn="111-22-3333", rate="44.99")
         mark = ConfidentialField.objects.create(model="crm.customer", field="rate")
