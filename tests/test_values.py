@@ -23,7 +23,7 @@ from django_customer_history.values.decoding import decode
 from django_customer_history.values.encoding import encode, key_text
 from django_customer_history.values.geometries import geometry_text
 from django_customer_history.values.python_values import python_value
-from django_customer_history.values.rendering import display, json_value
+from django_customer_history.values.rendering import display_function, json_value
 from django_customer_history.values.types import ValueType
 
 
@@ -119,8 +119,9 @@ class TestGeometries:
     def test_field_shows_wkt(self):
         field = models.CharField()
         field.geom_type, field.srid = "POINT", 4326
-        assert display(POINT, field, ValueType.TEXT) == "POINT (1 2)"
-        assert display("ff", field, ValueType.TEXT) == "ff"
+        display = display_function(field, ValueType.TEXT)
+        assert display(POINT) == "POINT (1 2)"
+        assert display("ff") == "ff"
 
     def test_value_without_libraries(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "django.contrib.gis.geos", None)
@@ -175,3 +176,11 @@ class TestPermissionNames:
         codenames = [name.removeprefix("long.") for name in names]
         assert len(set(codenames)) == 4
         assert [len(one) for one in codenames] == [100] * 4
+
+
+def test_failing_choices_show_the_text():
+    def no_choices():
+        raise ValueError("There are none today.")
+
+    display = display_function(models.CharField(choices=no_choices), ValueType.TEXT)
+    assert [display("north"), display("south")] == ["north", "south"]

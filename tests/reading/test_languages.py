@@ -22,7 +22,7 @@ from django_customer_history.models import (
 )
 from django_customer_history.tab.days import describe_moment
 from django_customer_history.values.encoding import encode
-from django_customer_history.values.rendering import display
+from django_customer_history.values.rendering import display_function
 from django_customer_history.values.types import ValueType
 from tests.catalogues import compiled
 from tests.projects.crm.models import Customer, Note, Ticket
@@ -407,10 +407,11 @@ class TestTime:
     )
     def test_durations_in_words(self, duration, english, german, spanish):
         text = encode(timedelta(**duration))
+        display = display_function(models.DurationField(), ValueType.DURATION)
         texts = []
         for language in ("en", "de", "es"):
             with translation.override(language):
-                texts.append(display(text, models.DurationField(), ValueType.DURATION))
+                texts.append(display(text))
         assert texts == [english, german, spanish]
 
 

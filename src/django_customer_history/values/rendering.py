@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from math import isfinite
 from pathlib import PurePosixPath
 from typing import Any
@@ -126,26 +126,16 @@ def utc_text(moment: datetime) -> str:
     return in_utc(moment).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def display(
-    text: str,
-    field: Any,
-    value_type: ValueType | None,
-    *,
-    own: Callable[[Any], Any] | None = None,
-) -> str:
-    """Return a text formatted for people, in the current language and time zone.
-
-    `own` is the project's own function for such values (`display` of a registration). Decimals
-    and floats have thousands separators. Integers may be codes or years: they have them only
-    with `USE_THOUSAND_SEPARATOR`. Keys are never formatted.
-    """
-    return display_function(field, value_type, own=own)(text)
-
-
 def display_function(
     field: Any, value_type: ValueType | None, *, own: Callable[[Any], Any] | None = None
 ) -> Callable[[str], str]:
-    """Return the function that formats the texts of a field, as `display` does."""
+    """Return the function that formats the texts of a field for people.
+
+    It is for the current language and time zone. `own` is the project's own function for such
+    values (`display` of a registration). Decimals and floats have thousands separators. Integers
+    may be codes or years: they have them only with `USE_THOUSAND_SEPARATOR`. Keys are never
+    formatted.
+    """
     format_value = _format_function(field)
     is_key = getattr(field, "primary_key", False)
 
@@ -172,10 +162,11 @@ def _format_function(field: Any) -> Callable[[str, Any], str]:
     if isinstance(field, models.FileField):
         return lambda text, _value: PurePosixPath(text).name
     if getattr(field, "choices", None):
-        choices = list(field.flatchoices)
+        # Not before the first value: a function of the project may make them, and fail.
+        choices = cache(lambda: list(field.flatchoices))
 
         def chosen(text: str, value: Any) -> str:
-            for choice, label in choices:
+            for choice, label in choices():
                 if choice == value:
                     return str(label)
             return format_other(text, value)
