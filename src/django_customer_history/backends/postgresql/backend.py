@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
+from uuid import UUID
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -289,8 +290,11 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     def among(
         self, column: str, values: Sequence[Any], *, placeholder: str
     ) -> tuple[str, list[Any]]:
-        # The driver reads one parameter faster than many.
-        return f"{column} = ANY({placeholder})", [list(values)]
+        # The driver reads one parameter faster than many. An array of texts would have a type that
+        # an enumeration does not equal.
+        if all(isinstance(one, int | UUID) for one in values):
+            return f"{column} = ANY({placeholder})", [list(values)]
+        return super().among(column, values, placeholder=placeholder)
 
     def of_existing_rows(self, table: TrackedTable) -> ExistingRowEntries:
         if not can_name_columns(table, "insert"):
