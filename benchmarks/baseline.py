@@ -65,7 +65,6 @@ class Filling:
         from benchmarks.models import AuditedCustomer
         from django_customer_history.backends import backend_of
         from django_customer_history.backends.existing_rows import insert_statements
-        from django_customer_history.capture.existing_rows import for_django
         from django_customer_history.capture.tracked_rows import tracked_rows
 
         (rows,) = tracked_rows(self.connection, models_wanted=[AuditedCustomer])
@@ -73,7 +72,7 @@ class Filling:
         (statement,) = insert_statements(
             backend, rows.table, log=LOG, action="Baseline", rows="1 = 1", condition="1 = 1"
         )
-        self._execute(for_django(statement).replace("%%", "%"))
+        self._execute(statement)
 
     def made_by_bulk_create(self, entries):
         from django_customer_history.models import Entry

@@ -1,9 +1,8 @@
 """The rule for one field of an entry: how it is shown to one reader, and how it is masked."""
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 from django_customer_history.access.hidden_keys import hidden_texts, mask_keys, mask_value
@@ -14,7 +13,7 @@ from django_customer_history.values.rendering import display_function
 from django_customer_history.values.types import ValueType
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FieldRule:
     """How the values of a field are typed, labelled and masked for one reader."""
 
@@ -39,18 +38,15 @@ class FieldRule:
     """Paths to confidential keys inside a JSON value that the reader may see."""
     display: Display | None = None
     """The project's own function that formats values; never called with masked ones."""
-    _shown: "_ShownTexts" = dataclasses.field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        shown = _ShownTexts(self.field, self.value_type, self.display)
-        object.__setattr__(self, "_shown", shown)
+    @cached_property
+    def shown(self) -> Callable[[str], str]:
+        """The function that formats a value, which is not masked, for people.
 
-    def shown(self, text: str) -> str:
-        """Return a value that is not masked, formatted for people. Equal values are formatted once.
-
-        Rules are made for each page, so the language and the time zone stay the same.
+        It formats equal values once. Rules are made for each page, so the language and the time
+        zone stay the same.
         """
-        return self._shown[text]
+        return cache(display_function(self.field, self.value_type, own=self.display))
 
     @property
     def conceals(self) -> bool:
@@ -85,28 +81,13 @@ class FieldRule:
         return list(hidden_texts(value, self.hidden_keys))
 
 
-class _ShownTexts(dict[str, str]):
-    """The values of a field that were formatted, by the value."""
-
-    def __init__(self, *about: Any) -> None:
-        self._field, self._value_type, self._own = about
-
-    def __missing__(self, text: str) -> str:
-        shown = self[text] = self._format(text)
-        return shown
-
-    @cached_property
-    def _format(self) -> Callable[[str], str]:
-        return display_function(self._field, self._value_type, own=self._own)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class EntryRules:
     """The rules for the fields of an entry. Entries with the same fields share one object."""
 
     by_name: Mapping[str, FieldRule]
 
-    concealing: tuple[tuple[str, FieldRule], ...] = dataclasses.field(init=False)
+    concealing: tuple[tuple[str, FieldRule], ...] = field(init=False)
     """The fields with values that the reader may not see."""
 
     def __post_init__(self) -> None:

@@ -141,8 +141,7 @@ class ReaderLabels(ABC):
 
     def _hides_logged_label(self, model: str, at: UUID | None, key: str | None) -> bool:
         known: tuple[Any, ...] | None = None
-        if model not in self._former_labels and not renames.of(self.using):
-            # Then labels from all times have the same parts.
+        if self._has_same_parts(model):
             known = (model, None, *self._circumstances(model, at, key))
             if known in self._hides_label:
                 return self._hides_label[known]
@@ -201,10 +200,13 @@ class ReaderLabels(ABC):
 
         None if the values of the entry, or its moment, decide as well.
         """
-        model = entry.entity_model
-        if model in self._former_labels or renames.of(self.using):
+        if not self._has_same_parts(entry.entity_model):
             return None
-        return self._circumstances(model, entry.id, entry.entity_id)
+        return self._circumstances(entry.entity_model, entry.id, entry.entity_id)
+
+    def _has_same_parts(self, model: str) -> bool:
+        """Return whether the labels of a model have the same parts at all times."""
+        return model not in self._former_labels and not renames.of(self.using)
 
     def has_hidden_value(self, text: str, *, record: models.Model) -> bool:
         """Return whether a text made from a record contains a value that the reader may not see.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django_customer_history.backends.base import Backend
 from django_customer_history.backends.entries import LOG_COLUMNS
 from django_customer_history.backends.tables import TrackedTable
-from django_customer_history.backends.templates import all_of, fill, lines
+from django_customer_history.backends.templates import fill, lines
 
 NEW = "NEW"
 ROW_COLUMNS: Sequence[str] = (
@@ -45,11 +45,9 @@ def row_keys_query(backend: Backend, table: TrackedTable, *, rows: str) -> str:
 
 def logged_keys_query(backend: Backend, table: TrackedTable, *, log: str, rows: str) -> str:
     """Return the query for the `row_key` of such rows, and whether the log has entries of it."""
-    entries = backend.of_existing_rows(table)
-    key = row_key(backend, table)
-    about = {"entity_model": entries.literal(table.entity_model), "entity_id": key}
-    test = all_of([f"{entries.quote(name)} = {value}" for name, value in about.items()])
-    is_logged = f"EXISTS (SELECT 1 FROM {entries.quote(log)} WHERE {test})"
+    key, model = row_key(backend, table), backend.literal(table.entity_model)
+    test = f"{backend.quote('entity_model')} = {model} AND {backend.quote('entity_id')} = {key}"
+    is_logged = f"EXISTS (SELECT 1 FROM {backend.quote(log)} WHERE {test})"
     return f"SELECT {key}, {is_logged} {_rows_with_links(backend, table, rows)}"
 
 

@@ -115,17 +115,15 @@ class Baseline(TrackedRows):
             return sorted(links - self._logged_links(links, relation.field)), {}
         query = logged_keys_query(self.backend, self.table, log=log_table(), rows=rows)
         are_logged = dict(fetch_rows(self.connection, query, values))
-        row_keys = set(are_logged)
+        # Django sends no statement about none.
         known = {key for key, is_logged in are_logged.items() if is_logged}
-        if not known:
-            return list(are_logged), {}
         entries = self._entries(known)
         started = set(entries.filter(_HAS_START).values_list("entity_id", flat=True).distinct())
         partly: dict[str, set[str]] = defaultdict(set)
         others = entries.filter(kind__in=("update", "delete"), entity_id__in=known - started)
         for entry in others.only("kind", "entity_id", "changes").iterator():
             partly[entry.entity_id].update(entry.changes)
-        return sorted(row_keys - started - partly.keys()), partly
+        return sorted(are_logged.keys() - started - partly.keys()), partly
 
     def _logged_links(self, row_keys: set[str], field: str) -> set[str]:
         entries = self._entries({key.rpartition(" ")[0] for key in row_keys})
@@ -144,9 +142,9 @@ class Baseline(TrackedRows):
 
     def _write(self, keys: Sequence[Any], row_keys: Sequence[str]) -> None:
         rows, values = self.among(keys)
-        condition, more = self._is_one_of(row_keys)
-        if len(row_keys) == len(keys):  # The rows of the batch, which are locked.
-            condition, more = "1 = 1", []
+        # Of a whole batch, whose rows are locked, there is nothing more to ask.
+        is_whole = len(row_keys) == len(keys)
+        condition, more = ("1 = 1", []) if is_whole else self._is_one_of(row_keys)
         statements = insert_statements(
             self.backend,
             self.table,

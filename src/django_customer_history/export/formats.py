@@ -17,7 +17,7 @@ from django_customer_history.reading.entries import (
     TimelineChange,
     TimelineEntry,
 )
-from django_customer_history.reading.field_plans import TYPES_WITH_DISPLAY
+from django_customer_history.reading.presentation import TYPES_WITH_DISPLAY
 from django_customer_history.reading.serialization import entry_json, json_text
 
 Chunks = Iterable[Sequence[TimelineEntry]]
@@ -39,10 +39,6 @@ COLUMNS = (
     "kind",
     "primary_id",
 )
-
-_BEFORE_CHANGE = COLUMNS.index("field")
-_SHARED = len(COLUMNS) - 3
-"""How many columns have the same text in all rows of an entry."""
 
 _FORMULA_STARTS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 """The last four are the full-width forms of the first four; some spreadsheets accept them too."""
@@ -85,12 +81,14 @@ def entry_rows(
 
     `cells` makes the contents of cells from texts.
     """
-    texts = [
+    head: Sequence[str] = (
         entry.timestamp.isoformat(timespec="microseconds"),
         _user(entry),
         entry.action,
         _entity(entry.entity),
         entry.entity.id,
+    )
+    tail: Sequence[str] = (
         entry.source.label,
         entry.ip_address or "",
         "" if entry.subject is None else entry.subject.label or f"#{entry.subject.id}",
@@ -98,17 +96,13 @@ def entry_rows(
         str(entry.id),
         entry.kind,
         "" if entry.primary_id is None else str(entry.primary_id),
-    ]
+    )
+    head, tail = cells(head), cells(tail)
     for change in entry.changes:
-        texts.append(change.label)
-        texts.append(_text(change, change.old, change.old_display))
-        texts.append(_text(change, change.new, change.new_display))
-    # One call for all rows of the entry.
-    made = cells(texts)
-    head, tail, changes = made[:_BEFORE_CHANGE], made[_BEFORE_CHANGE:_SHARED], made[_SHARED:]
-    for start in range(0, len(changes), 3):
-        yield (*head, *changes[start : start + 3], *tail)
-    if not changes:
+        old = _text(change, change.old, change.old_display)
+        new = _text(change, change.new, change.new_display)
+        yield (*head, *cells((change.label, old, new)), *tail)
+    if not entry.changes:
         yield (*head, "", "", "", *tail)
 
 

@@ -13,9 +13,6 @@ from django_customer_history.models import Entry
 from django_customer_history.registration.registry import label_of, registry
 from django_customer_history.values.rendering import json_function, type_of
 
-TYPES_WITH_DISPLAY = ("choice", "relation", "file")
-"""Types whose values say little to people without their display texts."""
-
 
 @dataclass(frozen=True, slots=True)
 class FieldPlan:
@@ -29,10 +26,6 @@ class FieldPlan:
     """The model that the field refers to, and the attribute that it refers by."""
     json_value: Callable[[str | None], Any]
     """Makes a JSON value of a text."""
-    conceals: bool
-    """Whether the reader may not see the values, or a part of them."""
-    needs_display: bool
-    """Whether the values say little to people without their display texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +91,10 @@ def target_of(model_field: Any) -> tuple[str, str] | None:
 
 
 def _field_plan(name: str, rule: FieldRule) -> FieldPlan:
-    type_name = "secret" if rule.is_secret else type_of(rule.field, rule.value_type)
     return FieldPlan(
         name=name,
         rule=rule,
-        type=type_name,
+        type="secret" if rule.is_secret else type_of(rule.field, rule.value_type),
         target=target_of(rule.field),
         json_value=json_function(rule.value_type),
-        conceals=rule.conceals,
-        needs_display=type_name in TYPES_WITH_DISPLAY,
     )

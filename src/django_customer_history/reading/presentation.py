@@ -22,6 +22,9 @@ from django_customer_history.reading.shortening import shortened_entries, shorte
 from django_customer_history.values.moments import in_utc
 from django_customer_history.values.rendering import sendable_text
 
+TYPES_WITH_DISPLAY = ("choice", "relation", "file")
+"""Types whose values say little to people without their display texts."""
+
 
 def present(
     entries: Sequence[Entry],
@@ -94,17 +97,18 @@ class _Presenter:
         return self.sources[code]
 
     def _change(self, entry: Entry, changes: Mapping[str, Any], field: FieldPlan) -> TimelineChange:
+        rule = field.rule
         old, new = changes[field.name]
-        if field.conceals:
+        if rule.conceals:
             return self._concealed(field, old, new)
         if not self.is_whole:
             old, new, is_truncated = shortened_pair(old, new)
             if is_truncated:
                 return _part(field, old, new)
-        has_display = self.has_all_displays or field.needs_display
+        has_display = self.has_all_displays or field.type in TYPES_WITH_DISPLAY
         return TimelineChange(
             field=field.name,
-            label=field.rule.label,
+            label=rule.label,
             type=field.type,
             old=field.json_value(old),
             new=field.json_value(new),

@@ -133,9 +133,9 @@ class RecordLabels:
 
         The names of an entity that is its own subject are made once for each label.
         """
-        if rules.concealing or not _has_label_of_subject(entry):
-            return self._subject(entry), self._entity(entry, rules)
-        circumstances = self._access.label_circumstances(entry)
+        circumstances = None
+        if not rules.concealing and _has_label_of_subject(entry):
+            circumstances = self._access.label_circumstances(entry)
         if circumstances is None:
             return self._subject(entry), self._entity(entry, rules)
         about = (entry.entity_model, entry.entity_id, entry.entity_label, rules, circumstances)

@@ -80,8 +80,7 @@ def json_function(value_type: ValueType | None) -> Callable[[str | None], Any]:
 
 
 def _sendable_or_none(text: str | None) -> str | None:
-    # As `sendable_text`, which would be one more call for each value of an export.
-    return text if text is None or text.isascii() else _LONE_SURROGATES.sub("\ufffd", text)
+    return None if text is None else sendable_text(text)
 
 
 def _json_value(text: str | None, value_type: ValueType | None) -> Any:
@@ -164,6 +163,7 @@ def _format_function(field: Any) -> Callable[[str, Any], str]:
     if getattr(field, "choices", None):
         # Not before the first value: a function of the project may make them, and fail.
         choices = cache(lambda: list(field.flatchoices))
+        format_other = _format_of(field)
 
         def chosen(text: str, value: Any) -> str:
             for choice, label in choices():
@@ -171,7 +171,6 @@ def _format_function(field: Any) -> Callable[[str, Any], str]:
                     return str(label)
             return format_other(text, value)
 
-        format_other = _format_of(field)
         return chosen
     return _format_of(field)
 
@@ -181,13 +180,11 @@ def _format_of(field: Any) -> Callable[[str, Any], str]:
     if hasattr(field, "geom_type"):
         srid = getattr(field, "srid", None)
         return lambda text, _value: geometry_text(text, srid=srid)
-    formatters: dict[type, Callable[[Any], str] | None] = {}
+    # Of this field alone: a formatter is for one language.
+    formatter_of: Callable[[type], Callable[[Any], str] | None] = cache(_formatter_of)
 
     def formatted(text: str, value: Any) -> str:
-        kind = type(value)
-        if kind not in formatters:
-            formatters[kind] = _formatter_of(kind)
-        formatter = formatters[kind]
+        formatter = formatter_of(type(value))
         return text if formatter is None else formatter(value)
 
     return formatted
