@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext, isolate_apps
 
 from django_customer_history import history
 from django_customer_history.access.permissions import create_permissions
+from django_customer_history.backends import backend_of
 from django_customer_history.capture import schema_editor
 from django_customer_history.capture.triggers import _run, compare_triggers, synchronize_triggers
 from django_customer_history.exceptions import CaptureError
@@ -231,6 +232,37 @@ class TestCost:
                     apps.all_models["evolving"].pop(model._meta.model_name, None)
                 apps.clear_cache()
         assert counts[0] == counts[1] < 30
+
+    def test_new_table(self, registered, monkeypatch):
+        """Only its own triggers are read: the first `migrate` creates many tables."""
+        asked = []
+
+        def spy(self, connection, tables=None):
+            asked.append(tables)
+            return installed(self, connection, tables)
+
+        backend = type(backend_of(connection))
+        installed = backend.installed
+        model = box(id=models.BigAutoField(primary_key=True))
+        registered(model)
+        monkeypatch.setattr(backend, "installed", spy)
+        with connection.schema_editor() as editor:
+            editor.create_model(model)
+        assert [{*filter(None, tables)} for tables in asked] == [{TABLE}]
+        assert created_by_sql("text", "old") == expected("1")
+
+    def test_triggers_of_some_tables(self):
+        backend = backend_of(connection)
+        every = backend.installed(connection)
+        of_no_table = {one for one in every if not one.table}
+        few, all_tables = ["crm_customer", "crm_note"], sorted({one.table for one in every})
+        for tables in (few, all_tables, ["crm_missing"], ["CRM_CUSTOMER"], []):
+            found = backend.installed(connection, tables)
+            assert len(found) == len(set(found))
+            assert set(found) == of_no_table | {one for one in every if one.table in tables}
+        names = {one.name for one in backend.installed(connection, ["crm_customer"]) if one.table}
+        prefix = "customer_history_crm_customer_"
+        assert {name.removeprefix(prefix) for name in names} >= {"insert", "update", "delete"}
 
 
 class TestPermissions:

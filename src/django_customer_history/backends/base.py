@@ -70,8 +70,13 @@ class Backend(ExistingRowEntries):
         """Return the columns of each of the tables that exists, as they are now."""
 
     @abstractmethod
-    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-        """Return the triggers of this package in the database."""
+    def installed(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str] | None = None
+    ) -> Sequence[InstalledTrigger]:
+        """Return the triggers of this package in the database; with `tables`, those on them.
+
+        Functions that belong to no table are among them, whatever the tables.
+        """
 
     def storage_engines(
         self, connection: BaseDatabaseWrapper, tables: Collection[str]

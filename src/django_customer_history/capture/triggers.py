@@ -89,7 +89,8 @@ def compare_triggers(
     """
     backend, log = backend_of(connection), log_table()
     wanted = _wanted(connection, log, tables) if has_log(connection) else []
-    installed = {(one.table, one.name): one for one in backend.installed(connection)}
+    around = None if tables is None else {*tables, *(one.table for one in wanted)}
+    installed = {(one.table, one.name): one for one in backend.installed(connection, around)}
     broken = backend.broken(connection, installed.values()) if tables is None else {}
     states: dict[str, list[Trigger]] = {"missing": [], "stale": [], "good": []}
     reasons: dict[str, str] = {}

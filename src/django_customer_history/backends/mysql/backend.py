@@ -89,8 +89,10 @@ class MySQLBackend(MySQLExpressions):
     ) -> Mapping[str, tuple[Column, ...]]:
         return introspection.columns(connection, tables)
 
-    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-        return introspection.installed(connection)
+    def installed(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str] | None = None
+    ) -> Sequence[InstalledTrigger]:
+        return introspection.installed(connection, tables)
 
     def storage_engines(
         self, connection: BaseDatabaseWrapper, tables: Collection[str]

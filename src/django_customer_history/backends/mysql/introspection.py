@@ -10,45 +10,71 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
 
+# MariaDB opens every table of the database, unless a condition names one: 0.2 ms for each.
+_FEW = 20
+_COLUMNS = (
+    "SELECT table_name, column_name, column_type, column_key, is_nullable, collation_name"
+    " FROM information_schema.columns WHERE table_schema = DATABASE()"
+)
+_IN_ORDER = " ORDER BY table_name, ordinal_position"
+# The first columns of SHOW TRIGGERS.
+_TRIGGERS_OF_TABLE = """
+SELECT trigger_name, event_manipulation, event_object_table, action_statement, action_timing
+FROM information_schema.triggers
+WHERE event_object_schema = DATABASE() AND event_object_table = %s
+AND LEFT(trigger_name, %s) = %s
+"""
+
 
 def columns(
     connection: BaseDatabaseWrapper, tables: Iterable[str]
 ) -> Mapping[str, tuple[Column, ...]]:
     """Return the columns of each of the tables that exists."""
     wanted = set(tables)
-    found = defaultdict(list)
+    rows: list[tuple[Any, ...]] = []
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_name, column_name, column_type, column_key, is_nullable,"
-            " collation_name"
-            " FROM information_schema.columns"
-            " WHERE table_schema = DATABASE() ORDER BY table_name, ordinal_position"
-        )
-        for table, name, type_, key, nullable, collation in cursor.fetchall():
-            if table in wanted:
-                found[table].append(
-                    Column(
-                        name=name,
-                        type=_as_text(type_).lower(),
-                        required=nullable == "NO",
-                        is_key=key == "PRI",
-                        collation=collation or "",
-                    )
+        if len(wanted) > _FEW:
+            cursor.execute(_COLUMNS + _IN_ORDER)
+            rows += cursor.fetchall()
+        else:
+            for table in sorted(wanted):
+                cursor.execute(_COLUMNS + " AND table_name = %s" + _IN_ORDER, [table])
+                rows += cursor.fetchall()
+    found = defaultdict(list)
+    for table, name, type_, key, nullable, collation in rows:
+        if table in wanted:
+            found[table].append(
+                Column(
+                    name=name,
+                    type=_as_text(type_).lower(),
+                    required=nullable == "NO",
+                    is_key=key == "PRI",
+                    collation=collation or "",
                 )
+            )
     return {table: tuple(columns) for table, columns in found.items()}
 
 
-def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-    """Return the triggers of this package."""
-    # information_schema takes three times as long, as it looks into other databases too.
+def installed(
+    connection: BaseDatabaseWrapper, tables: Collection[str] | None
+) -> Sequence[InstalledTrigger]:
+    """Return the triggers of this package; with `tables`, those on them."""
     with connection.cursor() as cursor:
-        cursor.execute("SHOW TRIGGERS WHERE LEFT(`Trigger`, %s) = %s", [len(PREFIX), PREFIX])
-        return [
-            InstalledTrigger(
-                table=table, name=name, body=_as_text(body), head=f"{timing} {event}".upper()
-            )
-            for name, event, table, body, timing, *_rest in cursor.fetchall()
-        ]
+        if tables is None or len(tables) > _FEW:
+            # information_schema takes three times as long, as it looks into other databases too.
+            cursor.execute("SHOW TRIGGERS WHERE LEFT(`Trigger`, %s) = %s", [len(PREFIX), PREFIX])
+            rows = [row for row in cursor.fetchall() if tables is None or row[2] in tables]
+        else:
+            rows = []
+            for table in tables:
+                cursor.execute(_TRIGGERS_OF_TABLE, [table, len(PREFIX), PREFIX])
+                rows += [row for row in cursor.fetchall() if row[2] in tables]
+    return [
+        InstalledTrigger(
+            table=table, name=name, body=_as_text(body), head=f"{timing} {event}".upper()
+        )
+        for name, event, table, body, timing, *_rest in rows
+    ]
 
 
 def storage_engines(connection: BaseDatabaseWrapper, tables: Collection[str]) -> Mapping[str, str]:

@@ -84,8 +84,10 @@ class PostgreSQLBackend(JSONRowEntries, Backend):
     ) -> Mapping[str, tuple[Column, ...]]:
         return introspection.columns(connection, tables)
 
-    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-        return introspection.installed(connection)
+    def installed(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str] | None = None
+    ) -> Sequence[InstalledTrigger]:
+        return introspection.installed(connection, tables)
 
     def unsupported_tables(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]

@@ -117,6 +117,12 @@ JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
 WHERE t.tgparentid = 0 AND starts_with(t.tgname, %s)
 """
+_ON_TABLES = """
+AND %s::text[] && ARRAY[c.relname::text, format('"%%s"."%%s"', s.nspname, c.relname)]
+"""
+_WITHOUT_OTHERS = """
+AND (p.oid = ANY (%s::oid[]) OR p.oid NOT IN (SELECT t.tgfoid FROM pg_catalog.pg_trigger t))
+"""
 _NO_TRIGGER = (None, "", "", "", "")
 _MODES: Mapping[str, str] = {"O": "default", "A": "always", "R": "replica", "D": "disabled"}
 
@@ -179,15 +185,24 @@ def head_of(definition: str) -> str:
     return " ".join(definition.replace("(", "").replace(")", "").lower().split())
 
 
-def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-    """Return the triggers of this package."""
+def installed(
+    connection: BaseDatabaseWrapper, tables: Collection[str] | None
+) -> Sequence[InstalledTrigger]:
+    """Return the triggers of this package; with `tables`, those on them, and shared functions."""
     # No index leads from a function to its trigger: PostgreSQL would compare each with each.
     triggers = defaultdict(list)
     with connection.cursor() as cursor:
-        cursor.execute(_TRIGGERS, [PREFIX])
+        if tables is None:
+            cursor.execute(_TRIGGERS, [PREFIX])
+        else:
+            cursor.execute(_TRIGGERS + _ON_TABLES, [PREFIX, [*tables]])
         for function, name, *about in cursor.fetchall():
             triggers[function, name].append(about)
-        cursor.execute(_FUNCTIONS, [PREFIX])
+        if tables is None:
+            cursor.execute(_FUNCTIONS, [PREFIX])
+        else:
+            own = [function for function, _name in triggers]
+            cursor.execute(_FUNCTIONS + _WITHOUT_OTHERS, [PREFIX, own])
         functions = cursor.fetchall()
     found = []
     for function, schema, name, body in functions:

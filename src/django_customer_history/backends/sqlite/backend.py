@@ -52,8 +52,10 @@ class SQLiteBackend(SQLiteExpressions):
     ) -> Mapping[str, tuple[Column, ...]]:
         return introspection.columns(connection, tables)
 
-    def installed(self, connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-        return introspection.installed(connection)
+    def installed(
+        self, connection: BaseDatabaseWrapper, tables: Collection[str] | None = None
+    ) -> Sequence[InstalledTrigger]:
+        return introspection.installed(connection, tables)
 
     def unsupported_tables(
         self, connection: BaseDatabaseWrapper, tables: Iterable[str]

@@ -1,6 +1,6 @@
 """SQLite: columns and installed triggers."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -28,8 +28,10 @@ def columns(
     return found
 
 
-def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
-    """Return the triggers of this package."""
+def installed(
+    connection: BaseDatabaseWrapper, tables: Collection[str] | None
+) -> Sequence[InstalledTrigger]:
+    """Return the triggers of this package; with `tables`, those on them."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT tbl_name, name, sql FROM sqlite_master"
@@ -39,6 +41,7 @@ def installed(connection: BaseDatabaseWrapper) -> Sequence[InstalledTrigger]:
         return [
             InstalledTrigger(table=table, name=name, body=sql)
             for table, name, sql in cursor.fetchall()
+            if tables is None or table in tables
         ]
 
 
