@@ -113,7 +113,11 @@ class TestOptions:
         ran = [
             (
                 "not slow and not packaging and not cluster" in one,
-                [word for word in one if word == "tests/contract"],
+                [
+                    word
+                    for word in one
+                    if word in ("tests/contract", "tests/contract/test_values.py")
+                ],
             )
             for one in program.commands
         ]
@@ -123,7 +127,7 @@ class TestOptions:
             (False, []),
             (True, []),
             (True, ["tests/contract"]),
-            (True, ["tests/contract"]),
+            (True, ["tests/contract/test_values.py"]),
         ]
 
     def test_unknown_database(self, program):
