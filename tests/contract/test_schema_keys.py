@@ -256,13 +256,23 @@ class TestCost:
         every = backend.installed(connection)
         of_no_table = {one for one in every if not one.table}
         few, all_tables = ["crm_customer", "crm_note"], sorted({one.table for one in every})
-        for tables in (few, all_tables, ["crm_missing"], ["CRM_CUSTOMER"], []):
+        for tables in (few, all_tables, ["crm_missing"], ["CRM_CUSTOMER", "crm_customer"], []):
             found = backend.installed(connection, tables)
             assert len(found) == len(set(found))
             assert set(found) == of_no_table | {one for one in every if one.table in tables}
         names = {one.name for one in backend.installed(connection, ["crm_customer"]) if one.table}
         prefix = "customer_history_crm_customer_"
         assert {name.removeprefix(prefix) for name in names} >= {"insert", "update", "delete"}
+
+    def test_columns_of_some_tables(self):
+        backend = backend_of(connection)
+        every = backend.columns(connection, connection.introspection.table_names())
+        few = ["crm_customer", "crm_note", "crm_missing"]
+        expected = {name: every[name] for name in few[:2]}
+        assert backend.columns(connection, few) == expected
+        assert "name" in [column.name for column in expected["crm_customer"]]
+        if connection.vendor != "sqlite":  # There the case of a name makes no difference.
+            assert backend.columns(connection, [*few, "CRM_NOTE"]) == expected
 
 
 class TestPermissions:

@@ -10,14 +10,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_customer_history.backends.problems import DatabaseProblem
 from django_customer_history.backends.tables import PREFIX, Column, InstalledTrigger
 
-# MariaDB opens every table of the database, unless a condition names one: 0.2 ms for each.
+# MariaDB opens every table of the database, 0.2 ms for each, unless the condition names one.
 _FEW = 20
 _COLUMNS = (
     "SELECT table_name, column_name, column_type, column_key, is_nullable, collation_name"
     " FROM information_schema.columns WHERE table_schema = DATABASE()"
 )
 _IN_ORDER = " ORDER BY table_name, ordinal_position"
-# The first columns of SHOW TRIGGERS.
+# As the first columns of SHOW TRIGGERS.
 _TRIGGERS_OF_TABLE = """
 SELECT trigger_name, event_manipulation, event_object_table, action_statement, action_timing
 FROM information_schema.triggers
@@ -39,7 +39,7 @@ def columns(
         else:
             for table in sorted(wanted):
                 cursor.execute(_COLUMNS + " AND table_name = %s" + _IN_ORDER, [table])
-                rows += cursor.fetchall()
+                rows += [row for row in cursor.fetchall() if row[0] == table]
     found = defaultdict(list)
     for table, name, type_, key, nullable, collation in rows:
         if table in wanted:
@@ -68,7 +68,7 @@ def installed(
             rows = []
             for table in tables:
                 cursor.execute(_TRIGGERS_OF_TABLE, [table, len(PREFIX), PREFIX])
-                rows += [row for row in cursor.fetchall() if row[2] in tables]
+                rows += [row for row in cursor.fetchall() if row[2] == table]
     return [
         InstalledTrigger(
             table=table, name=name, body=_as_text(body), head=f"{timing} {event}".upper()
