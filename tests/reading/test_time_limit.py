@@ -129,6 +129,22 @@ class TestStatement:
         finally:
             run_only("RESET statement_timeout")
 
+    @only_postgresql
+    @pytest.mark.parametrize(
+        ("own", "is_lower"),
+        [("1500ms", True), ("19s", True), ("1min", False), ("3h", False), ("2d", False)],
+    )
+    def test_units_of_the_session(self, own, is_lower):
+        run_only(f"SET statement_timeout = '{own}'")
+        try:
+            with limit(20):
+                found = search("SHOW statement_timeout")[0][0]
+            assert (found == own) is is_lower
+            assert is_lower or found.startswith(("20s", "199"))
+            assert timeout() == own
+        finally:
+            run_only("RESET statement_timeout")
+
 
 SLEEP = {
     "sqlite": "SELECT max(random()) FROM (WITH RECURSIVE n(i) AS"
