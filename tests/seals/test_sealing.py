@@ -113,7 +113,7 @@ class TestSealing:
     def test_unsettled_entries_wait(self, key, monkeypatch):
         if connection.vendor == "sqlite":
             pytest.skip("SQLite has one writer at a time.")
-        monkeypatch.setattr(sealing, "PATIENCE", 0.3)
+        monkeypatch.setattr(sealing, "PATIENCE", 1.0)
         Tag.objects.create(name="before")
         first = seal()
         with transaction.atomic():

@@ -2,7 +2,7 @@
 
 The rule: read the keys at READ UNCOMMITTED, then the same range at READ COMMITTED. A key that is
 missing the second time is open, or it was rolled back: the settled entries end before it. A key is
-made a moment before its row is in the log, so keys of the last 50 milliseconds wait. The
+made a moment before its row is in the log, so keys of the last half second wait. The
 start of a transaction in `INNODB_TRX` cannot replace the rule: it lost entries when it was tried.
 """
 
@@ -23,8 +23,12 @@ from django_customer_history.backends.settling import (
 )
 from django_customer_history.keys import microseconds_in, uuid_at
 
-_IN_THE_MAKING = 50_000
-"""In microseconds: between the clock of a key and its row in the log."""
+_IN_THE_MAKING = 500_000
+"""In microseconds: between the clock of a key and its row in the log.
+
+Normally a fraction of a millisecond, but the server may wait for a processor there. With 16 writers
+on two busy cores, 50 milliseconds were too few: one entry was skipped.
+"""
 _FIELD = models.UUIDField()
 """Servers take keys in different forms."""
 _STEP = 0.02
