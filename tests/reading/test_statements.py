@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.reading.urls")]
 AUTHENTICATION = re.compile(
     r"SELECT .*(django_session|auth_permission|FROM .auth_user. WHERE .auth_user.\..id. =)"
 )
-SEARCHING = re.compile("SAVEPOINT|RELEASE|.*(current_setting|set_config)", re.DOTALL)
+SEARCHING = re.compile("SAVEPOINT|RELEASE|.*(current_setting|set_config)")
 """What PostgreSQL needs around a statement that searches many entries."""
 ENTRIES = "customer_history_entry"
 MARKS = "customer_history_confidentialfield"

@@ -45,10 +45,10 @@ def patch_flush(connection: BaseDatabaseWrapper) -> None:
         if not logs:
             return list(statements)
         backend = backend_of(connection)
-        installed = {(one.table, one.name) for one in backend.installed(connection)}
-        to_disable = [
-            one for one in append_only_triggers(connection) if (one.table, one.name) in installed
-        ]
+        wanted = append_only_triggers(connection)
+        found = backend.installed(connection, {one.table for one in wanted})
+        installed = {(one.table, one.name) for one in found}
+        to_disable = [one for one in wanted if (one.table, one.name) in installed]
         return backend.flush(statements, logs=logs, append_only_triggers=to_disable)
 
     operations.sql_flush = sql_flush

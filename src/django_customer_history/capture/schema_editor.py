@@ -47,7 +47,7 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
 
     def create_model(self, model: Any) -> None:
         # No trigger blocks a new table. A first `migrate` makes many.
-        with self._synchronized_triggers(model._meta.db_table, block=False):
+        with self._synchronized_triggers(model._meta.db_table, may_block=False):
             super().create_model(model)
 
     def delete_model(self, model: Any, *args: Any, **kwargs: Any) -> None:
@@ -99,17 +99,17 @@ class TriggerSchemaEditor(BaseDatabaseSchemaEditor):
             return super().execute(sql, params)
 
     @contextmanager
-    def _synchronized_triggers(self, *tables: str, block: bool = True) -> Iterator[None]:
+    def _synchronized_triggers(self, *tables: str, may_block: bool = True) -> Iterator[None]:
         """Synchronize the triggers on and around the tables; without tables, all triggers.
 
-        `block` is whether triggers may block the change: those are removed before.
+        `may_block` is whether triggers may block the change: those are removed before.
         """
         if self.collect_sql or self._depth:
             yield
             return
         self._depth += 1
         try:
-            affected = self._suspend(tables) if block else tables
+            affected = self._suspend(tables) if may_block else tables
             yield
         except BaseException as error:
             self._synchronize_after(error)

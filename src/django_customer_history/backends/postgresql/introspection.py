@@ -117,6 +117,7 @@ JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
 JOIN pg_catalog.pg_namespace s ON s.oid = c.relnamespace
 WHERE t.tgparentid = 0 AND starts_with(t.tgname, %s)
 """
+# With tables: their triggers, and the functions of these and of no trigger at all.
 _ON_TABLES = """
 AND %s::text[] && ARRAY[c.relname::text, format('"%%s"."%%s"', s.nspname, c.relname)]
 """

@@ -7,12 +7,10 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 # pg_settings has the milliseconds too, but makes all of its 350 rows for that.
-_OWN = """
-SELECT
-  current_setting('jit'),
-  current_setting('statement_timeout'),
-  (1000 * extract(epoch FROM current_setting('statement_timeout')::interval))::bigint
-"""
+_OWN = (
+    "SELECT current_setting('jit'), current_setting('statement_timeout'),"
+    " (1000 * extract(epoch FROM current_setting('statement_timeout')::interval))::bigint"
+)
 _SET = "SELECT set_config('jit', %s, true), set_config('statement_timeout', %s, true)"
 
 
